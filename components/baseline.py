@@ -1,0 +1,37 @@
+"""Finds the model that a candidate must not fall behind."""
+
+from __future__ import annotations
+
+from ml_metadata import MetadataStore
+from tfx import types
+from tfx import v1 as tfx
+
+MODEL, BLESSING, CANDIDATE = "model", "model_blessing", "candidate"
+
+
+class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
+    """Resolves the model blessed last, the candidate itself left out.
+
+    TFX's own LatestBlessedModelStrategy would, once a model is blessed, compare an unchanged model
+    with itself: a new evaluation, a new blessing, and the same model pushed again. With the
+    candidate left out, an unchanged run resolves to the same baseline and is cached throughout.
+
+    Use it as `Resolver(strategy_class=LatestOtherBlessedModel, model=Channel(type=Model),
+    model_blessing=Channel(type=ModelBlessing), candidate=trainer.outputs["model"])`.
+    """
+
+    def resolve_artifacts(
+        self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]]:
+        """The baseline and its blessing, both empty where there is none."""
+        del store
+        candidates = {artifact.id for artifact in input_dict[CANDIDATE]}
+        models = {artifact.id: artifact for artifact in input_dict[MODEL]}
+        found: dict[str, list[types.Artifact]] = {MODEL: [], BLESSING: [], CANDIDATE: []}
+        for blessing in sorted(input_dict[BLESSING], key=lambda a: a.id, reverse=True):
+            model_id = blessing.get_int_custom_property("current_model_id")
+            blessed = blessing.get_int_custom_property("blessed") == 1
+            if blessed and model_id in models and model_id not in candidates:
+                found[MODEL], found[BLESSING] = [models[model_id]], [blessing]
+                break
+        return found

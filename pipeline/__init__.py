@@ -1,0 +1,1 @@
+"""Configuration, the DAG, its runners, and the `siamese` command line."""

@@ -1,0 +1,320 @@
+"""The configuration of a run: one YAML file, read into frozen models.
+
+`load` reads a file and applies overrides (`training.epochs=5`). Each model's fields carry
+their description; unknown keys and impossible values raise `ConfigError`, which names the key,
+the value, and what is possible.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from trainer.settings import Model, Positive, Section, Share, Training
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message says which key and how to mend it."""
+
+
+class Data(Section):
+    """Where the labelled images are."""
+
+    root: str = Field(
+        description="Folder of the images. A folder name such as `span-{SPAN}` takes the "
+        "newest span, so that new images arrive beside the old ones."
+    )
+    layout: Literal["auto", "class_folders", "split_folders", "manifest"] = Field(
+        "auto",
+        description="`class_folders` is root/class/image, `split_folders` is "
+        "root/{train,validation,test}/class/image, `manifest` is a CSV file; `auto` looks.",
+    )
+    manifest: str | None = Field(
+        None,
+        description="CSV file, relative to the root, with the columns path, label and "
+        "(optional) split; paths are relative to the root.",
+    )
+    classes: tuple[str, ...] | None = Field(
+        None,
+        description="The classes there must be, no more and no less. Left out: the folders' "
+        "names; with spans, those of the first span.",
+    )
+    max_unusable: Share = Field(
+        0.1, description="Share of files that may be unusable before the run stops."
+    )
+    max_pixels: Positive = Field(
+        100_000_000, description="Largest image, in pixels; larger ones are set aside unread."
+    )
+
+    @model_validator(mode="after")
+    def _manifest_is_named(self) -> Data:
+        if self.layout == "manifest" and not self.manifest:
+            raise ValueError("layout 'manifest' needs data.manifest, the name of the CSV file")
+        if self.manifest and self.layout not in ("auto", "manifest"):
+            raise ValueError(
+                f"data.manifest is given but data.layout is {self.layout!r}; "
+                "set the layout to 'manifest' or leave it out"
+            )
+        return self
+
+
+class Splits(Section):
+    """How images are divided. Near-duplicates always stay together."""
+
+    by: Literal["image", "class"] = Field(
+        "image",
+        description="`image`: each class is divided; `class`: whole classes are kept apart, to "
+        "judge on classes never seen in training.",
+    )
+    train: Share = Field(0.6, gt=0, description="Share of the images to learn from.")
+    validation: Share = Field(0.2, gt=0, description="Share to choose by (best epoch, threshold).")
+    test: Share = Field(0.2, gt=0, description="Share to judge on; never used for a choice.")
+    near_duplicate_bits: int = Field(
+        3,
+        ge=0,
+        le=7,
+        description="Two images whose 64-bit perceptual hashes (or mirrored ones) differ in at "
+        "most so many bits are near-duplicates.",
+    )
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Splits:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + validation + test must be 1, not {total:g}")
+        return self
+
+
+class Image(Section):
+    """What the network sees."""
+
+    size: int = Field(224, ge=16, le=1024, description="Height and width in pixels.")
+    interpolation: Literal["cubic", "linear", "area", "nearest"] = Field(
+        "cubic", description="How images are resized."
+    )
+
+
+class TrainingPairs(Section):
+    """Pair blocks of the training split."""
+
+    sampling: Literal["class_balanced", "all_pairs", "random_partners"] = Field(
+        "class_balanced",
+        description="`class_balanced`: blocks of `classes_per_block` x `images_per_class` images "
+        "with all their pairs; `all_pairs`: random blocks of `block_size` images with all their "
+        "pairs; `random_partners`: plain pairs, each image with `partners` random others (2019).",
+    )
+    classes_per_block: int = Field(10, ge=2, description="At most; fewer if there are fewer.")
+    images_per_class: int = Field(5, ge=2, description="Images of each class in a block.")
+    block_size: int = Field(32, ge=2, description="Images in a block of `all_pairs`.")
+    partners: Positive = Field(8, description="Partners an image, for `random_partners`.")
+    passes: Positive = Field(
+        8,
+        description="Times that each image is drawn into a block. More passes give more varied "
+        "blocks and larger files; `random_partners` makes one.",
+    )
+
+
+class HeldOutPairs(Section):
+    """Plain pairs of the validation and test splits."""
+
+    partners: int = Field(
+        16, ge=2, description="Pairs an image takes part in: half of the same class, half not."
+    )
+    max_images: int = Field(
+        2000, ge=2, description="Images that pairs are drawn from, at most, in each split."
+    )
+
+
+class Pairs(Section):
+    """How images become pairs."""
+
+    train: TrainingPairs = TrainingPairs()
+    held_out: HeldOutPairs = HeldOutPairs()
+
+
+class Tuner(Section):
+    """Search for hyperparameters with KerasTuner."""
+
+    enabled: bool = False
+    trials: Positive = 10
+
+
+class Thresholds(Section):
+    """What a model must reach on the test pairs to be blessed. `null` leaves one out."""
+
+    auc: Share | None = Field(0.9, description="Least area under the ROC curve.")
+    accuracy: Share | None = Field(None, description="Least accuracy at similarity 0.5.")
+    precision: Share | None = None
+    recall: Share | None = None
+    max_auc_drop: Share | None = Field(
+        0.02, description="By how much the AUC may be below the last blessed model's."
+    )
+
+    @model_validator(mode="after")
+    def _something_decides(self) -> Thresholds:
+        if all(v is None for v in (self.auc, self.accuracy, self.precision, self.recall)):
+            raise ValueError("at least one of auc, accuracy, precision, recall is needed")
+        return self
+
+
+class Push(Section):
+    """Where a blessed model goes."""
+
+    destination: str | None = Field(
+        None,
+        description="Base path that TensorFlow Serving watches; left out: `serving` in the run's "
+        "folder. Models go to <destination>/<version>/.",
+    )
+
+
+class Beam(Section):
+    """Apache Beam, which does the data processing."""
+
+    args: tuple[str, ...] = Field(
+        ("--runner=DirectRunner", "--direct_running_mode=in_memory"),
+        description="Passed to every Beam step; see docs/architecture.md.",
+    )
+
+
+class RunConfig(Section):
+    """Everything that describes a run."""
+
+    name: str = Field(
+        "siamese",
+        pattern=r"^[a-z][a-z0-9-]{0,62}$",
+        description="Of the pipeline: lower-case letters, digits and hyphens (Kubeflow's rule).",
+    )
+    output: str = Field(
+        "runs", description="Folder for the pipelines' files; each gets one by its name."
+    )
+    data: Data
+    splits: Splits = Splits()
+    image: Image = Image()
+    pairs: Pairs = Pairs()
+    model: Model = Model()
+    training: Training = Training()
+    tuner: Tuner = Tuner()
+    thresholds: Thresholds = Thresholds()
+    push: Push = Push()
+    runner: Literal["beam", "local"] = "beam"
+    beam: Beam = Beam()
+    cache: bool = Field(True, description="Reuse the outputs of unchanged steps.")
+    seed: int = Field(0, ge=0, description="Of the splits and the pairs.")
+
+    @property
+    def root(self) -> Path:
+        """The pipeline's own folder."""
+        return Path(self.output) / self.name
+
+    @property
+    def metadata(self) -> Path:
+        """The ML Metadata database."""
+        return self.root / "metadata.sqlite"
+
+    @property
+    def serving_root(self) -> str:
+        """Base path of the pushed models."""
+        return self.push.destination or str(self.root / "serving")
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read a configuration file.
+
+    Args:
+        path: A YAML file.
+        overrides: `section.key=value` each, where the value is YAML (`training.epochs=5`).
+
+    Returns:
+        The configuration, complete with its defaults.
+
+    Raises:
+        ConfigError: The file cannot be read, a key is unknown, or a value is impossible.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read ({e.strerror}); give a YAML file") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: is not a UTF-8 text file; give a YAML file") from e
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as e:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(e).split())}") from e
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold keys and values, for a start `data: {{root: FOLDER}}`")
+    for override in overrides:
+        _apply(override, values)
+    return parse(values, str(path))
+
+
+def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig:
+    """Check `values` and complete them with the defaults.
+
+    Args:
+        values: What the YAML file holds.
+        source: What error messages call them.
+
+    Raises:
+        ConfigError: A key is unknown or a value is impossible.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as e:
+        lines = [_explain(error) for error in e.errors()]
+        raise ConfigError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def dump(config: RunConfig) -> str:
+    """The effective configuration as YAML, all defaults included."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _apply(override: str, values: dict[str, Any]) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", key):
+        raise ConfigError(f"--set {override}: write it as section.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as e:
+        raise ConfigError(f"--set {override}: the value is not YAML") from e
+    *sections, last = key.split(".")
+    for section in sections:
+        below = values.get(section)
+        if below is None:
+            below = values[section] = {}
+        if not isinstance(below, dict):
+            raise ConfigError(f"--set {override}: {section} has no keys below it")
+        values = below
+    values[last] = value
+
+
+def _explain(error: Any) -> str:
+    """One line for people from pydantic's record of one error."""
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        *parents, unknown = error["loc"]
+        valid = list(_section_at(parents).model_fields)
+        close = difflib.get_close_matches(str(unknown), valid, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return f"{key}: unknown key; {hint}valid keys are {', '.join(valid)}"
+    if error["type"] == "missing":
+        return f"{key}: is required"
+    message = error["msg"].removeprefix("Value error, ")
+    if isinstance(error["input"], str | int | float | bool | None):
+        message += f"; got {error['input']!r}"
+    return f"{key or 'configuration'}: {message[0].lower()}{message[1:]}"
+
+
+def _section_at(location: list[Any]) -> type[Section]:
+    section: type[Section] = RunConfig
+    for part in location:
+        annotation = section.model_fields[part].annotation
+        options = getattr(annotation, "__args__", (annotation,))
+        section = next(o for o in options if isinstance(o, type) and issubclass(o, Section))
+    return section

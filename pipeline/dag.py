@@ -1,0 +1,141 @@
+"""The DAG on one page: images to examples to pairs to a model, gated and pushed.
+
+Nothing here knows of a runner.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tfx import v1 as tfx
+
+from components import baseline, features
+from components.code_version import code_version
+from components.data_check import DataCheck
+from components.image_example_gen.component import ImageExampleGen
+from components.image_schema import ImageSchemaGen
+from components.pair_gen.component import PairGen
+from pipeline.config import RunConfig
+from pipeline.evaluation import eval_config
+
+
+def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
+    """Every component of a run, wired.
+
+    Args:
+        config: The run's configuration.
+
+    Returns:
+        The pipeline, to be handed to a runner.
+    """
+    example_gen = ImageExampleGen(
+        **_without(config.data, "root", "classes"),
+        root=absolute(config.data.root),
+        classes=config.data.classes,
+        split_by=config.splits.by,
+        **_without(config.splits, "by"),
+        seed=config.seed,
+    )
+    images = example_gen.outputs["examples"]
+    statistics_gen = tfx.components.StatisticsGen(examples=images)
+    schema_gen = ImageSchemaGen(examples=images, classes=list(config.data.classes or ()))
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    data_check = DataCheck(
+        examples=images,
+        schema=schema_gen.outputs["schema"],
+        anomalies=example_validator.outputs["anomalies"],
+        split_by=config.splits.by,
+    )
+
+    transform = tfx.components.Transform(
+        examples=images,
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn="components.preprocessing.preprocessing_fn",
+        custom_config={
+            **config.image.model_dump(),
+            "code": code_version("components/preprocessing.py", "components/features.py"),
+        },
+        # Statistics of serialized pixels say nothing and cost much.
+        disable_statistics=True,
+        splits_config=tfx.proto.SplitsConfig(
+            analyze=[features.TRAIN], transform=list(features.SPLITS)
+        ),
+    )
+    transform.add_upstream_node(data_check)
+    pair_gen = PairGen(
+        examples=transform.outputs["transformed_examples"],
+        **config.pairs.train.model_dump(),
+        held_out_partners=config.pairs.held_out.partners,
+        held_out_max_images=config.pairs.held_out.max_images,
+        seed=config.seed,
+    )
+
+    trainer = tfx.components.Trainer(
+        run_fn="trainer.run_fn.run_fn",
+        examples=pair_gen.outputs["pairs"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
+        eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+        custom_config={
+            "image_size": config.image.size,
+            "model": config.model.model_dump_json(),
+            "training": config.training.model_dump_json(),
+            "code": code_version("trainer", "components/features.py"),
+        },
+    )
+    last_blessed = tfx.dsl.Resolver(
+        strategy_class=baseline.LatestOtherBlessedModel,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        candidate=trainer.outputs["model"],
+    ).with_id("latest_blessed_model")
+    evaluator = tfx.components.Evaluator(
+        examples=pair_gen.outputs["pairs"],
+        model=trainer.outputs["model"],
+        baseline_model=last_blessed.outputs["model"],
+        eval_config=eval_config(config.thresholds),
+        example_splits=[features.TEST],
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(
+                base_directory=absolute(config.serving_root)
+            )
+        ),
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=absolute(str(config.root / "pipeline")),
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(config.metadata)
+        ),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            data_check,
+            transform,
+            pair_gen,
+            trainer,
+            last_blessed,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=config.cache,
+        beam_pipeline_args=list(config.beam.args),
+    )
+
+
+def absolute(path: str) -> str:
+    """`path` from the current folder on; addresses such as gs://bucket stay as they are."""
+    return path if "://" in path else os.path.abspath(path)
+
+
+def _without(section: Any, *keys: str) -> dict[str, Any]:
+    return section.model_dump(exclude=set(keys))

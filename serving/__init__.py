@@ -1,0 +1,1 @@
+"""Use of the exported model. Knows nothing of how it was trained."""
