@@ -1,0 +1,44 @@
+# Every target sets up the environment it needs. PYTHON=… chooses the interpreter.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+export TF_USE_LEGACY_KERAS := 0
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+.PHONY: help setup demo test test-current lint format lock clean distclean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: ## build the environment in .venv, if it is missing or out of date
+	@python3 tools/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)")
+
+demo: setup ## from sample images to a blessed, pushed model, and predictions
+	@$(BIN)/siamese sample-data data/digits
+	@$(BIN)/siamese run configs/quickstart.yaml
+	@$(BIN)/siamese predict --config configs/quickstart.yaml --held-out 6
+
+test: setup ## run all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-current: ## run all tests on the newer stack, in a Debian 13 container or root
+	@tools/test_current.sh
+
+lint: setup ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy pipeline components trainer serving
+
+format: setup ## format the code
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+lock: setup ## pin the versions of the current stack anew, in constraints/
+	@tools/lock.sh
+
+clean: ## remove what runs have made: runs, sample data, caches of tools
+	rm -rf runs data/digits build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv*' -not -path './.cache/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment and all downloads too
+	rm -rf .venv .venv-tools .cache *.egg-info

@@ -1,0 +1,54 @@
+"""Two stacks from one code base; the Python version chooses (see README, "Versions")."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TFX_1_16 = 'python_version < "3.11"'  # runs on any glibc since 2.17
+TFX_1_21 = 'python_version >= "3.11"'  # its wheels need glibc 2.39
+
+setup(
+    name="siamese-tfx",
+    version="0.1.0",
+    description="From a handful of labelled images to a gated, served Siamese classifier.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["pipeline*", "components*", "trainer*", "serving*"]),
+    install_requires=[
+        f"tfx==1.16.0; {TFX_1_16}",
+        f"apache-beam==2.59.0; {TFX_1_16}",
+        f"dill==0.3.1.1; {TFX_1_16}",  # tfx_bsl and TFT import it and do not declare it
+        f"keras>=3.5,<3.13; {TFX_1_16}",
+        f"tf-keras~=2.16.0; {TFX_1_16}",
+        f"opencv-python-headless>=4.9,<4.12; {TFX_1_16}",  # later ones need numpy 2
+        f"tfx==1.21.0; {TFX_1_21}",
+        f"keras>=3.12; {TFX_1_21}",
+        f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 brings it no longer
+        f"opencv-python-headless>=4.9; {TFX_1_21}",
+        "keras-tuner>=1.4.8",
+        "numpy",
+        "pillow",
+        "pydantic>=2.6",
+        "pyyaml",
+        "rich",
+        "scikit-learn",
+        "typer>=0.12",
+    ],
+    extras_require={
+        "kubeflow": ['kfp>=2.5,<2.17; python_version < "3.12"'],
+        "ui": ["gradio"],
+        "dev": [
+            "hypothesis",
+            "mypy",
+            "pre-commit",
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "ruff",
+            "types-PyYAML",
+        ],
+    },
+    entry_points={"console_scripts": ["siamese = pipeline.cli:main"]},
+)
