@@ -26,7 +26,7 @@ setup(
         f"tfx==1.21.0; {TFX_1_21}",
         f"keras>=3.12; {TFX_1_21}",
         f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 brings it no longer
-        f"opencv-python-headless>=4.9; {TFX_1_21}",
+        f"opencv-python-headless>=4.12,<5; {TFX_1_21}",
         "keras-tuner>=1.4.8",
         "numpy",
         "pillow",

@@ -30,22 +30,20 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         The pipeline, to be handed to a runner.
     """
     example_gen = ImageExampleGen(
-        **_without(config.data, "root", "classes"),
+        **_without(config.data, "root"),
         root=absolute(config.data.root),
-        classes=config.data.classes,
         split_by=config.splits.by,
         **_without(config.splits, "by"),
         seed=config.seed,
     )
     images = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=images)
-    schema_gen = ImageSchemaGen(examples=images, classes=list(config.data.classes or ()))
+    schema_gen = ImageSchemaGen(examples=images)
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
     )
     data_check = DataCheck(
         examples=images,
-        schema=schema_gen.outputs["schema"],
         anomalies=example_validator.outputs["anomalies"],
         split_by=config.splits.by,
     )

@@ -1,0 +1,128 @@
+"""Makes an image file one that every part decodes to the same upright RGB pixels.
+
+TensorFlow's decoders ignore EXIF rotation, and read no WebP, TIFF or CMYK as OpenCV does. So the
+bytes of a file go on untouched where TensorFlow decodes them to the upright RGB pixels, and else as
+a PNG of those pixels. Training images pass through here in ImageExampleGen and queries in the
+client: whatever is done to one is done to the other, and the served graph sees canonical bytes only.
+
+Imports neither TFX nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 100_000_000
+"""Of an image that is read at all, unless told otherwise; 300 MB as RGB."""
+
+_EXIF_ORIENTATION = 0x0112
+
+
+class UnusableImage(ValueError):
+    """Bytes that are no whole image; the message is a predicate ("is empty")."""
+
+
+class CanonicalImage(NamedTuple):
+    """An image that `tf.io.decode_image(channels=3)` decodes to upright RGB pixels.
+
+    Attributes:
+        data: The encoded image, a JPEG, PNG or BMP.
+        height: Rows in pixels.
+        width: Columns in pixels.
+        reencoded: Whether `data` is a PNG made here; else it is the original.
+        grey: uint8 [32, 32], the image shrunk, for perceptual hashing.
+    """
+
+    data: bytes
+    height: int
+    width: int
+    reencoded: bool
+    grey: np.ndarray
+
+
+def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage:
+    """Check an encoded image and make it canonical.
+
+    Transparency is laid over white, 16-bit values are reduced to their high byte, and of several
+    frames the first is taken.
+
+    Args:
+        data: A file's bytes: JPEG, PNG, BMP, GIF, WebP, TIFF, or whatever else Pillow knows.
+        max_pixels: Height times width; a larger image is refused by its header, before decoding.
+
+    Raises:
+        UnusableImage: The bytes are empty, no image, cut off, or too large.
+    """
+    if not data:
+        raise UnusableImage("is empty")
+    header = _open(data)
+    width, height = header.size
+    if width * height > max_pixels:
+        raise UnusableImage(
+            f"has {width} x {height} pixels, more than data.max_pixels ({max_pixels}) allows"
+        )
+    try:
+        # OpenCV is content with half a JPEG; Pillow is not.
+        header.load()
+        orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception as e:  # its decoders raise many kinds for damaged data
+        raise UnusableImage(f"is cut off or damaged: {e}") from e
+    untouched = orientation in (0, 1) and _tensorflow_reads(data, header)
+    transparent = "A" in header.getbands() or "transparency" in header.info
+    pixels = None
+    if not transparent and header.format != "GIF":
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        pixels = _by_pillow(header)
+    height, width = pixels.shape[:2]
+    grey = cv2.cvtColor(
+        cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY
+    )
+    if not untouched:
+        data = cv2.imencode(".png", pixels)[1].tobytes()
+    return CanonicalImage(data, height, width, not untouched, grey)
+
+
+def _open(data: bytes) -> Image.Image:
+    """The image's header; no pixel is decoded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own limit of pixels is not ours
+        try:
+            return Image.open(io.BytesIO(data))
+        except UnidentifiedImageError as e:
+            raise UnusableImage("is no image, or of a kind that cannot be read") from e
+        except Image.DecompressionBombError as e:
+            raise UnusableImage(f"has far too many pixels: {e}") from e
+        except Exception as e:  # its parsers raise many kinds for damaged headers
+            raise UnusableImage(f"is cut off or damaged: {e}") from e
+
+
+def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
+    """Whether TensorFlow decodes the bytes to the same pixels, but for rotation."""
+    if header.format == "JPEG":
+        return header.mode in ("RGB", "L") and data.endswith(b"\xff\xd9")
+    if header.format == "PNG":
+        bit_depth = data[24]
+        return (
+            (bit_depth == 8 and header.mode in ("RGB", "L") or bit_depth <= 8 and header.mode == "P")
+            and "transparency" not in header.info
+            and getattr(header, "n_frames", 1) == 1
+        )
+    if header.format == "BMP":
+        bits, compression = int.from_bytes(data[28:30], "little"), data[30:34]
+        return bits == 24 and compression == b"\0\0\0\0"
+    return False
+
+
+def _by_pillow(image: Image.Image) -> np.ndarray:
+    """Upright BGR, uint8 [h, w, 3], transparency over white."""
+    upright = ImageOps.exif_transpose(image).convert("RGBA")
+    flat = Image.new("RGBA", upright.size, "white")
+    flat.alpha_composite(upright)
+    return np.ascontiguousarray(np.asarray(flat.convert("RGB"))[..., ::-1])

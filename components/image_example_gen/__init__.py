@@ -1,0 +1,8 @@
+"""ImageExampleGen: reads a folder of images, sets unusable ones aside, and divides the rest.
+
+* `sources`: which files there are, and their classes.
+* `inspection`: reads and checks one file.
+* `near_duplicates`: which images show the same.
+* `splitting`: which image goes to which split.
+* `executor`, `driver`, `component`: the TFX component, on Beam.
+"""

@@ -1,0 +1,68 @@
+"""Tells whether the images have changed since the last run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+from tfx.components.example_gen import driver, input_processor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+
+from components.data_error import DataError
+from components.image_example_gen.executor import read_settings, span_root
+from components.image_example_gen.settings import Settings
+from components.image_example_gen.sources import list_sources
+
+
+class Driver(driver.FileBasedDriver):
+    """As TFX's, but a file that cannot be looked at does not end the run.
+
+    TFX's own fingerprint asks the file system for each path that a pattern matches, and a symbolic
+    link to nowhere raises there.
+    """
+
+    def resolve_exec_properties(
+        self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any
+    ) -> dict[str, Any]:
+        """Chooses the span, and takes the fingerprint of its files."""
+        self._settings = read_settings(exec_properties)
+        resolved = super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
+        resolved["input_fingerprint"] = _fingerprint(self._settings, span_root(resolved))
+        return resolved
+
+    def get_input_processor(
+        self,
+        splits: Iterable[example_gen_pb2.Input.Split],
+        range_config: Any = None,
+        input_base_uri: str | None = None,
+    ) -> input_processor.InputProcessor:
+        """Looks for spans, but not into their files."""
+        return _SpanProcessor(input_base_uri, splits, range_config)
+
+
+class _SpanProcessor(input_processor.FileBasedInputProcessor):
+    def resolve_span_and_version(self) -> tuple[int | None, int | None]:
+        try:
+            return super().resolve_span_and_version()
+        except ValueError as e:
+            raise DataError(f"{self._input_base_uri}: holds no span that fits data.root") from e
+
+    def get_input_fingerprint(self, span: int | None, version: int | None) -> str:
+        return ""  # Driver sets it
+
+
+def _fingerprint(settings: Settings, root: str) -> str:
+    """Of all files' paths, sizes and times of change."""
+    digest = hashlib.sha256()
+    for source in list_sources(root, settings.layout, settings.manifest):
+        digest.update(os.fsencode("\0".join([source.path, source.label, source.split or ""])))
+        try:
+            status = fileio.stat(os.path.join(root, source.path))
+            digest.update(f"{status.length} {status.mtime_nsec}".encode())
+        except (OSError, tf.errors.OpError, fileio.NotFoundError):
+            digest.update(b"unreadable")
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""Reads and checks one file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import NamedTuple
+
+import tensorflow as tf
+from tfx.dsl.io import fileio
+
+from components import features
+from components.canonical_image import CanonicalImage, UnusableImage, canonical_image
+from components.image_example_gen.near_duplicates import Fingerprint, fingerprint
+from components.image_example_gen.sources import Source
+
+
+class Inspected(NamedTuple):
+    """What is known of a file after a look at it; holds no pixels but a shrunk 1 KB.
+
+    Attributes:
+        source: The file.
+        problem: Why it is unusable, a predicate; None for a usable image.
+        content_hash: SHA-256 of the file, hexadecimal.
+        reencoded: Whether it is passed on as a PNG made here.
+        fingerprint: Tells near-duplicates.
+    """
+
+    source: Source
+    problem: str | None = None
+    content_hash: str = ""
+    reencoded: bool = False
+    fingerprint: Fingerprint | None = None
+
+
+def inspect(source: Source, root: str, max_pixels: int) -> Inspected:
+    """Look at one file; never raises for what may be wrong with it."""
+    try:
+        data, canonical = _read(source, root, max_pixels)
+    except UnusableImage as e:
+        return Inspected(source, problem=str(e))
+    return Inspected(
+        source,
+        content_hash=hashlib.sha256(data).hexdigest(),
+        reencoded=canonical.reencoded,
+        fingerprint=fingerprint(source.path, canonical.grey),
+    )
+
+
+def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example:
+    """The image record (`features.IMAGE_RECORD`) of a usable file.
+
+    Raises:
+        UnusableImage: The file is unusable, or no longer what it was.
+    """
+    data, canonical = _read(source, root, max_pixels)
+    path = os.fsencode(source.path)
+    content_hash = hashlib.sha256(data).hexdigest().encode()
+    values = {
+        features.IMAGE: canonical.data,
+        features.LABEL: source.label.encode("utf-8", "surrogateescape"),
+        features.SOURCE: path,
+        features.CONTENT_HASH: content_hash,
+        features.IMAGE_ID: hashlib.sha256(path + b"\n" + content_hash).hexdigest()[:16].encode(),
+    }
+    numbers = {features.HEIGHT: canonical.height, features.WIDTH: canonical.width}
+    feature = {
+        **{
+            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+            for name, value in values.items()
+        },
+        **{
+            name: tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+            for name, value in numbers.items()
+        },
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature))
+
+
+def _read(source: Source, root: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
+    path = os.path.join(root, source.path)
+    try:
+        if fileio.isdir(path):
+            raise UnusableImage("is a folder, not a file")
+        with fileio.open(path, "rb") as file:
+            data = file.read()
+    except (OSError, tf.errors.OpError, fileio.NotFoundError) as e:
+        message = str(e).rpartition("; ")[2] or type(e).__name__
+        raise UnusableImage(f"cannot be read: {message}") from e
+    canonical = canonical_image(data, max_pixels)
+    if not canonical.reencoded:
+        # Transform decodes without a second chance: one damaged image would end the run there.
+        try:
+            tf.io.decode_image(data, channels=3, expand_animations=False)
+        except tf.errors.InvalidArgumentError as e:
+            raise UnusableImage("is damaged: TensorFlow does not decode it") from e
+    return data, canonical

@@ -1,0 +1,122 @@
+"""Which images show the same: the same picture scaled, recompressed or mirrored.
+
+Two images are near-duplicates if their perceptual hashes (pHash: Zauner 2010, "Implementation and
+benchmarking of perceptual image hash functions") differ in a few bits, one of them mirrored or
+not, and their shrunk pixels are alike too: plain images have few frequencies to tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+BANDS = 8
+"""Hashes that differ in at most BANDS - 1 bits are equal in one of so many bands."""
+
+_BITS = 64
+_MAX_DIFFERENCE = 6.0
+"""Mean absolute difference of the shrunk pixels, of 255, between near-duplicates at most."""
+
+
+class Fingerprint(NamedTuple):
+    """What tells whether two images show the same.
+
+    Attributes:
+        image: Names the image.
+        hash: 64 bits, of the image.
+        mirrored: 64 bits, of the mirrored image.
+        grey: uint8 [32, 32] as bytes, the image shrunk.
+    """
+
+    image: str
+    hash: int
+    mirrored: int
+    grey: bytes
+
+
+def fingerprint(image: str, grey: np.ndarray) -> Fingerprint:
+    """Fingerprint of an image that was shrunk to uint8 [32, 32]."""
+    return Fingerprint(image, _phash(grey), _phash(grey[:, ::-1]), grey.tobytes())
+
+
+def band_keys(one: Fingerprint) -> Iterator[tuple[int, int]]:
+    """Keys of which near-duplicates have one in common, mirrored or not.
+
+    Comparing only images with a common key finds all near-duplicates up to BANDS - 1 bits without
+    comparing each with each (locality-sensitive hashing; Indyk and Motwani 1998).
+    """
+    width = _BITS // BANDS
+    for value in {one.hash, one.mirrored}:
+        for band in range(BANDS):
+            yield band, value >> (band * width) & ((1 << width) - 1)
+
+
+def are_near_duplicates(one: Fingerprint, other: Fingerprint, bits: int) -> bool:
+    """Whether two images show the same, to within `bits` of 64."""
+    return (
+        _distance(one.hash, other.hash) <= bits and _alike(one.grey, other.grey, mirror=False)
+    ) or (
+        _distance(one.hash, other.mirrored) <= bits and _alike(one.grey, other.grey, mirror=True)
+    )
+
+
+def pairs_in_band(members: Iterable[Fingerprint], bits: int) -> Iterator[tuple[str, str]]:
+    """Near-duplicates among images with a common key.
+
+    To keep a band with many members from costing the square of them, each is compared with the
+    first of every group found so far.
+    """
+    leaders: list[Fingerprint] = []
+    for member in sorted(set(members)):
+        for leader in leaders:
+            if are_near_duplicates(leader, member, bits):
+                yield leader.image, member.image
+                break
+        else:
+            leaders.append(member)
+
+
+def groups(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Joins pairs into groups: each image that is in a pair, to its group's first image."""
+    leader: dict[str, str] = {}
+
+    def find(image: str) -> str:
+        while leader.setdefault(image, image) != image:
+            leader[image] = leader[leader[image]]
+            image = leader[image]
+        return image
+
+    for one, other in pairs:
+        first, second = sorted((find(one), find(other)))
+        leader[second] = first
+    return {image: find(image) for image in list(leader)}
+
+
+def group_lists(group_of: dict[str, str]) -> list[list[str]]:
+    """The groups as sorted lists."""
+    members: dict[str, list[str]] = defaultdict(list)
+    for image, leader in group_of.items():
+        members[leader].append(image)
+    return sorted(sorted(images) for images in members.values() if len(images) > 1)
+
+
+def _phash(grey: np.ndarray) -> int:
+    low = cv2.dct(np.ascontiguousarray(grey, np.float32))[:8, :8].ravel()
+    # The first coefficient is the brightness, which a copy may have changed.
+    bits = low > np.median(low[1:])
+    return int(np.packbits(bits).tobytes().hex(), 16)
+
+
+def _distance(one: int, other: int) -> int:
+    return (one ^ other).bit_count()
+
+
+def _alike(one: bytes, other: bytes, mirror: bool) -> bool:
+    left, right = (np.frombuffer(g, np.uint8).reshape(32, 32).astype(np.int16) for g in (one, other))
+    if mirror:
+        right = right[:, ::-1]
+    return float(np.abs(left - right).mean()) <= _MAX_DIFFERENCE

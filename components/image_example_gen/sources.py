@@ -1,0 +1,143 @@
+"""Which files there are, and which class each belongs to.
+
+Files are listed folder by folder instead of by a pattern, so that a name may hold any character.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tfx.dsl.io import fileio
+
+from components import features
+from components.data_error import DataError
+
+LAYOUTS = ("auto", "class_folders", "split_folders", "manifest")
+
+
+class Source(NamedTuple):
+    """A file that should hold an image.
+
+    Attributes:
+        path: Relative to the data root.
+        label: Its class.
+        split: The split that it was given, if any.
+    """
+
+    path: str
+    label: str
+    split: str | None = None
+
+
+def list_sources(root: str, layout: str = "auto", manifest: str | None = None) -> list[Source]:
+    """All files of a data set, in the order of their paths. Hidden files are passed over.
+
+    Args:
+        root: The data root; a local path, or an address that TensorFlow reads.
+        layout: One of `LAYOUTS`.
+        manifest: For the layout `manifest`, the CSV file, relative to the root.
+
+    Raises:
+        DataError: There is no such folder or manifest, the manifest has no such columns, or no
+            file is found.
+    """
+    if not fileio.isdir(root):
+        raise DataError(f"{root}: there is no such folder; set data.root to a folder of images")
+    if layout == "auto":
+        layout = _detect(root, manifest)
+    if layout == "manifest":
+        sources = _from_manifest(root, manifest or "")
+    elif layout == "split_folders":
+        sources = [
+            Source(f"{split}/{path}", label, split)
+            for split in features.SPLITS
+            for path, label in _in_class_folders(os.path.join(root, split))
+        ]
+    else:
+        sources = [Source(path, label) for path, label in _in_class_folders(root)]
+    if not sources:
+        raise DataError(
+            f"{root}: holds no images; put them in one sub-folder per class, such as "
+            f"{os.path.join(root, 'scratch', '1.jpg')}"
+        )
+    return sorted(sources)
+
+
+def class_folders(root: str, layout: str = "auto", manifest: str | None = None) -> list[str]:
+    """The classes that have a folder, empty ones too; those of the rows, for a manifest."""
+    if layout == "auto":
+        layout = _detect(root, manifest)
+    if layout == "manifest":
+        return sorted({source.label for source in _from_manifest(root, manifest or "")})
+    tops = features.SPLITS if layout == "split_folders" else ("",)
+    return sorted({name for top in tops for name in _folders(os.path.join(root, top))})
+
+
+def printable(path: str) -> str:
+    """A path on one line, whatever its bytes."""
+    return repr(os.fsencode(path).decode("utf-8", "backslashreplace"))[1:-1].replace("\\\\", "\\")
+
+
+def _detect(root: str, manifest: str | None) -> str:
+    if manifest:
+        return "manifest"
+    folders = set(_folders(root))
+    if features.TRAIN in folders and folders <= set(features.SPLITS):
+        return "split_folders"
+    return "class_folders"
+
+
+def _in_class_folders(root: str) -> Iterator[tuple[str, str]]:
+    for label in _folders(root):
+        for name in _names(os.path.join(root, label)):
+            yield f"{label}/{name}", label
+
+
+def _folders(root: str) -> list[str]:
+    return [name for name in _names(root) if fileio.isdir(os.path.join(root, name))]
+
+
+def _names(folder: str) -> list[str]:
+    if not fileio.isdir(folder):
+        return []
+    # Some file systems mark folders by a slash.
+    names = (os.fsdecode(name).rstrip("/") for name in fileio.listdir(folder))
+    return sorted(name for name in names if name and not name.startswith("."))
+
+
+def _from_manifest(root: str, manifest: str) -> list[Source]:
+    path = os.path.join(root, manifest)
+    if not manifest or not fileio.exists(path):
+        raise DataError(f"{path}: there is no such manifest; set data.manifest to a CSV file")
+    with fileio.open(path, "rb") as file:
+        content = file.read()
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        columns = rows.fieldnames or []
+    except UnicodeDecodeError as e:
+        raise DataError(f"{path}: is no UTF-8 text; save the manifest as UTF-8") from e
+    missing = [name for name in ("path", "label") if name not in columns]
+    if missing:
+        raise DataError(
+            f"{path}: has no column {' and no column '.join(missing)}; its first line must name "
+            f"path, label and (optional) split, and names {', '.join(columns) or 'nothing'}"
+        )
+    sources: dict[str, Source] = {}
+    for line, row in enumerate(rows, start=2):
+        source = Source(row["path"] or "", row["label"] or "", row.get("split") or None)
+        if not source.path or not source.label:
+            raise DataError(f"{path}, line {line}: the path or the label is empty")
+        if source.split is not None and source.split not in features.SPLITS:
+            raise DataError(
+                f"{path}, line {line}: split {source.split!r} is none of "
+                f"{', '.join(features.SPLITS)}"
+            )
+        if sources.setdefault(source.path, source) != source:
+            raise DataError(
+                f"{path}, line {line}: {printable(source.path)} is listed before, otherwise"
+            )
+    return list(sources.values())

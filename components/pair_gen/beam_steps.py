@@ -1,0 +1,199 @@
+"""The Beam steps of PairGen.
+
+Pixels pass only through joins. What is gathered in one place is the index: a few short texts an
+image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import tensorflow as tf
+
+from components import features
+from components.data_error import DataError
+from components.pair_gen.pair_block import pair_block
+from components.pair_gen.sampling import Block
+
+
+class IndexEntry(NamedTuple):
+    """One image of a split, without its pixels."""
+
+    image_id: bytes
+    label: bytes
+    content_hash: bytes
+    source: bytes
+
+
+class PairWithinSplit(beam.PTransform):
+    """Serialized transformed records of one split to its index and its pair blocks.
+
+    Args:
+        split: Its name, for messages.
+        sampler: One of `components.pair_gen.sampling`.
+        arguments: The sampler's arguments after the labels.
+    """
+
+    def __init__(self, split: str, sampler: Callable[..., Iterator[Block]], arguments: tuple):
+        super().__init__()
+        self._split, self._sampler, self._arguments = split, sampler, arguments
+
+    def expand(self, records: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
+        """Index entries, and serialized pair blocks."""
+        index = records | "Index" >> beam.Map(_index_entry)
+        blocks = (
+            records.pipeline
+            | "Once" >> beam.Create([None])
+            | "Sample"
+            >> beam.FlatMap(
+                _sample, beam.pvalue.AsList(index), self._split, self._sampler, self._arguments
+            )
+        )
+        placed_images = (
+            {
+                "record": records | "KeyByImage" >> beam.Map(_key_by_image),
+                "place": blocks | "Places" >> beam.FlatMap(_places),
+            }
+            | "JoinImages" >> beam.CoGroupByKey()
+            | "PlaceImages" >> beam.FlatMap(_place_images)
+        )
+        pair_blocks = (
+            {
+                "image": placed_images,
+                "pairs": blocks | "Pairs" >> beam.Map(lambda b: (b[0], (b[2], b[3]))),
+            }
+            | "JoinBlocks" >> beam.CoGroupByKey()
+            | "Build" >> beam.MapTuple(_build)
+        )
+        return index, pair_blocks
+
+
+class NoLeak(beam.PTransform):
+    """The contract between the splits: no image, and no content, is in two of them.
+
+    Takes the splits' indexes, a dict by name; yields nothing.
+
+    Raises, when the pipeline runs:
+        DataError: It is broken; the message names the files.
+    """
+
+    def expand(self, indexes: dict[str, beam.PCollection]) -> beam.PCollection:
+        """An empty collection, once the contract is found to hold."""
+        keyed = [
+            index | f"Key[{split}]" >> beam.FlatMap(_leak_keys, split)
+            for split, index in indexes.items()
+        ]
+        return (
+            keyed
+            | beam.Flatten()
+            | "BySplit" >> beam.GroupByKey()
+            | "Check" >> beam.FlatMapTuple(_check_leak)
+        )
+
+
+class CountPairs(beam.CombineFn):
+    """Serialized pair blocks to a JSON text: `blocks`, `pairs`, and pairs of the `same` class."""
+
+    def create_accumulator(self) -> tuple[int, int, int]:
+        """Nothing so far."""
+        return 0, 0, 0
+
+    def add_input(self, counts: tuple[int, int, int], block: bytes) -> tuple[int, int, int]:
+        """One block more."""
+        target = tf.train.Example.FromString(block).features.feature[features.TARGET]
+        values = target.int64_list.value
+        return counts[0] + 1, counts[1] + len(values), counts[2] + sum(values)
+
+    def merge_accumulators(self, counts: Iterable[tuple[int, int, int]]) -> tuple[int, int, int]:
+        """Their sum."""
+        blocks, pairs, same = (sum(column) for column in zip((0, 0, 0), *counts, strict=True))
+        return blocks, pairs, same
+
+    def extract_output(self, counts: tuple[int, int, int]) -> str:
+        """As JSON."""
+        return json.dumps(dict(zip(("blocks", "pairs", "same"), counts, strict=True)))
+
+
+def _value(example: tf.train.Example, name: str) -> bytes:
+    return example.features.feature[name].bytes_list.value[0]
+
+
+def _index_entry(record: bytes) -> IndexEntry:
+    example = tf.train.Example.FromString(record)
+    return IndexEntry(
+        _value(example, features.IMAGE_ID),
+        _value(example, features.LABEL),
+        _value(example, features.CONTENT_HASH),
+        _value(example, features.SOURCE),
+    )
+
+
+def _key_by_image(record: bytes) -> tuple[bytes, bytes]:
+    return _value(tf.train.Example.FromString(record), features.IMAGE_ID), record
+
+
+def _sample(
+    _: None,
+    index: list[IndexEntry],
+    split: str,
+    sampler: Callable[..., Iterator[Block]],
+    arguments: tuple,
+) -> Iterator[tuple[int, list[bytes], tuple[int, ...], tuple[int, ...]]]:
+    """Numbered blocks, their images by id: Beam delivers in any order, so the index is sorted."""
+    index = sorted(index)
+    for one, other in zip(index, index[1:], strict=False):
+        if one.image_id == other.image_id:
+            raise DataError(
+                f"split '{split}' holds the image {_name(one.source)} twice; ingest it anew"
+            )
+    try:
+        for number, block in enumerate(sampler([entry.label for entry in index], *arguments)):
+            yield number, [index[i].image_id for i in block.images], block.left, block.right
+    except DataError as e:
+        raise DataError(f"split '{split}': {e}") from e
+
+
+def _places(block: tuple[int, list[bytes], Any, Any]) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    number, images, _, _ = block
+    for position, image_id in enumerate(images):
+        yield image_id, (number, position)
+
+
+def _place_images(
+    joined: tuple[bytes, dict[str, Iterable[Any]]],
+) -> Iterator[tuple[int, tuple[int, bytes]]]:
+    _, values = joined
+    for record in values["record"]:
+        for number, position in values["place"]:
+            yield number, (position, record)
+
+
+def _build(_: int, values: dict[str, Iterable[Any]]) -> bytes:
+    [(left, right)] = values["pairs"]
+    images = [tf.train.Example.FromString(record) for _, record in sorted(values["image"])]
+    return pair_block(images, left, right).SerializeToString(deterministic=True)
+
+
+def _leak_keys(
+    entry: IndexEntry, split: str
+) -> Iterator[tuple[tuple[str, bytes], tuple[str, bytes]]]:
+    yield ("image id", entry.image_id), (split, entry.source)
+    yield ("content", entry.content_hash), (split, entry.source)
+
+
+def _check_leak(key: tuple[str, bytes], found: Iterable[tuple[str, bytes]]) -> Iterator[None]:
+    places = sorted(set(found))
+    if len({split for split, _ in places}) > 1:
+        named = ", ".join(f"{_name(source)} in '{split}'" for split, source in places)
+        raise DataError(
+            f"the same {key[0]} is in two splits, so the judgement would be worthless: {named}; "
+            "remove one of the files"
+        )
+    yield from ()
+
+
+def _name(source: bytes) -> str:
+    return repr(source.decode("utf-8", "backslashreplace"))[1:-1]

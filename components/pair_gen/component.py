@@ -1,0 +1,95 @@
+"""The TFX component: reads transformed images, writes pair blocks, within each split."""
+
+import os
+
+import apache_beam as beam
+from tfx import v1 as tfx
+from tfx.components.util import examples_utils
+from tfx.types import artifact_utils
+
+from components import features
+from components.code_version import code_version
+from components.pair_gen import beam_steps
+from components.pair_gen.sampling import (
+    all_pairs,
+    class_balanced,
+    held_out_pairs,
+    random_partners,
+)
+
+_CODE = code_version("components/pair_gen", "components/features.py")
+
+
+@tfx.dsl.components.component(use_beam=True)
+def PairGen(  # noqa: D417 - the decorator makes the artifacts arguments of its own
+    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
+    pairs: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
+    sampling: tfx.dsl.components.Parameter[str] = "class_balanced",
+    classes_per_block: tfx.dsl.components.Parameter[int] = 10,
+    images_per_class: tfx.dsl.components.Parameter[int] = 5,
+    block_size: tfx.dsl.components.Parameter[int] = 32,
+    partners: tfx.dsl.components.Parameter[int] = 8,
+    passes: tfx.dsl.components.Parameter[int] = 8,
+    held_out_partners: tfx.dsl.components.Parameter[int] = 16,
+    held_out_max_images: tfx.dsl.components.Parameter[int] = 2000,
+    seed: tfx.dsl.components.Parameter[int] = 0,
+    code: tfx.dsl.components.Parameter[str] = _CODE,
+    beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,
+) -> None:
+    """Turns the images of each split into pair blocks (see `components.pair_gen.pair_block`).
+
+    The training split is sampled as `sampling` says; the others hold plain pairs. Beside the
+    splits, `counts/<split>.json` counts the `blocks`, `pairs`, and pairs of the `same` class.
+
+    Args:
+        examples: Transformed image records, from Transform.
+        pairs: The pair blocks.
+        sampling: `class_balanced`, `all_pairs` or `random_partners`.
+        classes_per_block: Of `class_balanced`.
+        images_per_class: Of `class_balanced`.
+        block_size: Of `all_pairs`.
+        partners: Of `random_partners`.
+        passes: Of `class_balanced` and `all_pairs`.
+        held_out_partners: Of the validation and test splits.
+        held_out_max_images: Of the validation and test splits.
+        seed: Of all draws.
+        code: Fingerprint of this component's code, for the cache.
+        beam_pipeline: Given by TFX.
+
+    Raises:
+        DataError: An image or its content is in two splits, or a split makes no pairs.
+    """
+    samplers = {
+        "class_balanced": (class_balanced, (classes_per_block, images_per_class, passes, seed)),
+        "all_pairs": (all_pairs, (block_size, passes, seed)),
+        "random_partners": (random_partners, (partners, seed)),
+    }
+    held_out = (held_out_pairs, (held_out_partners, held_out_max_images, seed))
+    splits = artifact_utils.decode_split_names(examples.split_names)
+    pairs.split_names = artifact_utils.encode_split_names(splits)
+    examples_utils.set_payload_format(pairs, tfx.proto.example_gen_pb2.FORMAT_TF_EXAMPLE)
+
+    with beam_pipeline as pipeline:
+        indexes = {}
+        for split in splits:
+            sampler, arguments = samplers[sampling] if split == features.TRAIN else held_out
+            source = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
+            records = pipeline | f"Read[{split}]" >> beam.io.ReadFromTFRecord(source)
+            indexes[split], blocks = records | f"Pair[{split}]" >> beam_steps.PairWithinSplit(
+                split, sampler, arguments
+            )
+            _ = blocks | f"Write[{split}]" >> beam.io.WriteToTFRecord(
+                os.path.join(artifact_utils.get_split_uri([pairs], split), "data_tfrecord"),
+                file_name_suffix=".gz",
+            )
+            _ = (
+                blocks
+                | f"Count[{split}]" >> beam.CombineGlobally(beam_steps.CountPairs())
+                | f"WriteCount[{split}]"
+                >> beam.io.WriteToText(_counts_file(pairs.uri, split), shard_name_template="")
+            )
+        _ = indexes | "NoLeak" >> beam_steps.NoLeak()
+
+
+def _counts_file(uri: str, split: str) -> str:
+    return os.path.join(uri, "counts", f"{split}.json")

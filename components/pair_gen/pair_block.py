@@ -1,0 +1,53 @@
+"""The record that PairGen writes: a pair block, a `tf.train.Example`.
+
+A block holds m images once each, and p pairs as indices into them. A plain pair is a block of two
+images. For images a, b of class "cat" and c of class "dog", with all pairs:
+
+    pixels    bytes [3]   transformed images, see `components.features.PIXELS`
+    label     bytes [3]   cat, cat, dog
+    image_id  bytes [3]
+    source    bytes [3]
+    left      int64 [3]   0, 0, 1
+    right     int64 [3]   1, 2, 2
+    target    int64 [3]   1, 0, 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from components import features
+
+_OF_EACH_IMAGE = (features.PIXELS, features.LABEL, features.IMAGE_ID, features.SOURCE)
+
+
+def pair_block(
+    images: Sequence[tf.train.Example], left: Sequence[int], right: Sequence[int]
+) -> tf.train.Example:
+    """A pair block.
+
+    Args:
+        images: Transformed records (`features.TRANSFORMED_RECORD`), m of them.
+        left: For each of p pairs the index, in `images`, of its left image.
+        right: The same for its right image.
+    """
+    columns = {
+        name: [image.features.feature[name].bytes_list.value[0] for image in images]
+        for name in _OF_EACH_IMAGE
+    }
+    labels = columns[features.LABEL]
+    target = [int(labels[a] == labels[b]) for a, b in zip(left, right, strict=True)]
+    numbers = {features.LEFT: left, features.RIGHT: right, features.TARGET: target}
+    feature = {
+        **{
+            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+            for name, values in columns.items()
+        },
+        **{
+            name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+            for name, values in numbers.items()
+        },
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature))
