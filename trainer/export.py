@@ -34,7 +34,9 @@ class ServedModel(tf.Module):
         tracked: object = None,
     ) -> None:
         super().__init__(name="siamese")
-        self._model = model
+        # Not the whole network: its optimizer's state would be saved too.
+        self._encoder, self._head = model.encoder, model.head
+        self._similarity = model.similarity
         self._preprocess = preprocess
         self._image_size = image_size
         self._tracked = tracked
@@ -55,7 +57,7 @@ class ServedModel(tf.Module):
         # One encoder pass over both sides keeps the batch large.
         both = self._encode(self._preprocess(tf.concat([left, right], axis=0)))
         left_embedding, right_embedding = tf.split(both, 2)
-        return {"similarity": self._model.similarity(left_embedding, right_embedding)}
+        return {"similarity": self._similarity(left_embedding, right_embedding)}
 
     @tf.function
     def embed(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -70,7 +72,8 @@ class ServedModel(tf.Module):
         embeddings = tf.reshape(
             self._encode(tf.reshape(pixels, [-1])), [tf.shape(pixels)[0], 2, -1]
         )
-        return {"similarity": self._model.similarity(embeddings[:, 0], embeddings[:, 1])}
+        return {"similarity": self._similarity(embeddings[:, 0], embeddings[:, 1])}
 
     def _encode(self, serialized: tf.Tensor) -> tf.Tensor:
-        return self._model(parse_pixels(serialized, self._image_size), training=False)
+        pixels = tf.cast(parse_pixels(serialized, self._image_size), tf.float32)
+        return self._encoder(pixels, training=False)

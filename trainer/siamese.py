@@ -46,7 +46,9 @@ class Siamese(keras.Model):
     def call(self, pixels, training: bool = False):
         """Pixels, uint8 or float [n, size, size, 3] (0 to 255), to embeddings float [n, d]."""
         pixels = ops.cast(pixels, "float32")
-        return self.encoder(self.augmentation(pixels, training=training), training=training)
+        if training:
+            pixels = self.augmentation(pixels, training=True)
+        return self.encoder(pixels, training=training)
 
     def similarity(self, left, right):
         """Embeddings float [n, d] of two sides to similarities float32 [n] in [0, 1]."""

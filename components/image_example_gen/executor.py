@@ -74,8 +74,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             inspected
             | "Bands" >> beam.FlatMap(_by_band)
             | "SameBand" >> beam.GroupByKey()
-            | "NearDuplicates"
-            >> beam.FlatMapTuple(_near_duplicates, bits=settings.near_duplicate_bits)
+            | "NearDuplicates" >> beam.FlatMap(_near_duplicates, settings.near_duplicate_bits)
         )
         described = inspected | "Describe" >> beam.Map(lambda i: i._replace(fingerprint=None))
         division = (
@@ -97,7 +96,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             division
             | "Usable" >> beam.FlatMapTuple(_usable)
             | "SpreadUsable" >> beam.Reshuffle()
-            | "Read" >> beam.MapTuple(_record, root, settings.max_pixels)
+            | "Read" >> beam.Map(_record, root, settings.max_pixels)
         )
         parts = records | "BySplit" >> beam.Partition(
             lambda record, count: record[0], len(features.SPLITS)
@@ -149,8 +148,9 @@ def _by_band(
 
 
 def _near_duplicates(
-    _: tuple[int, int], members: Iterable[near_duplicates.Fingerprint], bits: int
+    band: tuple[tuple[int, int], Iterable[near_duplicates.Fingerprint]], bits: int
 ) -> Iterator[tuple[str, str]]:
+    _, members = band
     yield from near_duplicates.pairs_in_band(members, bits)
 
 
@@ -194,8 +194,9 @@ def _usable(
 
 
 def _record(
-    source: Source, split: str, root: str, max_pixels: int
+    usable: tuple[Source, str], root: str, max_pixels: int
 ) -> tuple[int, tf.train.Example]:
+    source, split = usable
     try:
         record = image_record(source, root, max_pixels)
     except ValueError as e:

@@ -5,6 +5,7 @@ import os
 import apache_beam as beam
 from tfx import v1 as tfx
 from tfx.components.util import examples_utils
+from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components import features
@@ -67,7 +68,7 @@ def PairGen(  # noqa: D417 - the decorator makes the artifacts arguments of its 
     held_out = (held_out_pairs, (held_out_partners, held_out_max_images, seed))
     splits = artifact_utils.decode_split_names(examples.split_names)
     pairs.split_names = artifact_utils.encode_split_names(splits)
-    examples_utils.set_payload_format(pairs, tfx.proto.example_gen_pb2.FORMAT_TF_EXAMPLE)
+    examples_utils.set_payload_format(pairs, example_gen_pb2.FORMAT_TF_EXAMPLE)
 
     with beam_pipeline as pipeline:
         indexes = {}

@@ -1,0 +1,291 @@
+"""The `siamese` command line. Imports neither TFX nor TensorFlow until a command needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, Optional
+
+import typer
+from rich.console import Console
+
+from pipeline import config as configuration
+from pipeline.config import ConfigError, RunConfig
+
+BLESSED, FAILED, WRONG_USE, NOT_BLESSED = 0, 1, 2, 3
+"""Exit codes."""
+
+app = typer.Typer(
+    help="From a handful of labelled images to a gated, served Siamese classifier.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The run's YAML file, such as configs/quickstart.yaml.")
+]
+Overrides = Annotated[
+    Optional[list[str]],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
+]
+
+
+def main() -> None:
+    """Entry point: errors that no command expects are one sentence too."""
+    try:
+        app()
+    except Exception as e:
+        if os.environ.get("SIAMESE_DEBUG"):
+            raise
+        err.print(f"[red]Error:[/] {type(e).__name__}: {e}", highlight=False)
+        err.print("This should not happen. SIAMESE_DEBUG=1 shows where it came from.")
+        sys.exit(FAILED)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        out.print(metadata.version("siamese-tfx"), highlight=False)
+        raise typer.Exit
+
+
+# `--version` needs no command.
+app.registered_callback.invoke_without_command = True  # type: ignore[union-attr]
+
+
+@app.command("sample-data")
+def sample_data(
+    folder: Annotated[Path, typer.Argument(help="Where the images go, a folder per class.")],
+    per_class: Annotated[int, typer.Option(min=1, max=170, help="Images of each digit.")] = 40,
+    size: Annotated[int, typer.Option(min=8, max=512, help="Height and width in pixels.")] = 32,
+    force: Annotated[bool, typer.Option(help="Write even where there are other files.")] = False,
+) -> None:
+    """Write real sample images: scikit-learn's handwritten digits, as PNG files.
+
+    Example: [bold]siamese sample-data data/digits[/]
+    """
+    from pipeline.sample_data import SampleDataError, write_digits
+
+    try:
+        written, present = write_digits(folder, per_class, size, force)
+    except SampleDataError as e:
+        _stop(str(e), WRONG_USE)
+    except OSError as e:
+        _stop(f"{e.filename}: cannot be written ({e.strerror})", WRONG_USE)
+    there = f" ({present} were there already)" if present else ""
+    out.print(f"{folder}: {written} images of 10 classes written{there}.", highlight=False)
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step anew.")] = False,
+) -> None:
+    """Run the whole pipeline: images in, a gated and pushed model out.
+
+    A run that died goes on where it stopped, and steps whose code, configuration and data are
+    unchanged are taken from the cache.
+
+    Exit codes: 0 blessed, 3 not blessed, 1 failed, 2 wrong use.
+
+    Example: [bold]siamese run configs/quickstart.yaml --set training.epochs=5[/]
+    """
+    settings = _load(config, [*(overrides or ()), *(["cache=false"] if no_cache else ())])
+    _check_data_root(settings)
+    folder = _make_run_folder(settings)
+    log = folder / "log.txt"
+    out.print(f"[bold]{settings.name}[/]: log in {log}", highlight=False, soft_wrap=True)
+    raise typer.Exit(_follow(settings, folder, log))
+
+
+@app.command()
+def predict(
+    left: Annotated[Optional[Path], typer.Argument(help="An image file.")] = None,
+    right: Annotated[Optional[Path], typer.Argument(help="The one to compare it with.")] = None,
+    config: Annotated[
+        Optional[Path], typer.Option(help="Take the newest model that this run has pushed.")
+    ] = None,
+    model: Annotated[
+        Optional[Path], typer.Option(help="Take this SavedModel, such as serving/1700000000.")
+    ] = None,
+    held_out: Annotated[
+        int, typer.Option(min=0, help="Compare so many pairs of images of the test split instead.")
+    ] = 0,
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+) -> None:
+    """Say how similar two images are: 1 the same class, 0 different ones.
+
+    Example: [bold]siamese predict a.jpg b.jpg --config configs/quickstart.yaml[/]
+    """
+    from pipeline.predict import compare_files, newest_model, show_pairs, show_pairs_as_json
+
+    settings = _load(config, overrides or ()) if config else None
+    if not model and not settings:
+        _stop("name a model by --model, or the run that pushed it by --config", WRONG_USE)
+    if bool(held_out) == bool(left or right) or (left is None) != (right is None):
+        _stop("name two images, or a number of pairs by --held-out", WRONG_USE)
+    try:
+        chosen = model or newest_model(_required(settings).serving_root)
+        pairs: Sequence[tuple[Path, Path, bool | None]]
+        if held_out:
+            pairs = _held_out_pairs(settings, held_out)
+        else:
+            pairs = [(_required(left), _required(right), None)]
+        similarities = compare_files(chosen, pairs)
+    except ValueError as e:  # a model or an image that cannot be used, in words
+        _stop(str(e), WRONG_USE)
+    (show_pairs_as_json if as_json else show_pairs)(out, chosen, pairs, similarities)
+
+
+@app.command()
+def show(
+    config: ConfigFile,
+    run_id: Annotated[
+        Optional[str], typer.Option("--run", help="Show this run whole; `latest` is the last.")
+    ] = None,
+    number: Annotated[int, typer.Option("-n", min=1, help="How many runs to list.")] = 10,
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+) -> None:
+    """List the last runs and their outcome, or show one of them whole.
+
+    Example: [bold]siamese show configs/quickstart.yaml --run latest[/]
+    """
+    from pipeline.history import read_runs
+    from pipeline.summary import Summary
+    from pipeline.tables import show_runs, show_summary
+
+    settings = _load(config, overrides or ())
+    runs = read_runs(settings.metadata, settings.name, None if run_id else number)
+    if not runs:
+        _stop(f"{settings.name} has no runs in {settings.root}; start one: siamese run {config}")
+    summaries = {}
+    for folder in _run_folders(settings):
+        summary = Summary.read(folder)
+        if summary and summary.run:
+            summaries[summary.run.id] = summary
+    if run_id is None:
+        if as_json:
+            out.print_json(json.dumps([json.loads(one.model_dump_json()) for one in runs]))
+        else:
+            show_runs(out, [(one, summaries.get(one.id)) for one in runs])
+        return
+    chosen = [one for one in runs if run_id in ("latest", one.id)]
+    if not chosen:
+        _stop(f"there is no run {run_id}; the last is {runs[0].id}", WRONG_USE)
+    found = summaries.get(chosen[0].id) or Summary(
+        name=settings.name,
+        started=chosen[0].started,
+        run=chosen[0],
+        serving_root=settings.serving_root,
+    )
+    if as_json:
+        out.print_json(found.model_dump_json())
+    else:
+        show_summary(out, found)
+
+
+def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
+    """Run it, show it, and return the exit code."""
+    from pipeline.progress import follow
+    from pipeline.summary import Summary
+    from pipeline.tables import show_summary
+
+    command = [sys.executable, "-m", "pipeline.launch", str(folder)]
+    try:
+        code, component = follow(command, log, out)
+    except KeyboardInterrupt:
+        err.print("\nStopped. The next run goes on after the last finished component.")
+        return FAILED
+    summary = Summary.read(folder)
+    if summary:
+        show_summary(out, summary)
+    if code or summary is None or summary.failure:
+        where = f" in {component}" if component else ""
+        err.print(f"[bold red]Failed{where}.[/]")
+        if summary and summary.failure:
+            err.print(summary.failure, highlight=False, markup=False, soft_wrap=True)
+        else:
+            err.print("\n".join(_last_lines(log)), highlight=False, markup=False, soft_wrap=True)
+        err.print(f"The log: {log}", highlight=False, soft_wrap=True)
+        return FAILED
+    return BLESSED if summary.blessed else NOT_BLESSED
+
+
+def _last_lines(log: Path, count: int = 15) -> list[str]:
+    """The end of the log, without TFX's debris."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("INFO:")][-count:]
+
+
+def _load(path: Path, overrides: Sequence[str]) -> RunConfig:
+    try:
+        return configuration.load(path, overrides)
+    except ConfigError as e:
+        _stop(str(e), WRONG_USE)
+
+
+def _check_data_root(settings: RunConfig) -> None:
+    root = settings.data.root
+    if "://" in root or "{SPAN}" in root or Path(root).is_dir():
+        return
+    _stop(
+        f"data.root: there is no folder {root}. Name a folder with a sub-folder of images per "
+        f"class, or write sample images: siamese sample-data {root}",
+        WRONG_USE,
+    )
+
+
+def _make_run_folder(settings: RunConfig) -> Path:
+    name = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
+        folder = settings.root / "runs" / (name + suffix)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as e:
+            _stop(f"{folder}: cannot be made ({e.strerror}); set `output` elsewhere", WRONG_USE)
+        (folder / "config.yaml").write_text(configuration.dump(settings), encoding="utf-8")
+        return folder
+    _stop(f"{settings.root}: too many runs at once")
+
+
+def _run_folders(settings: RunConfig) -> list[Path]:
+    return sorted((settings.root / "runs").glob("*"))
+
+
+def _held_out_pairs(settings: RunConfig | None, count: int) -> list[tuple[Path, Path, bool]]:
+    from pipeline.held_out import draw_pairs, test_images
+    from pipeline.history import read_runs
+
+    if settings is None:
+        raise ValueError("--held-out needs --config, to know the test split")
+    for one in read_runs(settings.metadata, settings.name):
+        if images := one.output("ImageExampleGen", "examples"):
+            return draw_pairs(test_images(images.uri), count)
+    raise ValueError(f"{settings.name} has no run yet; start one: siamese run")
+
+
+def _required(value: Any) -> Any:
+    assert value is not None
+    return value
+
+
+def _stop(message: str, code: int = FAILED) -> NoReturn:
+    err.print("[red]Error:[/]", end=" ")
+    err.print(message, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(code)

@@ -1,0 +1,32 @@
+"""Keeps what tells nothing out of a run's log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+_USELESS = (
+    "ArtifactQuery.property_predicate is not supported",
+    "This output type hint will be ignored",
+    "Using deployment config",
+    "Using connection config",
+    "Running launcher for",
+)
+
+
+def quiet() -> None:
+    """Call before TensorFlow or TFX is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Importing TFT would otherwise switch tf.keras to Keras 2 for this process's children.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    for name in ("absl", "root"):
+        logging.getLogger(name).addFilter(_useful)
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+
+
+def _useful(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    return not any(useless in message for useless in _USELESS)

@@ -1,0 +1,104 @@
+"""Compares image files with a pushed model, in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.canonical_image import UnusableImage, canonical_image
+from pipeline import log_noise
+
+Pair = tuple[Path, Path, "bool | None"]
+"""Left and right file, and whether they are of the same class, where that is known."""
+
+_THRESHOLD = 0.5
+
+
+def newest_model(serving_root: str) -> Path:
+    """The newest version below a base path.
+
+    Raises:
+        ValueError: There is none.
+    """
+    root = Path(serving_root)
+    versions = [path for path in root.glob("*") if path.name.isdigit()] if root.is_dir() else []
+    if not versions:
+        raise ValueError(f"{root}: no model has been pushed there; run the pipeline: siamese run")
+    return max(versions, key=lambda path: int(path.name))
+
+
+def compare_files(model: Path, pairs: Sequence[Pair]) -> list[float]:
+    """Similarities of pairs of files.
+
+    Raises:
+        ValueError: The model or a file cannot be used.
+    """
+    files = {path for left, right, _ in pairs for path in (left, right)}
+    images = {path: _read(path) for path in files}
+    log_noise.quiet()
+    from serving.predictor import Predictor
+
+    return Predictor(model).similarity(
+        [images[left] for left, _, _ in pairs], [images[right] for _, right, _ in pairs]
+    )
+
+
+def show_pairs(
+    console: Console, model: Path, pairs: Sequence[Pair], similarities: Sequence[float]
+) -> None:
+    """A table of the pairs."""
+    known = any(same is not None for _, _, same in pairs)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("Left", "Right", *(["In truth"] if known else []), "Similarity", "Verdict"):
+        table.add_column(column, justify="right" if column == "Similarity" else "left")
+    right_ones = 0
+    for (left, right, same), similarity in zip(pairs, similarities, strict=True):
+        verdict = similarity >= _THRESHOLD
+        right_ones += verdict == same
+        style = "" if same is None else "green" if verdict == same else "red"
+        row = [_short(left), _short(right), *([_word(bool(same))] if known else [])]
+        table.add_row(*row, f"{similarity:.3f}", Text(_word(verdict), style=style))
+    console.print(f"Model {model}", highlight=False, soft_wrap=True)
+    console.print(table)
+    if known:
+        console.print(f"{right_ones} of {len(pairs)} pairs are judged rightly.", highlight=False)
+
+
+def show_pairs_as_json(
+    console: Console, model: Path, pairs: Sequence[Pair], similarities: Sequence[float]
+) -> None:
+    """The same for machines."""
+    rows = [
+        {
+            "left": str(left),
+            "right": str(right),
+            "similarity": similarity,
+            "same": similarity >= _THRESHOLD,
+            **({} if same is None else {"truth": same}),
+        }
+        for (left, right, same), similarity in zip(pairs, similarities, strict=True)
+    ]
+    console.print_json(json.dumps({"model": str(model), "pairs": rows}))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return canonical_image(path.read_bytes()).data
+    except UnusableImage as e:
+        raise ValueError(f"{path} {e}") from e
+    except OSError as e:
+        raise ValueError(f"{path}: cannot be read ({e.strerror}); name an image file") from e
+
+
+def _short(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
+
+def _word(same: bool) -> str:
+    return "same" if same else "different"

@@ -1,0 +1,137 @@
+"""Shows summaries and runs as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from components import features
+from pipeline.history import Run
+from pipeline.progress import MARKS
+from pipeline.summary import Summary
+
+_NAMED = 10
+_MOST_CLASSES = 20
+
+
+def show_summary(console: Console, summary: Summary) -> None:
+    """Components, data, metrics beside thresholds, verdict, and where the model is."""
+    console.print(Group(*_parts(summary)))
+
+
+def show_runs(console: Console, runs: Sequence[tuple[Run, Summary | None]]) -> None:
+    """Runs, a line each."""
+    table = _table("Run", "Started (UTC)", "Outcome", ">AUC", "Model")
+    for run, summary in runs:
+        auc = [m.value for m in summary.metrics if m.name == "auc"] if summary else []
+        table.add_row(
+            run.id,
+            f"{run.started:%Y-%m-%d %H:%M}",
+            outcome(run),
+            f"{auc[0]:.4f}" if auc else "",
+            Text(run.pushed or "", overflow="fold"),
+        )
+    console.print(table)
+
+
+def outcome(run: Run) -> str:
+    """A run's outcome in a word or two."""
+    if run.failed:
+        return f"[red]failed[/] in {run.failed}"
+    return {True: "[green]blessed[/]", False: "[red]not blessed[/]", None: "no verdict"}[
+        run.blessed
+    ]
+
+
+def _parts(summary: Summary) -> Iterator[RenderableType]:
+    if summary.run:
+        yield _components(summary.run)
+    if summary.data:
+        yield _data(summary)
+        yield from _set_aside(summary)
+    if summary.metrics:
+        yield _metrics(summary)
+    yield from _verdict(summary)
+
+
+def _components(run: Run) -> Table:
+    table = _table("Component", "Outcome", ">Time")
+    for one in run.components:
+        seconds = "" if one.seconds is None else f"{one.seconds:.1f} s"
+        table.add_row(one.id, f"{MARKS[one.outcome]} {one.outcome}", seconds)
+    return table
+
+
+def _data(summary: Summary) -> Table:
+    assert summary.data is not None
+    table = _table("Images", *(f">{split}" for split in features.SPLITS))
+    classes = summary.data.classes
+    for label in list(classes)[:_MOST_CLASSES]:
+        table.add_row(
+            f"class {escape(label)}", *(str(classes[label][split]) for split in features.SPLITS)
+        )
+    if len(classes) > _MOST_CLASSES:
+        table.add_row(f"and {len(classes) - _MOST_CLASSES} classes more")
+    table.add_section()
+    totals = [sum(counts[split] for counts in classes.values()) for split in features.SPLITS]
+    table.add_row("all", *map(str, totals))
+    if summary.pairs:
+        table.add_row(
+            "pairs", *(f"{summary.pairs[split]['pairs']:,}" for split in features.SPLITS)
+        )
+    return table
+
+
+def _set_aside(summary: Summary) -> Iterator[RenderableType]:
+    assert summary.data is not None
+    files = summary.data.set_aside
+    if not files:
+        return
+    yield Text(f"{len(files)} of {summary.data.files} files were set aside:", style="yellow")
+    for item in files[:_NAMED]:
+        yield Text(f"  {item.path} {item.reason}")
+    if len(files) > _NAMED:
+        yield Text(f"  and {len(files) - _NAMED} more, listed in {Summary.FILE}")
+
+
+def _metrics(summary: Summary) -> Table:
+    table = _table("Metric on the test pairs", ">Value", ">At least", "")
+    for metric in summary.metrics:
+        if metric.least is None:
+            table.add_row(metric.name, f"{metric.value:.4f}", "", "")
+        else:
+            mark = "[green]passed" if metric.passed else "[red]failed"
+            table.add_row(metric.name, f"{metric.value:.4f}", f"{metric.least:.4f}", mark)
+    return table
+
+
+def _verdict(summary: Summary) -> Iterator[RenderableType]:
+    run = summary.run
+    if summary.failure:
+        return
+    if summary.blessed:
+        yield Text("Blessed: every threshold is reached.", style="bold green")
+    elif summary.blessed is False:
+        why = "; ".join(summary.reasons) or "see the Evaluator's validation result"
+        yield Text(f"Not blessed: {why}.", style="bold red")
+        yield Text("Nothing was pushed; what was served before stays.")
+    if run and run.pushed:
+        new = any(c.id == "Pusher" and c.outcome == "done" for c in run.components)
+        text = "Pushed to" if new else "Nothing is new; pushed before to"
+        yield Text(f"{text} {run.pushed}", overflow="fold")
+
+
+def _table(*columns: str) -> Table:
+    """A table; `>` before a column's name sets it to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if right else "left", no_wrap=right
+        )
+    return table
