@@ -130,8 +130,10 @@ def predict(
 
     Example: [bold]siamese predict a.jpg b.jpg --config configs/quickstart.yaml[/]
     """
+    from pipeline import log_noise
     from pipeline.predict import compare_files, newest_model, show_pairs, show_pairs_as_json
 
+    log_noise.quiet()
     settings = _load(config, overrides or ()) if config else None
     if not model and not settings:
         _stop("name a model by --model, or the run that pushed it by --config", WRONG_USE)

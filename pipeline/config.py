@@ -76,7 +76,7 @@ class Splits(Section):
     validation: Share = Field(0.2, gt=0, description="Share to choose by (best epoch, threshold).")
     test: Share = Field(0.2, gt=0, description="Share to judge on; never used for a choice.")
     near_duplicate_bits: int = Field(
-        3,
+        6,
         ge=0,
         le=7,
         description="Two images whose 64-bit perceptual hashes (or mirrored ones) differ in at "

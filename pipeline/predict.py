@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from components.canonical_image import UnusableImage, canonical_image
-from pipeline import log_noise
 
 Pair = tuple[Path, Path, "bool | None"]
 """Left and right file, and whether they are of the same class, where that is known."""
@@ -41,7 +40,6 @@ def compare_files(model: Path, pairs: Sequence[Pair]) -> list[float]:
     """
     files = {path for left, right, _ in pairs for path in (left, right)}
     images = {path: _read(path) for path in files}
-    log_noise.quiet()
     from serving.predictor import Predictor
 
     return Predictor(model).similarity(

@@ -55,7 +55,7 @@ class ImageExampleGen(FileBasedExampleGen):
         train: float = 0.6,
         validation: float = 0.2,
         test: float = 0.2,
-        near_duplicate_bits: int = 3,
+        near_duplicate_bits: int = 6,
         seed: int = 0,
     ) -> None:
         settings = Settings(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -144,10 +145,11 @@ def _sample(
 ) -> Iterator[tuple[int, list[bytes], tuple[int, ...], tuple[int, ...]]]:
     """Numbered blocks, their images by id: Beam delivers in any order, so the index is sorted."""
     index = sorted(index)
-    for one, other in zip(index, index[1:], strict=False):
+    for one, other in pairwise(index):
         if one.image_id == other.image_id:
+            also = "" if one.source == other.source else f", also as {_name(other.source)}"
             raise DataError(
-                f"split '{split}' holds the image {_name(one.source)} twice; ingest it anew"
+                f"split '{split}' holds the image {_name(one.source)} twice{also}; ingest it anew"
             )
     try:
         for number, block in enumerate(sampler([entry.label for entry in index], *arguments)):

@@ -22,7 +22,7 @@ _CODE = code_version("components/pair_gen", "components/features.py")
 
 
 @tfx.dsl.components.component(use_beam=True)
-def PairGen(  # noqa: D417 - the decorator makes the artifacts arguments of its own
+def PairGen(
     examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
     pairs: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
     sampling: tfx.dsl.components.Parameter[str] = "class_balanced",
@@ -58,15 +58,21 @@ def PairGen(  # noqa: D417 - the decorator makes the artifacts arguments of its 
         beam_pipeline: Given by TFX.
 
     Raises:
-        DataError: An image or its content is in two splits, or a split makes no pairs.
+        DataError: An image or its content is in two splits, an image is in a split twice, or a
+            split makes no pairs of the same class, or none of different classes. Beam may wrap it.
+        ValueError: There is no such sampling, or a split is none of `features.SPLITS`.
     """
     samplers = {
         "class_balanced": (class_balanced, (classes_per_block, images_per_class, passes, seed)),
         "all_pairs": (all_pairs, (block_size, passes, seed)),
         "random_partners": (random_partners, (partners, seed)),
     }
+    if sampling not in samplers:
+        raise ValueError(f"sampling '{sampling}' is none of {', '.join(samplers)}")
     held_out = (held_out_pairs, (held_out_partners, held_out_max_images, seed))
     splits = artifact_utils.decode_split_names(examples.split_names)
+    if unknown := sorted(set(splits) - set(features.SPLITS)):
+        raise ValueError(f"splits {unknown} are none of {', '.join(features.SPLITS)}")
     pairs.split_names = artifact_utils.encode_split_names(splits)
     examples_utils.set_payload_format(pairs, example_gen_pb2.FORMAT_TF_EXAMPLE)
 

@@ -6,14 +6,17 @@ into it. The same labels and seed give the same blocks.
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import combinations
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, zip_longest
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from components.data_error import DataError
+
+_T = TypeVar("_T")
 
 
 class Block(NamedTuple):
@@ -68,9 +71,7 @@ def class_balanced(
         yield _with_all_pairs(block)
 
 
-def all_pairs(
-    labels: Sequence[bytes], block_size: int, passes: int, seed: int
-) -> Iterator[Block]:
+def all_pairs(labels: Sequence[bytes], block_size: int, passes: int, seed: int) -> Iterator[Block]:
     """Blocks of random images, with all their pairs; each image once a pass.
 
     Args:
@@ -113,34 +114,36 @@ def random_partners(labels: Sequence[bytes], partners: int, seed: int) -> Iterat
 def held_out_pairs(
     labels: Sequence[bytes], partners: int, max_images: int, seed: int
 ) -> Iterator[Block]:
-    """Plain pairs to judge by: each image with as many of its own class as of others.
+    """Plain pairs to judge by, by turns of the same class and of different ones.
 
-    No pair of images occurs twice. A class with few images gives fewer pairs of the same class.
+    There are as many of one kind as of the other, so that accuracy and precision can be read
+    without knowing their ratio: the kind that the data has fewer of decides how many. No two images
+    are paired twice.
 
     Args:
         labels: The class of each image, n of them.
-        partners: Partners drawn for each image, half of them of its class.
+        partners: Pairs that each image takes part in, half of each kind; fewer where there are
+            fewer partners, more where others lack partners.
         max_images: Images to draw from, at most; classes give in turn.
         seed: Of the draw.
 
     Raises:
         DataError: No pair of the same class, or none of different classes, can be made.
+        ValueError: `max_images` is less than three, which cannot make pairs of both kinds.
     """
+    if max_images < 3:
+        raise ValueError(f"max_images must be at least 3 to make pairs of both kinds: {max_images}")
     members = _members(labels)
     rng = np.random.default_rng(seed)
-    pool = _in_turn([rng.permutation(members[label]).tolist() for label in sorted(members)])
-    pool = sorted(pool[:max_images])
-    seen: set[tuple[int, int]] = set()
-    for anchor in pool:
-        same = [i for i in pool if labels[i] == labels[anchor] and i != anchor]
-        different = [i for i in pool if labels[i] != labels[anchor]]
-        for others in (same, different):
-            drawn = rng.permutation(len(others))[: partners // 2]
-            for other in (others[i] for i in drawn.tolist()):
-                pair = (min(anchor, other), max(anchor, other))
-                if pair not in seen:
-                    seen.add(pair)
-                    yield _plain_pair(*pair)
+    classes = [rng.permutation(members[label]).tolist() for label in sorted(members)]
+    rng.shuffle(classes)
+    pool = _stratified(classes)[:max_images]
+    drawn = _members([labels[image] for image in pool])
+    rings = [[pool[i] for i in indices] for indices in drawn.values()]
+    same = _in_turn([list(_ring_pairs(ring, partners // 2, labels, operator.eq)) for ring in rings])
+    different = _ring_pairs(rng.permutation(pool).tolist(), partners // 2, labels, operator.ne)
+    for both in zip(same, different, strict=False):
+        yield from (_plain_pair(*pair) for pair in both)
 
 
 class _Deck:
@@ -181,10 +184,48 @@ def _members(labels: Sequence[bytes]) -> dict[bytes, list[int]]:
     return members
 
 
-def _in_turn(queues: list[list[int]]) -> list[int]:
+def _stratified(classes: Sequence[list[int]]) -> list[int]:
+    """All images, class by class in turn; the first two of a class come together, as a pair."""
+    starts = sorted((images[:2] for images in classes), key=len, reverse=True)
+    return [image for start in starts for image in start] + _in_turn(
+        [images[2:] for images in classes]
+    )
+
+
+def _in_turn(queues: Sequence[list[_T]]) -> list[_T]:
     """The first of each queue, then the second of each, and so on."""
-    longest = max(len(queue) for queue in queues)
-    return [queue[i] for i in range(longest) for queue in queues if i < len(queue)]
+    return [one for turn in zip_longest(*queues) for one in turn if one is not None]
+
+
+def _ring_pairs(
+    ring: Sequence[int],
+    degree: int,
+    labels: Sequence[bytes],
+    related: Callable[[bytes, bytes], bool],
+) -> Iterator[tuple[int, int]]:
+    """Pairs of neighbours on a ring, the nearest first, until each image is in `degree` of them.
+
+    Where all are related this is a circulant graph: a regular one, in which no pair is met twice.
+
+    Args:
+        ring: Images, in random order.
+        degree: Pairs wanted for each image; it may be in more, for the sake of its partners.
+        labels: The class of each image.
+        related: Of two classes, whether their images may be paired.
+    """
+    count = len(ring)
+    taken = dict.fromkeys(ring, 0)
+    for distance in range(1, count // 2 + 1):
+        if min(taken.values()) >= degree:
+            return
+        # Halfway round, the second half of the ring would only repeat the first's pairs.
+        for at in range(count if 2 * distance < count else distance):
+            one, other = ring[at], ring[(at + distance) % count]
+            wanted = taken[one] < degree or taken[other] < degree
+            if wanted and related(labels[one], labels[other]):
+                taken[one] += 1
+                taken[other] += 1
+                yield one, other
 
 
 def _with_all_pairs(images: Sequence[int]) -> Block:

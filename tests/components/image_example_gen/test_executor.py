@@ -1,0 +1,284 @@
+"""The executor and its driver on Beam, fed with all that users' folders hold."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from images import encoded, picture, write_classes
+
+from components import features
+from components.data_error import DataError
+from components.image_example_gen.report import IngestionReport
+
+pytestmark = pytest.mark.xdist_group("beam")
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_classes(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def properties(root, **settings):
+    """What the driver hands to the executor."""
+    from components.image_example_gen.component import ImageExampleGen
+    from components.image_example_gen.driver import Driver
+
+    component = ImageExampleGen(root=str(root), **settings)
+    return Driver(None).resolve_exec_properties(dict(component.exec_properties), None, None)
+
+
+def ingest(root, output, **settings):
+    """Run the executor; the report, and the records of each split."""
+    from tfx.types import standard_artifacts
+
+    from components.image_example_gen.executor import Executor
+
+    examples = standard_artifacts.Examples()
+    examples.uri = str(output)
+    Executor().Do({}, {"examples": [examples]}, properties(root, **settings))
+    records = {}
+    for split in features.SPLITS:
+        files = tf.io.gfile.glob(f"{output}/Split-{split}/*")
+        records[split] = [
+            tf.train.Example.FromString(r.numpy()).features.feature
+            for r in tf.data.TFRecordDataset(files, compression_type="GZIP")
+        ]
+    return IngestionReport.read(str(output)), records
+
+
+def value(record, name):
+    return (record[name].bytes_list.value or record[name].int64_list.value)[0]
+
+
+def reasons(report):
+    return {item.path: item.reason for item in report.set_aside}
+
+
+def test_every_image_arrives_once_as_it_was(root, tmp_path):
+    report, records = ingest(root, tmp_path / "out")
+    assert {split: len(found) for split, found in records.items()} == {
+        "train": 18,
+        "validation": 6,
+        "test": 6,
+    }
+    assert report.classes["class-0"] == {"train": 6, "validation": 2, "test": 2}
+    assert (report.files, report.usable, report.reencoded) == (30, 30, 0)
+    every = [record for found in records.values() for record in found]
+    assert len({value(record, features.IMAGE_ID) for record in every}) == 30
+    for record in every:
+        source = value(record, features.SOURCE).decode()
+        assert value(record, features.IMAGE) == (root / source).read_bytes()
+        assert value(record, features.LABEL).decode() == source.split("/")[0]
+        assert (value(record, features.HEIGHT), value(record, features.WIDTH)) == (32, 32)
+        assert set(record) == set(features.IMAGE_RECORD)
+
+
+def link_loop(path):
+    os.symlink(path.name, path)
+
+
+def nowhere(path):
+    os.symlink("nothing-is-there", path)
+
+
+# A folder cannot be opened as a file by anybody; without permission, root still can.
+BAD = {
+    "text.jpg": (lambda p: p.write_text("These are not pixels."), "is no image"),
+    "cut.jpg": (
+        lambda p: p.write_bytes(encoded(picture(0, 90), "JPEG")[:-300]),
+        "is cut off or damaged",
+    ),
+    "empty.png": (lambda p: p.write_bytes(b""), "is empty"),
+    "loop.png": (link_loop, "cannot be read"),
+    "nowhere.png": (nowhere, "cannot be read"),
+    "folder.jpg": (lambda p: p.mkdir(), "is a folder, not a file"),
+    "large.png": (
+        lambda p: Image.new("1", (20_000, 20_000)).save(p),
+        "pixels",
+    ),
+}
+
+
+def test_bad_files_are_set_aside_by_name_and_the_rest_goes_on(root, tmp_path):
+    for name, (make, _) in BAD.items():
+        make(root / "class-0" / name)
+    assert (root / "class-0" / "large.png").stat().st_size < 100_000
+    report, records = ingest(root, tmp_path / "out", max_unusable=0.5)
+    found = reasons(report)
+    assert set(found) == {f"class-0/{name}" for name in BAD}
+    for name, (_, reason) in BAD.items():
+        assert reason in found[f"class-0/{name}"]
+    assert sum(map(len, records.values())) == report.usable == 30
+
+
+def test_too_many_bad_files_stop_the_run(root, tmp_path):
+    for name, (make, _) in BAD.items():
+        make(root / "class-0" / name)
+    with pytest.raises(DataError, match=r"7 of 37 files .* more than data\.max_unusable") as caught:
+        ingest(root, tmp_path / "out", max_unusable=0.1)
+    assert "class-0/empty.png is empty" in str(caught.value)
+
+
+def test_an_empty_folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError, match="holds no images; put them in one sub-folder per class"):
+        ingest(tmp_path / "data", tmp_path / "out")
+
+
+def test_one_class_only(tmp_path):
+    write_classes(tmp_path / "data", classes=1)
+    with pytest.raises(DataError, match=r"only one class \(class-0\) with usable images"):
+        ingest(tmp_path / "data", tmp_path / "out")
+
+
+def test_no_usable_image_at_all(tmp_path):
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    (tmp_path / "data" / "a" / "1.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match="has no class with usable images") as caught:
+        ingest(tmp_path / "data", tmp_path / "out")
+    assert "\n  a/1.jpg is empty" in str(caught.value)
+
+
+def test_the_same_image_under_two_classes(root, tmp_path):
+    twice = encoded(picture(5, 5))
+    for label in ("class-0", "class-1"):
+        (root / label / "twice.png").write_bytes(twice)
+    report, _ = ingest(root, tmp_path / "out")
+    assert reasons(report) == dict.fromkeys(
+        ["class-0/twice.png", "class-1/twice.png"],
+        "is the same image under classes class-0 and class-1",
+    )
+
+
+def test_copies_and_mirrored_copies_share_a_split(root, tmp_path):
+    for number in range(10):
+        image = picture(0, number)
+        (root / "class-0" / f"{number}-copy.png").write_bytes(encoded(image))
+        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        (root / "class-0" / f"{number}-mirrored.jpg").write_bytes(
+            encoded(mirrored, "JPEG", quality=90)
+        )
+    report, records = ingest(root, tmp_path / "out")
+    splits: dict[str, set[str]] = {}
+    for split, found in records.items():
+        for record in found:
+            source = value(record, features.SOURCE).decode()
+            if source.startswith("class-0"):
+                number = source.split("/")[1].split(".")[0].split("-")[0]
+                splits.setdefault(number, set()).add(split)
+    assert len(splits) == 10
+    assert all(len(found) == 1 for found in splits.values())
+    assert Counter(len(group) for group in report.near_duplicates) == {3: 10}
+
+
+def test_names_of_all_kinds(root, tmp_path):
+    names = ["with space.png", "Größe ✓.png", "two\nlines.png", "[x]*?.png"]
+    for number, name in enumerate(names):
+        (root / "class-0" / name).write_bytes(encoded(picture(0, 50 + number)))
+    (root / "class-0" / "bad\nname.png").write_bytes(b"")
+    report, records = ingest(root, tmp_path / "out")
+    assert reasons(report) == {"class-0/bad\\nname.png": "is empty"}
+    sources = {value(r, features.SOURCE) for found in records.values() for r in found}
+    assert {os.fsencode(f"class-0/{name}") for name in names} <= sources
+
+
+def test_a_phones_photograph_stands_upright(root, tmp_path):
+    upright = picture(0, 70).resize((48, 32))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = upright.transpose(Image.Transpose.ROTATE_90)
+    (root / "class-0" / "phone.jpg").write_bytes(
+        encoded(lying, "JPEG", quality=98, subsampling=0, exif=exif.tobytes())
+    )
+    report, records = ingest(root, tmp_path / "out")
+    assert report.reencoded == 1
+    [record] = [
+        r for f in records.values() for r in f if value(r, features.SOURCE).endswith(b"phone.jpg")
+    ]
+    assert (value(record, features.HEIGHT), value(record, features.WIDTH)) == (32, 48)
+    pixels = tf.io.decode_image(value(record, features.IMAGE), channels=3).numpy().astype(int)
+    assert np.abs(pixels - np.asarray(upright, int)).mean() < 3
+
+
+def test_a_50_megapixel_photograph_among_thumbnails(root, tmp_path):
+    picture(0, 80).resize((8660, 5774)).save(root / "class-0" / "huge.jpg", quality=30)
+    report, records = ingest(root, tmp_path / "out")
+    assert report.set_aside == []
+    heights = [value(r, features.HEIGHT) for found in records.values() for r in found]
+    assert max(heights) == 5774
+
+
+def test_damaged_bytes_never_reach_transform(tmp_path):
+    """Whatever is passed on must decode: an undecodable image would end the run in Transform."""
+    from components.image_example_gen.inspection import image_record, inspect
+    from components.image_example_gen.sources import Source
+
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (24, 24, 3), "uint8"))
+    passed = 0
+    for kind in ("PNG", "JPEG", "BMP", "GIF"):
+        original = np.frombuffer(encoded(noise, kind), "uint8")
+        for _ in range(100):
+            damaged = original.copy()
+            damaged[rng.integers(0, len(damaged), 3)] = rng.integers(0, 256, 3)
+            (tmp_path / "x").write_bytes(damaged.tobytes())
+            source = Source("x", "a")
+            if inspect(source, str(tmp_path), 10**6).problem is None:
+                record = image_record(source, str(tmp_path), 10**6).features.feature
+                pixels = tf.io.decode_image(value(record, features.IMAGE), channels=3)
+                assert pixels.shape[0] == value(record, features.HEIGHT)
+                passed += 1
+    assert passed > 50
+
+
+class TestFingerprint:
+    """TFX's cache takes the same fingerprint for the same images."""
+
+    def of(self, root, **settings):
+        return properties(root, **settings)["input_fingerprint"]
+
+    def test_unchanged_images_keep_it(self, root):
+        os.symlink("loop", root / "class-0" / "loop")
+        assert self.of(root) == self.of(root)
+
+    def test_a_new_a_changed_and_a_removed_file_change_it(self, root):
+        seen = {self.of(root)}
+        new = root / "class-1" / "new.png"
+        new.write_bytes(encoded(picture(1, 99)))
+        seen.add(self.of(root))
+        os.utime(new, (1, 1))
+        seen.add(self.of(root))
+        (root / "class-0" / "0.png").unlink()
+        seen.add(self.of(root))
+        assert len(seen) == 4
+
+    def test_a_new_file_deep_in_split_folders_changes_it(self, tmp_path):
+        for split in features.SPLITS:
+            write_classes(tmp_path / split, each=3)
+        before = self.of(tmp_path)
+        (tmp_path / "test" / "class-0" / "new.png").write_bytes(b"x")
+        assert self.of(tmp_path) != before
+
+
+class TestSpans:
+    def test_the_newest_span_is_taken_and_the_first_names_the_classes(self, tmp_path):
+        write_classes(tmp_path / "data" / "span-1", classes=3)
+        write_classes(tmp_path / "data" / "span-2", classes=2, each=12)
+        report, records = ingest(tmp_path / "data" / "span-{SPAN}", tmp_path / "out")
+        assert report.root.endswith("span-2")
+        assert sum(map(len, records.values())) == 24
+        assert report.expected_classes == ["class-0", "class-1", "class-2"]
+        assert report.classes["class-2"] == {"train": 0, "validation": 0, "test": 0}
+
+    def test_no_span_at_all(self, tmp_path):
+        (tmp_path / "data").mkdir()
+        with pytest.raises(DataError, match="holds no span that fits"):
+            properties(tmp_path / "data" / "span-{SPAN}")

@@ -1,0 +1,111 @@
+import os
+
+import pytest
+
+from components.data_error import DataError
+from components.image_example_gen.sources import Source, class_folders, list_sources, printable
+
+pytestmark = pytest.mark.xdist_group("beam")
+
+
+def touch(root, *paths):
+    for path in paths:
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"content")
+
+
+def test_class_folders(tmp_path):
+    touch(tmp_path, "dent/2.jpg", "dent/1.jpg", "scratch/1.png", ".hidden/x.jpg", "dent/.DS_Store")
+    touch(tmp_path, "readme.txt")
+    assert list_sources(str(tmp_path)) == [
+        Source("dent/1.jpg", "dent"),
+        Source("dent/2.jpg", "dent"),
+        Source("scratch/1.png", "scratch"),
+    ]
+
+
+def test_split_folders_are_recognized(tmp_path):
+    touch(tmp_path, "train/a/1.jpg", "validation/a/2.jpg", "test/b/3.jpg")
+    assert list_sources(str(tmp_path)) == [
+        Source("test/b/3.jpg", "b", "test"),
+        Source("train/a/1.jpg", "a", "train"),
+        Source("validation/a/2.jpg", "a", "validation"),
+    ]
+    assert class_folders(str(tmp_path)) == ["a", "b"]
+
+
+def test_classes_may_be_called_like_splits_if_told_so(tmp_path):
+    touch(tmp_path, "train/1.jpg", "test/2.jpg")
+    assert [s.label for s in list_sources(str(tmp_path), "class_folders")] == ["test", "train"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with space.jpg", "Größe ✓.jpg", "two\nlines.jpg", "[x]*?.jpg", "back\\slash.jpg", "-rf"],
+)
+def test_a_name_may_hold_anything(tmp_path, name):
+    touch(tmp_path, f"class {name}/{name}")
+    assert list_sources(str(tmp_path)) == [Source(f"class {name}/{name}", f"class {name}")]
+    assert len(printable(name).splitlines()) == 1
+
+
+def test_a_link_loop_ends(tmp_path):
+    touch(tmp_path, "a/1.jpg")
+    os.symlink("..", tmp_path / "a" / "up")
+    os.symlink("loop", tmp_path / "a" / "loop")
+    assert [s.path for s in list_sources(str(tmp_path))] == ["a/1.jpg", "a/loop", "a/up"]
+
+
+def test_an_empty_class_is_still_a_class(tmp_path):
+    touch(tmp_path, "a/1.jpg")
+    (tmp_path / "b").mkdir()
+    assert class_folders(str(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_no_folder_or_an_empty_one(tmp_path, folder):
+    with pytest.raises(DataError, match=r"no such folder|holds no images; put them in one sub-fold"):
+        list_sources(str(tmp_path / folder))
+
+
+class TestManifest:
+    def write(self, root, text):
+        (root / "m.csv").write_bytes(text.encode("utf-8"))
+
+    def read(self, root):
+        return list_sources(str(root), manifest="m.csv")
+
+    def test_rows(self, tmp_path):
+        self.write(tmp_path, '\ufefflabel,path,split\na,x/1.jpg,train\nb,"x/2, too.jpg",\n')
+        assert self.read(tmp_path) == [
+            Source("x/1.jpg", "a", "train"),
+            Source("x/2, too.jpg", "b"),
+        ]
+        assert class_folders(str(tmp_path), manifest="m.csv") == ["a", "b"]
+
+    def test_a_row_may_be_there_twice(self, tmp_path):
+        self.write(tmp_path, "path,label\nx,a\nx,a\n")
+        assert self.read(tmp_path) == [Source("x", "a")]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("file,label\nx,a\n", "has no column path; .* names file, label"),
+            ("", "has no column path and no column label; .* names nothing"),
+            ("path,label\nx,\n", "line 2: the path or the label is empty"),
+            ("path,label,split\nx,a,eval\n", "line 2: split 'eval' is none of train, validation"),
+            ("path,label\nx,a\nx,b\n", "line 3: x is listed before, otherwise"),
+        ],
+    )
+    def test_mistakes_name_the_line(self, tmp_path, text, message):
+        self.write(tmp_path, text)
+        with pytest.raises(DataError, match=message):
+            self.read(tmp_path)
+
+    def test_a_missing_or_unreadable_one(self, tmp_path):
+        with pytest.raises(DataError, match=r"m\.csv: there is no such manifest"):
+            self.read(tmp_path)
+        (tmp_path / "m.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
+        with pytest.raises(DataError, match="is no UTF-8 text"):
+            self.read(tmp_path)

@@ -1,0 +1,212 @@
+"""The component's executor on files, read back as the Trainer and the Evaluator read them."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.components.util import examples_utils
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_artifacts
+
+from components import features
+from components.pair_gen.component import PairGen
+from pipeline.launch import explain
+
+pytestmark = pytest.mark.xdist_group("tfx")
+
+SETTINGS = {
+    "sampling": "class_balanced",
+    "classes_per_block": 2,
+    "images_per_class": 3,
+    "block_size": 4,
+    "partners": 3,
+    "passes": 2,
+    "held_out_partners": 4,
+    "held_out_max_images": 100,
+    "seed": 0,
+    "code": "",
+}
+SIZES = {features.TRAIN: 6, features.VALIDATION: 4, features.TEST: 3}
+CLASSES = (b"cat", b"dog", b"\xc3\xa9tude")
+
+
+def image(split, label, number, **changed):
+    name = b"%s-%s-%d" % (split.encode(), label, number)
+    pixels = np.full((2, 2, 3), sum(name) % 256, np.uint8)
+    return {
+        features.PIXELS: tf.io.serialize_tensor(pixels).numpy(),
+        features.LABEL: label,
+        features.SOURCE: label + b"/" + name + b".png",
+        features.CONTENT_HASH: b"hash of " + name,
+        features.IMAGE_ID: b"id of " + name,
+        **changed,
+    }
+
+
+def images():
+    return {
+        split: [image(split, label, i) for label in CLASSES for i in range(size)]
+        for split, size in SIZES.items()
+    }
+
+
+def serialized(values):
+    feature = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for name, value in values.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+
+
+def pair_gen(folder, by_split, **settings):
+    """The output artifact of a run of the executor."""
+    examples, pairs = standard_artifacts.Examples(), standard_artifacts.Examples()
+    examples.uri, pairs.uri = str(folder / "transformed"), str(folder / "pairs")
+    examples.split_names = artifact_utils.encode_split_names(list(by_split))
+    for split, records in by_split.items():
+        below = folder / "transformed" / f"Split-{split}"
+        below.mkdir(parents=True)
+        half = len(records) // 2
+        for number, part in enumerate((records[:half], records[half:])):
+            name = str(below / f"transformed_examples-0000{number}-of-00002.gz")
+            with tf.io.TFRecordWriter(name, options="GZIP") as writer:
+                for record in part:
+                    writer.write(serialized(record))
+    spec = PairGen.EXECUTOR_SPEC
+    context = spec.executor_class.Context(beam_pipeline_args=["--runner=DirectRunner"])
+    spec.executor_class(context).Do(
+        {"examples": [examples]}, {"pairs": [pairs]}, {**SETTINGS, **settings}
+    )
+    return pairs
+
+
+def files(pairs, split):
+    return tf.io.gfile.glob(artifact_utils.get_split_uri([pairs], split) + "/*")
+
+
+def blocks(pairs, split):
+    dataset = tf.data.TFRecordDataset(files(pairs, split), compression_type="GZIP")
+    return [
+        {
+            name: list(feature.bytes_list.value or feature.int64_list.value)
+            for name, feature in tf.train.Example.FromString(record).features.feature.items()
+        }
+        for record in dataset.as_numpy_iterator()
+    ]
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return pair_gen(tmp_path_factory.mktemp("pairs"), images())
+
+
+def test_artifact_can_be_read_by_standard_components(pairs):
+    assert artifact_utils.decode_split_names(pairs.split_names) == list(features.SPLITS)
+    assert examples_utils.get_payload_format(pairs) == example_gen_pb2.FORMAT_TF_EXAMPLE
+    assert examples_utils.get_file_format(pairs) == "tfrecords_gzip"
+
+
+@pytest.mark.parametrize("split", features.SPLITS)
+def test_blocks_hold_the_images_of_their_split(pairs, split):
+    by_id = {one[features.IMAGE_ID]: one for one in images()[split]}
+    found = blocks(pairs, split)
+    assert {image_id for block in found for image_id in block[features.IMAGE_ID]} == set(by_id)
+    for block in found:
+        expected = [by_id[image_id] for image_id in block[features.IMAGE_ID]]
+        for name in (features.PIXELS, features.LABEL, features.SOURCE):
+            assert block[name] == [one[name] for one in expected]
+        labels = block[features.LABEL]
+        ends = zip(block[features.LEFT], block[features.RIGHT], strict=True)
+        assert block[features.TARGET] == [int(labels[a] == labels[b]) for a, b in ends]
+
+
+def test_training_blocks_are_ways_by_shots(pairs):
+    assert {len(block[features.IMAGE_ID]) for block in blocks(pairs, features.TRAIN)} == {6}
+
+
+@pytest.mark.parametrize("split", [features.VALIDATION, features.TEST])
+def test_held_out_splits_hold_plain_pairs_half_of_them_same(pairs, split):
+    found = blocks(pairs, split)
+    assert {len(block[features.IMAGE_ID]) for block in found} == {2}
+    assert {len(block[features.TARGET]) for block in found} == {1}
+    same = sum(block[features.TARGET][0] for block in found)
+    assert same == len(found) / 2 == len(CLASSES) * SIZES[split]
+
+
+@pytest.mark.parametrize("split", features.SPLITS)
+def test_counts(pairs, split):
+    found = blocks(pairs, split)
+    with open(f"{pairs.uri}/counts/{split}.json", encoding="utf-8") as file:
+        assert json.load(file) == {
+            "blocks": len(found),
+            "pairs": sum(len(block[features.TARGET]) for block in found),
+            "same": sum(sum(block[features.TARGET]) for block in found),
+        }
+
+
+def test_images_in_another_order_make_the_same_blocks(pairs, tmp_path):
+    other = pair_gen(tmp_path, {split: records[::-1] for split, records in images().items()})
+
+    def content(artifact):
+        return sorted(map(str, blocks(artifact, features.TRAIN)))
+
+    assert content(other) == content(pairs)
+
+
+def test_a_run_again_writes_the_same_bytes(pairs, tmp_path):
+    again = pair_gen(tmp_path, images())
+    for split in features.SPLITS:
+        [one], [other] = files(pairs, split), files(again, split)
+        with open(one, "rb") as first, open(other, "rb") as second:
+            assert first.read() == second.read()
+
+
+def test_another_sampling(tmp_path):
+    found = blocks(pair_gen(tmp_path, images(), sampling="random_partners"), features.TRAIN)
+    assert {len(block[features.IMAGE_ID]) for block in found} == {2}
+    assert len(found) == len(CLASSES) * SIZES[features.TRAIN] * SETTINGS["partners"]
+
+
+@pytest.mark.parametrize("shared", [features.IMAGE_ID, features.CONTENT_HASH])
+def test_an_image_in_two_splits_fails_the_run(tmp_path, shared):
+    leaking = images()
+    value = leaking[features.TRAIN][0][shared]
+    leaking[features.TEST][0][shared] = value
+    with pytest.raises(Exception, match="is in two splits") as caught:
+        pair_gen(tmp_path, leaking)
+    words = explain(caught.value)
+    assert words.startswith("the same ")
+    assert "cat/train-cat-0.png in 'train'" in words
+    assert "cat/test-cat-0.png in 'test'" in words
+
+
+def test_an_image_id_twice_in_a_split_fails_the_run(tmp_path):
+    twice = images()
+    twice[features.TRAIN].append(
+        image(features.TRAIN, b"cat", 0, source=b"copy.png", content_hash=b"another")
+    )
+    with pytest.raises(Exception, match="twice") as caught:
+        pair_gen(tmp_path, twice)
+    words = explain(caught.value)
+    assert words.startswith("split 'train' holds the image")
+    assert "copy.png" in words
+    assert "cat/train-cat-0.png" in words
+
+
+def test_a_split_of_one_class_fails_the_run(tmp_path):
+    by_split = images()
+    by_split[features.TEST] = by_split[features.TEST][: SIZES[features.TEST]]
+    with pytest.raises(Exception, match="no pair of different classes") as caught:
+        pair_gen(tmp_path, by_split)
+    assert explain(caught.value).startswith("split 'test': 3 images of 1 class")
+
+
+def test_an_unknown_split_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"splits \['holdout'\] are none of train, validation"):
+        pair_gen(tmp_path, {"holdout": images()[features.TEST]})
+
+
+def test_an_unknown_sampling_is_named(tmp_path):
+    with pytest.raises(ValueError, match="sampling 'triplets' is none of class_balanced"):
+        pair_gen(tmp_path, images(), sampling="triplets")
