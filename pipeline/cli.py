@@ -91,6 +91,9 @@ def sample_data(
 def run(
     config: ConfigFile,
     overrides: Overrides = None,
+    runner: Annotated[
+        Optional[str], typer.Option(help="`beam` or `local`; the configuration's, if left out.")
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step anew.")] = False,
 ) -> None:
     """Run the whole pipeline: images in, a gated and pushed model out.
@@ -102,7 +105,10 @@ def run(
 
     Example: [bold]siamese run configs/quickstart.yaml --set training.epochs=5[/]
     """
-    settings = _load(config, [*(overrides or ()), *(["cache=false"] if no_cache else ())])
+    chosen = [f"runner={runner}"] if runner else []
+    settings = _load(
+        config, [*(overrides or ()), *chosen, *(["cache=false"] if no_cache else ())]
+    )
     _check_data_root(settings)
     folder = _make_run_folder(settings)
     log = folder / "log.txt"

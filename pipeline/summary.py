@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from components.image_example_gen.report import IngestionReport
 from pipeline.config import RunConfig, Thresholds
@@ -24,6 +24,9 @@ class Metric(BaseModel):
         passed: Whether it is reached.
     """
 
+    # A metric may be undefined, as precision is where no pair is called the same.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
     name: str
     value: float
     least: float | None = None
@@ -38,6 +41,8 @@ class Summary(BaseModel):
     """What a run came to."""
 
     FILE: ClassVar[str] = "summary.json"
+
+    model_config = Metric.model_config
 
     name: str
     started: datetime

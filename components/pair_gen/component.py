@@ -1,6 +1,7 @@
 """The TFX component: reads transformed images, writes pair blocks, within each split."""
 
 import os
+from collections.abc import Callable, Iterator
 
 import apache_beam as beam
 from tfx import v1 as tfx
@@ -12,6 +13,7 @@ from components import features
 from components.code_version import code_version
 from components.pair_gen import beam_steps
 from components.pair_gen.sampling import (
+    Block,
     all_pairs,
     class_balanced,
     held_out_pairs,
@@ -62,7 +64,7 @@ def PairGen(
             split makes no pairs of the same class, or none of different classes. Beam may wrap it.
         ValueError: There is no such sampling, or a split is none of `features.SPLITS`.
     """
-    samplers = {
+    samplers: dict[str, tuple[Callable[..., Iterator[Block]], tuple[int, ...]]] = {
         "class_balanced": (class_balanced, (classes_per_block, images_per_class, passes, seed)),
         "all_pairs": (all_pairs, (block_size, passes, seed)),
         "random_partners": (random_partners, (partners, seed)),

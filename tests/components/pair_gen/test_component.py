@@ -11,6 +11,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components import features
 from components.pair_gen.component import PairGen
+from pipeline.config import Beam
 from pipeline.launch import explain
 
 pytestmark = pytest.mark.xdist_group("tfx")
@@ -74,7 +75,7 @@ def pair_gen(folder, by_split, **settings):
                 for record in part:
                     writer.write(serialized(record))
     spec = PairGen.EXECUTOR_SPEC
-    context = spec.executor_class.Context(beam_pipeline_args=["--runner=DirectRunner"])
+    context = spec.executor_class.Context(beam_pipeline_args=list(Beam().args))
     spec.executor_class(context).Do(
         {"examples": [examples]}, {"pairs": [pairs]}, {**SETTINGS, **settings}
     )
@@ -149,7 +150,7 @@ def test_images_in_another_order_make_the_same_blocks(pairs, tmp_path):
     other = pair_gen(tmp_path, {split: records[::-1] for split, records in images().items()})
 
     def content(artifact):
-        return sorted(map(str, blocks(artifact, features.TRAIN)))
+        return sorted(sorted(block.items()) for block in blocks(artifact, features.TRAIN))
 
     assert content(other) == content(pairs)
 

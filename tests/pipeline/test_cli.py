@@ -1,0 +1,146 @@
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import cli, progress
+from pipeline.config import load
+from pipeline.history import Artifact, Component, Run
+from pipeline.summary import Metric, Summary
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: data}\n")
+    return tmp_path
+
+
+def siamese(*arguments):
+    result = runner.invoke(cli.app, list(arguments))
+    result.everything = result.output + getattr(result, "stderr", "")
+    return result
+
+
+def test_starts_without_tensorflow():
+    code = "import pipeline.cli, sys; print([m for m in ('tensorflow', 'keras', 'tfx', 'sklearn',"
+    code += " 'ml_metadata', 'apache_beam', 'cv2') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["sample-data", "run", "predict", "show"])
+def test_every_command_has_help_with_an_example(command):
+    result = siamese(command, "--help")
+    assert result.exit_code == 0
+    assert f"siamese {command}" in result.output
+    assert "Example:" in result.output
+
+
+def test_version():
+    assert siamese("--version").output.strip()[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "none.yaml"], "none.yaml: cannot be read"),
+        (["run", "my.yaml", "--set", "training.epochs=x"], "training.epochs"),
+        (["run", "my.yaml", "--set", "data.root=nowhere"], "siamese sample-data nowhere"),
+        (["run", "my.yaml", "--runner", "spark"], "runner: input should be 'beam' or 'local'"),
+        (["predict"], "name a model by --model"),
+        (["predict", "a.png", "--config", "my.yaml"], "name two images"),
+        (["predict", "a", "b", "--held-out", "2", "--config", "my.yaml"], "name two images"),
+        (["predict", "a", "b", "--config", "my.yaml"], "no model has been pushed there"),
+        (["predict", "--held-out", "2", "--model", "m"], "needs --config"),
+        (["predict", "--held-out", "2", "--config", "my.yaml"], "no model has been pushed"),
+        (["sample-data", "my.yaml"], "is a file; name a folder"),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_2(arguments, message):
+    result = siamese(*arguments)
+    assert result.exit_code == cli.WRONG_USE
+    assert message in result.everything
+    assert "Traceback" not in result.everything
+
+
+def test_show_without_runs_says_how_to_start_one():
+    result = siamese("show", "my.yaml")
+    assert result.exit_code == cli.FAILED
+    assert "siamese run my.yaml" in result.everything
+
+
+def finished(blessed, failure=None):
+    blessing = Artifact(uri="b", properties={"blessed": blessed})
+    return Summary(
+        name="mine",
+        started="2026-01-01T00:00:00Z",
+        run=Run(
+            id="1",
+            started="2026-01-01T00:00:00Z",
+            components=[
+                Component(id="Evaluator", outcome="done", outputs={"blessing": blessing})
+            ],
+        ),
+        failure=failure,
+        metrics=[Metric(name="auc", value=0.5, least=0.9)],
+        serving_root="s",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "component", "summary", "exit_code", "message"),
+    [
+        (0, None, finished(1), 0, "Blessed"),
+        (0, None, finished(0), 3, "Not blessed: auc 0.5000 is below 0.9000"),
+        (1, "Trainer", finished(0, "no weights"), 1, "Failed in Trainer.\nno weights"),
+        (1, "Trainer", None, 1, "the last relevant line"),
+        (-9, "PairGen", None, 1, "Failed in PairGen"),
+    ],
+)
+def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, message):
+    def follow(command, log, console):
+        log.write_text("INFO:absl: noise\nthe last relevant line\n")
+        assert command[1:3] == ["-m", "pipeline.launch"]
+        assert load(log.parent / "config.yaml").training.epochs == 3
+        if summary:
+            summary.write(log.parent)
+        return code, component
+
+    monkeypatch.setattr(progress, "follow", follow)
+    result = siamese("run", "my.yaml", "--set", "training.epochs=3")
+    assert result.exit_code == exit_code
+    assert message in result.everything
+    assert "noise" not in result.everything
+    if exit_code == 1:
+        assert "log.txt" in result.everything
+
+
+def test_an_interrupt_says_that_the_run_can_go_on(monkeypatch):
+    def follow(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "follow", follow)
+    result = siamese("run", "my.yaml")
+    assert result.exit_code == cli.FAILED
+    assert "goes on after the last finished component" in result.everything
+
+
+def test_an_unexpected_error_is_no_traceback(monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == cli.FAILED
+    assert "RuntimeError: a defect" in capsys.readouterr().err
+
+
+def test_sample_data_says_what_it_wrote():
+    assert "10 images of 10 classes written" in siamese("sample-data", "d", "--per-class", "1").output
+    assert "(10 were there already)" in siamese("sample-data", "d", "--per-class", "1").output

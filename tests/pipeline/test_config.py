@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import ConfigError, dump, load, parse
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("data: {root: images}\n")
+    return path
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_ours_are_good(path):
+    assert load(path).name
+
+
+def test_two_lines_do(file):
+    config = load(file)
+    assert config.model.backbone == "ResNet50"
+    assert config.serving_root == "runs/siamese/serving"
+
+
+def test_the_article_is_as_it_was_published():
+    config = load(next(path for path in CONFIGS if path.name == "article.yaml"))
+    assert (config.image.size, config.image.interpolation) == (224, "cubic")
+    model = config.model
+    assert (model.backbone, model.weights, model.pooling) == ("ResNet50", "imagenet", "flatten")
+    assert (model.hidden, model.embedding_size) == ((1024,), 18)
+    assert (model.embedding_activation, model.normalize) == ("sigmoid", False)
+    training = config.training
+    assert (training.loss, training.optimizer) == ("binary_crossentropy", "sgd")
+    assert (training.learning_rate, training.decay, training.momentum) == (0.001, 0.01, 0.9)
+    assert (training.schedule, training.weight_decay) == ("inverse_time", 0)
+    assert (training.blocks_per_step, training.epochs) == (16, 30)
+    assert training.augmentation is None
+    assert (config.pairs.train.sampling, config.pairs.train.partners) == ("random_partners", 8)
+    assert config.splits.train == 0.9
+
+
+def test_what_is_dumped_can_be_read_again(file, tmp_path):
+    config = load(file, ["training.epochs=3", "model.hidden=[8, 4]", "training.augmentation=null"])
+    (tmp_path / "again.yaml").write_text(dump(config))
+    assert load(tmp_path / "again.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "key", "value"),
+    [
+        ("training.epochs=5", "training", "epochs", 5),
+        ("training.learning_rate=1e-3", "training", "learning_rate", 0.001),
+        ("thresholds.auc=0.5", "thresholds", "auc", 0.5),
+        ("push.destination=gs://bucket/a=b", "push", "destination", "gs://bucket/a=b"),
+        ("data.classes=[a, b]", "data", "classes", ("a", "b")),
+    ],
+)
+def test_overrides(file, override, section, key, value):
+    assert getattr(getattr(load(file, [override]), section), key) == value
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "data: is required"),
+        ({"data": {}}, r"data\.root: is required"),
+        ({"dat": {"root": "x"}}, "dat: unknown key; did you mean 'data'"),
+        ({"data": {"root": "x", "rot": 1}}, r"data\.rot: unknown key; .*valid keys are root, lay"),
+        (
+            {"training": {"augmentation": {"rotate": 1}}},
+            r"training\.augmentation\.rotate: unknown key; .*'rotation'",
+        ),
+        ({"training": {"epochs": 0}}, r"training\.epochs: .* greater than or equal to 1; got 0"),
+        ({"training": {"loss": "mse"}}, r"training\.loss: .*'supervised_contrastive' or "),
+        ({"model": {"embedding_size": 0}}, r"model\.embedding_size: .*got 0"),
+        ({"splits": {"train": 0.9}}, r"splits: train \+ validation \+ test must be 1, not 1\.3"),
+        ({"image": {"size": 4}}, r"image\.size: .*got 4"),
+        ({"name": "My_Parts"}, "name: .*got 'My_Parts'"),
+        ({"runner": "spark"}, "runner: .*'beam' or 'local'; got 'spark'"),
+        ({"data": {"root": "x", "layout": "manifest"}}, r"data: layout 'manifest' needs data\.mani"),
+        (
+            {"data": {"root": "x", "layout": "class_folders", "manifest": "m.csv"}},
+            "data: data.manifest is given but",
+        ),
+        ({"thresholds": {"auc": None}}, "thresholds: at least one of auc"),
+    ],
+)
+def test_mistakes_are_named_with_the_mend(values, message):
+    with pytest.raises(ConfigError, match=message):
+        parse({"data": {"root": "x"}, **values} if values and "dat" not in values else values)
+
+
+def test_every_mistake_is_named():
+    with pytest.raises(ConfigError) as caught:
+        parse({"data": {"root": "x"}, "runner": "x", "image": {"size": 1}}, "my.yaml")
+    assert [line.split(": ")[:2] for line in str(caught.value).splitlines()] == [
+        ["my.yaml", "image.size"],
+        ["my.yaml", "runner"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epochs", "write it as section.key=value"),
+        ("training.epochs", "write it as section.key=value"),
+        ("training.epochs=[", "the value is not YAML"),
+        ("data.root.x=1", "data.root has no keys below it|root has no keys below it"),
+        ("training.epoch=1", r"training\.epoch: unknown key; did you mean 'epochs'"),
+    ],
+)
+def test_wrong_overrides(file, override, message):
+    with pytest.raises(ConfigError, match=message):
+        load(file, [override])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [", "is not YAML"),
+        (b"- a\n- b", "must hold keys and values"),
+        (b"\xff\xfe", "is not a UTF-8 text file"),
+        (b"", "must hold keys and values"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path, content, message):
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        load(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read \(No such file"):
+        load(tmp_path / "none.yaml")
+
+
+def test_nothing_can_be_changed_afterwards(file):
+    with pytest.raises(ValueError, match="frozen"):
+        load(file).training.epochs = 3

@@ -1,0 +1,111 @@
+"""On a real ML Metadata store, filled as TFX fills it."""
+
+import pytest
+
+from pipeline.history import read_runs
+
+
+@pytest.fixture
+def metadata(tmp_path):
+    import ml_metadata
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    config = pb.ConnectionConfig()
+    config.sqlite.filename_uri = str(tmp_path / "metadata.sqlite")
+    config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    store = ml_metadata.MetadataStore(config)
+
+    def kind(put, message, name, **properties):
+        made = message(name=name)
+        for key, value in properties.items():
+            made.properties[key] = value
+        return put(made)
+
+    run_type = kind(store.put_context_type, pb.ContextType, "pipeline_run")
+    node_type = kind(store.put_context_type, pb.ContextType, "node")
+    step_type = kind(store.put_execution_type, pb.ExecutionType, "step")
+    thing_type = kind(store.put_artifact_type, pb.ArtifactType, "thing")
+    nodes = {}
+
+    def put_run(name, steps):
+        [run] = store.put_contexts([pb.Context(type_id=run_type, name=name)])
+        for node, state, outputs in steps:
+            if node not in nodes:
+                [nodes[node]] = store.put_contexts(
+                    [pb.Context(type_id=node_type, name=f"parts.{node}")]
+                )
+            [execution] = store.put_executions(
+                [pb.Execution(type_id=step_type, last_known_state=getattr(pb.Execution, state))]
+            )
+            store.put_attributions_and_associations(
+                [],
+                [
+                    pb.Association(execution_id=execution, context_id=context)
+                    for context in (run, nodes[node])
+                ],
+            )
+            for key, properties in outputs.items():
+                artifact = pb.Artifact(type_id=thing_type, uri=f"/{name}/{node}/{key}")
+                for field, value in properties.items():
+                    if isinstance(value, int):
+                        artifact.custom_properties[field].int_value = value
+                    else:
+                        artifact.custom_properties[field].string_value = value
+                [artifact_id] = store.put_artifacts([artifact])
+                event = pb.Event(
+                    artifact_id=artifact_id, execution_id=execution, type=pb.Event.OUTPUT
+                )
+                event.path.steps.add(key=key)
+                event.path.steps.add(index=0)
+                store.put_events([event])
+
+    put_run(
+        "first",
+        [
+            ("Trainer", "COMPLETE", {"model": {}}),
+            ("Evaluator", "COMPLETE", {"blessing": {"blessed": 1}}),
+            (
+                "Pusher",
+                "COMPLETE",
+                {"pushed_model": {"pushed": 1, "pushed_destination": "/serving/1"}},
+            ),
+        ],
+    )
+    put_run("second", [("Trainer", "CACHED", {"model": {}}), ("Evaluator", "FAILED", {})])
+    put_run(
+        "third",
+        [
+            ("Evaluator", "COMPLETE", {"blessing": {"blessed": 0}}),
+            ("Pusher", "COMPLETE", {"pushed_model": {"pushed": 0}}),
+        ],
+    )
+    put_run("fourth", [("Trainer", "RUNNING", {})])
+    return tmp_path / "metadata.sqlite"
+
+
+def test_the_newest_run_comes_first(metadata):
+    assert [run.id for run in read_runs(metadata, "parts")] == [
+        "fourth",
+        "third",
+        "second",
+        "first",
+    ]
+    assert [run.id for run in read_runs(metadata, "parts", limit=1)] == ["fourth"]
+
+
+def test_outcomes(metadata):
+    fourth, third, second, first = read_runs(metadata, "parts")
+    assert (first.blessed, first.pushed, first.failed) == (True, "/serving/1", None)
+    assert (third.blessed, third.pushed, third.failed) == (False, None, None)
+    assert (second.blessed, second.failed) == (None, "Evaluator")
+    assert fourth.failed == "Trainer"  # broken off
+    assert [(c.id, c.outcome) for c in second.components] == [
+        ("Trainer", "cached"),
+        ("Evaluator", "failed"),
+    ]
+    assert first.output("Trainer", "model").uri == "/first/Trainer/model"
+    assert first.output("Trainer", "nothing") is None
+
+
+def test_no_database_is_no_run(tmp_path):
+    assert read_runs(tmp_path / "none.sqlite", "parts") == []

@@ -1,0 +1,59 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.predict import compare_files, newest_model, show_pairs, show_pairs_as_json
+
+
+def console():
+    return Console(file=io.StringIO(), width=100)
+
+
+def test_the_newest_version_is_the_highest_number(tmp_path):
+    for name in ("9", "10", "not-a-version"):
+        (tmp_path / name).mkdir()
+    assert newest_model(str(tmp_path)) == tmp_path / "10"
+
+
+@pytest.mark.parametrize("folder", ["", "nowhere"])
+def test_no_model(tmp_path, folder):
+    with pytest.raises(ValueError, match="no model has been pushed there"):
+        newest_model(str(tmp_path / folder))
+
+
+def test_files_that_are_no_images_are_named(tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"bad\.jpg is empty"):
+        compare_files(tmp_path, [(bad, bad, None)])
+    with pytest.raises(ValueError, match=r"none\.jpg: cannot be read \(No such file"):
+        compare_files(tmp_path, [(tmp_path / "none.jpg", bad, None)])
+
+
+def test_pairs_with_a_known_truth_are_counted():
+    out = console()
+    a, b = Path("x/a.png"), Path("x/b.png")
+    show_pairs(out, Path("m"), [(a, b, True), (a, b, False)], [0.9, 0.8])
+    text = out.file.getvalue()
+    assert "x/a.png" in text
+    assert "0.900" in text
+    assert "1 of 2 pairs are judged rightly." in text
+
+
+def test_unknown_pairs_are_not():
+    out = console()
+    show_pairs(out, Path("m"), [(Path("a"), Path("b"), None)], [0.2])
+    assert "different" in out.file.getvalue()
+    assert "rightly" not in out.file.getvalue()
+
+
+def test_json():
+    out = console()
+    show_pairs_as_json(out, Path("m"), [(Path("a"), Path("b"), None)], [0.75])
+    assert json.loads(out.file.getvalue()) == {
+        "model": "m",
+        "pairs": [{"left": "a", "right": "b", "similarity": 0.75, "same": True}],
+    }

@@ -1,0 +1,107 @@
+import io
+from datetime import datetime, timezone
+
+import pytest
+from rich.console import Console
+
+from components.image_example_gen.report import IngestionReport, SetAside
+from pipeline.history import Artifact, Component, Run
+from pipeline.summary import Metric, Summary
+from pipeline.tables import show_runs, show_summary
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
+
+
+def run(blessed=1, pusher="done", trainer="done"):
+    pushed = {"pushed": 1, "pushed_destination": "/serving/17"} if blessed else {"pushed": 0}
+    components = [
+        Component(id="Trainer", outcome=trainer, seconds=61.25),
+        Component(
+            id="Evaluator",
+            outcome="done",
+            seconds=1,
+            outputs={"blessing": Artifact(uri="b", properties={"blessed": blessed})},
+        ),
+        Component(
+            id="Pusher",
+            outcome=pusher,
+            seconds=0.1,
+            outputs={"pushed_model": Artifact(uri="p", properties=pushed)},
+        ),
+    ]
+    return Run(id="20260102-030405", started=NOW, components=components)
+
+
+def summary(**changes):
+    values = {
+        "name": "parts",
+        "started": NOW,
+        "run": run(),
+        "serving_root": "/serving",
+        "metrics": [
+            Metric(name="auc", value=0.97, least=0.95),
+            Metric(name="recall", value=0.8),
+        ],
+        "data": IngestionReport(
+            root="data",
+            files=13,
+            reencoded=0,
+            expected_classes=["[dent]"],
+            classes={"[dent]": {"train": 6, "validation": 2, "test": 3}},
+            set_aside=[SetAside(path=f"[dent]/{i}.jpg", reason="is empty") for i in range(12)],
+            near_duplicates=[],
+        ),
+        "pairs": {s: {"pairs": 1234} for s in ("train", "validation", "test")},
+    }
+    return Summary(**{**values, **changes})
+
+
+def shown(what, show=show_summary, width=80):
+    console = Console(file=io.StringIO(), width=width)
+    show(console, what)
+    return console.file.getvalue()
+
+
+def test_a_blessed_run():
+    text = shown(summary())
+    assert "Trainer" in text
+    assert "61.2 s" in text
+    assert "class [dent]" in text
+    assert "1,234" in text
+    assert "0.9700   0.9500   passed" in " ".join(text.split("  ")) or "passed" in text
+    assert "Blessed: every threshold is reached." in text
+    assert "Pushed to /serving/17" in text
+
+
+def test_files_set_aside_are_named_up_to_ten():
+    text = shown(summary())
+    assert "12 of 13 files were set aside:" in text
+    assert text.count("is empty") == 10
+    assert "and 2 more, listed in summary.json" in text
+
+
+def test_an_unblessed_run_says_why():
+    metrics = [Metric(name="auc", value=0.87, least=0.95), Metric(name="recall", value=1, least=1)]
+    text = shown(summary(run=run(blessed=0), metrics=metrics))
+    assert "Not blessed: auc 0.8700 is below 0.9500." in text
+    assert "Nothing was pushed; what was served before stays." in text
+    assert "Pushed to" not in text
+
+
+def test_an_unchanged_run_pushes_nothing_new():
+    assert "Nothing is new; pushed before to /serving/17" in shown(summary(run=run(pusher="cached")))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_runs_are_a_line_each(width):
+    failed = run(trainer="failed")
+    text = shown([(run(), summary()), (run(0), None), (failed, None)], show_runs, width)
+    assert "blessed" in text
+    assert "0.9700" in text
+    assert "not blessed" in text
+    assert "failed in Trainer" in text
+    assert text.count("20260102-030405") == 3
+
+
+def test_a_run_that_made_nothing():
+    assert shown(Summary(name="x", started=NOW, serving_root="s", failure="no data")).strip() == ""

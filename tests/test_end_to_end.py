@@ -1,0 +1,261 @@
+"""The real DAG on a few images, through the command line; only the encoder is tiny.
+
+The tests share one pipeline folder and tell a story in order: the first model, the same again,
+a stricter gate, other pairs, a death, bad images.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+from images import write_classes
+
+pytestmark = [pytest.mark.xdist_group("end to end"), pytest.mark.timeout(600)]
+
+SIAMESE = str(Path(sys.executable).with_name("siamese"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with images, an untrained encoder, and a configuration."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("pipeline with space")
+    # So unlike within a class that no model of this size tells all of them apart.
+    write_classes(folder / "data", classes=3, each=20, size=24, spread=160)
+    keras.utils.set_random_seed(0)
+    keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(16, 3, strides=2, activation="relu"),
+            keras.layers.AveragePooling2D(3),
+            keras.layers.Flatten(),
+        ]
+    ).save(folder / "encoder.keras")
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "name": "few",
+                "data": {"root": "data"},
+                "image": {"size": 16},
+                "model": {"backbone": "./encoder.keras", "embedding_size": 8},
+                "training": {"epochs": 4, "learning_rate": 0.1},
+                "thresholds": {"auc": 0.5},
+            }
+        )
+    )
+    return folder
+
+
+def siamese(place, *arguments):
+    done = subprocess.run(
+        [SIAMESE, *arguments],
+        cwd=place,
+        env={**os.environ, "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+    )
+    print(done.stdout, done.stderr)
+    return done
+
+
+def outcomes(place):
+    """Each component's outcome in the last run."""
+    shown = siamese(place, "show", "config.yaml", "--run", "latest", "--json")
+    summary = json.loads(shown.stdout)
+    return summary, {one["id"]: one["outcome"] for one in summary["run"]["components"]}
+
+
+def versions(place):
+    return sorted(path.name for path in (place / "runs/few/serving").glob("*"))
+
+
+def test_images_become_a_blessed_and_pushed_model(place):
+    done = siamese(place, "run", "config.yaml")
+    assert done.returncode == 0
+    assert "Trainer: done" in done.stdout
+    assert "epoch 4/4" in done.stdout
+    assert "Blessed" in done.stdout
+    summary, outcome = outcomes(place)
+    assert set(outcome.values()) == {"done"}
+    assert {"ImageExampleGen", "DataCheck", "PairGen", "Evaluator", "Pusher"} <= set(outcome)
+    [version] = versions(place)
+    assert summary["run"]["components"][-1]["outputs"]["pushed_model"]["properties"][
+        "pushed_destination"
+    ].endswith(f"runs/few/serving/{version}")
+    assert (place / "runs/few/serving" / version / "saved_model.pb").is_file()
+    [folder] = (place / "runs/few/runs").glob("*")
+    effective = yaml.safe_load((folder / "config.yaml").read_text())
+    assert effective["splits"]["by"] == "image"  # defaults included
+
+
+def test_no_image_leaks_across_splits(place):
+    import tensorflow as tf
+
+    from components import features
+
+    seen: dict[bytes, set[str]] = {}
+    for split in features.SPLITS:
+        files = [str(p) for p in (place / "runs/few/pipeline/PairGen").rglob(f"Split-{split}/*")]
+        assert files
+        for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
+            feature = tf.train.Example.FromString(record.numpy()).features.feature
+            for image_id in feature[features.IMAGE_ID].bytes_list.value:
+                seen.setdefault(image_id, set()).add(split)
+    assert len(seen) == 60
+    assert all(len(splits) == 1 for splits in seen.values())
+
+
+def test_training_and_serving_see_the_same_pixels(place):
+    """Byte for byte: the served graph on a file, and what Transform has written for it."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    from components import features
+
+    [graph] = (place / "runs/few/pipeline/Transform/transform_graph").glob("*")
+    layer = tft.TFTransformOutput(str(graph)).transform_features_layer()
+    files = [
+        str(p)
+        for p in (place / "runs/few/pipeline/Transform/transformed_examples").rglob("Split-*/*")
+    ]
+    compared = 0
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
+        feature = tf.train.Example.FromString(record.numpy()).features.feature
+        source = os.fsdecode(feature[features.SOURCE].bytes_list.value[0])
+        image = tf.constant([[(place / "data" / source).read_bytes()]])
+        served = layer({features.IMAGE: image})[features.PIXELS][0, 0].numpy()
+        assert served == feature[features.PIXELS].bytes_list.value[0]
+        compared += 1
+    assert compared == 60
+
+
+def test_predicts_on_files(place):
+    pair = ["data/class-0/0.png", "data/class-0/0.png"]
+    done = siamese(place, "predict", *pair, "--config", "config.yaml", "--json")
+    assert done.returncode == 0
+    [same] = json.loads(done.stdout)["pairs"]
+    held_out = siamese(place, "predict", "--held-out", "4", "--config", "config.yaml", "--json")
+    pairs = json.loads(held_out.stdout)["pairs"]
+    assert [pair["truth"] for pair in pairs] == [True, False, True, False]
+    similarities = [pair["similarity"] for pair in pairs]
+    assert all(0 <= s <= same["similarity"] for s in similarities)
+
+
+def test_nothing_new_runs_nothing_and_pushes_nothing(place):
+    before = versions(place)
+    assert siamese(place, "run", "config.yaml").returncode == 0
+    _, outcome = outcomes(place)
+    assert outcome.pop("latest_blessed_model") == "done"
+    assert set(outcome.values()) == {"cached"}
+    assert versions(place) == before
+
+
+def test_a_model_below_its_threshold_is_not_pushed(place):
+    before = versions(place)
+    done = siamese(place, "run", "config.yaml", "--set", "thresholds.recall=1", "--set",
+                   "thresholds.precision=1")  # fmt: skip
+    assert done.returncode == 3
+    assert "Not blessed: " in done.stdout
+    assert " is below 1.0000" in done.stdout
+    _, outcome = outcomes(place)
+    # Other thresholds invalidate the evaluation and nothing before it.
+    assert {name for name, how in outcome.items() if how == "done"} == {
+        "latest_blessed_model",
+        "Evaluator",
+        "Pusher",
+    }
+    assert versions(place) == before
+
+
+def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(place):
+    time.sleep(1)  # versions are seconds
+    done = siamese(place, "run", "config.yaml", "--runner", "local", "--set",
+                   "pairs.train.passes=2", "--set", "thresholds.max_auc_drop=1")  # fmt: skip
+    assert done.returncode == 0
+    assert "auc against the last blessed model's" in done.stdout
+    _, outcome = outcomes(place)
+    assert {name for name, how in outcome.items() if how == "cached"} == {
+        "ImageExampleGen",
+        "StatisticsGen",
+        "ImageSchemaGen",
+        "ExampleValidator",
+        "DataCheck",
+        "Transform",
+    }
+    assert len(versions(place)) == 2
+
+
+def test_a_run_that_died_goes_on_where_it_stopped(place):
+    change = ["--set", "pairs.train.passes=3"]
+    child = subprocess.Popen(
+        [SIAMESE, "run", "config.yaml", *change],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    for line in child.stdout:
+        if "PairGen: done" in line:
+            break
+    log = max((place / "runs/few/runs").glob("*")) / "log.txt"
+    # As by kill -9: the command line and the pipeline's process both.
+    pipeline = subprocess.run(
+        ["pgrep", "-f", f"pipeline.launch {log.parent.relative_to(place)}"],
+        capture_output=True,
+        text=True,
+    )
+    for process in [*map(int, pipeline.stdout.split()), child.pid]:
+        os.kill(process, signal.SIGKILL)
+    child.wait()
+    assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3)
+    _, outcome = outcomes(place)
+    assert outcome["PairGen"] == "cached"
+    assert outcome["Trainer"] == "done"
+
+
+def test_bad_images_stop_the_run_in_words(place):
+    bad = place / "data" / "class-3"
+    bad.mkdir()
+    try:
+        (bad / "only.png").write_bytes((place / "data/class-0/0.png").read_bytes()[:-40])
+        done = siamese(place, "run", "config.yaml")
+    finally:
+        (bad / "only.png").unlink()
+        bad.rmdir()
+    assert done.returncode == 1
+    assert "Failed in DataCheck" in done.stderr
+    assert "class 'class-3' is missing: it has no usable image" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "class-3/only.png is cut off or damaged" in done.stdout
+    shown = siamese(place, "show", "config.yaml")
+    assert "failed in DataCheck" in shown.stdout
+
+
+def test_weights_that_cannot_be_had_are_one_sentence(place):
+    done = siamese(place, "run", "config.yaml", "--set", "model.backbone=./nowhere.keras")
+    assert done.returncode == 1
+    assert "model.backbone './nowhere.keras': there is no such file" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_two_runs_with_the_same_seed_are_equal(place):
+    histories = []
+    for name in ("one", "other"):
+        done = siamese(place, "run", "config.yaml", "--set", f"name={name}")
+        assert done.returncode == 0
+        [training] = (place / "runs" / name / "pipeline/Trainer").rglob("training.json")
+        histories.append(json.loads(training.read_text())["history"])
+    for metric, values in histories[0].items():
+        np.testing.assert_allclose(values, histories[1][metric], rtol=1e-5)
