@@ -1,17 +1,20 @@
-# Every target sets up the environment it needs. PYTHON=… chooses the interpreter.
+# Every target sets up the environment that it needs.
+#   PYTHON=/path/to/python3.12   the interpreter to use (remembered in .venv)
+#   EXTRAS=kubeflow,ui           extras to install too (remembered in .venv)
+#   ARGS='-k pairs'              more arguments for pytest
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
 export TF_USE_LEGACY_KERAS := 0
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help setup demo test test-current lint format lock clean distclean
+.PHONY: help setup demo test test-current lint format typecheck lock clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: ## build the environment in .venv, if it is missing or out of date
-	@python3 tools/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)")
+	@python3 tools/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)") $(if $(EXTRAS),--extras "$(EXTRAS)")
 
 demo: setup ## from sample images to a blessed, pushed model, and predictions
 	@$(BIN)/siamese sample-data data/digits
@@ -19,7 +22,7 @@ demo: setup ## from sample images to a blessed, pushed model, and predictions
 	@$(BIN)/siamese predict --config configs/quickstart.yaml --held-out 6
 
 test: setup ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-current: ## run all tests on the newer stack, in a Debian 13 container or root
 	@tools/test_current.sh
@@ -27,18 +30,22 @@ test-current: ## run all tests on the newer stack, in a Debian 13 container or r
 lint: setup ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory typecheck
+
+typecheck: setup ## check the types alone
 	@$(BIN)/mypy pipeline components trainer serving
 
 format: setup ## format the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-lock: setup ## pin the versions of the current stack anew, in constraints/
-	@tools/lock.sh
+lock: setup ## pin versions anew in constraints/, after a change of setup.py (all: UPGRADE=1)
+	@tools/lock.sh $(if $(UPGRADE),--upgrade)
 
 clean: ## remove what runs have made: runs, sample data, caches of tools
 	rm -rf runs data/digits build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	find . -name __pycache__ -type d -not -path './.venv*' -not -path './.cache/*' -prune -exec rm -rf {} +
+	find . \( -path './.venv*' -o -path ./.cache -o -path ./.git \) -prune -o \
+	    -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment and all downloads too
-	rm -rf .venv .venv-tools .cache *.egg-info
+	rm -rf --one-file-system .venv .venv-tools .cache *.egg-info

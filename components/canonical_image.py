@@ -3,13 +3,15 @@
 TensorFlow's decoders ignore EXIF rotation, and read no WebP, TIFF or CMYK as OpenCV does. So the
 bytes of a file go on untouched where TensorFlow decodes them to the upright RGB pixels, and else as
 a PNG of those pixels. Training images pass through here in ImageExampleGen and queries in the
-client: whatever is done to one is done to the other, and the served graph sees canonical bytes only.
+client: whatever is done to one is done to the other, and the served graph sees canonical bytes
+only.
 
 Imports neither TFX nor TensorFlow.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import warnings
 from typing import NamedTuple
@@ -21,7 +23,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 MAX_PIXELS = 100_000_000
 """Of an image that is read at all, unless told otherwise; 300 MB as RGB."""
 
+FORMATS = (
+    "JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "PCX",
+    "ICO", "SGI", "SUN",
+)  # fmt: skip
+"""As Pillow names them. Others are hardly photographs, and one, EPS, would start an interpreter."""
+
 _EXIF_ORIENTATION = 0x0112
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
+_HEIF = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
+_TURNED_BY_OPENCV = ("JPEG", "MPO", "PNG", "TIFF")
 
 
 class UnusableImage(ValueError):
@@ -53,7 +64,7 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     frames the first is taken.
 
     Args:
-        data: A file's bytes: JPEG, PNG, BMP, GIF, WebP, TIFF, or whatever else Pillow knows.
+        data: A file's bytes, of one of `FORMATS`.
         max_pixels: Height times width; a larger image is refused by its header, before decoding.
 
     Raises:
@@ -76,9 +87,13 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     untouched = orientation in (0, 1) and _tensorflow_reads(data, header)
     transparent = "A" in header.getbands() or "transparency" in header.info
     pixels = None
-    if not transparent and header.format != "GIF":
+    if (
+        not transparent
+        and header.format != "GIF"
+        and (orientation in (0, 1) or header.format in _TURNED_BY_OPENCV)
+    ):
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
+    if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 3:
         pixels = _by_pillow(header)
     height, width = pixels.shape[:2]
     grey = cv2.cvtColor(
@@ -89,13 +104,24 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     return CanonicalImage(data, height, width, not untouched, grey)
 
 
+@functools.cache
+def _readable_formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this build of Pillow reads."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def _open(data: bytes) -> Image.Image:
     """The image's header; no pixel is decoded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own limit of pixels is not ours
         try:
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(data), formats=_readable_formats())
         except UnidentifiedImageError as e:
+            if data[4:12] in _HEIF:
+                raise UnusableImage("is a HEIF (HEIC) image; convert it to JPEG") from e
+            if data.startswith(_BEGINNINGS):
+                raise UnusableImage("is cut off or damaged: its header is not whole") from e
             raise UnusableImage("is no image, or of a kind that cannot be read") from e
         except Image.DecompressionBombError as e:
             raise UnusableImage(f"has far too many pixels: {e}") from e
@@ -105,12 +131,12 @@ def _open(data: bytes) -> Image.Image:
 
 def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
     """Whether TensorFlow decodes the bytes to the same pixels, but for rotation."""
-    if header.format == "JPEG":
+    if header.format in ("JPEG", "MPO"):  # phones append a preview or a depth map: MPO
         return header.mode in ("RGB", "L") and data.endswith(b"\xff\xd9")
     if header.format == "PNG":
         bit_depth = data[24]
         return (
-            (bit_depth == 8 and header.mode in ("RGB", "L") or bit_depth <= 8 and header.mode == "P")
+            ((bit_depth == 8 and header.mode in ("RGB", "L")) or header.mode == "P")
             and "transparency" not in header.info
             and getattr(header, "n_frames", 1) == 1
         )

@@ -43,9 +43,7 @@ def DataCheck(
         found = anomalies_pb2.Anomalies()
         with tfx.dsl.io.fileio.open(path, "rb") as file:
             found.ParseFromString(file.read())
-        descriptions[split] = {
-            name: info.description for name, info in found.anomaly_info.items()
-        }
+        descriptions[split] = {name: info.description for name, info in found.anomaly_info.items()}
     wrong = problems(IngestionReport.read(examples.uri), descriptions, split_by)
     if wrong:
         raise DataError("The images cannot be learned from:\n" + "\n".join(f"  {w}" for w in wrong))

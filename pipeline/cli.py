@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Optional
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -31,10 +31,11 @@ out = Console()
 err = Console(stderr=True)
 
 ConfigFile = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="The run's YAML file, such as configs/quickstart.yaml.")
+    Path,
+    typer.Argument(metavar="CONFIG", help="The run's YAML file, such as configs/quickstart.yaml."),
 ]
 Overrides = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
 ]
 
@@ -92,7 +93,7 @@ def run(
     config: ConfigFile,
     overrides: Overrides = None,
     runner: Annotated[
-        Optional[str], typer.Option(help="`beam` or `local`; the configuration's, if left out.")
+        str | None, typer.Option(help="`beam` or `local`; the configuration's, if left out.")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step anew.")] = False,
 ) -> None:
@@ -106,9 +107,7 @@ def run(
     Example: [bold]siamese run configs/quickstart.yaml --set training.epochs=5[/]
     """
     chosen = [f"runner={runner}"] if runner else []
-    settings = _load(
-        config, [*(overrides or ()), *chosen, *(["cache=false"] if no_cache else ())]
-    )
+    settings = _load(config, [*(overrides or ()), *chosen, *(["cache=false"] if no_cache else ())])
     _check_data_root(settings)
     folder = _make_run_folder(settings)
     log = folder / "log.txt"
@@ -118,13 +117,13 @@ def run(
 
 @app.command()
 def predict(
-    left: Annotated[Optional[Path], typer.Argument(help="An image file.")] = None,
-    right: Annotated[Optional[Path], typer.Argument(help="The one to compare it with.")] = None,
+    left: Annotated[Path | None, typer.Argument(help="An image file.")] = None,
+    right: Annotated[Path | None, typer.Argument(help="The one to compare it with.")] = None,
     config: Annotated[
-        Optional[Path], typer.Option(help="Take the newest model that this run has pushed.")
+        Path | None, typer.Option(help="Take the newest model that this run has pushed.")
     ] = None,
     model: Annotated[
-        Optional[Path], typer.Option(help="Take this SavedModel, such as serving/1700000000.")
+        Path | None, typer.Option(help="Take this SavedModel, such as serving/1700000000.")
     ] = None,
     held_out: Annotated[
         int, typer.Option(min=0, help="Compare so many pairs of images of the test split instead.")
@@ -162,7 +161,7 @@ def predict(
 def show(
     config: ConfigFile,
     run_id: Annotated[
-        Optional[str], typer.Option("--run", help="Show this run whole; `latest` is the last.")
+        str | None, typer.Option("--run", help="Show this run whole; `latest` is the last.")
     ] = None,
     number: Annotated[int, typer.Option("-n", min=1, help="How many runs to list.")] = 10,
     overrides: Overrides = None,

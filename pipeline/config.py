@@ -76,7 +76,7 @@ class Splits(Section):
     validation: Share = Field(0.2, gt=0, description="Share to choose by (best epoch, threshold).")
     test: Share = Field(0.2, gt=0, description="Share to judge on; never used for a choice.")
     near_duplicate_bits: int = Field(
-        6,
+        3,
         ge=0,
         le=7,
         description="Two images whose 64-bit perceptual hashes (or mirrored ones) differ in at "
@@ -127,7 +127,7 @@ class HeldOutPairs(Section):
         16, ge=2, description="Pairs an image takes part in: half of the same class, half not."
     )
     max_images: int = Field(
-        2000, ge=2, description="Images that pairs are drawn from, at most, in each split."
+        500, ge=3, description="Images that pairs are drawn from, at most, in each split."
     )
 
 
@@ -247,7 +247,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     except yaml.YAMLError as e:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(e).split())}") from e
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: must hold keys and values, for a start `data: {{root: FOLDER}}`")
+        raise ConfigError(f"{path}: must hold keys and values, such as `data: {{root: FOLDER}}`")
     for override in overrides:
         _apply(override, values)
     return parse(values, str(path))

@@ -49,9 +49,7 @@ def _metric(
     return metric
 
 
-def _least(
-    lower_bound: float | None, max_drop: float | None = None
-) -> tfma.MetricThreshold | None:
+def _least(lower_bound: float | None, max_drop: float | None = None) -> tfma.MetricThreshold | None:
     if lower_bound is None and max_drop is None:
         return None
     threshold = tfma.MetricThreshold()

@@ -129,7 +129,9 @@ def _metrics(uri: str, thresholds: Thresholds) -> list[Metric]:
     def overall(model: str | None) -> dict[str, float]:
         result = tfma.load_eval_result(uri, model_name=model)
         values = result.get_metrics_for_slice() or {}
-        return {name: value["doubleValue"] for name, value in values.items() if "doubleValue" in value}
+        return {
+            name: value["doubleValue"] for name, value in values.items() if "doubleValue" in value
+        }
 
     names = tfma.load_eval_result(uri).config.model_specs
     candidate = overall(tfma.CANDIDATE_KEY if len(names) > 1 else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -27,6 +28,7 @@ def show_summary(console: Console, summary: Summary) -> None:
 def show_runs(console: Console, runs: Sequence[tuple[Run, Summary | None]]) -> None:
     """Runs, a line each."""
     table = _table("Run", "Started (UTC)", "Outcome", ">AUC", "Model")
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for run, summary in runs:
         auc = [m.value for m in summary.metrics if m.name == "auc"] if summary else []
         table.add_row(
@@ -34,7 +36,7 @@ def show_runs(console: Console, runs: Sequence[tuple[Run, Summary | None]]) -> N
             f"{run.started:%Y-%m-%d %H:%M}",
             outcome(run),
             f"{auc[0]:.4f}" if auc else "",
-            Text(run.pushed or "", overflow="fold"),
+            Text(_nearby(run.pushed) if run.pushed else "", overflow="fold"),
         )
     console.print(table)
 
@@ -81,9 +83,7 @@ def _data(summary: Summary) -> Table:
     totals = [sum(counts[split] for counts in classes.values()) for split in features.SPLITS]
     table.add_row("all", *map(str, totals))
     if summary.pairs:
-        table.add_row(
-            "pairs", *(f"{summary.pairs[split]['pairs']:,}" for split in features.SPLITS)
-        )
+        table.add_row("pairs", *(f"{summary.pairs[split]['pairs']:,}" for split in features.SPLITS))
     return table
 
 
@@ -123,7 +123,12 @@ def _verdict(summary: Summary) -> Iterator[RenderableType]:
     if run and run.pushed:
         new = any(c.id == "Pusher" and c.outcome == "done" for c in run.components)
         text = "Pushed to" if new else "Nothing is new; pushed before to"
-        yield Text(f"{text} {run.pushed}", overflow="fold")
+        yield Text(f"{text} {_nearby(run.pushed)}", overflow="fold")
+
+
+def _nearby(path: str) -> str:
+    """A path below the current folder as it is seen from there."""
+    return path.removeprefix(f"{os.getcwd()}/")
 
 
 def _table(*columns: str) -> Table:

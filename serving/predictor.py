@@ -45,7 +45,5 @@ class Predictor:
         """
         if len(left) != len(right):
             raise ValueError(f"{len(left)} left images for {len(right)} right ones")
-        answer = self._compare(
-            left=self._constant(list(left)), right=self._constant(list(right))
-        )
+        answer = self._compare(left=self._constant(list(left)), right=self._constant(list(right)))
         return [float(s) for s in answer["similarity"].numpy()]

@@ -19,7 +19,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 from images import write_classes
 
-pytestmark = [pytest.mark.xdist_group("end to end"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 SIAMESE = str(Path(sys.executable).with_name("siamese"))
 

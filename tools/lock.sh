@@ -1,12 +1,34 @@
 #!/usr/bin/env bash
-# Pins the newest versions that setup.py allows, for both stacks, without installing them.
+# Pins the versions that setup.py allows, for both stacks, in constraints/, without installing them.
+# Pins that still fit are kept; with --upgrade everything goes to its newest version.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=$(command -v uv || echo .venv-tools/bin/uv)
-compile() { # file, Python version, platform
-    "$uv" pip compile --quiet --upgrade --no-header --no-annotate --extra dev \
-        --python-version "$2" --python-platform "$3" setup.py --output-file "constraints/$1"
-    echo "constraints/$1: $(grep -c . "constraints/$1") packages"
+export UV_CACHE_DIR="${UV_CACHE_DIR:-$PWD/.cache/uv}"
+
+compile() { # stack, file, options of uv
+    local stack=$1 file=constraints/$2 made
+    shift 2
+    made=$(mktemp)
+    cp "$file" "$made"
+    "$uv" pip compile --quiet --no-header --no-annotate --extra dev --extra kubeflow \
+        --output-file "$made" "$@" setup.py >/dev/null
+    {
+        echo "# $stack, with the extras dev and kubeflow. Written by \`make lock\` (newer versions:"
+        echo "# \`make lock UPGRADE=1\`) from setup.py; not to be edited by hand."
+        # The markers that are true wherever this stack runs.
+        sed -E -e "s/ and platform_machine == 'x86_64'//; s/ and sys_platform == 'linux'//" \
+            -e "s/ and (platform_python_implementation|implementation_name) != 'PyPy'//g" \
+            -e "s/python_full_version < '3\.14'( and )?//; s/ and *$//; s/ ; *$//" \
+            "$made" | grep -v '^#'
+    } >"$file"
+    rm "$made"
+    echo "$file: $(grep -vc '^#' "$file") pins"
 }
-compile py310.txt 3.10 x86_64-manylinux_2_28
-compile current.txt 3.13 x86_64-manylinux_2_40
+upgrade=()
+if [ "${1:-}" = --upgrade ]; then upgrade=(--upgrade); fi
+compile "TFX 1.16: Python 3.10" py310.txt \
+    --python-version 3.10 --python-platform x86_64-manylinux_2_17 ${upgrade[@]+"${upgrade[@]}"}
+# One file for three versions of Python: see [tool.uv] in pyproject.toml.
+compile "TFX 1.21: Python 3.11 to 3.13" current.txt \
+    --python-version 3.11 --universal ${upgrade[@]+"${upgrade[@]}"}

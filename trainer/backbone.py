@@ -63,18 +63,17 @@ def build_backbone(
 
 def _application(name: str) -> tuple[Callable[..., keras.Model], Callable]:
     """The constructor and the input normalization of a `keras.applications` model."""
-    constructor = getattr(keras.applications, name, None)
-    if not callable(constructor):
-        names = [n for n, f in vars(keras.applications).items() if inspect.isfunction(f)]
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+    constructors = {n: f for n, f in vars(keras.applications).items() if inspect.isfunction(f)}
+    if name not in constructors:
+        close = difflib.get_close_matches(name, constructors, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         raise BackboneError(
             f"model.backbone {name!r} is not in keras.applications{hint} "
-            f"There are {', '.join(sorted(names))}."
+            f"There are {', '.join(sorted(constructors))}."
         )
     for module in vars(keras.applications).values():
-        if inspect.ismodule(module) and getattr(module, name, None) is constructor:
-            return constructor, module.preprocess_input
+        if inspect.ismodule(module) and getattr(module, name, None) is constructors[name]:
+            return constructors[name], module.preprocess_input
     raise BackboneError(f"model.backbone {name!r} has no input normalization in Keras")
 
 

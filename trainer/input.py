@@ -63,9 +63,7 @@ def _join(serialized: tf.Tensor, image_size: int) -> tuple[tf.Tensor, dict[str, 
 def parse_pixels(serialized: tf.Tensor, image_size: int) -> tf.Tensor:
     """Serialized tensors, string [n], to uint8 [n, size, size, 3]."""
     return tf.map_fn(
-        lambda one: tf.ensure_shape(
-            tf.io.parse_tensor(one, tf.uint8), (image_size, image_size, 3)
-        ),
+        lambda one: tf.ensure_shape(tf.io.parse_tensor(one, tf.uint8), (image_size, image_size, 3)),
         serialized,
         fn_output_signature=tf.TensorSpec((image_size, image_size, 3), tf.uint8),
     )

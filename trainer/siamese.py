@@ -60,9 +60,7 @@ class Siamese(keras.Model):
         embeddings = y_pred
         if self.settings.loss == "supervised_contrastive":
             # Gradients of the |L - R| head would distort what the contrastive loss shapes.
-            contrastive = supervised_contrastive(
-                y["class"], embeddings, self.settings.temperature
-            )
+            contrastive = supervised_contrastive(y["class"], embeddings, self.settings.temperature)
             similarities = self._pair_similarities(y, ops.stop_gradient(embeddings))
             loss = contrastive + pair_crossentropy(y["target"], similarities, balanced=True)
         else:

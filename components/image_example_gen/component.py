@@ -55,7 +55,7 @@ class ImageExampleGen(FileBasedExampleGen):
         train: float = 0.6,
         validation: float = 0.2,
         test: float = 0.2,
-        near_duplicate_bits: int = 6,
+        near_duplicate_bits: int = 3,
         seed: int = 0,
     ) -> None:
         settings = Settings(
@@ -104,4 +104,4 @@ def _at_span(root: str) -> tuple[str, str]:
         return root, "*"
     before, _, _ = root.partition(_SPAN)
     base, _, _ = before.rpartition("/")
-    return base or "/", f"{root[len(base) + 1 if base else 0:]}/*"
+    return base or "/", f"{root[len(base) + 1 if base else 0 :]}/*"

@@ -13,7 +13,7 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 
 from components.data_error import DataError
-from components.image_example_gen.executor import read_settings, span_root
+from components.image_example_gen.executor import expected_classes, read_settings, span_root
 from components.image_example_gen.settings import Settings
 from components.image_example_gen.sources import list_sources
 
@@ -46,18 +46,30 @@ class Driver(driver.FileBasedDriver):
 
 class _SpanProcessor(input_processor.FileBasedInputProcessor):
     def resolve_span_and_version(self) -> tuple[int | None, int | None]:
+        if not any("{SPAN}" in split.pattern for split in self._splits):
+            return 0, None
         try:
             return super().resolve_span_and_version()
+        except UnicodeDecodeError as e:
+            raise DataError(
+                f"{self._input_base_uri}: a folder below has a name that is not UTF-8; rename it"
+            ) from e
         except ValueError as e:
-            raise DataError(f"{self._input_base_uri}: holds no span that fits data.root") from e
+            pattern = next(iter(self._splits)).pattern.removesuffix("/*")
+            raise DataError(
+                f"{self._input_base_uri}: holds no span that fits data.root. There must be a "
+                f"folder such as {pattern.replace('{SPAN}', '1')}, with class folders in it, and "
+                f"whatever else fits {pattern.replace('{SPAN}', '*')} must have a number there "
+                f"too: {e}"
+            ) from e
 
     def get_input_fingerprint(self, span: int | None, version: int | None) -> str:
         return ""  # Driver sets it
 
 
 def _fingerprint(settings: Settings, root: str) -> str:
-    """Of all files' paths, sizes and times of change."""
-    digest = hashlib.sha256()
+    """Of the classes, and all files' paths, sizes and times of change."""
+    digest = hashlib.sha256("\0".join(expected_classes(settings, root)).encode("utf-8"))
     for source in list_sources(root, settings.layout, settings.manifest):
         digest.update(os.fsencode("\0".join([source.path, source.label, source.split or ""])))
         try:

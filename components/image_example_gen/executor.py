@@ -6,7 +6,6 @@ descriptions are shuffled and gathered, never an image.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -27,7 +26,12 @@ from components.image_example_gen import near_duplicates
 from components.image_example_gen.inspection import Inspected, image_record, inspect
 from components.image_example_gen.report import IngestionReport, make_report
 from components.image_example_gen.settings import Settings
-from components.image_example_gen.sources import Source, class_folders, list_sources
+from components.image_example_gen.sources import (
+    Source,
+    class_folders,
+    list_sources,
+    printable,
+)
 from components.image_example_gen.splitting import Assignment, Described, assign_splits
 
 
@@ -72,7 +76,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         )
         same = (
             inspected
-            | "Bands" >> beam.FlatMap(_by_band)
+            | "Bands" >> beam.FlatMap(_by_band, settings.near_duplicate_bits)
             | "SameBand" >> beam.GroupByKey()
             | "NearDuplicates" >> beam.FlatMap(_near_duplicates, settings.near_duplicate_bits)
         )
@@ -140,10 +144,10 @@ def expected_classes(settings: Settings, root: str) -> list[str]:
 
 
 def _by_band(
-    inspected: Inspected,
+    inspected: Inspected, bits: int
 ) -> Iterator[tuple[tuple[int, int], near_duplicates.Fingerprint]]:
     if inspected.fingerprint is not None:
-        for key in near_duplicates.band_keys(inspected.fingerprint):
+        for key in near_duplicates.band_keys(inspected.fingerprint, bits):
             yield key, inspected.fingerprint
 
 
@@ -193,12 +197,12 @@ def _usable(
             yield one.source, split
 
 
-def _record(
-    usable: tuple[Source, str], root: str, max_pixels: int
-) -> tuple[int, tf.train.Example]:
+def _record(usable: tuple[Source, str], root: str, max_pixels: int) -> tuple[int, tf.train.Example]:
     source, split = usable
     try:
         record = image_record(source, root, max_pixels)
     except ValueError as e:
-        raise DataError(f"{source.path} was changed while it was read: it {e}; run again") from e
+        raise DataError(
+            f"{printable(source.path)} was changed while it was read: it {e}; run again"
+        ) from e
     return features.SPLITS.index(split), record

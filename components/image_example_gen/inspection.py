@@ -35,6 +35,8 @@ class Inspected(NamedTuple):
 
 def inspect(source: Source, root: str, max_pixels: int) -> Inspected:
     """Look at one file; never raises for what may be wrong with it."""
+    if source.problem:
+        return Inspected(source, problem=source.problem)
     try:
         data, canonical = _read(source, root, max_pixels)
     except UnusableImage as e:
@@ -82,6 +84,8 @@ def _read(source: Source, root: str, max_pixels: int) -> tuple[bytes, CanonicalI
     try:
         if fileio.isdir(path):
             raise UnusableImage("is a folder, not a file")
+        if "://" not in path and os.path.exists(path) and not os.path.isfile(path):
+            raise UnusableImage("is no regular file")  # reading a pipe would wait for ever
         with fileio.open(path, "rb") as file:
             data = file.read()
     except (OSError, tf.errors.OpError, fileio.NotFoundError) as e:

@@ -2,11 +2,13 @@
 
 Two images are near-duplicates if their perceptual hashes (pHash: Zauner 2010, "Implementation and
 benchmarking of perceptual image hash functions") differ in a few bits, one of them mirrored or
-not, and their shrunk pixels are alike too: plain images have few frequencies to tell them apart.
+not, and their shrunk pixels are alike too: pictures of few frequencies, such as a digit or a plain
+wall, may have one hash and yet be different.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -14,12 +16,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-BANDS = 8
-"""Hashes that differ in at most BANDS - 1 bits are equal in one of so many bands."""
-
 _BITS = 64
-_MAX_DIFFERENCE = 6.0
-"""Mean absolute difference of the shrunk pixels, of 255, between near-duplicates at most."""
+_LEAST_CORRELATION = 0.98
+"""Of the shrunk pixels of near-duplicates. A copy may be brighter or of more contrast."""
+
+_ROUNDING = 2.0
+"""Mean absolute difference of shrunk pixels, of 255, that recompression makes: an image of little
+contrast correlates with nothing, its copies neither."""
 
 
 class Fingerprint(NamedTuple):
@@ -43,41 +46,42 @@ def fingerprint(image: str, grey: np.ndarray) -> Fingerprint:
     return Fingerprint(image, _phash(grey), _phash(grey[:, ::-1]), grey.tobytes())
 
 
-def band_keys(one: Fingerprint) -> Iterator[tuple[int, int]]:
+def band_keys(one: Fingerprint, bits: int) -> Iterator[tuple[int, int]]:
     """Keys of which near-duplicates have one in common, mirrored or not.
 
-    Comparing only images with a common key finds all near-duplicates up to BANDS - 1 bits without
-    comparing each with each (locality-sensitive hashing; Indyk and Motwani 1998).
+    Of `bits` + 1 bands, `bits` differing bits leave one equal. So comparing only images with a
+    common key finds all near-duplicates without comparing each with each (locality-sensitive
+    hashing; Indyk and Motwani 1998).
     """
-    width = _BITS // BANDS
+    bands = max(bits + 1, 2)  # two at least keep a key within 32 bits
+    edges = [band * _BITS // bands for band in range(bands + 1)]
     for value in {one.hash, one.mirrored}:
-        for band in range(BANDS):
-            yield band, value >> (band * width) & ((1 << width) - 1)
+        for band in range(bands):
+            width = edges[band + 1] - edges[band]
+            yield band, value >> edges[band] & ((1 << width) - 1)
 
 
 def are_near_duplicates(one: Fingerprint, other: Fingerprint, bits: int) -> bool:
     """Whether two images show the same, to within `bits` of 64."""
     return (
         _distance(one.hash, other.hash) <= bits and _alike(one.grey, other.grey, mirror=False)
-    ) or (
-        _distance(one.hash, other.mirrored) <= bits and _alike(one.grey, other.grey, mirror=True)
-    )
+    ) or (_distance(one.hash, other.mirrored) <= bits and _alike(one.grey, other.grey, mirror=True))
 
 
 def pairs_in_band(members: Iterable[Fingerprint], bits: int) -> Iterator[tuple[str, str]]:
     """Near-duplicates among images with a common key.
 
-    To keep a band with many members from costing the square of them, each is compared with the
-    first of every group found so far.
+    Each is compared with each, but pictures that are equal throughout only once: being near is not
+    transitive, and comparing with some only would miss pairs.
     """
-    leaders: list[Fingerprint] = []
+    distinct: dict[tuple[int, bytes], Fingerprint] = {}
     for member in sorted(set(members)):
-        for leader in leaders:
-            if are_near_duplicates(leader, member, bits):
-                yield leader.image, member.image
-                break
-        else:
-            leaders.append(member)
+        same = distinct.setdefault((member.hash, member.grey), member)
+        if same is not member:
+            yield same.image, member.image
+    for one, other in itertools.combinations(distinct.values(), 2):
+        if are_near_duplicates(one, other, bits):
+            yield one.image, other.image
 
 
 def groups(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -116,7 +120,13 @@ def _distance(one: int, other: int) -> int:
 
 
 def _alike(one: bytes, other: bytes, mirror: bool) -> bool:
-    left, right = (np.frombuffer(g, np.uint8).reshape(32, 32).astype(np.int16) for g in (one, other))
+    left, right = (
+        np.frombuffer(grey, np.uint8).reshape(32, 32).astype(np.float32) for grey in (one, other)
+    )
     if mirror:
         right = right[:, ::-1]
-    return float(np.abs(left - right).mean()) <= _MAX_DIFFERENCE
+    if np.abs(left - right).mean() <= _ROUNDING:
+        return True
+    spread = float(left.std() * right.std())
+    covariance = float(((left - left.mean()) * (right - right.mean())).mean())
+    return covariance >= _LEAST_CORRELATION * spread > 0

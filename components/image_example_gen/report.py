@@ -102,7 +102,7 @@ def make_report(
     for one in inspected:
         split = assignment.splits.get(one.source.path)
         if split is None:
-            reason = one.problem or assignment.set_aside[one.source.path]
+            reason = printable(one.problem or assignment.set_aside[one.source.path])
             set_aside.append(SetAside(path=printable(one.source.path), reason=reason))
         else:
             classes[printable(one.source.label)][split] += 1

@@ -16,6 +16,9 @@ from tfx.dsl.io import fileio
 from components import features
 from components.data_error import DataError
 
+_CLUTTER = ("Thumbs.db", "desktop.ini")
+"""Files that Windows strews; those of others are hidden."""
+
 LAYOUTS = ("auto", "class_folders", "split_folders", "manifest")
 
 
@@ -26,11 +29,13 @@ class Source(NamedTuple):
         path: Relative to the data root.
         label: Its class.
         split: The split that it was given, if any.
+        problem: Why it cannot be used, where its name tells; `path` is then printable only.
     """
 
     path: str
     label: str
     split: str | None = None
+    problem: str | None = None
 
 
 def list_sources(root: str, layout: str = "auto", manifest: str | None = None) -> list[Source]:
@@ -53,18 +58,18 @@ def list_sources(root: str, layout: str = "auto", manifest: str | None = None) -
         sources = _from_manifest(root, manifest or "")
     elif layout == "split_folders":
         sources = [
-            Source(f"{split}/{path}", label, split)
+            _source(f"{split}/{path}", label, split)
             for split in features.SPLITS
             for path, label in _in_class_folders(os.path.join(root, split))
         ]
     else:
-        sources = [Source(path, label) for path, label in _in_class_folders(root)]
+        sources = [_source(path, label) for path, label in _in_class_folders(root)]
     if not sources:
         raise DataError(
             f"{root}: holds no images; put them in one sub-folder per class, such as "
             f"{os.path.join(root, 'scratch', '1.jpg')}"
         )
-    return sorted(sources)
+    return sorted(sources, key=lambda source: source.path)
 
 
 def class_folders(root: str, layout: str = "auto", manifest: str | None = None) -> list[str]:
@@ -74,12 +79,26 @@ def class_folders(root: str, layout: str = "auto", manifest: str | None = None) 
     if layout == "manifest":
         return sorted({source.label for source in _from_manifest(root, manifest or "")})
     tops = features.SPLITS if layout == "split_folders" else ("",)
-    return sorted({name for top in tops for name in _folders(os.path.join(root, top))})
+    names = {name for top in tops for name in _folders(os.path.join(root, top))}
+    return sorted(printable(name) for name in names)
 
 
 def printable(path: str) -> str:
     """A path on one line, whatever its bytes."""
-    return repr(os.fsencode(path).decode("utf-8", "backslashreplace"))[1:-1].replace("\\\\", "\\")
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _source(path: str, label: str, split: str | None = None) -> Source:
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        # Neither Beam nor TensorFlow passes such a path on.
+        problem = "has a name that is not UTF-8; rename it"
+        return Source(printable(path), printable(label), split, problem)
+    return Source(path, label, split)
 
 
 def _detect(root: str, manifest: str | None) -> str:
@@ -98,15 +117,21 @@ def _in_class_folders(root: str) -> Iterator[tuple[str, str]]:
 
 
 def _folders(root: str) -> list[str]:
-    return [name for name in _names(root) if fileio.isdir(os.path.join(root, name))]
+    return [name for name in _names(root) if _is_folder(os.path.join(root, name))]
 
 
 def _names(folder: str) -> list[str]:
-    if not fileio.isdir(folder):
+    if not _is_folder(folder):
         return []
-    # Some file systems mark folders by a slash.
-    names = (os.fsdecode(name).rstrip("/") for name in fileio.listdir(folder))
-    return sorted(name for name in names if name and not name.startswith("."))
+    # TensorFlow does not list a local folder in which a name is not UTF-8; and some of its file
+    # systems mark folders by a slash.
+    names = fileio.listdir(folder) if "://" in folder else os.listdir(folder)
+    visible = (name.rstrip("/") for name in names if not name.startswith("."))
+    return sorted(name for name in visible if name and name not in _CLUTTER)
+
+
+def _is_folder(path: str) -> bool:
+    return fileio.isdir(path) if "://" in path else os.path.isdir(path)
 
 
 def _from_manifest(root: str, manifest: str) -> list[Source]:
@@ -116,10 +141,12 @@ def _from_manifest(root: str, manifest: str) -> list[Source]:
     with fileio.open(path, "rb") as file:
         content = file.read()
     try:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        columns = rows.fieldnames or []
+        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        columns, rows = table.fieldnames or [], list(table)
     except UnicodeDecodeError as e:
         raise DataError(f"{path}: is no UTF-8 text; save the manifest as UTF-8") from e
+    except csv.Error as e:
+        raise DataError(f"{path}: is no CSV file ({e})") from e
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
         raise DataError(

@@ -100,14 +100,31 @@ def _by_image(
         by_label[label_of_group[group]].append(members)
     splits = {}
     for members_of_label in by_label.values():
-        ranked = sorted(members_of_label, key=lambda g: _rank(seed, *(i.content_hash for i in g)))
+        # Large groups first: the small ones then even out what these took too much of.
+        ranked = sorted(
+            members_of_label, key=lambda g: (-len(g), _rank(seed, *(i.content_hash for i in g)))
+        )
         wanted = _quotas(sum(map(len, ranked)), shares)
-        for members in ranked:
-            # The split that lacks most of its quota; train last, since it loses least by waiting.
-            split = max(reversed(features.SPLITS), key=lambda s: wanted[s])
+        learning = 0
+        for place, members in enumerate(ranked):
+            if learning < 2 and learning + len(ranked) - place <= 2:
+                split = features.TRAIN  # else it would be left with less than a pair
+            else:
+                split = _most_wanted(wanted, len(members))
             wanted[split] -= len(members)
+            learning += len(members) * (split == features.TRAIN)
             splits.update({image.path: split for image in members})
     return splits
+
+
+def _most_wanted(wanted: Mapping[str, int], size: int) -> str:
+    """The split that lacks most of its quota.
+
+    Of equal ones, train comes last for one image, and first for a group: to judge, one needs
+    images that differ.
+    """
+    order = features.SPLITS if size > 1 else tuple(reversed(features.SPLITS))
+    return max(order, key=lambda split: wanted[split])
 
 
 def _by_class(
@@ -117,7 +134,7 @@ def _by_class(
     wanted = _quotas(len(labels), shares)
     split_of_label = {}
     for label in labels:
-        split = max(reversed(features.SPLITS), key=lambda s: wanted[s])
+        split = _most_wanted(wanted, 1)
         wanted[split] -= 1
         split_of_label[label] = split
     return _keep_held_out({image: split_of_label[image.label] for image in images})
@@ -152,12 +169,16 @@ def _keep_held_out(
 
 
 def _quotas(count: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """How many of `count` each split gets: by its share, but two each before any gets a third."""
+    """How many of `count` each split gets: by its share, but two each before any gets a third.
+
+    Too few for all three go to train; train keeps two.
+    """
     quotas = {split: round(count * shares[split]) for split in (features.VALIDATION, features.TEST)}
-    least = 2 if count >= _LEAST_TO_JUDGE else 1 if count >= len(features.SPLITS) + 1 else 0
-    most = max(0, (count - max(2, least)) // 2)
+    least = 2 if count >= _LEAST_TO_JUDGE else 1 if count > len(features.SPLITS) else 0
     for split in quotas:
-        quotas[split] = min(max(quotas[split], least), most)
+        quotas[split] = max(quotas[split], least) if shares[split] and least else 0
+    while count - sum(quotas.values()) < 2 and any(quotas.values()):
+        quotas[max(quotas, key=lambda split: quotas[split])] -= 1
     return {features.TRAIN: count - sum(quotas.values()), **quotas}
 
 

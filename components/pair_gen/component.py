@@ -34,7 +34,7 @@ def PairGen(
     partners: tfx.dsl.components.Parameter[int] = 8,
     passes: tfx.dsl.components.Parameter[int] = 8,
     held_out_partners: tfx.dsl.components.Parameter[int] = 16,
-    held_out_max_images: tfx.dsl.components.Parameter[int] = 2000,
+    held_out_max_images: tfx.dsl.components.Parameter[int] = 500,
     seed: tfx.dsl.components.Parameter[int] = 0,
     code: tfx.dsl.components.Parameter[str] = _CODE,
     beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,

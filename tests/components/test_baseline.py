@@ -1,7 +1,5 @@
 import pytest
 
-pytestmark = pytest.mark.xdist_group("tfx")
-
 
 @pytest.fixture
 def artifacts():

@@ -93,6 +93,32 @@ def test_what_tensorflow_does_not_read_alike_becomes_png(data, tolerance):
     assert_shows_the_quarters(canonical, tolerance)
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "TIFF"])
+def test_rotation_is_applied_to_other_kinds_too(kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = quarters().transpose(Image.Transpose.ROTATE_90)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encode(lying, kind, exif=exif, **options)
+    assert_shows_the_quarters(canonical_image(data))
+
+
+def test_a_photograph_with_a_second_picture_behind_it_goes_on_untouched():
+    second = quarters().transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    options = {"quality": 95, "subsampling": 0}
+    data = encode(quarters(), "MPO", save_all=True, append_images=[second], **options)
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    canonical = canonical_image(data)
+    assert canonical.data is data
+    assert_shows_the_quarters(canonical, tolerance=6)
+
+
+def test_floating_point_pixels_are_no_crash():
+    """OpenCV reads a PFM file to an array of one channel, whatever it was asked for."""
+    data = encode(quarters().convert("L").convert("F"), "PPM")
+    assert decoded(canonical_image(data).data).shape == (32, 48, 3)
+
+
 def test_transparency_lies_over_white():
     white = decoded(canonical_image(alpha_over_garbage()).data)[20, 30]
     np.testing.assert_array_equal(white, 255)
@@ -130,7 +156,9 @@ def png_bomb(side):
 
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     rows = zlib.compress(bytes(side * (side // 8 + 1)), 9) if side <= 2000 else bytes(2000)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,11 +168,13 @@ def png_bomb(side):
         (b"These are not pixels.\n", "is no image"),
         (encode(quarters(), "PNG")[:-60], "is cut off or damaged"),
         (encode(quarters(), "JPEG")[:-200], "is cut off or damaged"),
-        (encode(quarters(), "JPEG")[:20], "is no image"),
+        (encode(quarters(), "JPEG")[:20], "is cut off or damaged"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "is no image"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC.*convert it to JPEG"),
         (png_bomb(20_000), "pixels"),
         (png_bomb(12_000), r"has 12000 x 12000 pixels, more than data\.max_pixels \(100000000\)"),
     ],
-    ids=["empty", "text", "cut png", "cut jpeg", "only a header", "bomb", "large"],
+    ids=["empty", "text", "cut png", "cut jpeg", "only a header", "eps", "heic", "bomb", "large"],
 )
 def test_unusable_images_say_why(data, reason):
     assert len(data) < 10_000

@@ -4,8 +4,6 @@ import pytest
 
 from components.image_example_gen.report import IngestionReport
 
-pytestmark = pytest.mark.xdist_group("beam")
-
 GOOD = {"train": 6, "validation": 2, "test": 2}
 NONE = {"train": 0, "validation": 0, "test": 0}
 

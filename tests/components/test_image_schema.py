@@ -2,8 +2,6 @@ import pytest
 
 from components import features
 
-pytestmark = pytest.mark.xdist_group("beam")
-
 
 @pytest.fixture
 def schema():

@@ -82,9 +82,7 @@ def finished(blessed, failure=None):
         run=Run(
             id="1",
             started="2026-01-01T00:00:00Z",
-            components=[
-                Component(id="Evaluator", outcome="done", outputs={"blessing": blessing})
-            ],
+            components=[Component(id="Evaluator", outcome="done", outputs={"blessing": blessing})],
         ),
         failure=failure,
         metrics=[Metric(name="auc", value=0.5, least=0.9)],
@@ -142,5 +140,7 @@ def test_an_unexpected_error_is_no_traceback(monkeypatch, capsys):
 
 
 def test_sample_data_says_what_it_wrote():
-    assert "10 images of 10 classes written" in siamese("sample-data", "d", "--per-class", "1").output
+    assert (
+        "10 images of 10 classes written" in siamese("sample-data", "d", "--per-class", "1").output
+    )
     assert "(10 were there already)" in siamese("sample-data", "d", "--per-class", "1").output

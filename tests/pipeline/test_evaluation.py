@@ -2,8 +2,6 @@ import pytest
 
 from pipeline.config import Thresholds
 
-pytestmark = pytest.mark.xdist_group("tfx")
-
 
 @pytest.fixture
 def config():

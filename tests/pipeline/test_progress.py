@@ -74,7 +74,8 @@ def test_names_the_component_that_failed(console, tmp_path):
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
     """In a process of its own: it is this one that gets the signal."""
-    grandchild = "import time; open('alive', 'w').close(); time.sleep(60)"
+    alive = tmp_path / "alive"
+    grandchild = f"import time; open({str(alive)!r}, 'w').close(); time.sleep(60)"
     pipeline = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
     command = (
         "import sys; from pathlib import Path; from rich.console import Console\n"
@@ -84,9 +85,9 @@ def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
     )
     process = subprocess.Popen(child(command), cwd=tmp_path)
     deadline = time.monotonic() + 30
-    while not (tmp_path / "alive").exists() and time.monotonic() < deadline:
+    while not alive.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(sign)
     assert process.wait(30) == 5
-    left = subprocess.run(["pgrep", "-f", "open\\('alive'"], capture_output=True, text=True).stdout
+    left = subprocess.run(["pgrep", "-f", str(alive)], capture_output=True, text=True).stdout
     assert [pid for pid in left.split() if int(pid) != os.getpid()] == []

@@ -89,7 +89,9 @@ def test_an_unblessed_run_says_why():
 
 
 def test_an_unchanged_run_pushes_nothing_new():
-    assert "Nothing is new; pushed before to /serving/17" in shown(summary(run=run(pusher="cached")))
+    assert "Nothing is new; pushed before to /serving/17" in shown(
+        summary(run=run(pusher="cached"))
+    )
 
 
 @pytest.mark.parametrize("width", [80, 120])

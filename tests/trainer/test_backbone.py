@@ -26,7 +26,7 @@ def test_batch_norm_momentum_reaches_every_layer():
 
 
 def test_an_unknown_backbone_names_the_nearest():
-    with pytest.raises(BackboneError, match="'Resnet50'.*did you mean 'ResNet50'"):
+    with pytest.raises(BackboneError, match=r"'Resnet50'.*did you mean 'ResNet50'"):
         build_backbone("Resnet50", "none", 32)
 
 

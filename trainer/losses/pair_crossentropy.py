@@ -23,9 +23,7 @@ def pair_crossentropy(targets, similarities, balanced: bool = False):
     similarities = ops.clip(
         ops.cast(similarities, "float32"), keras.config.epsilon(), 1 - keras.config.epsilon()
     )
-    losses = -(
-        targets * ops.log(similarities) + (1.0 - targets) * ops.log(1.0 - similarities)
-    )
+    losses = -(targets * ops.log(similarities) + (1.0 - targets) * ops.log(1.0 - similarities))
     if not balanced:
         return ops.mean(losses)
     same, different = ops.sum(targets), ops.sum(1.0 - targets)

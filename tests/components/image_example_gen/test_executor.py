@@ -17,8 +17,6 @@ from components import features
 from components.data_error import DataError
 from components.image_example_gen.report import IngestionReport
 
-pytestmark = pytest.mark.xdist_group("beam")
-
 
 @pytest.fixture
 def root(tmp_path):
@@ -100,6 +98,8 @@ BAD = {
     "loop.png": (link_loop, "cannot be read"),
     "nowhere.png": (nowhere, "cannot be read"),
     "folder.jpg": (lambda p: p.mkdir(), "is a folder, not a file"),
+    "pipe.jpg": (os.mkfifo, "is no regular file"),
+    "photo.heic": (lambda p: p.write_bytes(b"\0\0\0\x18ftypheic"), "convert it to JPEG"),
     "large.png": (
         lambda p: Image.new("1", (20_000, 20_000)).save(p),
         "pixels",
@@ -122,7 +122,7 @@ def test_bad_files_are_set_aside_by_name_and_the_rest_goes_on(root, tmp_path):
 def test_too_many_bad_files_stop_the_run(root, tmp_path):
     for name, (make, _) in BAD.items():
         make(root / "class-0" / name)
-    with pytest.raises(DataError, match=r"7 of 37 files .* more than data\.max_unusable") as caught:
+    with pytest.raises(DataError, match=r"9 of 39 files .* more than data\.max_unusable") as caught:
         ingest(root, tmp_path / "out", max_unusable=0.1)
     assert "class-0/empty.png is empty" in str(caught.value)
 
@@ -184,8 +184,13 @@ def test_names_of_all_kinds(root, tmp_path):
     for number, name in enumerate(names):
         (root / "class-0" / name).write_bytes(encoded(picture(0, 50 + number)))
     (root / "class-0" / "bad\nname.png").write_bytes(b"")
+    with open(os.path.join(os.fsencode(root / "class-0"), b"\xff.png"), "wb") as file:
+        file.write(encoded(picture(0, 49)))
     report, records = ingest(root, tmp_path / "out")
-    assert reasons(report) == {"class-0/bad\\nname.png": "is empty"}
+    assert reasons(report) == {
+        "class-0/bad\\nname.png": "is empty",
+        "class-0/\\xff.png": "has a name that is not UTF-8; rename it",
+    }
     sources = {value(r, features.SOURCE) for found in records.values() for r in found}
     assert {os.fsencode(f"class-0/{name}") for name in names} <= sources
 
@@ -260,6 +265,11 @@ class TestFingerprint:
         seen.add(self.of(root))
         assert len(seen) == 4
 
+    def test_a_new_class_changes_it_even_without_images(self, root):
+        before = self.of(root)
+        (root / "class-3").mkdir()
+        assert self.of(root) != before
+
     def test_a_new_file_deep_in_split_folders_changes_it(self, tmp_path):
         for split in features.SPLITS:
             write_classes(tmp_path / split, each=3)
@@ -277,6 +287,12 @@ class TestSpans:
         assert sum(map(len, records.values())) == 24
         assert report.expected_classes == ["class-0", "class-1", "class-2"]
         assert report.classes["class-2"] == {"train": 0, "validation": 0, "test": 0}
+
+    def test_what_cannot_be_a_span_is_told(self, tmp_path):
+        for name in ("span-1", "span-old"):
+            write_classes(tmp_path / "data" / name, classes=1, each=1)
+        with pytest.raises(DataError, match=r"must have a number there too: .*span-old"):
+            properties(tmp_path / "data" / "span-{SPAN}")
 
     def test_no_span_at_all(self, tmp_path):
         (tmp_path / "data").mkdir()

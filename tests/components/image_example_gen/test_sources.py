@@ -5,8 +5,6 @@ import pytest
 from components.data_error import DataError
 from components.image_example_gen.sources import Source, class_folders, list_sources, printable
 
-pytestmark = pytest.mark.xdist_group("beam")
-
 
 def touch(root, *paths):
     for path in paths:
@@ -50,6 +48,33 @@ def test_a_name_may_hold_anything(tmp_path, name):
     assert len(printable(name).splitlines()) == 1
 
 
+def test_a_name_that_is_not_utf8_is_reported_and_ends_nothing(tmp_path):
+    touch(tmp_path, "a/1.png")
+    for path in (b"a/bad\xff.png", b"\xfe/1.png"):
+        file = os.path.join(os.fsencode(tmp_path), path)
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        with open(file, "wb"):
+            pass
+    sources = list_sources(str(tmp_path))
+    assert [s.path for s in sources if s.problem is None] == ["a/1.png"]
+    problems = {s.path: s.problem for s in sources if s.problem}
+    assert problems == dict.fromkeys(
+        [r"a/bad\xff.png", r"\xfe/1.png"], "has a name that is not UTF-8; rename it"
+    )
+    assert class_folders(str(tmp_path)) == [r"\xfe", "a"]
+
+
+def test_what_systems_strew_is_passed_over(tmp_path):
+    touch(tmp_path, "a/1.jpg", "a/Thumbs.db", "a/desktop.ini", "a/.DS_Store", "a/notes.txt")
+    assert [s.path for s in list_sources(str(tmp_path))] == ["a/1.jpg", "a/notes.txt"]
+
+
+def test_printable_names_stay_themselves():
+    assert printable(os.fsdecode(b"\xff\n.png")) == r"\xff\n.png"
+    for name in ('it\'s "so".png', "grün.png", r"a\b.png", r"\xff\n.png"):
+        assert printable(name) == name
+
+
 def test_a_link_loop_ends(tmp_path):
     touch(tmp_path, "a/1.jpg")
     os.symlink("..", tmp_path / "a" / "up")
@@ -65,7 +90,9 @@ def test_an_empty_class_is_still_a_class(tmp_path):
 
 @pytest.mark.parametrize("folder", ["nowhere", "."])
 def test_no_folder_or_an_empty_one(tmp_path, folder):
-    with pytest.raises(DataError, match=r"no such folder|holds no images; put them in one sub-fold"):
+    with pytest.raises(
+        DataError, match=r"no such folder|holds no images; put them in one sub-fold"
+    ):
         list_sources(str(tmp_path / folder))
 
 
@@ -95,6 +122,7 @@ class TestManifest:
             ("", "has no column path and no column label; .* names nothing"),
             ("path,label\nx,\n", "line 2: the path or the label is empty"),
             ("path,label,split\nx,a,eval\n", "line 2: split 'eval' is none of train, validation"),
+            ("path,label\nx," + "a" * 200_000, "is no CSV file"),
             ("path,label\nx,a\nx,b\n", "line 3: x is listed before, otherwise"),
         ],
     )

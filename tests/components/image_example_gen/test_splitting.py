@@ -39,6 +39,43 @@ def test_each_class_is_divided_by_the_shares(count, expected):
         assert tuple(found[s] for s in SHARES) == expected
 
 
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"train": 0.1, "validation": 0.1, "test": 0.8},
+        {"train": 0.8, "validation": 0.2, "test": 0.0},
+    ],
+)
+def test_extreme_shares_are_kept(shares):
+    images = [described("a", i) for i in range(100)]
+    found = Counter(divide(images, shares=shares).splits.values())
+    assert {split: found[split] for split in shares} == {s: 100 * v for s, v in shares.items()}
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.integers(1, 8), min_size=1, max_size=12),
+    st.sampled_from([0.1, 0.34, 0.6, 0.9]),
+    st.integers(0, 99),
+)
+def test_groups_leave_a_pair_to_learn_from(sizes, train, seed):
+    images = [
+        described("a", f"{group}-{i}", group=f"group {group}")
+        for group, size in enumerate(sizes)
+        for i in range(size)
+    ]
+    shares = {"train": train, "validation": (1 - train) / 2, "test": (1 - train) / 2}
+    found = Counter(divide(images, seed=seed, shares=shares).splits.values())
+    assert found["train"] >= min(2, len(images))
+
+
+def test_a_new_image_leaves_most_others_where_they_were():
+    images = [described("a", i) for i in range(50)]
+    before = divide(images).splits
+    after = divide([*images, described("a", "new")]).splits
+    assert sum(after[path] != split for path, split in before.items()) <= 5
+
+
 def test_the_2019_articles_division():
     images = [described(label, i) for label in ("cat", "dog") for i in range(100)]
     shares = {"train": 0.9, "validation": 0.05, "test": 0.05}

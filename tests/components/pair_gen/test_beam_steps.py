@@ -11,8 +11,6 @@ from components.data_error import DataError
 from components.pair_gen import beam_steps
 from components.pair_gen.sampling import class_balanced, held_out_pairs
 
-pytestmark = pytest.mark.xdist_group("beam")
-
 
 def record(number, label, image_id=None, content=None):
     values = {

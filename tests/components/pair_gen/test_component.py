@@ -14,8 +14,6 @@ from components.pair_gen.component import PairGen
 from pipeline.config import Beam
 from pipeline.launch import explain
 
-pytestmark = pytest.mark.xdist_group("tfx")
-
 SETTINGS = {
     "sampling": "class_balanced",
     "classes_per_block": 2,
