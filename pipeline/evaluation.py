@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tensorflow_model_analysis as tfma
+# TFMA 0.52 names most of these nowhere else.
+from tensorflow_model_analysis.proto import config_pb2 as tfma
 
 from components import features
 from pipeline.config import Thresholds

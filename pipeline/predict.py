@@ -38,7 +38,7 @@ def compare_files(model: Path, pairs: Sequence[Pair]) -> list[float]:
     Raises:
         ValueError: The model or a file cannot be used.
     """
-    files = {path for left, right, _ in pairs for path in (left, right)}
+    files = dict.fromkeys(path for left, right, _ in pairs for path in (left, right))
     images = {path: _read(path) for path in files}
     from serving.predictor import Predictor
 

@@ -76,6 +76,17 @@ def outcomes(place):
     return summary, {one["id"]: one["outcome"] for one in summary["run"]["components"]}
 
 
+def _processes(*arguments):
+    """Those whose command line holds all of the arguments."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().decode("utf-8", "replace").split("\0")
+        except OSError:  # it has ended
+            continue
+        if set(arguments) <= set(command):
+            yield int(path.parent.name)
+
+
 def versions(place):
     return sorted(path.name for path in (place / "runs/few/serving").glob("*"))
 
@@ -211,12 +222,7 @@ def test_a_run_that_died_goes_on_where_it_stopped(place):
             break
     log = max((place / "runs/few/runs").glob("*")) / "log.txt"
     # As by kill -9: the command line and the pipeline's process both.
-    pipeline = subprocess.run(
-        ["pgrep", "-f", f"pipeline.launch {log.parent.relative_to(place)}"],
-        capture_output=True,
-        text=True,
-    )
-    for process in [*map(int, pipeline.stdout.split()), child.pid]:
+    for process in [*_processes("pipeline.launch", str(log.parent.relative_to(place))), child.pid]:
         os.kill(process, signal.SIGKILL)
     child.wait()
     assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3)

@@ -1,9 +1,9 @@
 import io
-import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -75,7 +75,12 @@ def test_names_the_component_that_failed(console, tmp_path):
 def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
     """In a process of its own: it is this one that gets the signal."""
     alive = tmp_path / "alive"
-    grandchild = f"import time; open({str(alive)!r}, 'w').close(); time.sleep(60)"
+    grandchild = (
+        "import os, time; from pathlib import Path\n"
+        f"Path({str(alive)!r} + '.new').write_text(str(os.getpid()))\n"
+        f"os.rename({str(alive)!r} + '.new', {str(alive)!r})\n"
+        "time.sleep(60)"
+    )
     pipeline = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
     command = (
         "import sys; from pathlib import Path; from rich.console import Console\n"
@@ -84,10 +89,23 @@ def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
         "except KeyboardInterrupt: sys.exit(5)"
     )
     process = subprocess.Popen(child(command), cwd=tmp_path)
-    deadline = time.monotonic() + 30
-    while not alive.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    _wait_until(alive.exists)
     process.send_signal(sign)
     assert process.wait(30) == 5
-    left = subprocess.run(["pgrep", "-f", str(alive)], capture_output=True, text=True).stdout
-    assert [pid for pid in left.split() if int(pid) != os.getpid()] == []
+    pid = int(alive.read_text())
+    _wait_until(lambda: not _runs(pid))
+    assert not _runs(pid)
+
+
+def _wait_until(holds):
+    deadline = time.monotonic() + 30
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _runs(pid):
+    try:
+        # A process that has ended and that nobody has asked after is no longer running.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
