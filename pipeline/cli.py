@@ -52,17 +52,22 @@ def main() -> None:
         sys.exit(FAILED)
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         out.print(metadata.version("siamese-tfx"), highlight=False)
         raise typer.Exit
 
 
-# `--version` needs no command.
-app.registered_callback.invoke_without_command = True  # type: ignore[union-attr]
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    del version  # its callback has printed it
 
 
 @app.command("sample-data")
