@@ -64,6 +64,7 @@ def train(
         validation_data=validation,
         epochs=settings.epochs,
         callbacks=callbacks,
+        shuffle=False,  # the dataset shuffles itself
         verbose=0,
     ).history
     return model, {
