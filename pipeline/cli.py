@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
@@ -47,7 +48,7 @@ def main() -> None:
     except Exception as e:
         if os.environ.get("SIAMESE_DEBUG"):
             raise
-        err.print(f"[red]Error:[/] {type(e).__name__}: {e}", highlight=False)
+        err.print(f"[red]Error:[/] {type(e).__name__}: {escape(str(e))}", highlight=False)
         err.print("This should not happen. SIAMESE_DEBUG=1 shows where it came from.")
         sys.exit(FAILED)
 
@@ -90,7 +91,9 @@ def sample_data(
     except OSError as e:
         _stop(f"{e.filename}: cannot be written ({e.strerror})", WRONG_USE)
     there = f" ({present} were there already)" if present else ""
-    out.print(f"{folder}: {written} images of 10 classes written{there}.", highlight=False)
+    out.print(
+        f"{folder}: {written} images of 10 classes written{there}.", highlight=False, markup=False
+    )
 
 
 @app.command()
@@ -116,7 +119,9 @@ def run(
     _check_data_root(settings)
     folder = _make_run_folder(settings)
     log = folder / "log.txt"
-    out.print(f"[bold]{settings.name}[/]: log in {log}", highlight=False, soft_wrap=True)
+    out.print(
+        f"[bold]{settings.name}[/]: log in {escape(str(log))}", highlight=False, soft_wrap=True
+    )
     raise typer.Exit(_follow(settings, folder, log))
 
 
@@ -157,7 +162,7 @@ def predict(
         else:
             pairs = [(_required(left), _required(right), None)]
         similarities = compare_files(chosen, pairs)
-    except ValueError as e:  # a model or an image that cannot be used, in words
+    except (ValueError, OSError) as e:  # a model or an image that cannot be used, in words
         _stop(str(e), WRONG_USE)
     (show_pairs_as_json if as_json else show_pairs)(out, chosen, pairs, similarities)
 
@@ -230,9 +235,9 @@ def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
         err.print(f"[bold red]Failed{where}.[/]")
         if summary and summary.failure:
             err.print(summary.failure, highlight=False, markup=False, soft_wrap=True)
-        else:
+        if summary is None or summary.unexpected or not summary.failure:
             err.print("\n".join(_last_lines(log)), highlight=False, markup=False, soft_wrap=True)
-        err.print(f"The log: {log}", highlight=False, soft_wrap=True)
+        err.print(f"The log: {log}", highlight=False, markup=False, soft_wrap=True)
         return FAILED
     return BLESSED if summary.blessed else NOT_BLESSED
 

@@ -80,7 +80,8 @@ def read_runs(metadata: Path, pipeline_name: str, limit: int | None = None) -> l
         pipeline_name: As in the configuration.
         limit: How many at most.
     """
-    if not metadata.is_file():
+    # A run that died at its very start leaves an empty file.
+    if not metadata.is_file() or not metadata.stat().st_size:
         return []
     import ml_metadata
     from ml_metadata.proto import metadata_store_pb2

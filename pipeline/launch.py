@@ -21,6 +21,12 @@ PLAN = "siamese plan: "
 """Begins the line of the log that names the components."""
 
 _FOR_PEOPLE = ("DataError", "WeightsError", "BackboneError", "TrainingError", "ConfigError")
+_IN_TRACEBACK = re.compile(
+    rf"^(?:[\w.]+\.)?(?:{'|'.join(_FOR_PEOPLE)}): (.*?)"
+    # Without this end, the message of a chained traceback would take in the next one.
+    r"(?=\n\s*\n(?:During handling of|The above exception)|\nTraceback \(most recent|\Z)",
+    re.M | re.S,
+)
 
 
 def main(folder: Path) -> int:
@@ -36,33 +42,49 @@ def main(folder: Path) -> int:
     from pipeline.runners import run
     from pipeline.summary import summarize
 
-    failure = None
+    failure, unexpected = None, False
     try:
         pipeline = create_pipeline(config)
         print(PLAN + " ".join(component.id for component in pipeline.components), flush=True)
         run(pipeline, config)
     except Exception as e:
         traceback.print_exc()
-        failure = explain(e)
-    summarize(config, started, failure).write(folder)
+        failure, unexpected = explain(e), message_for_people(e) is None
+    summary = summarize(config, started, failure)
+    summary.model_copy(update={"unexpected": unexpected}).write(folder)
     return 1 if failure else 0
 
 
 def explain(error: BaseException) -> str:
-    """An error in words: ours as they are, others with their kind.
-
-    Beam adds to an error's message where it came from, and errors of its workers arrive as the
-    text of a traceback.
-    """
-    text = re.sub(r"\s*\[while running '[^']*'\]", "", str(error)).strip()
+    """An error in words: ours as they are, others with their kind."""
+    ours = message_for_people(error)
+    if ours is not None:
+        return ours
+    lines = [line.strip() for line in _text(error).splitlines()]
+    # TensorFlow ends its messages with the graph's nodes.
+    told = [line for line in lines if line and not line.startswith("[[")]
     name = type(error).__name__
-    if name in _FOR_PEOPLE:
-        return text
-    found = re.findall(rf"^(?:[\w.]+\.)?(?:{'|'.join(_FOR_PEOPLE)}): (.*)", text, re.M | re.S)
-    if found:
-        return found[-1].strip()
-    last = text.splitlines()[-1].strip() if text else ""
-    return f"{name}: {last}" if last else name
+    return f"{name}: {told[-1]}" if told else name
+
+
+def message_for_people(error: BaseException) -> str | None:
+    """The message of an error of ours, which says all there is to say; None for other errors.
+
+    It may be the cause of another, and errors of Beam's workers arrive as the text of a traceback.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in _FOR_PEOPLE:
+            return _text(cause)
+        if found := _IN_TRACEBACK.findall(_text(cause)):
+            return found[-1].strip()
+        cause = cause.__cause__
+    return None
+
+
+def _text(error: BaseException) -> str:
+    """Its message, without Beam's note of where it came from."""
+    return re.sub(r"\s*\[while running '[^']*'\]", "", str(error)).strip()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.canonical_image import UnusableImage, canonical_image
+from components.printable import printable
 
 Pair = tuple[Path, Path, "bool | None"]
 """Left and right file, and whether they are of the same class, where that is known."""
@@ -60,9 +61,10 @@ def show_pairs(
         verdict = similarity >= _THRESHOLD
         right_ones += verdict == same
         style = "" if same is None else "green" if verdict == same else "red"
-        row = [_short(left), _short(right), *([_word(bool(same))] if known else [])]
+        truth = [Text(_word(bool(same)))] if known else []
+        row = [Text(_short(left)), Text(_short(right)), *truth]
         table.add_row(*row, f"{similarity:.3f}", Text(_word(verdict), style=style))
-    console.print(f"Model {model}", highlight=False, soft_wrap=True)
+    console.print(f"Model {model}", highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     if known:
         console.print(f"{right_ones} of {len(pairs)} pairs are judged rightly.", highlight=False)
@@ -74,8 +76,8 @@ def show_pairs_as_json(
     """The same for machines."""
     rows = [
         {
-            "left": str(left),
-            "right": str(right),
+            "left": printable(str(left)),
+            "right": printable(str(right)),
             "similarity": similarity,
             "same": similarity >= _THRESHOLD,
             **({} if same is None else {"truth": same}),
@@ -95,7 +97,7 @@ def _read(path: Path) -> bytes:
 
 
 def _short(path: Path) -> str:
-    return "/".join(path.parts[-2:])
+    return printable("/".join(path.parts[-2:]))
 
 
 def _word(same: bool) -> str:

@@ -120,7 +120,11 @@ def follow(command: Sequence[str], log: Path, console: Console) -> tuple[int, st
         KeyboardInterrupt: It was interrupted, and has been stopped.
     """
     tracker = Tracker(console)
-    with log.open("wb") as sink:
+    with (
+        _terminated_as_interrupted(),
+        log.open("wb") as sink,
+        log.open(encoding="utf-8", errors="replace") as lines,
+    ):
         child = subprocess.Popen(
             command,
             stdout=sink,
@@ -129,7 +133,6 @@ def follow(command: Sequence[str], log: Path, console: Console) -> tuple[int, st
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-    with _terminated_as_interrupted(), log.open(encoding="utf-8", errors="replace") as lines:
         try:
             if console.is_terminal:
                 with Live(tracker, console=console, refresh_per_second=8):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.image_example_gen.report import IngestionReport
 from pipeline.config import RunConfig, Thresholds
@@ -38,7 +39,12 @@ class Metric(BaseModel):
 
 
 class Summary(BaseModel):
-    """What a run came to."""
+    """What a run came to.
+
+    Attributes:
+        failure: What went wrong, in words.
+        unexpected: Whether `failure` is no message of ours, so that the log has to explain it.
+    """
 
     FILE: ClassVar[str] = "summary.json"
 
@@ -48,6 +54,7 @@ class Summary(BaseModel):
     started: datetime
     run: Run | None = None
     failure: str | None = None
+    unexpected: bool = False
     data: IngestionReport | None = None
     pairs: dict[str, dict[str, int]] = {}
     training: dict[str, Any] | None = None
@@ -70,13 +77,19 @@ class Summary(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Keep it in a run's folder."""
-        (folder / self.FILE).write_text(self.model_dump_json(indent=2), encoding="utf-8")
+        # Renamed at the end, so that a run that dies here leaves no half of it.
+        unfinished = folder / f".{self.FILE}"
+        unfinished.write_text(self.model_dump_json(indent=2), encoding="utf-8")
+        os.replace(unfinished, folder / self.FILE)
 
     @classmethod
     def read(cls, folder: Path) -> Summary | None:
-        """That of a run's folder; None where there is none."""
+        """That of a run's folder; None where there is none, or none that can be read."""
         path = folder / cls.FILE
-        return cls.model_validate_json(path.read_bytes()) if path.is_file() else None
+        try:
+            return cls.model_validate_json(path.read_bytes()) if path.is_file() else None
+        except ValidationError:  # damaged, or of another version
+            return None
 
 
 def summarize(config: RunConfig, started: datetime, failure: str | None) -> Summary:

@@ -26,13 +26,9 @@ from components.image_example_gen import near_duplicates
 from components.image_example_gen.inspection import Inspected, image_record, inspect
 from components.image_example_gen.report import IngestionReport, make_report
 from components.image_example_gen.settings import Settings
-from components.image_example_gen.sources import (
-    Source,
-    class_folders,
-    list_sources,
-    printable,
-)
+from components.image_example_gen.sources import Source, class_folders, list_sources
 from components.image_example_gen.splitting import Assignment, Described, assign_splits
+from components.printable import printable
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from components import features
 from components.data_error import DataError
+from components.printable import printable
 
 if TYPE_CHECKING:
     from components.image_example_gen.inspection import Inspected
@@ -94,8 +95,6 @@ def make_report(
     inspected: Sequence[Inspected],
 ) -> IngestionReport:
     """The report of one ingestion."""
-    from components.image_example_gen.sources import printable
-
     labels = sorted({*expected_classes, *(one.source.label for one in inspected)})
     classes = {printable(label): dict.fromkeys(features.SPLITS, 0) for label in labels}
     set_aside = []

@@ -15,6 +15,7 @@ from tfx.dsl.io import fileio
 
 from components import features
 from components.data_error import DataError
+from components.printable import printable
 
 _CLUTTER = ("Thumbs.db", "desktop.ini")
 """Files that Windows strews; those of others are hidden."""
@@ -81,14 +82,6 @@ def class_folders(root: str, layout: str = "auto", manifest: str | None = None) 
     tops = features.SPLITS if layout == "split_folders" else ("",)
     names = {name for top in tops for name in _folders(os.path.join(root, top))}
     return sorted(printable(name) for name in names)
-
-
-def printable(path: str) -> str:
-    """A path on one line, whatever its bytes."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def _source(path: str, label: str, split: str | None = None) -> Source:

@@ -74,7 +74,7 @@ def test_show_without_runs_says_how_to_start_one():
     assert "siamese run my.yaml" in result.everything
 
 
-def finished(blessed, failure=None):
+def finished(blessed, failure=None, unexpected=False):
     blessing = Artifact(uri="b", properties={"blessed": blessed})
     return Summary(
         name="mine",
@@ -85,6 +85,7 @@ def finished(blessed, failure=None):
             components=[Component(id="Evaluator", outcome="done", outputs={"blessing": blessing})],
         ),
         failure=failure,
+        unexpected=unexpected,
         metrics=[Metric(name="auc", value=0.5, least=0.9)],
         serving_root="s",
     )
@@ -118,6 +119,20 @@ def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, mes
         assert "log.txt" in result.everything
 
 
+@pytest.mark.parametrize("unexpected", [True, False])
+def test_the_log_is_shown_where_an_error_does_not_explain_itself(monkeypatch, unexpected):
+    def follow(command, log, console):
+        log.write_text("INFO:absl: noise\nthe last relevant line\n")
+        finished(0, "KeyError: 'x'", unexpected).write(log.parent)
+        return 1, "Trainer"
+
+    monkeypatch.setattr(progress, "follow", follow)
+    result = siamese("run", "my.yaml")
+    assert result.exit_code == cli.FAILED
+    assert "KeyError: 'x'" in result.everything
+    assert ("the last relevant line" in result.everything) == unexpected
+
+
 def test_an_interrupt_says_that_the_run_can_go_on(monkeypatch):
     def follow(*_):
         raise KeyboardInterrupt
@@ -130,13 +145,13 @@ def test_an_interrupt_says_that_the_run_can_go_on(monkeypatch):
 
 def test_an_unexpected_error_is_no_traceback(monkeypatch, capsys):
     def broken():
-        raise RuntimeError("a defect")
+        raise RuntimeError("a defect in [/x]/[b]")
 
     monkeypatch.setattr(cli, "app", broken)
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert caught.value.code == cli.FAILED
-    assert "RuntimeError: a defect" in capsys.readouterr().err
+    assert "RuntimeError: a defect in [/x]/[b]" in capsys.readouterr().err
 
 
 def test_sample_data_says_what_it_wrote():
@@ -144,3 +159,25 @@ def test_sample_data_says_what_it_wrote():
         "10 images of 10 classes written" in siamese("sample-data", "d", "--per-class", "1").output
     )
     assert "(10 were there already)" in siamese("sample-data", "d", "--per-class", "1").output
+
+
+def test_brackets_in_a_path_are_no_markup(monkeypatch):
+    assert siamese("sample-data", "d[/x]", "--per-class", "1").output.startswith("d[/x]: 10 images")
+
+    def follow(command, log, console):
+        log.touch()
+        return 1, None
+
+    monkeypatch.setattr(progress, "follow", follow)
+    result = siamese("run", "my.yaml", "--set", "output=o[dim]")
+    assert result.exit_code == cli.FAILED
+    assert "log in o[dim]" in result.output
+
+
+def test_a_damaged_model_is_wrong_use(place):
+    (place / "model").mkdir()
+    (place / "model" / "saved_model.pb").write_text("junk")
+    siamese("sample-data", "d", "--per-class", "1")
+    result = siamese("predict", "d/0/001.png", "d/1/001.png", "--model", "model")
+    assert result.exit_code == cli.WRONG_USE
+    assert "saved_model.pb" in result.everything

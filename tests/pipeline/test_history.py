@@ -109,3 +109,5 @@ def test_outcomes(metadata):
 
 def test_no_database_is_no_run(tmp_path):
     assert read_runs(tmp_path / "none.sqlite", "parts") == []
+    (tmp_path / "empty.sqlite").touch()
+    assert read_runs(tmp_path / "empty.sqlite", "parts") == []

@@ -1,7 +1,7 @@
 import pytest
 
 from components.data_error import DataError
-from pipeline.launch import explain
+from pipeline.launch import explain, message_for_people
 from trainer.errors import WeightsError
 
 
@@ -22,6 +22,25 @@ from trainer.errors import WeightsError
             ),
             "the same content is in two splits\n  a.png",
         ),
+        (
+            RuntimeError(
+                "Traceback (most recent call last):\n  File 'x.py', line 1\n"
+                "components.data_error.DataError: too many files\n  a.png\n\n"
+                "During handling of the above exception, another exception occurred:\n\n"
+                "Traceback (most recent call last):\n  File 'y.py', line 2\n"
+                "components.data_error.DataError: too many files\n  a.png [while running 'Read']"
+            ),
+            "too many files\n  a.png",
+        ),
+        (
+            RuntimeError(
+                "components.data_error.DataError: too many files\n\n"
+                "During handling of the above exception, another exception occurred:\n\n"
+                "Traceback (most recent call last):\n  File 'y.py', line 2\nRuntimeError: Read"
+            ),
+            "too many files",
+        ),
+        (ValueError("bad shape [2]\n\t [[{{node x/MatMul}}]]"), "ValueError: bad shape [2]"),
         (KeyError("x"), "KeyError: 'x'"),
         (ValueError("first line\nlast line"), "ValueError: last line"),
         (MemoryError(), "MemoryError"),
@@ -29,3 +48,14 @@ from trainer.errors import WeightsError
 )
 def test_errors_in_words(error, words):
     assert explain(error) == words
+
+
+def test_an_error_of_ours_is_found_where_it_is_the_cause():
+    error = RuntimeError("a component failed")
+    error.__cause__ = DataError("class 'a' is missing")
+    assert explain(error) == "class 'a' is missing"
+
+
+def test_only_errors_of_ours_need_no_log():
+    assert message_for_people(DataError("x")) == "x"
+    assert message_for_people(ValueError("x")) is None

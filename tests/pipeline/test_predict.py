@@ -50,6 +50,13 @@ def test_unknown_pairs_are_not():
     assert "rightly" not in out.file.getvalue()
 
 
+def test_names_are_shown_as_they_are():
+    out = console()
+    show_pairs(out, Path("m"), [(Path("[dent]/1.jpg"), Path("two\nlines"), None)], [0.2])
+    assert "[dent]/1.jpg" in out.file.getvalue()
+    assert "two\\nlines" in out.file.getvalue()
+
+
 def test_json():
     out = console()
     show_pairs_as_json(out, Path("m"), [(Path("a"), Path("b"), None)], [0.75])

@@ -25,3 +25,21 @@ def test_is_kept_in_the_runs_folder(tmp_path):
     again = Summary.read(tmp_path)
     assert again.model_dump_json() == summary.model_dump_json()
     assert again.reasons == ["precision nan is below 0.5000"]
+
+
+def test_one_that_cannot_be_read_is_none(tmp_path):
+    (tmp_path / Summary.FILE).write_text('{"name": "x", "sta')
+    assert Summary.read(tmp_path) is None
+
+
+def test_a_death_while_writing_leaves_the_one_before(tmp_path, monkeypatch):
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    Summary(name="before", started=now, serving_root="s").write(tmp_path)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.summary.os.replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        Summary(name="after", started=now, serving_root="s").write(tmp_path)
+    assert Summary.read(tmp_path).name == "before"

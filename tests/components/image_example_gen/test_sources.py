@@ -3,7 +3,8 @@ import os
 import pytest
 
 from components.data_error import DataError
-from components.image_example_gen.sources import Source, class_folders, list_sources, printable
+from components.image_example_gen.sources import Source, class_folders, list_sources
+from components.printable import printable
 
 
 def touch(root, *paths):
