@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from components import features
 from components.preprocessing import decode_and_resize
-from serving.predictor import ModelError, Predictor
 from trainer.export import ServedModel
 from trainer.settings import Model, Training
 from trainer.siamese import Siamese
@@ -34,7 +33,8 @@ def test_serves_what_the_network_says(exported):
     pixels, encoded = images(6)
     z = model(pixels)
     expected = np.array(model.similarity(z[:3], z[3:]))
-    served = Predictor(directory).similarity(encoded[:3], encoded[3:])
+    compare = tf.saved_model.load(directory).signatures["serving_default"]
+    served = compare(left=tf.constant(encoded[:3]), right=tf.constant(encoded[3:]))["similarity"]
     np.testing.assert_allclose(served, expected, rtol=1e-4)
 
 
@@ -63,14 +63,3 @@ def test_evaluates_plain_pairs(exported):
     answer = loaded.signatures["evaluate"](examples=tf.constant([pair, pair]))["similarity"]
     expected = float(model.similarity(z[:1], z[1:])[0])
     np.testing.assert_allclose(answer, [expected, expected], rtol=1e-4)
-
-
-def test_pairs_must_be_equally_many(exported):
-    _, encoded = images(3)
-    with pytest.raises(ValueError, match="1 left images for 2 right ones"):
-        Predictor(exported[1]).similarity(encoded[:1], encoded[1:])
-
-
-def test_a_folder_without_a_model(tmp_path):
-    with pytest.raises(ModelError, match="holds no SavedModel"):
-        Predictor(tmp_path)
