@@ -139,10 +139,16 @@ class Pairs(Section):
 
 
 class Tuner(Section):
-    """Search for hyperparameters with KerasTuner."""
+    """Search for hyperparameters with KerasTuner; to come."""
 
     enabled: bool = False
-    trials: Positive = 10
+    trials: Positive = Field(10, description="Sets of hyperparameters to try.")
+
+    @model_validator(mode="after")
+    def _is_there(self) -> Tuner:
+        if self.enabled:
+            raise ValueError("there is no tuner yet; leave tuner.enabled false")
+        return self
 
 
 class Thresholds(Section):

@@ -88,6 +88,7 @@ def test_overrides(file, override, section, key, value):
             {"data": {"root": "x", "layout": "class_folders", "manifest": "m.csv"}},
             "data: data.manifest is given but",
         ),
+        ({"tuner": {"enabled": True}}, "tuner: there is no tuner yet"),
         ({"thresholds": {"auc": None}}, "thresholds: at least one of auc"),
     ],
 )
