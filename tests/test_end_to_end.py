@@ -151,6 +151,26 @@ def test_training_and_serving_see_the_same_pixels(place):
     assert compared == 60
 
 
+def test_the_served_model_sees_them_too(place):
+    """Its answers on files are those on the pixels that the Evaluator judged it by."""
+    import tensorflow as tf
+
+    from components import features
+
+    [version] = versions(place)
+    model = tf.saved_model.load(str(place / "runs/few/serving" / version))
+    files = [str(p) for p in (place / "runs/few/pipeline/PairGen").rglob("Split-test/*")]
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").take(10):
+        feature = tf.train.Example.FromString(record.numpy()).features.feature
+        left, right = (
+            tf.constant([(place / "data" / os.fsdecode(source)).read_bytes()])
+            for source in feature[features.SOURCE].bytes_list.value
+        )
+        served = model.signatures["serving_default"](left=left, right=right)
+        judged = model.signatures["evaluate"](examples=record[None])
+        np.testing.assert_allclose(served["similarity"], judged["similarity"], rtol=1e-6)
+
+
 def test_predicts_on_files(place):
     pair = ["data/class-0/0.png", "data/class-0/0.png"]
     done = siamese(place, "predict", *pair, "--config", "config.yaml", "--json")
