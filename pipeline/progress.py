@@ -142,13 +142,10 @@ def follow(command: Sequence[str], log: Path, console: Console) -> tuple[int, st
         except KeyboardInterrupt:
             _stop(child)
             raise
-    return code, tracker.running if code == 0 else _failed(tracker)
-
-
-def _failed(tracker: Tracker) -> str | None:
     component = tracker.running
-    tracker.fail()
-    return component
+    if code:
+        tracker.fail()
+    return code, component
 
 
 def _read_to_the_end(child: subprocess.Popen, lines, tracker: Tracker) -> int:

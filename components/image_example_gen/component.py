@@ -74,6 +74,7 @@ class ImageExampleGen(FileBasedExampleGen):
             code=code_version(
                 "components/image_example_gen",
                 "components/canonical_image.py",
+                "components/example.py",
                 "components/printable.py",
                 "components/features.py",
             ),

@@ -11,6 +11,7 @@ from tfx.dsl.io import fileio
 
 from components import features
 from components.canonical_image import CanonicalImage, UnusableImage, canonical_image
+from components.example import make_example
 from components.image_example_gen.near_duplicates import Fingerprint, fingerprint
 from components.image_example_gen.sources import Source
 
@@ -58,25 +59,17 @@ def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example
     data, canonical = _read(source, root, max_pixels)
     path = os.fsencode(source.path)
     content_hash = hashlib.sha256(data).hexdigest().encode()
-    values = {
-        features.IMAGE: canonical.data,
-        features.LABEL: source.label.encode("utf-8", "surrogateescape"),
-        features.SOURCE: path,
-        features.CONTENT_HASH: content_hash,
-        features.IMAGE_ID: hashlib.sha256(path + b"\n" + content_hash).hexdigest()[:16].encode(),
-    }
-    numbers = {features.HEIGHT: canonical.height, features.WIDTH: canonical.width}
-    feature = {
-        **{
-            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-            for name, value in values.items()
+    image_id = hashlib.sha256(path + b"\n" + content_hash).hexdigest()[:16].encode()
+    return make_example(
+        {
+            features.IMAGE: [canonical.data],
+            features.LABEL: [source.label.encode("utf-8", "surrogateescape")],
+            features.SOURCE: [path],
+            features.CONTENT_HASH: [content_hash],
+            features.IMAGE_ID: [image_id],
         },
-        **{
-            name: tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-            for name, value in numbers.items()
-        },
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature))
+        {features.HEIGHT: [canonical.height], features.WIDTH: [canonical.width]},
+    )
 
 
 def _read(source: Source, root: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:

@@ -20,7 +20,7 @@ from components.pair_gen.sampling import (
     random_partners,
 )
 
-_CODE = code_version("components/pair_gen", "components/features.py")
+_CODE = code_version("components/pair_gen", "components/example.py", "components/features.py")
 
 
 @tfx.dsl.components.component(use_beam=True)

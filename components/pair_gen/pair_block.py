@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from components import features
+from components.example import make_example
 
 _OF_EACH_IMAGE = (features.PIXELS, features.LABEL, features.IMAGE_ID, features.SOURCE)
 
@@ -39,15 +40,6 @@ def pair_block(
     }
     labels = columns[features.LABEL]
     target = [int(labels[a] == labels[b]) for a, b in zip(left, right, strict=True)]
-    numbers = {features.LEFT: left, features.RIGHT: right, features.TARGET: target}
-    feature = {
-        **{
-            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-            for name, values in columns.items()
-        },
-        **{
-            name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-            for name, values in numbers.items()
-        },
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature))
+    return make_example(
+        columns, {features.LEFT: left, features.RIGHT: right, features.TARGET: target}
+    )
