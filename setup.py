@@ -28,6 +28,7 @@ setup(
         f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 brings it no longer
         f"opencv-python-headless>=4.12,<5; {TFX_1_21}",
         "keras-tuner>=1.4.8",
+        "matplotlib",
         "numpy",
         "pillow",
         "pydantic>=2.6",
@@ -41,6 +42,7 @@ setup(
         "ui": ["gradio"],
         "dev": [
             "hypothesis",
+            "jax",  # a second Keras backend, to test on
             "mypy",
             "pre-commit",
             "pytest",

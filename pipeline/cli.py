@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
+from pipeline.preflight import check_blocks
 
 BLESSED, FAILED, WRONG_USE, NOT_BLESSED = 0, 1, 2, 3
 """Exit codes."""
@@ -117,6 +118,10 @@ def run(
     chosen = [f"runner={runner}"] if runner else []
     settings = _load(config, [*(overrides or ()), *chosen, *(["cache=false"] if no_cache else ())])
     _check_data_root(settings)
+    try:
+        check_blocks(settings)
+    except ConfigError as e:
+        _stop(str(e), WRONG_USE)
     folder = _make_run_folder(settings)
     log = folder / "log.txt"
     out.print(

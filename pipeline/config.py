@@ -16,7 +16,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from trainer.settings import Model, Positive, Section, Share, Training
+from trainer.settings import Model, Positive, Search, Section, Share, Training
 
 
 class ConfigError(ValueError):
@@ -138,16 +138,22 @@ class Pairs(Section):
     held_out: HeldOutPairs = HeldOutPairs()
 
 
-class Tuner(Section):
-    """Search for hyperparameters with KerasTuner; to come."""
+class Tuner(Search):
+    """Search for hyperparameters before the training (`trainer/search_space.py` says which)."""
 
     enabled: bool = False
-    trials: Positive = Field(10, description="Sets of hyperparameters to try.")
+    reuse: str | None = Field(
+        None,
+        description="Folder with the `best_hyperparameters.txt` of an earlier search, to train by "
+        "it without searching.",
+    )
 
     @model_validator(mode="after")
-    def _is_there(self) -> Tuner:
-        if self.enabled:
-            raise ValueError("there is no tuner yet; leave tuner.enabled false")
+    def _searches_or_reuses(self) -> Tuner:
+        if self.enabled and self.reuse:
+            raise ValueError(
+                "enabled searches anew and reuse takes what was found before; choose one of them"
+            )
         return self
 
 

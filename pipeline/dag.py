@@ -71,18 +71,25 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         seed=config.seed,
     )
 
+    learning: dict[str, Any] = {
+        "examples": pair_gen.outputs["pairs"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "train_args": tfx.proto.TrainArgs(splits=[features.TRAIN]),
+        "eval_args": tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+    }
+    settings = {
+        "image_size": config.image.size,
+        "model": config.model.model_dump_json(),
+        "training": config.training.model_dump_json(),
+        "unfinished": absolute(str(config.root / "unfinished")),
+        "code": code_version("trainer", "components/features.py"),
+    }
+    search = _hyperparameters(config, learning, settings)
     trainer = tfx.components.Trainer(
         run_fn="trainer.run_fn.run_fn",
-        examples=pair_gen.outputs["pairs"],
-        transform_graph=transform.outputs["transform_graph"],
-        train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
-        eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config={
-            "image_size": config.image.size,
-            "model": config.model.model_dump_json(),
-            "training": config.training.model_dump_json(),
-            "code": code_version("trainer", "components/features.py"),
-        },
+        **learning,
+        custom_config=settings,
+        hyperparameters=search[0].outputs[BEST] if search else None,
     )
     last_blessed = tfx.dsl.Resolver(
         strategy_class=baseline.LatestOtherBlessedModel,
@@ -120,6 +127,7 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
             data_check,
             transform,
             pair_gen,
+            *search,
             trainer,
             last_blessed,
             evaluator,
@@ -128,6 +136,32 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         enable_cache=config.cache,
         beam_pipeline_args=list(config.beam.args),
     )
+
+
+BEST = "best_hyperparameters"
+
+
+def _hyperparameters(
+    config: RunConfig, learning: dict[str, Any], settings: dict[str, Any]
+) -> list[tfx.dsl.components.BaseNode]:
+    """The node that gives the Trainer hyperparameters, where the configuration wants one."""
+    if config.tuner.enabled:
+        search = config.tuner.model_dump_json(exclude={"enabled", "reuse"})
+        return [
+            tfx.components.Tuner(
+                tuner_fn="trainer.tuner_fn.tuner_fn",
+                **learning,
+                custom_config={**settings, "search": search},
+            )
+        ]
+    if config.tuner.reuse:
+        importer = tfx.dsl.Importer(
+            source_uri=absolute(config.tuner.reuse),
+            artifact_type=tfx.types.standard_artifacts.HyperParameters,
+        ).with_id("found_hyperparameters")
+        importer.outputs[BEST] = importer.outputs["result"]
+        return [importer]
+    return []
 
 
 def absolute(path: str) -> str:

@@ -2,8 +2,9 @@
 
     python -m pipeline.launch FOLDER
 
-FOLDER holds the effective configuration as `config.yaml`; `summary.json` is added to it. The exit
-code is 0 where the run came to an end, blessed or not, and 1 where it failed.
+FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `training.csv` and
+`curves.png` are added to it. The exit code is 0 where the run came to an end, blessed or not, and 1
+where it failed.
 """
 
 from __future__ import annotations
@@ -39,11 +40,13 @@ def main(folder: Path) -> int:
 
     logging.set_verbosity(logging.INFO)
     from pipeline.dag import create_pipeline
+    from pipeline.preflight import check_network
     from pipeline.runners import run
-    from pipeline.summary import summarize
+    from pipeline.summary import copy_curves, summarize
 
     failure, unexpected = None, False
     try:
+        check_network(config)
         pipeline = create_pipeline(config)
         print(PLAN + " ".join(component.id for component in pipeline.components), flush=True)
         run(pipeline, config)
@@ -51,6 +54,7 @@ def main(folder: Path) -> int:
         traceback.print_exc()
         failure, unexpected = explain(e), message_for_people(e) is None
     summary = summarize(config, started, failure)
+    copy_curves(summary, folder)
     summary.model_copy(update={"unexpected": unexpected}).write(folder)
     return 1 if failure else 0
 

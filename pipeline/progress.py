@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
@@ -20,7 +21,7 @@ from pipeline.launch import PLAN
 
 _EVENT = re.compile(r"(?:node|Component) (\S+) is (running|finished)\.")
 _CACHED = re.compile(r"A cached execution \d+ is used\.")
-_EPOCH = re.compile(r"^epoch \d+/\d+: .*")
+_NOTE = re.compile(r"^(?:epoch \d+/\d+|trial \S+)(?P<within>, step \d+/\d+)?: .*")
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 10
 
@@ -59,10 +60,10 @@ class Tracker:
                 self._end("cached" if name in self._cached else "done")
         elif _CACHED.search(line) and self._running:
             self._cached.add(self._running)
-        elif _EPOCH.match(line):
+        elif note := _NOTE.match(line):
             self._note = line.strip()
-            if not self._console.is_terminal:
-                self._console.print(f"    {self._note}", highlight=False)
+            if not self._console.is_terminal and not note["within"]:
+                self._console.print(f"    {self._note}", highlight=False, markup=False)
 
     def fail(self) -> None:
         """The run is over; what is running has failed."""
@@ -78,7 +79,9 @@ class Tracker:
                 table.add_row(MARKS[outcome], name, f"{seconds:.1f} s", outcome)
             elif name == self._running:
                 seconds = time.monotonic() - self._started[name]
-                table.add_row(Spinner("dots"), f"[bold]{name}", f"{seconds:.0f} s", self._note)
+                table.add_row(
+                    Spinner("dots"), f"[bold]{name}", f"{seconds:.0f} s", escape(self._note)
+                )
             elif name:
                 table.add_row(" ", f"[dim]{name}")
             else:

@@ -123,6 +123,16 @@ def summarize(config: RunConfig, started: datetime, failure: str | None) -> Summ
     return summary.model_copy(update=found)
 
 
+def copy_curves(summary: Summary, folder: Path) -> None:
+    """Copy the training's figures and curves from its artifact to a run's folder."""
+    from tfx.dsl.io import fileio
+
+    model_run = summary.run.output("Trainer", "model_run") if summary.run else None
+    for name in ("training.csv", "curves.png"):
+        if model_run and fileio.exists(f"{model_run.uri}/{name}"):
+            fileio.copy(f"{model_run.uri}/{name}", str(folder / name), overwrite=True)
+
+
 def _pairs(uri: str) -> dict[str, dict[str, int]]:
     from components import features
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -56,6 +57,8 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     if summary.data:
         yield _data(summary)
         yield from _set_aside(summary)
+    if summary.training:
+        yield from _training(summary.training)
     if summary.metrics:
         yield _metrics(summary)
     yield from _verdict(summary)
@@ -97,6 +100,22 @@ def _set_aside(summary: Summary) -> Iterator[RenderableType]:
         yield Text(f"  {item.path} {item.reason}")
     if len(files) > _NAMED:
         yield Text(f"  and {len(files) - _NAMED} more, listed in {Summary.FILE}")
+
+
+def _training(training: dict[str, Any]) -> Iterator[RenderableType]:
+    history, kept = training["history"], training["best_epoch"]
+    accuracy = history.get("val_accuracy", [float("nan")] * kept)[kept - 1]
+    if accuracy == accuracy:  # else there was nothing to judge
+        table = _table("Few-shot accuracy on the validation images", ">Value")
+        table.add_row(f"trained, epoch {kept} of {training['epochs']}", f"{accuracy:.4f}")
+        for name, value in training.get("baselines", {}).items():
+            table.add_row(name, f"{value:.4f}")
+        yield table
+    if found := training.get("hyperparameters"):
+        table = _table("Hyperparameter", ">Found by the tuner")
+        for name, value in found.items():
+            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        yield table
 
 
 def _metrics(summary: Summary) -> Table:

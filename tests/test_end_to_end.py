@@ -15,8 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
 from images import write_classes
 
 pytestmark = pytest.mark.timeout(600)

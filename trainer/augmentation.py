@@ -36,4 +36,8 @@ def build_augmentation(settings: Augmentation | None, seed: int) -> keras.Layer:
             layers.append(keras.layers.RandomBrightness(settings.brightness, seed=seed))
         if settings.contrast:
             layers.append(keras.layers.RandomContrast(settings.contrast, (0, 255), seed=seed))
+        if settings.saturation:
+            # 0.5 leaves the colours as they are.
+            factor = (0.5 - settings.saturation / 2, 0.5 + settings.saturation / 2)
+            layers.append(keras.layers.RandomSaturation(factor, (0, 255), seed=seed))
     return keras.Sequential([*layers, keras.layers.Identity()], name="augmentation")

@@ -17,30 +17,27 @@ def build_encoder(settings: Model, image_size: int) -> keras.Model:
 
     Returns:
         Model from float32 [n, size, size, 3] (RGB, 0 to 255) to float32 [n, embedding_size],
-        L2-normalized where `settings.normalize` says so.
+        L2-normalized where `settings.normalize` says so. Its layer `backbone` is the backbone.
 
     Raises:
         BackboneError: No such backbone, or it cannot take images of this size.
         WeightsError: The weights cannot be had or belong to another architecture.
     """
-    from_scratch = settings.weights == "none"
-    backbone = build_backbone(
-        settings.backbone,
-        settings.weights,
-        image_size,
-        settings.batch_norm_momentum if from_scratch else None,
-    )
-    features = backbone.outputs[0]
+    backbone = build_backbone(settings, image_size)
+    pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    features = backbone(pixels)
     if len(features.shape) == 4:
         features = _POOLING[settings.pooling]()(features)
     for units in settings.hidden:
         features = keras.layers.Dense(units, activation="relu")(features)
-    embedding = keras.layers.Dense(
-        settings.embedding_size, settings.embedding_activation, name="embedding"
-    )(features)
+    embedding = features
+    if settings.embedding_size is not None:
+        embedding = keras.layers.Dense(
+            settings.embedding_size, settings.embedding_activation, name="embedding"
+        )(features)
     if settings.normalize:
         embedding = keras.layers.UnitNormalization(name="normalized", dtype="float32")(embedding)
-    return keras.Model(backbone.inputs[0], embedding, name="encoder")
+    return keras.Model(pixels, embedding, name="encoder")
 
 
 _POOLING = {

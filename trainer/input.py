@@ -9,33 +9,51 @@ import tensorflow as tf
 from components import features
 
 
-def pair_blocks(
-    files: Sequence[str], image_size: int, blocks_per_step: int, shuffle_seed: int | None = None
+def training_blocks(
+    files: Sequence[str],
+    image_size: int,
+    blocks_per_step: int,
+    seed: int,
+    shuffle_buffer: int = 256,
+    sides: bool = False,
+    shard: tuple[int, int, int] | None = None,
+    skip: int = 0,
 ) -> tf.data.Dataset:
-    """Batches of pair blocks, joined as if they were one block.
+    """Batches of pair blocks, joined as if they were one block each; epoch after epoch, endlessly.
+
+    The blocks are shuffled anew for each epoch, by the seed alone: a training that is taken up
+    again skips what it has seen, and sees what it would have seen.
 
     Args:
         files: Gzipped TFRecords of pair blocks (`components.pair_gen.pair_block`).
         image_size: Height and width in pixels of the images in them.
-        blocks_per_step: Blocks joined into one batch; the last batch may hold fewer.
-        shuffle_seed: Shuffles the blocks, anew for each epoch; None keeps their order.
+        blocks_per_step: Blocks joined into one batch; an epoch's last batch may hold fewer.
+        seed: Of the shuffling.
+        shuffle_buffer: Blocks to draw the next one from.
+        sides: Repeat an image for each pair it is in, all left ones first, as the 2019 article's
+            two passes take them.
+        shard: Of what shards, which this is, and how many batches it gives an epoch, all of them
+            full. None reads everything.
+        skip: Batches to leave out at the start.
 
     Returns:
         Dataset of (x, y): x is uint8 [m, size, size, 3]; y a dict of `class` int32 [m] (equal for
         equal labels within the batch), and `left`, `right`, `target`, int64 [p] each.
     """
     records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
-    if shuffle_seed is not None:
-        records = records.shuffle(_SHUFFLE_BUFFER, seed=shuffle_seed)
-    return (
-        records.batch(blocks_per_step)
+    blocks = records.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
+    if shard is None:
+        batches = blocks.batch(blocks_per_step)
+    else:
+        count, index, most = shard
+        blocks = blocks.shard(count, index)
+        batches = blocks.batch(blocks_per_step, drop_remainder=True).take(most)
+    joined = (
+        batches.repeat()
+        .skip(skip)
         .map(lambda batch: _join(batch, image_size), num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(1)
     )
-
-
-# Blocks are small when they are many (plain pairs) and few when they are large.
-_SHUFFLE_BUFFER = 256
+    return (joined.map(_sides) if sides else joined).prefetch(1)
 
 
 def _join(serialized: tf.Tensor, image_size: int) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -58,6 +76,17 @@ def _join(serialized: tf.Tensor, image_size: int) -> tuple[tf.Tensor, dict[str, 
         "target": parsed[features.TARGET].values,
     }
     return parse_pixels(parsed[features.PIXELS].values, image_size), y
+
+
+def _sides(x: tf.Tensor, y: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    images = tf.concat([y["left"], y["right"]], axis=0)
+    pairs = tf.shape(y["left"], tf.int64)[0]
+    return tf.gather(x, images), {
+        "class": tf.gather(y["class"], images),
+        "left": tf.range(pairs),
+        "right": tf.range(pairs) + pairs,
+        "target": y["target"],
+    }
 
 
 def parse_pixels(serialized: tf.Tensor, image_size: int) -> tf.Tensor:

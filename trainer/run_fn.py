@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -12,24 +14,35 @@ from tfx import v1 as tfx
 from components import features
 from trainer.export import ServedModel
 from trainer.fit import train
+from trainer.search_space import apply
 from trainer.settings import Model, Training
+from trainer.unfinished import unfinished_folder
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Train on the pair blocks and export the served model.
 
     Args:
-        fn_args: TFX's arguments. `custom_config` holds `image_size` and, as JSON texts, the
-            `model` and `training` sections of the configuration.
+        fn_args: TFX's arguments. `custom_config` holds `image_size`, `unfinished` (the folder for
+            what is needed to go on after a kill) and, as JSON texts, the `model` and `training`
+            sections of the configuration; `hyperparameters`, if any, override these.
     """
     custom = fn_args.custom_config
+    model_settings = Model.model_validate_json(custom["model"])
+    training = Training.model_validate_json(custom["training"])
     image_size = int(custom["image_size"])
-    model, summary = train(
-        Model.model_validate_json(custom["model"]),
-        Training.model_validate_json(custom["training"]),
+    hyperparameters = (fn_args.hyperparameters or {}).get("values", {})
+    model_settings, training = apply(hyperparameters, model_settings, training)
+    folder = unfinished_folder(
+        custom["unfinished"], fn_args.train_files, fn_args.eval_files, hyperparameters, custom
+    )
+    trained = train(
+        model_settings,
+        training,
         image_size,
         tf.io.gfile.glob(fn_args.train_files),
         tf.io.gfile.glob(fn_args.eval_files),
+        folder,
     )
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     layer = transform.transform_features_layer()
@@ -37,7 +50,23 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     def preprocess(images: tf.Tensor) -> tf.Tensor:
         return layer({features.IMAGE: images[:, None]})[features.PIXELS][:, 0]
 
-    ServedModel(model, preprocess, image_size, tracked=layer).save(fn_args.serving_model_dir)
-    tf.io.gfile.makedirs(fn_args.model_run_dir)
+    ServedModel(trained.model, preprocess, image_size, tracked=layer).save(
+        fn_args.serving_model_dir
+    )
+    _publish(folder, fn_args.model_run_dir)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, "training.json"), "w") as file:
-        json.dump(summary, file, indent=2)
+        json.dump({**trained.summary, "hyperparameters": hyperparameters}, file, indent=2)
+    shutil.rmtree(folder)
+
+
+def _publish(folder: Path, destination: str) -> None:
+    """Copy what a training leaves for people."""
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_file() and (name in _FOR_PEOPLE or name.startswith("tensorboard/")):
+            target = os.path.join(destination, name)
+            tf.io.gfile.makedirs(os.path.dirname(target))
+            tf.io.gfile.copy(str(path), target, overwrite=True)
+
+
+_FOR_PEOPLE = ("training.csv", "curves.png")

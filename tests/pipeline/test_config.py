@@ -74,7 +74,7 @@ def test_overrides(file, override, section, key, value):
             r"training\.augmentation\.rotate: unknown key; .*'rotation'",
         ),
         ({"training": {"epochs": 0}}, r"training\.epochs: .* greater than or equal to 1; got 0"),
-        ({"training": {"loss": "mse"}}, r"training\.loss: .*'supervised_contrastive' or "),
+        ({"training": {"loss": "mse"}}, r"training\.loss: .*'supervised_contrastive', "),
         ({"model": {"embedding_size": 0}}, r"model\.embedding_size: .*got 0"),
         ({"splits": {"train": 0.9}}, r"splits: train \+ validation \+ test must be 1, not 1\.3"),
         ({"image": {"size": 4}}, r"image\.size: .*got 4"),
@@ -88,7 +88,12 @@ def test_overrides(file, override, section, key, value):
             {"data": {"root": "x", "layout": "class_folders", "manifest": "m.csv"}},
             "data: data.manifest is given but",
         ),
-        ({"tuner": {"enabled": True}}, "tuner: there is no tuner yet"),
+        (
+            {"tuner": {"enabled": True, "reuse": "x"}},
+            "tuner: enabled searches anew and reuse takes",
+        ),
+        ({"training": {"frozen_epochs": 20}}, "training: frozen_epochs 20 is more than epochs 10"),
+        ({"training": {"encoding": "each_side"}}, "training: encoding 'each_side' is the 2019"),
         ({"thresholds": {"auc": None}}, "thresholds: at least one of auc"),
     ],
 )

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from components import features
-from trainer.input import pair_blocks
+from trainer.input import training_blocks
 
 
 def block(pixels, labels, pairs):
@@ -40,8 +40,13 @@ def file(tmp_path, pixels):
     return path
 
 
+def one_epoch(dataset, steps):
+    return list(dataset.take(steps))
+
+
 def test_joined_blocks_keep_their_pairs(file, pixels):
-    [(x, y)] = list(pair_blocks([file], 4, blocks_per_step=2))
+    dataset = training_blocks([file], 4, blocks_per_step=2, seed=0, shuffle_buffer=1)
+    [(x, y)] = one_epoch(dataset, 1)
     np.testing.assert_array_equal(x, pixels)
     np.testing.assert_array_equal(y["left"], [0, 2, 3])
     np.testing.assert_array_equal(y["right"], [1, 4, 4])
@@ -53,25 +58,51 @@ def test_joined_blocks_keep_their_pairs(file, pixels):
 
 
 def test_one_block_a_step(file):
-    assert [len(x) for x, _ in pair_blocks([file], 4, blocks_per_step=1)] == [2, 3]
+    dataset = training_blocks([file], 4, blocks_per_step=1, seed=0, shuffle_buffer=1)
+    assert [len(x) for x, _ in one_epoch(dataset, 2)] == [2, 3]
 
 
-def test_shuffles_by_seed_and_anew_each_epoch(tmp_path, pixels):
+def test_sides_repeat_an_image_for_each_of_its_pairs(file, pixels):
+    dataset = training_blocks([file], 4, 2, seed=0, shuffle_buffer=1, sides=True)
+    [(x, y)] = one_epoch(dataset, 1)
+    np.testing.assert_array_equal(x, pixels[[0, 2, 3, 1, 4, 4]])
+    np.testing.assert_array_equal(y["left"], [0, 1, 2])
+    np.testing.assert_array_equal(y["right"], [3, 4, 5])
+    np.testing.assert_array_equal(y["class"].numpy()[:3] == y["class"].numpy()[3:], y["target"])
+
+
+@pytest.fixture
+def many(tmp_path, pixels):
     path = str(tmp_path / "many.gz")
     with tf.io.TFRecordWriter(path, options="GZIP") as writer:
         for i in range(20):
             writer.write(block(pixels[:2] * 0 + np.uint8(i), [b"a", b"a"], [(0, 1)]))
+    return path
 
-    def order(dataset):
-        return [int(x[0, 0, 0, 0]) for x, _ in dataset]
 
-    one, same = (pair_blocks([path], 4, 1, shuffle_seed=7) for _ in range(2))
-    first = order(one)
-    assert first == order(same) != list(range(20))
-    assert sorted(first) == list(range(20))
-    assert order(one) != first
+def order(dataset, steps):
+    return [int(x[0, 0, 0, 0]) for x, _ in dataset.take(steps)]
+
+
+def test_shuffles_by_seed_and_anew_each_epoch(many):
+    first, same = (order(training_blocks([many], 4, 1, seed=7), 40) for _ in range(2))
+    assert first == same
+    assert sorted(first[:20]) == sorted(first[20:]) == list(range(20))
+    assert first[:20] != first[20:] != list(range(20))
+
+
+def test_a_training_taken_up_again_sees_what_it_would_have_seen(many):
+    whole = order(training_blocks([many], 4, 1, seed=7), 40)
+    assert order(training_blocks([many], 4, 1, seed=7, skip=20), 20) == whole[20:]
+
+
+def test_shards_share_an_epoch_between_them(many):
+    shards = [order(training_blocks([many], 4, 1, 7, shard=(2, i, 10)), 20) for i in range(2)]
+    for start in (0, 10):
+        both = shards[0][start : start + 10] + shards[1][start : start + 10]
+        assert sorted(both) == list(range(20))
 
 
 def test_images_of_another_size_fail(file):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        list(pair_blocks([file], 8, 1))
+        one_epoch(training_blocks([file], 8, 1, seed=0), 1)

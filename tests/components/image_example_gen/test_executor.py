@@ -1,17 +1,13 @@
 """The executor and its driver on Beam, fed with all that users' folders hold."""
 
 import os
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from images import encoded, picture, write_classes
+from PIL import Image
 
 from components import features
 from components.data_error import DataError

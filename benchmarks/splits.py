@@ -1,0 +1,51 @@
+"""Pair-block files straight from arrays, with the pipeline's own sampling and records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from components import features
+from components.example import make_example
+from components.pair_gen.pair_block import pair_block
+from components.pair_gen.sampling import Block
+
+
+def write_split(
+    file: Path, pixels: np.ndarray, labels: Sequence[str], blocks: Iterator[Block]
+) -> list[str]:
+    """Write one split; returns its files.
+
+    Args:
+        file: A gzipped TFRecord.
+        pixels: uint8 [n, size, size, 3].
+        labels: n of them.
+        blocks: Of `components.pair_gen.sampling`, over these images.
+    """
+    records = [
+        make_example(
+            {
+                features.PIXELS: [tf.io.serialize_tensor(image).numpy()],
+                features.LABEL: [str(label).encode()],
+                features.IMAGE_ID: [hashlib.sha256(b"%d" % number).hexdigest()[:16].encode()],
+                features.SOURCE: [b"%d" % number],
+            },
+            {},
+        )
+        for number, (image, label) in enumerate(zip(pixels, labels, strict=True))
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(file), options="GZIP") as writer:
+        for block in blocks:
+            images = [records[i] for i in block.images]
+            writer.write(pair_block(images, block.left, block.right).SerializeToString())
+    return [str(file)]
+
+
+def as_bytes(labels: Sequence[str]) -> list[bytes]:
+    """Labels as the samplers take them."""
+    return [str(label).encode() for label in labels]

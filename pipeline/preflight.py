@@ -1,0 +1,77 @@
+"""Refuses, before any component runs, what cannot work: the backbone, its weights, the blocks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from components import features
+from pipeline.config import ConfigError, RunConfig
+
+
+def check_blocks(config: RunConfig) -> None:
+    """Refuse blocks that were asked for and are larger than the training split.
+
+    Defaults take what there is; a number that the configuration names is meant. Only class folders
+    can be counted in an instant.
+
+    Raises:
+        ConfigError: They are larger.
+    """
+    named = config.pairs.train.model_fields_set
+    if config.data.layout not in ("auto", "class_folders") or config.data.manifest:
+        return
+    classes = _images(Path(config.data.root))
+    if config.splits.by == "class" or len(classes) < 2:
+        return
+    train = {label: max(1, round(count * config.splits.train)) for label, count in classes.items()}
+    pairs, share = config.pairs.train, f"{config.splits.train:.0%} of {sum(classes.values())}"
+    if pairs.sampling == "all_pairs" and "block_size" in named:
+        _refuse("block_size", pairs.block_size, sum(train.values()), f"images ({share})")
+    if pairs.sampling == "class_balanced":
+        if "classes_per_block" in named:
+            _refuse("classes_per_block", pairs.classes_per_block, len(classes), "classes")
+        if "images_per_class" in named:
+            most = max(train.values())
+            _refuse("images_per_class", pairs.images_per_class, most, "images of a class at most")
+    if pairs.sampling == "random_partners" and "partners" in named:
+        _refuse("partners", pairs.partners, sum(train.values()) - 1, "partners for an image")
+
+
+def check_network(config: RunConfig) -> None:
+    """Build the backbone as the Trainer will, its weights loaded. Imports Keras.
+
+    Raises:
+        BackboneError: There is no such backbone, or it cannot take images of this size.
+        WeightsError: The weights cannot be had or belong to another architecture.
+    """
+    import keras
+
+    from trainer.backbone import build_backbone
+
+    for backbone in (config.model.backbone, *_searched(config)):
+        build_backbone(config.model.model_copy(update={"backbone": backbone}), config.image.size)
+    keras.backend.clear_session()
+
+
+def _searched(config: RunConfig) -> tuple[str, ...]:
+    return config.tuner.backbones if config.tuner.enabled else ()
+
+
+def _refuse(key: str, wanted: int, possible: int, of_what: str) -> None:
+    if wanted > possible:
+        raise ConfigError(
+            f"pairs.train.{key}: {wanted} is more than the '{features.TRAIN}' split has, about "
+            f"{possible} {of_what}; give {possible} at most, or leave it out"
+        )
+
+
+def _images(root: Path) -> Counter[str]:
+    """Files in each class folder, unread; none where the layout is another one."""
+    counts: Counter[str] = Counter()
+    if not root.is_dir() or any((root / split).is_dir() for split in features.SPLITS):
+        return counts
+    for path in root.glob("*/*"):
+        if not path.name.startswith(".") and not path.parent.name.startswith("."):
+            counts[path.parent.name] += 1
+    return counts

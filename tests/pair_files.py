@@ -1,0 +1,55 @@
+"""Pair-block files for tests, as PairGen writes them, of images made on the spot."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from images import picture
+
+from components import features
+from components.example import make_example
+from components.pair_gen.pair_block import pair_block
+from components.pair_gen.sampling import class_balanced, held_out_pairs
+
+
+def transformed(label: int, number: int, size: int = 16, spread: int = 110) -> tf.train.Example:
+    """A transformed record of `images.picture`."""
+    pixels = np.asarray(picture(label, number, size, spread), "uint8")
+    source = f"class-{label}/{number}.png".encode()
+    return make_example(
+        {
+            features.PIXELS: [tf.io.serialize_tensor(pixels).numpy()],
+            features.LABEL: [f"class-{label}".encode()],
+            features.IMAGE_ID: [hashlib.sha256(source).hexdigest()[:16].encode()],
+            features.SOURCE: [source],
+        },
+        {},
+    )
+
+
+def write_blocks(path: Path, records, blocks) -> str:
+    with tf.io.TFRecordWriter(str(path), options="GZIP") as writer:
+        for block in blocks:
+            images = [records[i] for i in block.images]
+            writer.write(pair_block(images, block.left, block.right).SerializeToString())
+    return str(path)
+
+
+def write_splits(
+    folder: Path, classes: int = 3, each: int = 6, passes: int = 2, **picture_options
+) -> tuple[list[str], list[str]]:
+    """Training blocks and validation pairs, of different images; returns their files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for split, start in (("train", 0), ("validation", 1000)):
+        numbered = [(c, n) for c in range(classes) for n in range(start, start + each)]
+        records = [transformed(c, n, **picture_options) for c, n in numbered]
+        labels = [b"%d" % c for c, _ in numbered]
+        blocks = (
+            class_balanced(labels, classes, 2, passes, seed=0)
+            if split == "train"
+            else held_out_pairs(labels, 4, 100, seed=0)
+        )
+        files.append([write_blocks(folder / f"{split}.gz", records, blocks)])
+    return files[0], files[1]

@@ -1,0 +1,1 @@
+"""What watches a training, one file each; `trainer.fit` puts them in order."""

@@ -1,0 +1,55 @@
+"""Keeps the best epoch's weights, and stops when no better one comes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+
+class BestEpoch(keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the best figures; of equal ones the latest.
+
+    Unlike Keras' EarlyStopping and ModelCheckpoint it knows, when a training is taken up again,
+    what was best before.
+
+    Args:
+        folder: Keeps `best.weights.h5` and `best.json` here.
+        monitor: Names of the figures; the higher the better, and the first counts most.
+        patience: Stops after so many epochs without a better one; 0: never.
+        restore: Give the network the best weights at the end.
+    """
+
+    def __init__(self, folder: Path, monitor: Sequence[str], patience: int, restore: bool) -> None:
+        super().__init__()
+        self._weights, self._record = folder / "best.weights.h5", folder / "best.json"
+        self._monitor, self._patience, self._restore = monitor, patience, restore
+        self.epoch, self._values = 0, [-math.inf] * len(monitor)
+        self._risen_at = 0  # an equal epoch is kept, but is no progress
+        if self._record.is_file():
+            found = json.loads(self._record.read_text(encoding="utf-8"))
+            self.epoch, self._values = found["epoch"], found["values"]
+            self._risen_at = found["risen_at"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Keep it, or count it."""
+        values = [float(logs[name]) for name in self._monitor]
+        values = [-1.0 if math.isnan(value) else value for value in values]  # nothing to judge
+        if values >= self._values:
+            if values > self._values:
+                self._risen_at = epoch
+            self.epoch, self._values = epoch, values
+            if self._restore:
+                self.model.save_weights(self._weights)
+            record = {"epoch": epoch, "values": values, "risen_at": self._risen_at}
+            self._record.write_text(json.dumps(record), encoding="utf-8")
+        if self._patience and epoch - self._risen_at >= self._patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Go back to the best."""
+        if self._restore and self._weights.is_file():
+            self.model.load_weights(self._weights)
