@@ -3,8 +3,9 @@
     python -m benchmarks.digits --json digits.json
 
 scikit-learn's digits at 32 px: 20 training and 8 validation images of each class, drawn by a seed;
-accuracy is on all others, which no choice has seen. Both networks are ResNet-50 from scratch and
-get the same CPU time.
+accuracy is on all others, which no choice has seen. Ours is trained with Conv-4, which suits images
+so small, and with ResNet-50; the article's recipe gets as much CPU time as the latter. All start from
+scratch.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ import numpy as np
 from benchmarks.report import report
 from benchmarks.splits import as_bytes, write_split
 
-OURS: dict[str, Any] = {
-    "model": {"weights": "none"},
-    "training": {"epochs": 9},
-    "passes": 8,
+OURS: dict[str, dict[str, Any]] = {
+    "Conv-4": {"model": {"backbone": "Conv4", "weights": "none"}, "training": {"epochs": 10}},
+    "ResNet-50": {"model": {"weights": "none"}, "training": {"epochs": 9}},
 }
+PASSES = 8
+BUDGET = 110.0
+"""CPU seconds that the article's recipe gets; ours take no more."""
+
 ARTICLE: dict[str, Any] = {
     "model": {
         "weights": "none",
@@ -110,7 +114,8 @@ def main() -> None:
         splits = digits(seed)
         (pixels, labels), (query, truth) = splits["train"], splits["test"]
         support_labels, expected = np.array(labels), np.array(truth)
-        accuracy, seconds = {}, {}
+        accuracy: dict[str, float] = {}
+        seconds: dict[str, float] = {}
         with tempfile.TemporaryDirectory() as place:
             root = Path(place)
             files = {
@@ -122,7 +127,7 @@ def main() -> None:
                 "train": write_split(
                     root / "train.gz",
                     *splits["train"],
-                    class_balanced(as_bytes(labels), 10, 5, OURS["passes"], seed),
+                    class_balanced(as_bytes(labels), 10, 5, PASSES, seed),
                 ),
             }
             article_files = {
@@ -137,14 +142,15 @@ def main() -> None:
                 found = nearest_centroid(embed(pixels), support_labels, embed(query))  # noqa: B023
                 return float(np.mean(found == expected))  # noqa: B023
 
-            model, seconds["ours"] = learn(OURS, files, 32, root / "ours", seed)
-            accuracy["ours"] = judge(model)
+            for name, recipe in OURS.items():
+                model, seconds[name] = learn(recipe, files, 32, root / name, seed)
+                accuracy[name] = judge(model)
             # Two epochs against one tell what an epoch costs.
             article = {**ARTICLE, "training": {**ARTICLE["training"], "epochs": 1}}
             _, one = learn(article, article_files, 32, root / "one", seed)
             article["training"]["epochs"] = 2
             _, two = learn(article, article_files, 32, root / "two", seed)
-            article["training"]["epochs"] = max(1, round(1 + (seconds["ours"] - one) / (two - one)))
+            article["training"]["epochs"] = max(1, round(1 + (BUDGET - one) / (two - one)))
             model, seconds["article"] = learn(article, article_files, 32, root / "article", seed)
             accuracy["article"] = judge(model)
         flat = [images.reshape(len(images), -1) for images in (pixels, query)]
@@ -152,10 +158,12 @@ def main() -> None:
         rows.append(
             {
                 "seed": seed,
-                "ours": accuracy["ours"],
+                "ours, Conv-4": accuracy["Conv-4"],
+                "ours, ResNet-50": accuracy["ResNet-50"],
                 "raw pixels, 1-NN": float(np.mean(raw == expected)),
                 "the article's": accuracy["article"],
-                "CPU s, ours": seconds["ours"],
+                "CPU s, Conv-4": seconds["Conv-4"],
+                "CPU s, ResNet-50": seconds["ResNet-50"],
                 "CPU s, the article's": seconds["article"],
                 "test images": len(query),
             }
@@ -166,7 +174,11 @@ def main() -> None:
         "Digits: 10 classes x 20 training images, few-shot class accuracy",
         [*rows, {**mean, "seed": "mean"}],
         arguments.json,
-        [f"ours against raw pixels: {mean['ours'] - mean['raw pixels, 1-NN']:+.4f}"],
+        [
+            "Conv-4 against raw pixels: "
+            f"{mean['ours, Conv-4'] - mean['raw pixels, 1-NN']:+.4f} in the mean, "
+            + ", ".join(f"{r['ours, Conv-4'] - r['raw pixels, 1-NN']:+.4f}" for r in rows)
+        ],
     )
 
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
-from pipeline.preflight import check_blocks
+from pipeline.preflight import check_blocks, check_found_hyperparameters
 
 BLESSED, FAILED, WRONG_USE, NOT_BLESSED = 0, 1, 2, 3
 """Exit codes."""
@@ -120,6 +120,7 @@ def run(
     _check_data_root(settings)
     try:
         check_blocks(settings)
+        check_found_hyperparameters(settings)
     except ConfigError as e:
         _stop(str(e), WRONG_USE)
     folder = _make_run_folder(settings)

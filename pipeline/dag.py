@@ -84,12 +84,12 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         "unfinished": absolute(str(config.root / "unfinished")),
         "code": code_version("trainer", "components/features.py"),
     }
-    search = _hyperparameters(config, learning, settings)
+    search, hyperparameters = _search(config, learning, settings)
     trainer = tfx.components.Trainer(
         run_fn="trainer.run_fn.run_fn",
         **learning,
         custom_config=settings,
-        hyperparameters=search[0].outputs[BEST] if search else None,
+        hyperparameters=hyperparameters,
     )
     last_blessed = tfx.dsl.Resolver(
         strategy_class=baseline.LatestOtherBlessedModel,
@@ -138,30 +138,25 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
     )
 
 
-BEST = "best_hyperparameters"
-
-
-def _hyperparameters(
+def _search(
     config: RunConfig, learning: dict[str, Any], settings: dict[str, Any]
-) -> list[tfx.dsl.components.BaseNode]:
-    """The node that gives the Trainer hyperparameters, where the configuration wants one."""
+) -> tuple[list[tfx.dsl.components.BaseNode], tfx.dsl.Channel | None]:
+    """The node that gives the Trainer hyperparameters, and its output, where there is to be one."""
     if config.tuner.enabled:
         search = config.tuner.model_dump_json(exclude={"enabled", "reuse"})
-        return [
-            tfx.components.Tuner(
-                tuner_fn="trainer.tuner_fn.tuner_fn",
-                **learning,
-                custom_config={**settings, "search": search},
-            )
-        ]
+        tuner = tfx.components.Tuner(
+            tuner_fn="trainer.tuner_fn.tuner_fn",
+            **learning,
+            custom_config={**settings, "search": search},
+        )
+        return [tuner], tuner.outputs["best_hyperparameters"]
     if config.tuner.reuse:
-        importer = tfx.dsl.Importer(
+        found = tfx.dsl.Importer(
             source_uri=absolute(config.tuner.reuse),
             artifact_type=tfx.types.standard_artifacts.HyperParameters,
         ).with_id("found_hyperparameters")
-        importer.outputs[BEST] = importer.outputs["result"]
-        return [importer]
-    return []
+        return [found], found.outputs["result"]
+    return [], None
 
 
 def absolute(path: str) -> str:

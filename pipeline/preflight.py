@@ -38,6 +38,23 @@ def check_blocks(config: RunConfig) -> None:
         _refuse("partners", pairs.partners, sum(train.values()) - 1, "partners for an image")
 
 
+def check_found_hyperparameters(config: RunConfig) -> None:
+    """Refuse a `tuner.reuse` that holds no result of a search.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    folder = config.tuner.reuse
+    if folder and "://" not in folder and not (Path(folder) / BEST_HYPERPARAMETERS).is_file():
+        raise ConfigError(
+            f"tuner.reuse: {folder} holds no {BEST_HYPERPARAMETERS}; give the folder that a Tuner "
+            f"has written, {config.root}/pipeline/Tuner/best_hyperparameters/<number>"
+        )
+
+
+BEST_HYPERPARAMETERS = "best_hyperparameters.txt"
+
+
 def check_network(config: RunConfig) -> None:
     """Build the backbone as the Trainer will, its weights loaded. Imports Keras.
 

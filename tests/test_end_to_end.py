@@ -103,7 +103,13 @@ def test_images_become_a_blessed_and_pushed_model(place):
         "pushed_destination"
     ].endswith(f"runs/few/serving/{version}")
     assert (place / "runs/few/serving" / version / "saved_model.pb").is_file()
+    assert "Few-shot accuracy on the validation images" in done.stdout
+    assert "raw pixels, nearest neighbour" in done.stdout
     [folder] = (place / "runs/few/runs").glob("*")
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert len((folder / "training.csv").read_text().splitlines()) == 5
+    [model_run] = (place / "runs/few/pipeline/Trainer/model_run").glob("*")
+    assert (model_run / "tensorboard/projector_config.pbtxt").is_file()
     effective = yaml.safe_load((folder / "config.yaml").read_text())
     assert effective["splits"]["by"] == "image"  # defaults included
 
@@ -267,11 +273,62 @@ def test_bad_images_stop_the_run_in_words(place):
     assert "failed in DataCheck" in shown.stdout
 
 
-def test_weights_that_cannot_be_had_are_one_sentence(place):
+def test_a_network_that_cannot_be_had_is_refused_before_any_component_runs(place):
     done = siamese(place, "run", "config.yaml", "--set", "model.backbone=./nowhere.keras")
     assert done.returncode == 1
     assert "model.backbone './nowhere.keras': there is no such file" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+    assert "ImageExampleGen" not in done.stdout
+
+
+def test_a_block_larger_than_the_split_is_refused_at_once(place):
+    done = siamese(place, "run", "config.yaml", "--set", "pairs.train.images_per_class=13")
+    assert done.returncode == 2
+    assert "images_per_class: 13 is more" in done.stderr
+
+
+def test_a_training_that_was_killed_goes_on_within_itself(place):
+    change = ["--set", "training.epochs=12", "--set", "training.patience=0"]
+    child = subprocess.Popen(
+        [SIAMESE, "run", "config.yaml", *change],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    for line in child.stdout:
+        if "epoch 4/12" in line:
+            break
+    log = max((place / "runs/few/runs").glob("*")) / "log.txt"
+    for process in [*_processes("pipeline.launch", str(log.parent.relative_to(place))), child.pid]:
+        os.kill(process, signal.SIGKILL)
+    child.wait()
+    reached = log.read_text().count("\nepoch ")
+    assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3)
+    summary, _ = outcomes(place)
+    if reached < 12:  # else it had ended before the kill came
+        assert summary["training"]["resumed_at"] in (reached - 1, reached)
+    assert summary["training"]["epochs"] == 12
+    assert not list((place / "runs/few/unfinished").glob("*"))
+
+
+def test_the_tuner_finds_hyperparameters_that_the_trainer_takes_and_others_reuse(place):
+    search = ["--set", "tuner.enabled=true", "--set", "tuner.trials=2", "--set", "tuner.epochs=1",
+              "--set", "tuner.algorithm=random"]  # fmt: skip
+    done = siamese(place, "run", "config.yaml", *search)
+    assert done.returncode in (0, 3)
+    assert "Found by the tuner" in done.stdout
+    summary, outcome = outcomes(place)
+    assert outcome["Tuner"] == outcome["Trainer"] == "done"
+    found = summary["training"]["hyperparameters"]
+    [best] = (place / "runs/few/pipeline/Tuner/best_hyperparameters").glob("*")
+    assert json.loads((best / "best_hyperparameters.txt").read_text())["values"] == found
+    done = siamese(place, "run", "config.yaml", "--set", f"tuner.reuse={best}")
+    assert done.returncode in (0, 3)
+    summary, outcome = outcomes(place)
+    assert "Tuner" not in outcome
+    assert summary["training"]["hyperparameters"] == found
 
 
 def test_two_runs_with_the_same_seed_are_equal(place):
@@ -280,6 +337,9 @@ def test_two_runs_with_the_same_seed_are_equal(place):
         done = siamese(place, "run", "config.yaml", "--set", f"name={name}")
         assert done.returncode == 0
         [training] = (place / "runs" / name / "pipeline/Trainer").rglob("training.json")
-        histories.append(json.loads(training.read_text())["history"])
+        history = json.loads(training.read_text())["history"]
+        histories.append(
+            {k: v for k, v in history.items() if k not in ("seconds", "pairs_per_second")}
+        )
     for metric, values in histories[0].items():
         np.testing.assert_allclose(values, histories[1][metric], rtol=1e-5)

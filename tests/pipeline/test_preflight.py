@@ -2,7 +2,7 @@ import pytest
 from images import write_classes
 
 from pipeline.config import ConfigError, parse
-from pipeline.preflight import check_blocks, check_network
+from pipeline.preflight import check_blocks, check_found_hyperparameters, check_network
 from trainer.errors import BackboneError, WeightsError
 
 
@@ -75,3 +75,12 @@ def test_a_network_that_cannot_be_built_is_refused(images, sections, error, mess
 
 def test_a_network_that_can_be_built_passes(images):
     check_network(config(images, image={"size": 32}, model={"weights": "none"}))
+
+
+def test_a_folder_without_hyperparameters_is_refused(images, tmp_path):
+    found = config(images, tuner={"reuse": str(tmp_path)})
+    with pytest.raises(ConfigError, match=r"tuner\.reuse: .* holds no best_hyperparameters\.txt"):
+        check_found_hyperparameters(found)
+    (tmp_path / "best_hyperparameters.txt").write_text("{}")
+    check_found_hyperparameters(found)
+    check_found_hyperparameters(config(images))
