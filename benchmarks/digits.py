@@ -3,8 +3,8 @@
     python -m benchmarks.digits --json digits.json
 
 scikit-learn's digits at 32 px: 20 training and 8 validation images of each class, drawn by a seed;
-accuracy is on all others, which no choice has seen. Ours is trained with Conv-4, which suits images
-so small, and with ResNet-50; the article's recipe gets as much CPU time as the latter. All start from
+accuracy is on all others, which no choice has seen. Ours is trained with Conv-4, which suits such
+small images, and with ResNet-50; the 2019 recipe gets as much CPU time as that. All start from
 scratch.
 """
 

@@ -34,11 +34,13 @@ def preprocessing_fn(
         A transformed record's features (`features.TRANSFORMED_RECORD`), [n, 1] each.
     """
     size, interpolation = int(custom_config["size"]), custom_config["interpolation"]
-    pixels = tf.map_fn(
-        lambda image: tf.io.serialize_tensor(decode_and_resize(image, size, interpolation)),
-        tf.reshape(inputs[features.IMAGE], [-1]),
-        fn_output_signature=tf.string,
-    )
+    # Decoding is the CPU's; so the GPU, if any, is left to the network.
+    with tf.device("/CPU:0"):
+        pixels = tf.map_fn(
+            lambda image: tf.io.serialize_tensor(decode_and_resize(image, size, interpolation)),
+            tf.reshape(inputs[features.IMAGE], [-1]),
+            fn_output_signature=tf.string,
+        )
     kept = [name for name in features.TRANSFORMED_RECORD if name != features.PIXELS]
     return {features.PIXELS: pixels[:, None], **{name: inputs[name] for name in kept}}
 
