@@ -62,8 +62,9 @@ def result(process, output):
 
 def test_learns_and_leaves_what_people_look_at(data, tiny_backbone, tmp_path, capsys):
     trained = fit(
-        data, tiny_backbone, tmp_path / "t", epochs=8, learning_rate=0.02, augmentation=None
-    )
+        data, tiny_backbone, tmp_path / "t", epochs=8, learning_rate=0.01, optimizer="adamw",
+        augmentation=None,
+    )  # fmt: skip
     summary, history = trained.summary, trained.summary["history"]
     assert summary["epochs"] == 8
     assert history["loss"][-1] < history["loss"][0]
@@ -270,3 +271,45 @@ def test_two_machines_learn_as_one_with_the_same_global_batch(data, tiny_backbon
                 model={"batch_norm": "trained"}, **pairwise)  # fmt: skip
     for a, b in zip(first, weights(alone.model), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_two_devices_of_one_machine_learn_as_one(data, tiny_backbone, tmp_path):
+    """MirroredStrategy, on two devices that TensorFlow makes of the CPU."""
+    pairwise = {
+        "loss": "binary_crossentropy", "augmentation": None, "epochs": 3, "keep": "last",
+        "learning_rate": 0.05,
+    }  # fmt: skip
+    script = (
+        "import sys, tensorflow as tf\n"
+        "[cpu] = tf.config.list_physical_devices('CPU')\n"
+        "half = tf.config.LogicalDeviceConfiguration()\n"
+        "tf.config.set_logical_device_configuration(cpu, [half, half])\n"
+        "import trainer.fit\n"
+        "trainer.fit.choose_strategy = lambda: tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])\n"
+        "import train_here\n"
+        "train_here.main(*sys.argv[1:])\n"
+    )
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(data), tiny_backbone, str(tmp_path),
+         json.dumps(pairwise)],
+        env={**os.environ, "PYTHONPATH": f"{here}:{here.parents[1]}"},
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    alone = fit(data, tiny_backbone, tmp_path / "alone", blocks_per_step=2,
+                model={"batch_norm": "trained"}, **pairwise)  # fmt: skip
+    with np.load(tmp_path / "weights.npz") as found:
+        mirrored = [found[name] for name in found.files]
+    for a, b in zip(mirrored, weights(alone.model), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("classes", "each"), [(2, 2), (2, 40), (60, 2)])
+def test_few_and_many_classes_and_images(tiny_backbone, tmp_path, classes, each):
+    write_splits(tmp_path, classes=classes, each=each, passes=1)
+    trained = fit(tmp_path, tiny_backbone, tmp_path / "t", epochs=1)
+    history = trained.summary["history"]
+    assert all(np.isfinite(history[name]).all() for name in ("loss", "val_auc", "val_accuracy"))
+    assert len(trained.support.labels) == classes * each
