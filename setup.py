@@ -35,6 +35,7 @@ setup(
         "pyyaml",
         "rich",
         "scikit-learn",
+        "tensorflow-serving-api",  # the messages of TensorFlow Serving
         "typer>=0.12",
     ],
     extras_require={
