@@ -34,7 +34,8 @@ _IN_TRACEBACK = re.compile(
 def main(folder: Path) -> int:
     """Run the pipeline that `folder` describes; returns the exit code."""
     log_noise.quiet()
-    # Steps that do not train share the process, and must leave the GPU's memory to the one that does.
+    # Steps that do not train share the process, and must leave the GPU's memory to the one that
+    # does.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     config = load(folder / "config.yaml")
     started = datetime.now(timezone.utc)

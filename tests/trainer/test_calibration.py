@@ -20,9 +20,7 @@ def test_kinds_that_are_apart_are_divided_halfway():
 def test_both_kinds_of_error_are_equally_frequent_however_many_there_are_of_each():
     rng = np.random.default_rng(0)
     different, same = rng.normal(0.3, 0.1, 20_000), rng.normal(0.6, 0.1, 500)
-    threshold = same_threshold(
-        np.concatenate([different, same]), np.repeat([0, 1], [20_000, 500])
-    )
+    threshold = same_threshold(np.concatenate([different, same]), np.repeat([0, 1], [20_000, 500]))
     assert np.mean(different >= threshold) == pytest.approx(np.mean(same < threshold), abs=0.003)
     assert threshold == pytest.approx(0.45, abs=0.01)
 

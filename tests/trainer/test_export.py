@@ -139,7 +139,7 @@ def test_scores_and_evidence_by_the_formula(exported):
     pixels, encoded = images(3)
     answer = ask(directory, "classify", image=encoded)
     support = support_embeddings(model)
-    means = {label: support[LABELS == label].mean(0) for label in set(LABELS)}
+    means = {label: support[label == LABELS].mean(0) for label in set(LABELS)}
     centre = np.mean(list(means.values()), axis=0)
 
     def normal(x):
@@ -148,7 +148,7 @@ def test_scores_and_evidence_by_the_formula(exported):
     rows, queries = normal(support), normal(np.asarray(model(pixels)))
     for i, query in enumerate(queries):
         for name, score in zip(answer["classes"][i], answer["scores"][i], strict=True):
-            centroid = rows[LABELS == name.decode()].mean(0)
+            centroid = rows[name.decode() == LABELS].mean(0)
             assert score == pytest.approx(1 - np.sum((query - centroid) ** 2) / 2, abs=1e-5)
         nearest = np.argsort(-(rows @ query))[:5]
         assert answer["nearest"][i].tolist() == [SOURCES[j] for j in nearest]
