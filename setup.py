@@ -27,14 +27,18 @@ setup(
         f"keras>=3.12; {TFX_1_21}",
         f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 brings it no longer
         f"opencv-python-headless>=4.12,<5; {TFX_1_21}",
+        "grpcio-health-checking",
+        "grpcio-reflection",
         "keras-tuner>=1.4.8",
         "matplotlib",
         "numpy",
         "pillow",
+        "prometheus-client",
         "pydantic>=2.6",
         "pyyaml",
         "rich",
         "scikit-learn",
+        "tensorflow-serving-api",  # the messages of TensorFlow Serving
         "typer>=0.12",
     ],
     extras_require={

@@ -167,10 +167,10 @@ def predict(
             pairs = _held_out_pairs(settings, held_out)
         else:
             pairs = [(_required(left), _required(right), None)]
-        similarities = compare_files(chosen, pairs)
+        answers = compare_files(chosen, pairs)
     except (ValueError, OSError) as e:  # a model or an image that cannot be used, in words
         _stop(str(e), WRONG_USE)
-    (show_pairs_as_json if as_json else show_pairs)(out, chosen, pairs, similarities)
+    (show_pairs_as_json if as_json else show_pairs)(out, chosen, pairs, answers)
 
 
 @app.command()

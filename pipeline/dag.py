@@ -79,6 +79,7 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
     }
     settings = {
         "image_size": config.image.size,
+        "max_pixels": config.data.max_pixels,
         "model": config.model.model_dump_json(),
         "training": config.training.model_dump_json(),
         "unfinished": absolute(str(config.root / "unfinished")),

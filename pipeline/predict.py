@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -14,10 +15,11 @@ from rich.text import Text
 from components.canonical_image import UnusableImage, canonical_image
 from components.printable import printable
 
+if TYPE_CHECKING:
+    from serving.predictor import Comparison
+
 Pair = tuple[Path, Path, "bool | None"]
 """Left and right file, and whether they are of the same class, where that is known."""
-
-_THRESHOLD = 0.5
 
 
 def newest_model(serving_root: str) -> Path:
@@ -33,8 +35,8 @@ def newest_model(serving_root: str) -> Path:
     return max(versions, key=lambda path: int(path.name))
 
 
-def compare_files(model: Path, pairs: Sequence[Pair]) -> list[float]:
-    """Similarities of pairs of files.
+def compare_files(model: Path, pairs: Sequence[Pair]) -> list[Comparison]:
+    """What the model says of pairs of files.
 
     Raises:
         ValueError: The model or a file cannot be used.
@@ -43,13 +45,20 @@ def compare_files(model: Path, pairs: Sequence[Pair]) -> list[float]:
     images = {path: _read(path) for path in files}
     from serving.predictor import Predictor
 
-    return Predictor(model).similarity(
+    answers = Predictor(model).compare(
         [images[left] for left, _, _ in pairs], [images[right] for _, right, _ in pairs]
     )
+    for (left, right, _), answer in zip(pairs, answers, strict=True):
+        if not answer.valid:
+            raise ValueError(
+                f"{left} or {right}: the model cannot use one of them; it has more pixels than the "
+                "data.max_pixels that the model was trained with"
+            )
+    return answers
 
 
 def show_pairs(
-    console: Console, model: Path, pairs: Sequence[Pair], similarities: Sequence[float]
+    console: Console, model: Path, pairs: Sequence[Pair], answers: Sequence[Comparison]
 ) -> None:
     """A table of the pairs."""
     known = any(same is not None for _, _, same in pairs)
@@ -57,8 +66,7 @@ def show_pairs(
     for column in ("Left", "Right", *(["In truth"] if known else []), "Similarity", "Verdict"):
         table.add_column(column, justify="right" if column == "Similarity" else "left")
     right_ones = 0
-    for (left, right, same), similarity in zip(pairs, similarities, strict=True):
-        verdict = similarity >= _THRESHOLD
+    for (left, right, same), (similarity, verdict, _) in zip(pairs, answers, strict=True):
         right_ones += verdict == same
         style = "" if same is None else "green" if verdict == same else "red"
         truth = [Text(_word(bool(same)))] if known else []
@@ -71,18 +79,18 @@ def show_pairs(
 
 
 def show_pairs_as_json(
-    console: Console, model: Path, pairs: Sequence[Pair], similarities: Sequence[float]
+    console: Console, model: Path, pairs: Sequence[Pair], answers: Sequence[Comparison]
 ) -> None:
     """The same for machines."""
     rows = [
         {
             "left": printable(str(left)),
             "right": printable(str(right)),
-            "similarity": similarity,
-            "same": similarity >= _THRESHOLD,
+            "similarity": answer.similarity,
+            "same": answer.same,
             **({} if same is None else {"truth": same}),
         }
-        for (left, right, same), similarity in zip(pairs, similarities, strict=True)
+        for (left, right, same), answer in zip(pairs, answers, strict=True)
     ]
     console.print_json(json.dumps({"model": str(model), "pairs": rows}))
 

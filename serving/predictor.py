@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Comparison(NamedTuple):
+    """What the model says of a pair.
+
+    Attributes:
+        similarity: In [0, 1]; NaN where the pair is not valid.
+        same: Whether both images are of one class, by the model's own threshold.
+        valid: Whether the model can use both images.
+    """
+
+    similarity: float
+    same: bool
+    valid: bool
 
 
 class ModelError(ValueError):
@@ -32,9 +47,14 @@ class Predictor:
             self._compare = self._model.signatures["serving_default"]
         except KeyError as e:
             raise ModelError(f"{model_dir}: has no signature 'serving_default'") from e
+        if missing := set(Comparison._fields) - set(self._compare.structured_outputs):
+            raise ModelError(
+                f"{model_dir}: its signature 'serving_default' does not answer with "
+                f"{', '.join(sorted(missing))}; train the model anew"
+            )
 
-    def similarity(self, left: Sequence[bytes], right: Sequence[bytes]) -> list[float]:
-        """Similarities in [0, 1] of pairs of encoded images.
+    def compare(self, left: Sequence[bytes], right: Sequence[bytes]) -> list[Comparison]:
+        """What the model says of pairs of encoded images.
 
         Args:
             left: n encoded images, made canonical by `components.canonical_image`.
@@ -46,4 +66,5 @@ class Predictor:
         if len(left) != len(right):
             raise ValueError(f"{len(left)} left images for {len(right)} right ones")
         answer = self._compare(left=self._constant(list(left)), right=self._constant(list(right)))
-        return [float(s) for s in answer["similarity"].numpy()]
+        columns = (answer[name].numpy().tolist() for name in Comparison._fields)
+        return [Comparison(*row) for row in zip(*columns, strict=True)]

@@ -1,4 +1,4 @@
-"""Exports the trained network with its preprocessing as one SavedModel."""
+"""Exports the trained network with its preprocessing and support set as one SavedModel."""
 
 from __future__ import annotations
 
@@ -7,22 +7,40 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from components import features
+from trainer.calibration import Thresholds
+from trainer.freezing import freeze
 from trainer.input import parse_pixels
+from trainer.safe_pixels import safe_pixels
 from trainer.siamese import Siamese
+from trainer.support_set import SupportSet
 
 
 class ServedModel(tf.Module):
     """What is served: encoded image bytes in, answers out; preprocessing is inside.
 
-    Signatures, all on batches:
-        serving_default: `left`, `right` string [n] to `similarity` float32 [n] in [0, 1].
-        embed: `image` string [n] to `embedding` float32 [n, d].
+    Signatures, all on batches; images are JPEG, PNG, BMP or GIF of any size:
+        serving_default: `left`, `right` string [n] to `similarity` float32 [n] in [0, 1], `same`
+            bool [n] by the calibrated threshold, `valid` bool [n].
+        embed: `image` string [n] to `embedding` float32 [n, d], `valid` bool [n].
+        classify: `image` string [n] to `classes` string [n, c], the support set's, best first;
+            `scores` float32 [n, c] in [-1, 1], theirs; `label` string [n], the best; `known` bool
+            [n], whether the image is one of them by the calibrated threshold; `nearest` string
+            [n, k], the files of the nearest support images; `valid` bool [n].
         evaluate: `examples`, string [n] of serialized plain pairs, to `similarity` float32 [n].
+
+    An image that is too large or cannot be decoded is not `valid`: its numbers are NaN, its
+    verdicts false and its strings empty; the others of its batch are answered as without it.
+
+    EXIF rotation is not applied: images are to be canonical (`components.canonical_image`), as the
+    training images were.
 
     Args:
         model: The trained network.
         preprocess: Encoded images, string [n], to serialized pixels, string [n]: Transform's graph.
         image_size: Height and width in pixels.
+        max_pixels: Height times width of the largest image that is decoded.
+        support: What `classify` goes by.
+        thresholds: Those of `same` and `known`.
         tracked: Whatever `preprocess` needs to be saved with it.
     """
 
@@ -31,14 +49,23 @@ class ServedModel(tf.Module):
         model: Siamese,
         preprocess: Callable[[tf.Tensor], tf.Tensor],
         image_size: int,
+        max_pixels: int,
+        support: SupportSet,
+        thresholds: Thresholds,
         tracked: object = None,
     ) -> None:
         super().__init__(name="siamese")
+        pixels = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
+        embedding = tf.TensorSpec([None, model.encoder.output_shape[-1]], tf.float32)
+        self._encoder = freeze(
+            lambda pixels: tf.cast(model.encoder(pixels, training=False), tf.float32), pixels
+        )
+        self._similarity = freeze(model.similarity, embedding, embedding)
         # Not the whole network: its optimizer's state would be saved too.
-        self._encoder, self._head = model.encoder, model.head
-        self._similarity = model.similarity
+        self._variables = [*self._encoder.variables, *self._similarity.variables]
         self._preprocess = preprocess
-        self._image_size = image_size
+        self._image_size, self._max_pixels = image_size, max_pixels
+        self._support, self._thresholds = support, thresholds
         self._tracked = tracked
 
     def save(self, directory: str) -> None:
@@ -47,6 +74,7 @@ class ServedModel(tf.Module):
         signatures = {
             "serving_default": self.compare.get_concrete_function(strings, strings),
             "embed": self.embed.get_concrete_function(strings),
+            "classify": self.classify.get_concrete_function(strings),
             "evaluate": self.evaluate.get_concrete_function(strings),
         }
         tf.saved_model.save(self, directory, signatures=signatures)
@@ -54,26 +82,54 @@ class ServedModel(tf.Module):
     @tf.function
     def compare(self, left: tf.Tensor, right: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `serving_default` signature."""
+        # Else sides of different lengths would be halved in the wrong place.
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.size(left), tf.size(right))]):
+            both = tf.concat([left, right], axis=0)
         # One encoder pass over both sides keeps the batch large.
-        both = self._encode(self._preprocess(tf.concat([left, right], axis=0)))
-        left_embedding, right_embedding = tf.split(both, 2)
-        return {"similarity": self._similarity(left_embedding, right_embedding)}
+        embeddings, valid = self._encode(both)
+        both_valid = tf.reduce_all(tf.split(valid, 2), axis=0)
+        similarity = _only(both_valid, self._similarity(*tf.split(embeddings, 2)))
+        return {
+            "similarity": similarity,
+            "same": similarity >= self._thresholds.same,
+            "valid": both_valid,
+        }
 
     @tf.function
     def embed(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `embed` signature."""
-        return {"embedding": self._encode(self._preprocess(image))}
+        embeddings, valid = self._encode(image)
+        return {"embedding": _only(valid, embeddings), "valid": valid}
+
+    @tf.function
+    def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The `classify` signature."""
+        embeddings, valid = self._encode(image)
+        answer = {k: _only(valid, v) for k, v in self._support.classify(embeddings).items()}
+        return {
+            **answer,
+            "label": answer["classes"][:, 0],
+            "known": answer["scores"][:, 0] >= self._thresholds.known,
+            "valid": valid,
+        }
 
     @tf.function
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `evaluate` signature: plain pairs, whose pixels are transformed already."""
         pair = {features.PIXELS: tf.io.FixedLenFeature([2], tf.string)}
-        pixels = tf.io.parse_example(examples, pair)[features.PIXELS]
-        embeddings = tf.reshape(
-            self._encode(tf.reshape(pixels, [-1])), [tf.shape(pixels)[0], 2, -1]
-        )
-        return {"similarity": self._similarity(embeddings[:, 0], embeddings[:, 1])}
+        serialized = tf.io.parse_example(examples, pair)[features.PIXELS]
+        sides = [parse_pixels(serialized[:, side], self._image_size) for side in (0, 1)]
+        embeddings = self._encoder(tf.cast(tf.concat(sides, axis=0), tf.float32))
+        return {"similarity": self._similarity(*tf.split(embeddings, 2))}
 
-    def _encode(self, serialized: tf.Tensor) -> tf.Tensor:
-        pixels = tf.cast(parse_pixels(serialized, self._image_size), tf.float32)
-        return self._encoder(pixels, training=False)
+    def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Embeddings float32 [n, d], and which are of valid images, bool [n]."""
+        pixels, valid = safe_pixels(images, self._preprocess, self._image_size, self._max_pixels)
+        return self._encoder(tf.cast(pixels, tf.float32)), valid
+
+
+def _only(valid: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+    """Answers [n, ...] with NaN, or the empty string, where they are not valid."""
+    nothing = tf.constant("" if answers.dtype == tf.string else float("nan"), answers.dtype)
+    rows = tf.reshape(valid, [-1, *[1] * (len(answers.shape) - 1)])
+    return tf.where(rows, answers, nothing)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 
@@ -29,6 +31,33 @@ def few_shot_accuracy(
     return _leave_one_out(query, query_labels)
 
 
+class ClassCentroids(NamedTuple):
+    """What a support set comes to.
+
+    Attributes:
+        centre: float64 [d], the mean of the classes' means.
+        classes: [c], in order.
+        centroids: float64 [c, d], of each class the mean of its centred and normalized embeddings.
+    """
+
+    centre: np.ndarray
+    classes: np.ndarray
+    centroids: np.ndarray
+
+
+def class_centroids(support: np.ndarray, support_labels: np.ndarray) -> ClassCentroids:
+    """The centroids of a support set, embeddings float [s, d] with labels [s]."""
+    centre = class_mean(support, support_labels)
+    classes, membership = np.unique(support_labels, return_inverse=True)
+    centroids = _means(normalize(support - centre), membership, len(classes))
+    return ClassCentroids(centre, classes, centroids)
+
+
+def centroid_distances(known: ClassCentroids, query: np.ndarray) -> np.ndarray:
+    """Squared distances float64 [q, c] of queries float [q, d], centred and normalized."""
+    return _squared_distances(normalize(query - known.centre), known.centroids)
+
+
 def nearest_centroid(
     support: np.ndarray, support_labels: np.ndarray, query: np.ndarray
 ) -> np.ndarray:
@@ -45,10 +74,8 @@ def nearest_centroid(
     Returns:
         Labels [q].
     """
-    centre = class_mean(support, support_labels)
-    classes, membership = np.unique(support_labels, return_inverse=True)
-    centroids = _means(normalize(support - centre), membership, len(classes))
-    return classes[np.argmin(_squared_distances(normalize(query - centre), centroids), axis=1)]
+    known = class_centroids(support, support_labels)
+    return known.classes[np.argmin(centroid_distances(known, query), axis=1)]
 
 
 def nearest_neighbour(

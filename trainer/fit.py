@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.baselines import frozen_encoder_accuracy, raw_pixel_accuracy
+from trainer.calibration import Thresholds, known_threshold, same_threshold
 from trainer.callbacks.best_epoch import BestEpoch
 from trainer.callbacks.epoch_seeds import EpochSeeds
 from trainer.callbacks.frozen_start import FrozenStart
@@ -45,12 +46,17 @@ class Trained(NamedTuple):
     Attributes:
         model: The network, with the weights that are kept.
         support: Training images, equally many of each class as far as it has them.
+        support_embeddings: float32 [s, d], theirs.
+        thresholds: Calibrated on the validation split.
         summary: `epochs`, `best_epoch` (from 1 on), `resumed_at` (epochs done before), `seconds`,
-            `parameters`, `baselines`, and `history` (a list for each figure).
+            `parameters`, `baselines`, `calibration` (the thresholds), and `history` (a list for
+            each figure).
     """
 
     model: Siamese
     support: Images
+    support_embeddings: np.ndarray
+    thresholds: Thresholds
     summary: dict[str, Any]
 
 
@@ -122,11 +128,15 @@ def train(
     history = _history(own / "training.csv")
     kept = best.epoch + 1 if settings.keep == "best" else None
     (own / "curves.png").write_bytes(draw_curves(history, kept, baselines))
-    _project(own / "tensorboard", embed, support, held)
+    embeddings = embed(support.pixels), embed(held.images.pixels)
+    _project(own / "tensorboard", embeddings, support, held.images)
+    thresholds = _calibrate(model, embeddings, support, held)
     shutil.rmtree(own / "resume", ignore_errors=True)
     return Trained(
         model,
         support,
+        embeddings[0],
+        thresholds,
         {
             "epochs": len(history["loss"]),
             "best_epoch": kept or len(history["loss"]),
@@ -134,6 +144,7 @@ def train(
             "seconds": round(sum(history["seconds"]), 1),
             "parameters": model.count_params(),
             "baselines": {name: value for name, value in baselines.items() if value == value},
+            "calibration": thresholds._asdict(),
             "history": history,
         },
     )
@@ -285,13 +296,25 @@ def _history(log: Path) -> dict[str, list[float]]:
 
 
 def _project(
-    folder: Path, embed: Callable[[np.ndarray], np.ndarray], support: Images, held: HeldOut
+    folder: Path, embeddings: tuple[np.ndarray, np.ndarray], support: Images, held_out: Images
 ) -> None:
-    pixels = np.concatenate([support.pixels, held.images.pixels])
     write_projector(
         folder,
-        embed(pixels),
-        pixels,
-        np.concatenate([support.labels, held.images.labels]),
-        ["train"] * len(support.pixels) + ["validation"] * len(held.images.pixels),
+        np.concatenate(embeddings),
+        np.concatenate([support.pixels, held_out.pixels]),
+        np.concatenate([support.labels, held_out.labels]),
+        ["train"] * len(support.pixels) + ["validation"] * len(held_out.pixels),
+    )
+
+
+def _calibrate(
+    model: Siamese, embeddings: tuple[np.ndarray, np.ndarray], support: Images, held: HeldOut
+) -> Thresholds:
+    known, validation = embeddings
+    similarities = keras.ops.convert_to_numpy(
+        model.similarity(validation[held.left], validation[held.right])
+    )
+    return Thresholds(
+        same=same_threshold(similarities, held.target),
+        known=known_threshold(known, support.labels, validation, held.images.labels),
     )

@@ -19,11 +19,13 @@ class Images(NamedTuple):
         pixels: uint8 [n, size, size, 3].
         labels: str [n], their classes.
         ids: bytes [n].
+        sources: bytes [n], their files, relative to the data root.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
     ids: list[bytes]
+    sources: list[bytes]
 
 
 class HeldOut(NamedTuple):
@@ -110,7 +112,7 @@ def _collect(
     files: Sequence[str], image_size: int, wanted: set[bytes] | None
 ) -> tuple[Images, list[int], list[int], list[int]]:
     place: dict[bytes, int] = {}
-    pixels, labels = [], []
+    pixels, labels, sources = [], [], []
     left: list[int] = []
     right: list[int] = []
     target: list[int] = []
@@ -123,6 +125,7 @@ def _collect(
             serialized = block[features.PIXELS].bytes_list.value[position]
             pixels.append(tf.io.parse_tensor(serialized, tf.uint8).numpy())
             labels.append(block[features.LABEL].bytes_list.value[position].decode())
+            sources.append(block[features.SOURCE].bytes_list.value[position])
         if wanted is not None:
             if len(place) == len(wanted):
                 break
@@ -132,7 +135,8 @@ def _collect(
         target += block[features.TARGET].int64_list.value
     shape = (len(pixels), image_size, image_size, 3)
     stacked = np.stack(pixels) if pixels else np.zeros(shape, "uint8")
-    return Images(stacked.reshape(shape), np.array(labels, str), list(place)), left, right, target
+    images = Images(stacked.reshape(shape), np.array(labels, str), list(place), sources)
+    return images, left, right, target
 
 
 def _read(files: Sequence[str]) -> Iterator[tuple[int, dict]]:

@@ -16,16 +16,19 @@ from trainer.export import ServedModel
 from trainer.fit import train
 from trainer.search_space import apply
 from trainer.settings import Model, Training
+from trainer.support_set import SupportSet
 from trainer.unfinished import unfinished_folder
+from trainer.warmup import write_warmup
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Train on the pair blocks and export the served model.
 
     Args:
-        fn_args: TFX's arguments. `custom_config` holds `image_size`, `unfinished` (the folder for
-            what is needed to go on after a kill) and, as JSON texts, the `model` and `training`
-            sections of the configuration; `hyperparameters`, if any, override these.
+        fn_args: TFX's arguments. `custom_config` holds `image_size`, `max_pixels` (of the largest
+            image that the served model decodes), `unfinished` (the folder for what is needed to go
+            on after a kill) and, as JSON texts, the `model` and `training` sections of the
+            configuration; `hyperparameters`, if any, override these.
     """
     custom = fn_args.custom_config
     model_settings = Model.model_validate_json(custom["model"])
@@ -50,9 +53,16 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     def preprocess(images: tf.Tensor) -> tf.Tensor:
         return layer({features.IMAGE: images[:, None]})[features.PIXELS][:, 0]
 
-    ServedModel(trained.model, preprocess, image_size, tracked=layer).save(
-        fn_args.serving_model_dir
-    )
+    ServedModel(
+        trained.model,
+        preprocess,
+        image_size,
+        int(custom["max_pixels"]),
+        SupportSet(trained.support_embeddings, trained.support.labels, trained.support.sources),
+        trained.thresholds,
+        tracked=layer,
+    ).save(fn_args.serving_model_dir)
+    write_warmup(fn_args.serving_model_dir, image_size)
     _publish(folder, fn_args.model_run_dir)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, "training.json"), "w") as file:
         json.dump({**trained.summary, "hyperparameters": hyperparameters}, file, indent=2)

@@ -1,12 +1,23 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from encoded_images import bmp_bomb, encode, gif_bomb, gif_frame_bomb, jpeg_bomb, png_bomb
 
 from components import features
 from components.preprocessing import decode_and_resize
+from trainer import export, freezing
+from trainer.calibration import Thresholds
 from trainer.export import ServedModel
+from trainer.few_shot import nearest_centroid
 from trainer.settings import Model, Training
 from trainer.siamese import Siamese
+from trainer.support_set import SupportSet
+
+LABELS = np.array(["nut", "screw", "bölt"] * 3)
+SOURCES = [b"%d.png" % i for i in range(8)] + [b"\xff.png"]
+KNOWN = 0.6
 
 
 def images(count):
@@ -14,18 +25,45 @@ def images(count):
     return pixels, [tf.io.encode_png(p).numpy() for p in pixels]
 
 
+def preprocess(encoded):
+    return tf.map_fn(
+        lambda one: tf.io.serialize_tensor(decode_and_resize(one, 16, "cubic")), encoded
+    )
+
+
+def support_embeddings(model):
+    return np.asarray(model(images(9)[0]))
+
+
+def even_point(model):
+    """A similarity that half of the pairs of `images(40)` have."""
+    z = model(images(40)[0])
+    return float(np.median(model.similarity(z[:20], z[20:])))
+
+
+def served_model(model):
+    support = SupportSet(support_embeddings(model), LABELS, SOURCES)
+    thresholds = Thresholds(even_point(model), KNOWN)
+    return ServedModel(model, preprocess, 16, 5000, support, thresholds)
+
+
 @pytest.fixture(scope="module")
 def exported(tiny_backbone, tmp_path_factory):
     model = Siamese(Model(backbone=tiny_backbone, embedding_size=6), Training(), 16)
-
-    def preprocess(encoded):
-        return tf.map_fn(
-            lambda one: tf.io.serialize_tensor(decode_and_resize(one, 16, "cubic")), encoded
-        )
-
     directory = str(tmp_path_factory.mktemp("served") / "1")
-    ServedModel(model, preprocess, 16).save(directory)
+    served_model(model).save(directory)
     return model, directory
+
+
+@functools.cache
+def load(directory):
+    return tf.saved_model.load(directory)
+
+
+def ask(directory, signature, **inputs):
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    answer = load(directory).signatures[signature](**tensors)
+    return {name: value.numpy() for name, value in answer.items()}
 
 
 def test_serves_what_the_network_says(exported):
@@ -63,3 +101,138 @@ def test_evaluates_plain_pairs(exported):
     answer = loaded.signatures["evaluate"](examples=tf.constant([pair, pair]))["similarity"]
     expected = float(model.similarity(z[:1], z[1:])[0])
     np.testing.assert_allclose(answer, [expected, expected], rtol=1e-4)
+
+
+def test_same_is_told_by_the_threshold(exported):
+    model, directory = exported
+    _, encoded = images(40)
+    answer = ask(directory, "serving_default", left=encoded[:20], right=encoded[20:])
+    np.testing.assert_array_equal(answer["same"], answer["similarity"] >= even_point(model))
+    assert answer["same"].sum() == 10
+
+
+def test_sides_must_be_equally_many(exported):
+    _, encoded = images(4)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ask(exported[1], "serving_default", left=encoded[:3], right=encoded[3:])
+
+
+def test_classifies_by_simpleshot(exported):
+    model, directory = exported
+    pixels, encoded = images(30)
+    answer = ask(directory, "classify", image=encoded)
+    z = np.asarray(model(pixels))
+    expected = nearest_centroid(support_embeddings(model), LABELS, z)
+    assert [label.decode() for label in answer["label"]] == expected.tolist()
+    assert len(set(expected)) > 1
+    np.testing.assert_array_equal(answer["classes"][:, 0], answer["label"])
+    assert {frozenset(row) for row in answer["classes"].tolist()} == {
+        frozenset(label.encode() for label in LABELS)
+    }
+    assert (np.diff(answer["scores"]) <= 0).all()
+    np.testing.assert_array_equal(answer["known"], answer["scores"][:, 0] >= np.float32(KNOWN))
+    assert 0 < answer["known"].sum() < 30
+
+
+def test_scores_and_evidence_by_the_formula(exported):
+    model, directory = exported
+    pixels, encoded = images(3)
+    answer = ask(directory, "classify", image=encoded)
+    support = support_embeddings(model)
+    means = {label: support[label == LABELS].mean(0) for label in set(LABELS)}
+    centre = np.mean(list(means.values()), axis=0)
+
+    def normal(x):
+        return (x - centre) / np.linalg.norm(x - centre, axis=-1, keepdims=True)
+
+    rows, queries = normal(support), normal(np.asarray(model(pixels)))
+    for i, query in enumerate(queries):
+        for name, score in zip(answer["classes"][i], answer["scores"][i], strict=True):
+            centroid = rows[name.decode() == LABELS].mean(0)
+            assert score == pytest.approx(1 - np.sum((query - centroid) ** 2) / 2, abs=1e-5)
+        nearest = np.argsort(-(rows @ query))[:5]
+        assert answer["nearest"][i].tolist() == [SOURCES[j] for j in nearest]
+
+
+def test_bad_images_cost_the_others_nothing(exported):
+    _, directory = exported
+    good = [encode("PNG"), encode("JPEG"), encode("BMP", 50, 60), encode("GIF", 20, 20)]
+    bad = [
+        encode("JPEG")[:-300],
+        b"junk",
+        b"",
+        png_bomb(),
+        bmp_bomb(),
+        gif_bomb(),
+        gif_frame_bomb(),
+        jpeg_bomb(),
+    ]
+    batch = [good[0], *bad, *good[1:]]
+    valid = np.array([image in good for image in batch])
+    empty = {"label": b"", "known": False, "same": False, "classes": b"", "nearest": b""}
+    for signature, inputs in (
+        ("serving_default", lambda some: {"left": some, "right": [good[0]] * len(some)}),
+        ("serving_default", lambda some: {"left": [good[0]] * len(some), "right": some}),
+        ("embed", lambda some: {"image": some}),
+        ("classify", lambda some: {"image": some}),
+    ):
+        together = ask(directory, signature, **inputs(batch))
+        np.testing.assert_array_equal(together.pop("valid"), valid)
+        for image, *answers in zip(batch, *together.values(), strict=True):
+            alone = ask(directory, signature, **inputs([image])) if image in good else None
+            for name, answer in zip(together, answers, strict=True):
+                if alone:
+                    np.testing.assert_array_equal(answer, alone[name][0])
+                elif name in empty:
+                    assert set(np.ravel(answer).tolist()) == {empty[name]}
+                else:
+                    assert np.isnan(answer).all()
+
+
+def test_a_session_answers_the_same(exported):
+    _, directory = exported
+    batch = [encode("PNG"), b"junk", encode("JPEG")]
+    expected = ask(directory, "classify", image=batch)
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], directory)
+        signature = graph.signature_def["classify"]
+        outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
+        answer = session.run(outputs, {signature.inputs["image"].name: batch})
+    for name, value in expected.items():
+        np.testing.assert_array_equal(answer[name], value)
+
+
+def test_weights_are_constants(exported):
+    _, directory = exported
+    names = [name for name, _ in tf.train.list_variables(f"{directory}/variables/variables")]
+    assert names == ["_CHECKPOINTABLE_OBJECT_GRAPH"]
+    assert _operations(directory).isdisjoint({"VarHandleOp", "ReadVariableOp"})
+
+
+def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_path, monkeypatch):
+    model, directory = exported
+    monkeypatch.setattr(export, "freeze", lambda *a: freezing.freeze(*a, most_bytes=10))
+    served_model(model).save(str(tmp_path))
+    assert "ReadVariableOp" in _operations(str(tmp_path))
+    _, encoded = images(6)
+    for signature, inputs in (
+        ("serving_default", {"left": encoded[:3], "right": encoded[3:]}),
+        ("classify", {"image": encoded}),
+    ):
+        frozen, other = (ask(d, signature, **inputs) for d in (directory, str(tmp_path)))
+        assert frozen.keys() == other.keys()
+        for name, value in frozen.items():
+            if value.dtype == np.float32:
+                np.testing.assert_allclose(value, other[name], rtol=1e-5, atol=1e-6)
+            else:
+                np.testing.assert_array_equal(value, other[name])
+
+
+def _operations(directory):
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    with open(f"{directory}/saved_model.pb", "rb") as file:
+        [meta] = SavedModel.FromString(file.read()).meta_graphs
+    functions = meta.graph_def.library.function
+    nodes = [*meta.graph_def.node, *(node for f in functions for node in f.node_def)]
+    return {node.op for node in nodes}

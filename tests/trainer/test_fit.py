@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from pair_files import write_splits
 
+from trainer.calibration import known_threshold, same_threshold
 from trainer.errors import TrainingError
 from trainer.fit import embedder, train
+from trainer.images import held_out
 from trainer.settings import Augmentation, Model, Training
 
 
@@ -96,7 +98,6 @@ def test_the_best_epochs_weights_are_kept(data, tiny_backbone, tmp_path):
 
 def test_figures_are_those_of_the_weights_that_are_kept(data, tiny_backbone, tmp_path):
     from trainer.callbacks.validation import Validation
-    from trainer.images import held_out
 
     trained = fit(data, tiny_backbone, tmp_path / "v", epochs=4, learning_rate=0.3)
     validation = Validation(
@@ -108,6 +109,23 @@ def test_figures_are_those_of_the_weights_that_are_kept(data, tiny_backbone, tmp
     judged = validation.judge()
     assert judged["val_auc"] == pytest.approx(history["val_auc"][kept])
     assert judged["val_accuracy"] == pytest.approx(history["val_accuracy"][kept])
+
+
+def test_support_and_thresholds_are_of_the_weights_that_are_kept(data, tiny_backbone, tmp_path):
+    trained = fit(data, tiny_backbone, tmp_path / "c", epochs=4, learning_rate=0.3)
+    embed = embedder(trained.model)
+    np.testing.assert_allclose(
+        trained.support_embeddings, embed(trained.support.pixels), rtol=1e-5, atol=1e-6
+    )
+    held = held_out([str(data / "validation.gz")], 16)
+    z = embed(held.images.pixels)
+    similarities = np.asarray(trained.model.similarity(z[held.left], z[held.right]))
+    same, known = trained.thresholds
+    assert same == pytest.approx(same_threshold(similarities, held.target), rel=1e-4)
+    support = trained.support_embeddings, trained.support.labels
+    assert known == pytest.approx(known_threshold(*support, z, held.images.labels), abs=1e-4)
+    assert known > -1
+    assert trained.summary["calibration"] == {"same": same, "known": known}
 
 
 def test_patience_ends_it_early(data, tiny_backbone, tmp_path):

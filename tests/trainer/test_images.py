@@ -23,6 +23,9 @@ def test_held_out_images_come_once_and_keep_their_pairs(tmp_path):
     images, left, right, target = held_out(validation, 16)
     assert images.pixels.shape == (18, 16, 16, 3)
     assert len(set(images.ids)) == 18
+    assert len(set(images.sources)) == 18
+    for label, source in zip(images.labels, images.sources, strict=True):
+        assert source.startswith(f"{label}/10".encode())
     assert len(left) == scan(validation).pairs
     np.testing.assert_array_equal(images.labels[left] == images.labels[right], target == 1)
 
