@@ -17,6 +17,8 @@ def main() -> int:
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
         )
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        # It tells of each message that can't be parsed at length, and clients can send many.
+        logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
 
         from serving.embedded.listeners import listen
         from serving.embedded.settings import read_settings

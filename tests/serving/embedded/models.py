@@ -7,7 +7,11 @@ writes those of the conformance suite, so that any server can be started on `FOL
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import tensorflow as tf
@@ -23,21 +27,13 @@ STRINGS = tf.TensorSpec([None], tf.string)
 class Probe(tf.Module):
     """A signature for each thing to be asked; half_plus_two by default."""
 
-    def __init__(self, version: int, ballast: int = 0):
+    def __init__(self):
         super().__init__()
         self.two = tf.Variable(2.0)
-        self.version = tf.Variable(version, dtype=tf.int64)
-        # Memory that is missed when it isn't given back; variables aren't compressed.
-        self.ballast = tf.Variable(tf.ones([ballast, 2**18]), trainable=False)
 
     @tf.function(input_signature=[FLOATS])
     def half_plus_two(self, x):
         return {"y": x / 2 + self.two}
-
-    @tf.function(input_signature=[FLOATS])
-    def which(self, x):
-        used = tf.reduce_sum(self.ballast[:1, :1])
-        return {"version": tf.fill(tf.shape(x), self.version), "kept": x + 0 * used}
 
     @tf.function(input_signature=[FLOATS, FLOATS])
     def two_inputs(self, a, b):
@@ -107,18 +103,66 @@ class Probe(tf.Module):
         return tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([], tf.float32)})["x"]
 
 
-def write_probe(folder: Path, version: int, ballast: int = 0) -> Path:
-    """Write a version of the probe.
+class Counter(tf.Module):
+    """Tells its version.
 
     Args:
-        folder: The model's base path.
-        version: Which `which` tells.
-        ballast: Megabytes of variables.
+        version: What is told.
+        ballast: Megabytes of variables, whose memory is missed when it isn't given back.
     """
-    probe, path = Probe(version, ballast), folder / str(version)
-    names = "which two_inputs text image inverse outer matrix scalar dtypes spin classify regress"
+
+    def __init__(self, version: int, ballast: int = 0):
+        super().__init__()
+        self.version = tf.Variable(version, dtype=tf.int64)
+        self.ballast = tf.Variable(tf.ones([ballast + 1, 2**18]))
+
+    @tf.function(input_signature=[FLOATS])
+    def which(self, x):
+        used = tf.cast(tf.reduce_sum(self.ballast[:, :1]), tf.int64)
+        return {"version": tf.fill(tf.shape(x), self.version + 0 * used)}
+
+
+def write_counter(path: Path, version: int, ballast: int = 0) -> Path:
+    """Write a Counter as a SavedModel."""
+    counter = Counter(version, ballast)
+    tf.saved_model.save(counter, str(path), {"serving_default": counter.which})
+    return path
+
+
+@functools.lru_cache
+def _counter(version: int, ballast: int) -> Path:
+    """A Counter to copy: to export one takes much longer."""
+    folder = Path(tempfile.mkdtemp(prefix="counter-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return write_counter(folder / "model", version, ballast)
+
+
+def publish(base: Path, version: int, ballast: int = 0, **changes: bytes) -> Path:
+    """Put a version of a Counter into a model's folder at once, as a pusher does.
+
+    Args:
+        base: The model's folder.
+        version: Which the model tells.
+        ballast: Megabytes of variables.
+        changes: Contents of files in the version, with / as __ and . as _dot_ in their names.
+    """
+    staged = base.with_name(f"{base.name}-{version}")
+    shutil.copytree(_counter(version, ballast), staged)
+    for name, content in changes.items():
+        file = staged / name.replace("__", "/").replace("_dot_", ".")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    base.mkdir(exist_ok=True)
+    return staged.rename(base / str(version))
+
+
+def write_probe(folder: Path) -> Path:
+    """Write the probe as the only version, 1, of a model with the base path `folder`."""
+    probe, path = Probe(), folder / "1"
+    names = "two_inputs text image inverse outer matrix scalar dtypes spin classify regress"
     signatures = {name: getattr(probe, name) for name in names.split()}
-    tf.saved_model.save(probe, str(path), {"serving_default": probe.half_plus_two, **signatures})
+    signatures["serving_default"] = probe.half_plus_two
+    tf.saved_model.save(probe, str(path), signatures)
     # TensorFlow 2 exports each signature as one to predict with; servers go by this.
     file = path / "saved_model.pb"
     saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
@@ -130,4 +174,4 @@ def write_probe(folder: Path, version: int, ballast: int = 0) -> Path:
 
 
 if __name__ == "__main__":
-    write_probe(Path(sys.argv[1]) / "probe", 1)
+    write_probe(Path(sys.argv[1]) / "probe")
