@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from types import FrameType
 
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,7 +24,7 @@ from serving.embedded.model import Pace
 from serving.embedded.options import Options, UsageError
 from serving.embedded.rest import RestApi
 from serving.embedded.servable import LoadSettings, Servable
-from serving.embedded.services import ModelService, PredictionService
+from serving.embedded.services import ModelService, PredictionService, Running
 from serving.embedded.settings import Settings
 from serving.embedded.statuses import Status
 from serving.embedded.warmup import warm_up
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 # TensorFlow Serving names its services without their package in health checks.
 _HEALTH_NAMES = ("", *_SERVICES, "PredictionService", "ModelService")
+# For calls that have arrived and aren't counted yet, and for answers that are on their way.
+_SETTLE_SECONDS = 0.1
 
 
 def serve(options: Options, settings: Settings, listeners: Listeners) -> None:
@@ -60,6 +63,7 @@ class _Server:
         self._listeners = listeners
         self._stop = threading.Event()
         self._stopping = False
+        self._running = Running()
         metrics = Metrics()
         self._batcher = (
             None if settings.batching is None else Batcher(settings.batching, metrics.batch)
@@ -87,10 +91,10 @@ class _Server:
         self._api = RestApi(inference, self._catalogue, metrics, settings.metrics_path)
         server = listeners.grpc
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(inference), server
+            PredictionService(inference, self._running), server
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelService(self._catalogue), server
+            ModelService(self._catalogue, self._running), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -126,10 +130,13 @@ class _Server:
         grace = self._options.shutdown_grace_seconds
         self._stopping = True
         self._tell_health()
-        stopped = self._listeners.grpc.stop(grace)
+        self._listeners.grpc.stop(grace)  # takes no more calls, and goes on with those it has
         if self._listeners.http is not None:
             self._listeners.http.stop(grace)
-        stopped.wait()
+        time.sleep(_SETTLE_SECONDS)
+        self._running.wait_until_none(grace)
+        time.sleep(_SETTLE_SECONDS)
+        self._listeners.grpc.stop(0).wait()
         self._catalogue.stop(timeout=5)
         if self._batcher is not None:
             self._batcher.stop()

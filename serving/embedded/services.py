@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -23,13 +25,43 @@ from serving.embedded.statuses import Status, invalid_argument
 log = logging.getLogger(__name__)
 
 
+class Running:
+    """Counts the calls that are being answered.
+
+    A server that stops waits for these only: a client that watches the health would otherwise keep
+    it until the grace is over.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._calls = 0
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """Count a call while it is answered."""
+        with self._changed:
+            self._calls += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._calls -= 1
+                self._changed.notify_all()
+
+    def wait_until_none(self, timeout: float) -> None:
+        """Wait until all are answered, for `timeout` seconds at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._calls, timeout)
+
+
 def _answered(method: Callable) -> Callable:
     """Turn what a method raises into the call's status."""
 
     @functools.wraps(method)
     def answer(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
         try:
-            return method(self, request, context)
+            with self.running.one():
+                return method(self, request, context)
         except Status as e:
             context.abort(e.code, e.message)
         except MemoryError:
@@ -50,10 +82,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     Args:
         inference: Answers the requests.
+        running: Told of each call.
     """
 
-    def __init__(self, inference: Inference) -> None:
+    def __init__(self, inference: Inference, running: Running) -> None:
         self._inference = inference
+        self.running = running
 
     @_answered
     def Predict(self, request, context):
@@ -86,10 +120,12 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     Args:
         catalogue: The models.
+        running: Told of each call.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, running: Running) -> None:
         self._catalogue = catalogue
+        self.running = running
 
     @_answered
     def GetModelStatus(self, request, context):

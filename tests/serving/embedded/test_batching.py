@@ -229,7 +229,9 @@ def test_no_rows(start):
 
 
 def test_bytes_of_any_length(start, pool):
-    queue, _ = start(lambda inputs: {"y": inputs["x"]}, batch_timeout_micros=NEVER, max_batch_size=2)
+    queue, _ = start(
+        lambda inputs: {"y": inputs["x"]}, batch_timeout_micros=NEVER, max_batch_size=2
+    )
     given = [np.array([b"a" * n], object) for n in (1, 1000)]
     answers = [pool.submit(queue.run, {"x": each}, Deadline(30)) for each in given]
     assert [each.result(30)["y"].tolist() for each in answers] == [each.tolist() for each in given]

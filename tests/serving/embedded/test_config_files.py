@@ -59,7 +59,10 @@ def test_batching_defaults(file):
         ("max_batch_size: 1", 'Expected "{"'),
         ("max_batch_size { value: 0 }", "max_batch_size is 0, and must be at least 1"),
         ("max_batch_size { value: 4 } allowed_batch_sizes: 2", "must equal max_batch_size, 4"),
-        ("max_batch_size { value: 4 } allowed_batch_sizes: [4, 2]", "must be positive and increase"),
+        (
+            "max_batch_size { value: 4 } allowed_batch_sizes: [4, 2]",
+            "must be positive and increase",
+        ),
         ("max_execution_batch_size { value: 4 }", "needs enable_large_batch_splitting"),
         (
             "max_batch_size { value: 4 } enable_large_batch_splitting { value: true } "
@@ -107,7 +110,8 @@ def test_tls_that_is_refused(file, text, message):
 
 
 def test_models(file):
-    config = read_model_config(file("""
+    config = read_model_config(
+        file("""
         model_config_list {
           config {
             name: "m" base_path: "/models/m" model_platform: "tensorflow"
@@ -115,7 +119,8 @@ def test_models(file):
             version_labels { key: "stable" value: 1 }
           }
         }
-    """))
+    """)
+    )
     (model,) = config.model_config_list.config
     assert list(model.model_version_policy.specific.versions) == [1, 2]
     assert dict(model.version_labels) == {"stable": 1}

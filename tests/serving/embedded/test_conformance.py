@@ -162,9 +162,7 @@ class TestPredict:
     def test_another_dtype_or_shape(self, client):
         refused(lambda: client.predict(x=np.int32([1])), CODE.INVALID_ARGUMENT)
         refused(lambda: client.predict(x=[b"1"]), CODE.INVALID_ARGUMENT)
-        refused(
-            lambda: client.predict(signature="matrix", rows=[1.0]), CODE.INVALID_ARGUMENT
-        )
+        refused(lambda: client.predict(signature="matrix", rows=[1.0]), CODE.INVALID_ARGUMENT)
 
     def test_what_the_model_refuses(self, client):
         refused(

@@ -45,8 +45,7 @@ def code_of(call):
     try:
         call()
     except grpc.RpcError as e:
-        assert e.details()
-        return e.code()
+        return e.code() if e.details() else None
     return CODE.OK
 
 
@@ -216,7 +215,11 @@ class TestRest:
 
     def test_clients_that_leave(self, probe_server):
         host, port = probe_server.rest.split(":")
-        for part in (b"", b"GET", b"POST /v1/models/probe:predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"):
+        for part in (
+            b"",
+            b"GET",
+            b"POST /v1/models/probe:predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
+        ):
             for _ in range(20):
                 with socket.create_connection((host, int(port)), timeout=30) as connection:
                     connection.sendall(part)
