@@ -1,0 +1,39 @@
+"""Runs the server: `python -m serving.embedded`."""
+
+import logging
+import os
+import sys
+
+from serving.embedded.options import UsageError, parse_options
+
+
+def main() -> int:
+    """Serve as the command line says, and return the exit code."""
+    try:
+        options = parse_options(sys.argv[1:])
+        # Before TensorFlow is imported: its own notices would bury ours.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+        )
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        # It tells of each message that can't be parsed at length, and clients can send many.
+        logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
+
+        from serving.embedded.listeners import listen
+        from serving.embedded.settings import read_settings
+
+        settings = read_settings(options)
+        listeners = listen(options, settings.tls)
+
+        from serving.embedded.server import serve  # with TensorFlow
+
+        serve(options, settings, listeners)
+    except UsageError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

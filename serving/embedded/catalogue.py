@@ -1,0 +1,245 @@
+"""All models that are served, and which one a request means."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import model_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving.embedded.model import Model, Pace, VersionStatus
+from serving.embedded.servable import Servable
+from serving.embedded.statuses import Status, failed_precondition, invalid_argument, not_found
+from serving.embedded.version_policy import check_policy
+
+log = logging.getLogger(__name__)
+
+
+class Catalogue:
+    """The models by name, and the labels of their versions.
+
+    Args:
+        load: Loads and warms up a version: model name, version, path.
+        pace: How often folders are searched and loads tried.
+        labels_may_wait: Whether a new label may name a version that isn't available yet.
+        on_change: Called after each change of what can be asked.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str, int, str], Servable],
+        pace: Pace,
+        labels_may_wait: bool = False,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._load = load
+        self._pace = pace
+        self._labels_may_wait = labels_may_wait
+        self._on_change = on_change
+        self._changing = threading.Lock()
+        self._models: dict[str, Model] = {}
+        self._labels: dict[str, dict[str, int]] = {}
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a model of that name, loaded or not."""
+        return name in self._models
+
+    @property
+    def ready(self) -> bool:
+        """Whether each model has a version that takes requests."""
+        return all(model.is_available() for model in list(self._models.values()))
+
+    @contextlib.contextmanager
+    def use(self, spec: model_pb2.ModelSpec) -> Iterator[tuple[int, Servable]]:
+        """Hold the version that a request means while it is answered.
+
+        Args:
+            spec: Name, and a version, a label or neither, which is the newest version.
+
+        Raises:
+            Status: INVALID_ARGUMENT: no name, or an unknown label. NOT_FOUND.
+        """
+        if not spec.name:
+            raise invalid_argument("ModelSpec has no name specified.")
+        kind = spec.WhichOneof("version_choice")
+        number = spec.version.value if kind == "version" else None
+        if kind == "version_label" and spec.version_label:
+            number = self._labels.get(spec.name, {}).get(spec.version_label)
+            if number is None:
+                raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
+        model = self._models.get(spec.name)
+        if model is None:
+            request = f"Latest({spec.name})"
+            if number is not None:
+                request = f"Specific({spec.name}, {number})"
+            raise not_found(f"Servable not found for request: {request}")
+        with model.use(number) as (version, servable):
+            yield version, servable
+
+    def statuses(self, spec: model_pb2.ModelSpec) -> list[VersionStatus]:
+        """What is told of a model's versions.
+
+        Args:
+            spec: Name, and a version or neither; a label is ignored.
+
+        Raises:
+            Status: INVALID_ARGUMENT: no name. NOT_FOUND.
+        """
+        if not spec.name:
+            raise invalid_argument("Missing ModelSpec")
+        model = self._models.get(spec.name)
+        statuses = [] if model is None else model.statuses()
+        asked = spec.name
+        if spec.WhichOneof("version_choice") == "version":
+            statuses = [each for each in statuses if each.number == spec.version.value]
+            asked = f"{spec.name} version {spec.version.value}"
+        if not statuses and (model is None or asked != spec.name):
+            raise not_found(f"Could not find any versions of model {asked}")
+        return statuses
+
+    def configure(self, config: model_server_config_pb2.ModelServerConfig) -> list[Model]:
+        """Serve the models of a configuration, and no others; doesn't wait for them.
+
+        Args:
+            config: Replaces the whole of the last one, but for labels (see `set_labels`).
+
+        Returns:
+            The models that are new.
+
+        Raises:
+            Status: INVALID_ARGUMENT or NOT_FOUND: the configuration is refused as a whole, and
+                what was served goes on being served.
+        """
+        configs = _checked(config)
+        with self._changing:
+            new = []
+            for each in configs:
+                model = self._models.get(each.name)
+                if model is not None and model.config.base_path == each.base_path:
+                    model.reconfigure(each)
+                    continue
+                fresh = Model(each, self._load, self._pace, self._on_change)
+                fresh.start()
+                new.append(fresh)
+                if model is None:
+                    self._models[each.name] = fresh
+                else:
+                    self._replace_when_settled(model, fresh)
+            names = {each.name for each in configs}
+            for name in self._models.keys() - names:
+                removed = self._models.pop(name)
+                self._labels.pop(name, None)
+                threading.Thread(target=removed.stop, daemon=True).start()
+        self._on_change()
+        return new
+
+    def set_labels(self, config: model_server_config_pb2.ModelServerConfig) -> None:
+        """Give versions the labels of a configuration, or leave all as they are.
+
+        Raises:
+            Status: FAILED_PRECONDITION: a labelled version isn't available.
+        """
+        labels = {}
+        for each in config.model_config_list.config:
+            model = self._models.get(each.name)
+            held = self._labels.get(each.name, {})
+            for label, number in each.version_labels.items():
+                may_wait = self._labels_may_wait and label not in held
+                if held.get(label) == number or may_wait:
+                    continue
+                if model is None or not model.is_available(number):
+                    raise failed_precondition(
+                        f"Request to assign label to version {number} of model {each.name}, "
+                        "which is not currently available for inference"
+                    )
+            labels[each.name] = dict(each.version_labels)
+        self._labels = labels
+
+    def reload(
+        self, config: model_server_config_pb2.ModelServerConfig, timeout: float | None
+    ) -> None:
+        """Serve other models, and wait for those that are new.
+
+        Raises:
+            Status: What `configure` and `set_labels` raise. UNKNOWN: a new model can't be loaded.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        errors = []
+        for model in self.configure(config):
+            left = None if end is None else max(0.0, end - time.monotonic())
+            error = model.wait_until_settled(left)
+            if error is not None:
+                errors.append(f"{{name: {model.name}}} due to error: {error.message}")
+        if errors:
+            raise Status(
+                grpc.StatusCode.UNKNOWN,
+                f"{len(errors)} servable(s) did not become available: {{{', '.join(errors)}}}",
+            )
+        self.set_labels(config)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Unload all models once their requests are finished."""
+        with self._changing:
+            models = list(self._models.values())
+            self._models = {}
+        stoppers = [threading.Thread(target=m.stop, args=(timeout,), daemon=True) for m in models]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join(timeout)
+
+    def _replace_when_settled(self, old: Model, fresh: Model) -> None:
+        # Another folder: its model takes over once it can, so that no request is lost.
+        def replace() -> None:
+            while fresh.wait_until_settled(None) is not None:
+                time.sleep(0.1)
+                if self._models.get(old.name) is not old:  # configured anew meanwhile
+                    fresh.stop()
+                    return
+            with self._changing:
+                taken = self._models.get(old.name) is old
+                if taken:
+                    self._models[old.name] = fresh
+            (old if taken else fresh).stop()
+            self._on_change()
+
+        threading.Thread(target=replace, name=f"replace {old.name}", daemon=True).start()
+
+
+def _checked(
+    config: model_server_config_pb2.ModelServerConfig,
+) -> list[model_server_config_pb2.ModelConfig]:
+    if config.WhichOneof("config") == "custom_model_config":
+        raise invalid_argument("custom_model_config isn't supported: use model_config_list")
+    configs = list(config.model_config_list.config)
+    names = set()
+    for each in configs:
+        if not each.name:
+            raise invalid_argument("A model of model_config_list has no name")
+        if each.name in names:
+            raise invalid_argument(f"Illegal to list model {each.name} multiple times")
+        names.add(each.name)
+        if each.model_platform not in ("", "tensorflow"):
+            raise invalid_argument(
+                f"Model {each.name}: model_platform is '{each.model_platform}', and only "
+                "'tensorflow' is supported"
+            )
+        is_uri = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", each.base_path)
+        if not (is_uri or os.path.isabs(each.base_path)):
+            raise invalid_argument(
+                f"Expected model {each.name} to have an absolute path or URI; got "
+                f"base_path()={each.base_path}"
+            )
+        check_policy(each.model_version_policy, each.name)
+    for each in configs:
+        if not tf.io.gfile.isdir(each.base_path):
+            raise not_found(f"Could not find base path {each.base_path} for servable {each.name}")
+    return configs

@@ -1,0 +1,96 @@
+"""Turns a loaded model's variables into constants, so that TensorFlow can fold and fuse them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from serving.embedded.statuses import failed_precondition
+
+log = logging.getLogger(__name__)
+
+# A graph is a proto, and those end at 2 GB; nor shall a large model be in memory twice.
+_MOST_BYTES = 2**30
+# Whatever changes a variable while a signature runs.
+_WRITERS = ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply", "ResourceStrided")
+
+
+def freeze(
+    session: tf.compat.v1.Session, inputs: Sequence[str], outputs: Sequence[str]
+) -> tf.compat.v1.GraphDef | None:
+    """Make the part of a graph that the signatures use, with constants for its variables.
+
+    Args:
+        session: Holds the model, with its variables restored.
+        inputs: Tensors that are fed, such as `serving_default_x:0`.
+        outputs: Tensors that are fetched.
+
+    Returns:
+        The graph, in which those tensors keep their names; None if the model must stay as it is,
+        since a signature changes a variable, uses tables, or the variables are too large.
+
+    Raises:
+        Status: FAILED_PRECONDITION: a signature reads a variable that was never restored.
+    """
+    ends = sorted({tensor.split(":")[0] for tensor in (*inputs, *outputs)})
+    graph_def = tf.compat.v1.graph_util.extract_sub_graph(session.graph.as_graph_def(), ends)
+    if any(op.startswith(_WRITERS) for op in _operations(graph_def)):
+        return None
+    operations = [session.graph.get_operation_by_name(node.name) for node in graph_def.node]
+    _check_restored(session, [each for each in operations if each.type == "VarHandleOp"])
+    # Tables and the like hold what only this session has.
+    if any(
+        output.dtype in (tf.resource, tf.variant)
+        for operation in operations
+        if operation.type != "VarHandleOp"
+        for output in operation.outputs
+    ):
+        return None
+    if sum(_size(node) for node in graph_def.node if node.op == "VarHandleOp") > _MOST_BYTES:
+        return None
+    try:
+        return tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, ends)
+    except Exception as e:  # a graph that TensorFlow can't convert is served as it is
+        log.info("Served with variables: they can't be made constants (%s)", e)
+        return None
+
+
+def _check_restored(session: tf.compat.v1.Session, handles: Sequence[tf.Operation]) -> None:
+    with session.graph.as_default():
+        checks = [tf.raw_ops.VarIsInitializedOp(resource=handle.outputs[0]) for handle in handles]
+    for handle, restored in zip(handles, session.run(checks), strict=True):
+        if not restored:
+            raise failed_precondition(
+                f"Variable {handle.name} isn't restored from the checkpoint, though a signature "
+                "reads it; TensorFlow Serving would fail each request. The export tracks a Keras "
+                "variable but not the tf.Variable in it: use model.export(), or keep "
+                "[v.value for v in model.variables] on the module that is saved."
+            )
+
+
+def _operations(graph_def: tf.compat.v1.GraphDef) -> Iterator[str]:
+    """Kinds of the operations in a graph and in the functions that it calls."""
+    functions = {function.signature.name: function for function in graph_def.library.function}
+    seen: set[str] = set()
+    waiting = [graph_def.node]
+    while waiting:
+        for node in waiting.pop():
+            yield node.op
+            called = {node.op}
+            for value in node.attr.values():
+                called.add(value.func.name)
+                called.update(function.name for function in value.list.func)
+            for name in called & functions.keys() - seen:
+                seen.add(name)
+                waiting.append(functions[name].node_def)
+
+
+def _size(node: tf.compat.v1.NodeDef) -> int:
+    shape = tf.TensorShape(node.attr["shape"].shape)
+    dtype = tf.dtypes.as_dtype(node.attr["dtype"].type)
+    if shape.num_elements() is None or dtype == tf.string:
+        return _MOST_BYTES + 1
+    return shape.num_elements() * np.dtype(dtype.as_numpy_dtype).itemsize

@@ -1,0 +1,256 @@
+"""The command line: tensorflow_model_server's names, and a few of our own. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NoReturn
+
+INT32_MAX = 2**31 - 1
+
+
+class UsageError(ValueError):
+    """An option, or a file that an option names, can't be used; the message says how to mend it."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said; see `--help` for what each means."""
+
+    host: str
+    port: int
+    rest_api_port: int | None
+    rest_api_timeout_in_ms: int
+    rest_api_enable_cors_support: bool
+    model_name: str
+    model_base_path: str
+    model_config_file: str
+    model_config_file_poll_wait_seconds: float
+    file_system_poll_wait_seconds: float
+    max_num_load_retries: int
+    load_retry_interval_micros: int
+    enable_model_warmup: bool
+    allow_version_labels_for_unavailable_models: bool
+    saved_model_tags: str
+    freeze_variables: bool
+    enable_batching: bool
+    batching_parameters_file: str
+    monitoring_config_file: str
+    ssl_config_file: str
+    grpc_max_threads: int
+    grpc_max_message_bytes: int
+    grpc_channel_arguments: str
+    tensorflow_intra_op_parallelism: int
+    tensorflow_inter_op_parallelism: int
+    tensorflow_session_parallelism: int
+    per_process_gpu_memory_fraction: float
+    shutdown_grace_seconds: float
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the long usage: the caller prints the one sentence."""
+        raise UsageError(f"{message} (see --help)")
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Read the command line.
+
+    Args:
+        arguments: Without the program's name.
+
+    Raises:
+        UsageError: An option is unknown, missing, or has an impossible value.
+        SystemExit: `--help` was asked for.
+    """
+    given = _parser().parse_args(arguments)
+    options = Options(**{field.name: getattr(given, field.name) for field in fields(Options)})
+    _check(options)
+    return options
+
+
+def channel_arguments(options: Options) -> list[tuple[str, int | str]]:
+    """Channel arguments for gRPC: the message limits, and `--grpc_channel_arguments` over them.
+
+    Raises:
+        UsageError: An argument isn't written as NAME=VALUE.
+    """
+    arguments: dict[str, int | str] = {
+        "grpc.max_receive_message_length": options.grpc_max_message_bytes,
+        "grpc.max_send_message_length": INT32_MAX,
+        # Without this a second server would silently share the port.
+        "grpc.so_reuseport": 0,
+    }
+    for pair in filter(None, options.grpc_channel_arguments.split(",")):
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not (name and equals and value):
+            raise UsageError(
+                f"--grpc_channel_arguments: '{pair}' must be NAME=VALUE, such as "
+                "grpc.max_receive_message_length=67108864"
+            )
+        try:
+            arguments[name] = int(value)
+        except ValueError:
+            arguments[name] = value
+    return list(arguments.items())
+
+
+def _check(options: Options) -> None:
+    if options.model_config_file:
+        if options.model_base_path:
+            raise UsageError(
+                "--model_base_path and --model_config_file were both given: a model is named by "
+                "one of them, so leave one out"
+            )
+    elif not options.model_base_path:
+        raise UsageError(
+            "say what to serve: --model_base_path=FOLDER, which holds FOLDER/1/saved_model.pb, or "
+            "--model_config_file=FILE"
+        )
+    elif not options.model_name:
+        raise UsageError("--model_name is empty: give the name that clients ask for")
+    if options.batching_parameters_file and not options.enable_batching:
+        raise UsageError("--batching_parameters_file needs --enable_batching: add it")
+    for name, port in (("--port", options.port), ("--rest_api_port", options.rest_api_port)):
+        if port is not None and not 0 <= port <= 65535:
+            raise UsageError(f"{name}={port}: a port is a number from 0 (any free one) to 65535")
+    if options.port and options.port == options.rest_api_port:
+        raise UsageError(f"--port and --rest_api_port are both {options.port}: they must differ")
+    if options.grpc_max_threads < 1:
+        raise UsageError("--grpc_max_threads must be at least 1")
+    if not 1 <= options.grpc_max_message_bytes <= INT32_MAX:
+        raise UsageError(f"--grpc_max_message_bytes must be from 1 to {INT32_MAX}")
+    if options.rest_api_timeout_in_ms < 1:
+        raise UsageError("--rest_api_timeout_in_ms must be at least 1")
+    if options.max_num_load_retries < 0 or options.load_retry_interval_micros < 0:
+        raise UsageError(
+            "--max_num_load_retries and --load_retry_interval_micros can't be negative"
+        )
+    if options.file_system_poll_wait_seconds < 0 or options.model_config_file_poll_wait_seconds < 0:
+        raise UsageError(
+            "--file_system_poll_wait_seconds and --model_config_file_poll_wait_seconds can't be "
+            "negative; 0 looks once"
+        )
+    if not 0 <= options.per_process_gpu_memory_fraction <= 1:
+        raise UsageError("--per_process_gpu_memory_fraction must be from 0 (as needed) to 1")
+    if options.shutdown_grace_seconds < 0:
+        raise UsageError("--shutdown_grace_seconds can't be negative")
+    channel_arguments(options)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m serving.embedded",
+        usage="%(prog)s --model_base_path=FOLDER [OPTION ...]",
+        allow_abbrev=False,
+        description=(
+            "Serves TensorFlow SavedModels over gRPC and REST as TensorFlow Serving does, for "
+            "development, tests and small loads. Options are named as tensorflow_model_server's."
+        ),
+        epilog=(
+            "One line on standard output tells when every model is ready. Stop it with Ctrl-C or "
+            "SIGTERM: what runs is finished first. Exit code 2 means that an option or a file must "
+            "be mended."
+        ),
+        argument_default=None,
+    )
+    add = _adder(parser.add_argument_group("what is served"))
+    add("model_name", "default", "NAME", "name that clients ask for")
+    add("model_base_path", "", "FOLDER", "holds a folder per version: FOLDER/1/saved_model.pb ...")
+    add("model_config_file", "", "FILE", "several models, as a ModelServerConfig in text format")
+    add(
+        "model_config_file_poll_wait_seconds",
+        0.0,
+        "SECONDS",
+        "how often that file is read again; 0: once",
+    )
+    add(
+        "file_system_poll_wait_seconds",
+        1.0,
+        "SECONDS",
+        "how often folders are searched for new versions; 0: once",
+    )
+    add("max_num_load_retries", 5, "N", "how often a failed load is tried again")
+    add("load_retry_interval_micros", 60_000_000, "MICROS", "pause before a load is tried again")
+    add(
+        "enable_model_warmup",
+        True,
+        "BOOL",
+        "replay assets.extra/tf_serving_warmup_requests before a version takes requests",
+    )
+    add(
+        "allow_version_labels_for_unavailable_models",
+        False,
+        "BOOL",
+        "let a new label name a version that isn't loaded yet",
+    )
+    add("saved_model_tags", "serve", "TAGS", "which graph of a SavedModel, separated by commas")
+    add(
+        "freeze_variables",
+        True,
+        "BOOL",
+        "turn variables that no signature changes into constants, which is faster (ours)",
+    )
+
+    add = _adder(parser.add_argument_group("where it listens"))
+    add("host", "0.0.0.0", "ADDRESS", "address to listen on (ours)")
+    add("port", 8500, "PORT", "gRPC; 0 picks a free one")
+    add("rest_api_port", None, "PORT", "REST; 0 picks a free one; left out: no REST", kind=int)
+    add("rest_api_timeout_in_ms", 30_000, "MS", "longest time for a REST request")
+    add("rest_api_enable_cors_support", False, "BOOL", "let web pages of other origins use REST")
+    add("ssl_config_file", "", "FILE", "key and certificates for gRPC, as an SSLConfig")
+    add("monitoring_config_file", "", "FILE", "metrics for Prometheus, as a MonitoringConfig")
+
+    add = _adder(parser.add_argument_group("how much it takes"))
+    add("enable_batching", False, "BOOL", "run requests that come together as one batch")
+    add("batching_parameters_file", "", "FILE", "how they are batched, as BatchingParameters")
+    add("grpc_max_threads", 256, "N", "requests over gRPC that are worked on at once")
+    add(
+        "grpc_max_message_bytes",
+        INT32_MAX,
+        "BYTES",
+        "largest request, over REST too (ours)",
+    )
+    add("grpc_channel_arguments", "", "NAME=VALUE,...", "passed to gRPC as they are")
+    add("tensorflow_intra_op_parallelism", 0, "N", "threads for one operation; 0: all cores")
+    add("tensorflow_inter_op_parallelism", 0, "N", "operations at once; 0: all cores")
+    add("tensorflow_session_parallelism", 0, "N", "both of these, where they are 0")
+    add(
+        "per_process_gpu_memory_fraction",
+        0.0,
+        "SHARE",
+        "share of a GPU's memory to take at once; 0: as needed",
+    )
+    add(
+        "shutdown_grace_seconds",
+        30.0,
+        "SECONDS",
+        "longest time for running requests to finish when it is stopped (ours)",
+    )
+    return parser
+
+
+def _adder(group: argparse._ArgumentGroup):
+    def add(name: str, default: object, metavar: str, text: str, kind: type | None = None) -> None:
+        kind = kind or type(default)
+        shown = "" if default in ("", None) else f" (default: {str(default).lower()})"
+        extra: dict = {"nargs": "?", "const": True} if kind is bool else {}
+        group.add_argument(
+            f"--{name}",
+            default=default,
+            metavar=metavar,
+            type=_boolean if kind is bool else kind,
+            help=text.replace("%", "%%") + shown,
+            **extra,
+        )
+
+    return add
