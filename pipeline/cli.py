@@ -173,6 +173,48 @@ def predict(
     (show_pairs_as_json if as_json else show_pairs)(out, chosen, pairs, answers)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def serve(
+    context: typer.Context,
+    config: ConfigFile,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of gRPC.")] = 8500,
+    rest_port: Annotated[int, typer.Option(min=1, max=65535, help="Of REST.")] = 8501,
+    engine: Annotated[
+        str,
+        typer.Option(help="`tensorflow`, `docker` or `embedded`; `auto` takes the first at hand."),
+    ] = "auto",
+    overrides: Overrides = None,
+) -> None:
+    """Serve the models that a run has pushed, the newest by default, until it is stopped.
+
+    TensorFlow Serving serves where it is on the PATH or Docker answers; else the embedded server,
+    which is for development, tests and small loads. Options that follow are those of
+    tensorflow_model_server and are passed on.
+
+    Example: [bold]siamese serve configs/quickstart.yaml --enable_batching=true[/]
+    """
+    from pipeline.predict import newest_model
+    from serving.engine import Serving, choose, command
+
+    settings = _load(config, overrides or ())
+    try:
+        newest_model(settings.serving_root)
+        chosen = choose(engine)
+    except ValueError as e:
+        _stop(str(e), WRONG_USE)
+    base_path = Path(settings.serving_root)
+    out.print(
+        f"{settings.name} from {base_path}, by the engine '{chosen}'.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    started = command(chosen, Serving(settings.name, base_path, port, rest_port, context.args))
+    # In place of this process: signals reach the server itself.
+    sys.stdout.flush()
+    os.execvp(started[0], started)
+
+
 @app.command()
 def show(
     config: ConfigFile,
