@@ -14,7 +14,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 MOST_BYTES = 256_000_000
 """Of variables that become constants.
 
-TensorFlow keeps several copies of a graph, and one more for each signature in use: ResNet-50's 94 MB
+TensorFlow keeps several copies of a graph, and more for each signature in use: ResNet-50's 94 MB
 take 2.7 GB in a session, where as variables they take 1.1 GB. With the 505 MB of the 2019 article's
 network it is 8 GB, and 19 GB for the export.
 """
