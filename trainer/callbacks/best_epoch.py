@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class BestEpoch(keras.callbacks.Callback):
     def __init__(self, folder: Path, monitor: Sequence[str], patience: int, restore: bool) -> None:
         super().__init__()
         self._weights, self._record = folder / "best.weights.h5", folder / "best.json"
+        # A kill while they are written must not spoil those that were kept before.
+        self._unfinished = folder / "unfinished.weights.h5"
         self._monitor, self._patience, self._restore = monitor, patience, restore
         self.epoch, self._values = 0, [-math.inf] * len(monitor)
         self._risen_at = 0  # an equal epoch is kept, but is no progress
@@ -43,9 +46,12 @@ class BestEpoch(keras.callbacks.Callback):
                 self._risen_at = epoch
             self.epoch, self._values = epoch, values
             if self._restore:
-                self.model.save_weights(self._weights)
+                self.model.save_weights(self._unfinished)
+                os.replace(self._unfinished, self._weights)
             record = {"epoch": epoch, "values": values, "risen_at": self._risen_at}
-            self._record.write_text(json.dumps(record), encoding="utf-8")
+            unfinished = self._record.with_suffix(".tmp")
+            unfinished.write_text(json.dumps(record), encoding="utf-8")
+            os.replace(unfinished, self._record)
         if self._patience and epoch - self._risen_at >= self._patience:
             self.model.stop_training = True
 
