@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.launch import PLAN
 
@@ -63,7 +64,7 @@ class Tracker:
         elif note := _NOTE.match(line):
             self._note = line.strip()
             if not self._console.is_terminal and not note["within"]:
-                self._console.print(f"    {self._note}", highlight=False, markup=False)
+                self._console.print(Text(f"    {self._note}"), soft_wrap=True)
 
     def fail(self) -> None:
         """The run is over; what is running has failed."""
