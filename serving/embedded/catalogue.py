@@ -46,6 +46,8 @@ class Catalogue:
         self._on_change = on_change
         self._changing = threading.Lock()
         self._models: dict[str, Model] = {}
+        # Models of another folder, each of which takes over from that of its name once it can.
+        self._successors: dict[str, Model] = {}
         self._labels: dict[str, dict[str, int]] = {}
 
     def knows(self, name: str) -> bool:
@@ -122,20 +124,33 @@ class Catalogue:
         with self._changing:
             new = []
             for each in configs:
-                model = self._models.get(each.name)
-                if model is not None and model.config.base_path == each.base_path:
-                    model.reconfigure(each)
+                current = self._models.get(each.name)
+                successor = self._successors.pop(each.name, None)
+                if current is not None and current.config.base_path == each.base_path:
+                    current.reconfigure(each)
+                    continue
+                if successor is not None and successor.config.base_path == each.base_path:
+                    successor.reconfigure(each)
+                    self._successors[each.name] = successor
+                    new.append(successor)
                     continue
                 fresh = Model(each, self._load, self._pace, self._on_change)
                 fresh.start()
                 new.append(fresh)
-                if model is None:
+                if current is None:
                     self._models[each.name] = fresh
                 else:
-                    self._replace_when_settled(model, fresh)
+                    self._successors[each.name] = fresh
+                    threading.Thread(
+                        target=self._replace_when_settled,
+                        args=(fresh,),
+                        name=f"replace {each.name}",
+                        daemon=True,
+                    ).start()
             names = {each.name for each in configs}
             for name in self._models.keys() - names:
                 removed = self._models.pop(name)
+                self._successors.pop(name, None)
                 self._labels.pop(name, None)
                 threading.Thread(target=removed.stop, daemon=True).start()
         self._on_change()
@@ -176,7 +191,9 @@ class Catalogue:
         for model in self.configure(config):
             left = None if end is None else max(0.0, end - time.monotonic())
             error = model.wait_until_settled(left)
-            if error is not None:
+            if error is None:
+                self._take_over(model)
+            else:
                 errors.append(f"{{name: {model.name}}} due to error: {error.message}")
         if errors:
             raise Status(
@@ -188,30 +205,34 @@ class Catalogue:
     def stop(self, timeout: float | None = None) -> None:
         """Unload all models once their requests are finished."""
         with self._changing:
-            models = list(self._models.values())
-            self._models = {}
+            models = [*self._models.values(), *self._successors.values()]
+            self._models, self._successors = {}, {}
         stoppers = [threading.Thread(target=m.stop, args=(timeout,), daemon=True) for m in models]
         for stopper in stoppers:
             stopper.start()
         for stopper in stoppers:
             stopper.join(timeout)
 
-    def _replace_when_settled(self, old: Model, fresh: Model) -> None:
-        # Another folder: its model takes over once it can, so that no request is lost.
-        def replace() -> None:
-            while fresh.wait_until_settled(None) is not None:
-                time.sleep(0.1)
-                if self._models.get(old.name) is not old:  # configured anew meanwhile
-                    fresh.stop()
-                    return
-            with self._changing:
-                taken = self._models.get(old.name) is old
-                if taken:
-                    self._models[old.name] = fresh
-            (old if taken else fresh).stop()
-            self._on_change()
+    def _replace_when_settled(self, successor: Model) -> None:
+        """Let a model take over once it can, so that no request is lost, or end it."""
+        while successor.wait_until_settled(None) is not None:
+            time.sleep(0.1)
+            if self._successors.get(successor.name) is not successor:
+                break
+        self._take_over(successor)
+        if self._models.get(successor.name) is not successor:  # configured anew meanwhile
+            successor.stop()
 
-        threading.Thread(target=replace, name=f"replace {old.name}", daemon=True).start()
+    def _take_over(self, successor: Model) -> None:
+        """Put a model in the place of that of its name, unless that has been done or undone."""
+        with self._changing:
+            if self._successors.get(successor.name) is not successor:
+                return
+            del self._successors[successor.name]
+            replaced = self._models[successor.name]
+            self._models[successor.name] = successor
+        threading.Thread(target=replaced.stop, daemon=True).start()
+        self._on_change()
 
 
 def _checked(
