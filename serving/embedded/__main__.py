@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 
+from serving.embedded.memory import keep_in_few_arenas
 from serving.embedded.options import UsageError, parse_options
 
 
@@ -11,6 +12,7 @@ def main() -> int:
     """Serve as the command line says, and return the exit code."""
     try:
         options = parse_options(sys.argv[1:])
+        keep_in_few_arenas()
         # Before TensorFlow is imported: its own notices would bury ours.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         logging.basicConfig(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import logging
 import threading
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from serving.embedded.memory import return_freed
 from serving.embedded.servable import Servable
 from serving.embedded.statuses import Status, from_exception, not_found
 from serving.embedded.version_policy import choose, versions_in
@@ -340,7 +340,7 @@ class Model:
         servable.close()
         del servable
         gc.collect()
-        _return_memory()
+        return_freed()
         with self._changed:
             version.state = State.END
             self._forget_ended()
@@ -356,9 +356,3 @@ class Model:
         ]
         for number in sorted(ended)[:-_ENDED_THAT_ARE_TOLD]:
             del self._versions[number]
-
-
-def _return_memory() -> None:
-    """Give freed memory back to the system, where the C library can."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -4,6 +4,7 @@ import threading
 import time
 
 import grpc
+import pytest
 
 from tests.serving.embedded.conftest import option
 from tests.serving.embedded.models import publish
@@ -14,7 +15,12 @@ SWAPS = 10
 BALLAST = 16  # megabytes of a version
 
 
-def test_swaps_under_load(request, tmp_path):
+# A session makes several copies of constants, and which of them the allocator still holds varies
+# by some versions' worth; what is lost with each swap would be ten.
+@pytest.mark.parametrize(
+    ("freeze_variables", "margin"), [("false", 1.5 * BALLAST), ("true", 6 * BALLAST)]
+)
+def test_swaps_under_load(request, tmp_path, freeze_variables, margin):
     seconds = 60 if option(request, "--full-load") else 10
     base = tmp_path / "m"
     publish(base, 1, BALLAST)
@@ -24,14 +30,13 @@ def test_swaps_under_load(request, tmp_path):
         model_base_path=base,
         file_system_poll_wait_seconds=0.05,
         max_num_load_retries=0,
+        freeze_variables=freeze_variables,
     )
     try:
         memory = swap_under_load(server, base, seconds)
+        # The first swaps settle the allocator; after them each version's megabytes come back.
+        assert max(memory[-3:]) < min(memory[1:4]) + margin, memory
         assert server.stop() == 0
-        if seconds == 60:
-            # In the shorter load a busy machine's allocator does not settle. After the first swaps
-            # each version's megabytes come back.
-            assert max(memory[-3:]) < min(memory[1:4]) + 1.5 * BALLAST, memory
     finally:
         server.kill()
 
