@@ -82,8 +82,19 @@ def nearest_neighbour(
     support: np.ndarray, support_labels: np.ndarray, query: np.ndarray
 ) -> np.ndarray:
     """The class of the nearest support image, for each query [q, d], by Euclidean distance."""
-    nearest = [np.argmin(_squared_distances(one[None], support)[0]) for one in query]
-    return np.asarray(support_labels)[np.array(nearest, int)]
+    nearest = [
+        np.argmin(np.hstack([_squared_distances(some, part) for part in _parts(support)]), axis=1)
+        for some in _parts(query)
+    ]
+    return np.asarray(support_labels)[np.concatenate(nearest)] if nearest else support_labels[:0]
+
+
+_AT_ONCE = 128
+"""Rows that are held as floats at a time: pixels are eight times as large then."""
+
+
+def _parts(rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[i : i + _AT_ONCE] for i in range(0, len(rows), _AT_ONCE)]
 
 
 def class_mean(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
