@@ -8,7 +8,6 @@ Each training is a process of its own: one epoch of Conv-4 on 32-pixel images of
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import subprocess
 import sys
@@ -20,41 +19,38 @@ from benchmarks.report import report
 CLASSES, SIZE = 10, 32
 
 
-def one_training(count: int) -> float:
-    """Train on so many images; returns this process's peak in MiB."""
+def write(folder: Path, count: int) -> None:
+    """Write the pair blocks of so many images."""
     import numpy as np
 
     from benchmarks.splits import as_bytes, write_split
     from components.pair_gen.sampling import class_balanced, held_out_pairs
+
+    rng = np.random.default_rng(0)
+    for name, images in (("train", count), ("validation", 100)):
+        pixels = rng.integers(0, 256, (images, SIZE, SIZE, 3)).astype("uint8")
+        labels = [str(i % CLASSES) for i in range(images)]
+        blocks = (
+            class_balanced(as_bytes(labels), CLASSES, 5, 1, 0)
+            if name == "train"
+            else held_out_pairs(as_bytes(labels), 8, 100, 0)
+        )
+        write_split(folder / f"{name}.gz", pixels, labels, blocks)
+
+
+def peak_of_training(folder: Path) -> float:
+    """Train on what `write` has written; returns this process's peak in MiB."""
     from trainer.fit import train
     from trainer.settings import Model, Training
 
-    with tempfile.TemporaryDirectory() as place:
-        root = Path(place)
-        # The files are written in another process, since this one's memory is measured.
-        if not (child := sys.argv[2:3]):
-            raise SystemExit("usage: memory COUNT FOLDER")
-        folder = Path(child[0])
-        if not (folder / "train.gz").is_file():
-            rng = np.random.default_rng(0)
-            for name, images in (("train", count), ("validation", 100)):
-                pixels = rng.integers(0, 256, (images, SIZE, SIZE, 3)).astype("uint8")
-                labels = [str(i % CLASSES) for i in range(images)]
-                blocks = (
-                    class_balanced(as_bytes(labels), CLASSES, 5, 1, 0)
-                    if name == "train"
-                    else held_out_pairs(as_bytes(labels), 8, 100, 0)
-                )
-                write_split(folder / f"{name}.gz", pixels, labels, blocks)
-            return 0.0
-        train(
-            Model(backbone="Conv4", weights="none"),
-            Training(epochs=1),
-            SIZE,
-            [str(folder / "train.gz")],
-            [str(folder / "validation.gz")],
-            root / "training",
-        )
+    train(
+        Model(backbone="Conv4", weights="none"),
+        Training(epochs=1),
+        SIZE,
+        [str(folder / "train.gz")],
+        [str(folder / "validation.gz")],
+        folder / "training",
+    )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -67,11 +63,10 @@ def main() -> None:
 
     peaks = []
     for count in arguments.images:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "benchmarks.memory", str(count), folder]
-            subprocess.run(command, check=True, capture_output=True)
-            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            peaks.append(json.loads(told.splitlines()[-1])["peak"])
+        with tempfile.TemporaryDirectory() as place:
+            # Writing is a process of its own too: a child's peak begins with its parent's size.
+            _in_process(f"write(Path({place!r}), {count})")
+            peaks.append(float(_in_process(f"print(peak_of_training(Path({place!r})))")))
     report(
         "Memory: peak of a training",
         [
@@ -82,8 +77,12 @@ def main() -> None:
     )
 
 
+def _in_process(statement: str) -> str:
+    """Run a statement of this module's in a new process; returns the last line that it prints."""
+    code = f"from benchmarks.memory import *; {statement}"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.strip().rpartition("\n")[2]
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1].isdigit():
-        print(json.dumps({"peak": one_training(int(sys.argv[1]))}))
-    else:
-        main()
+    main()

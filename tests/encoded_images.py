@@ -51,3 +51,17 @@ def gif_frame_bomb(comment: int = 0) -> bytes:
     frame = whole.index(b"\x2c\0\0\0\0", start)
     remark = b"\x21\xfe" + b"\x01," * comment + b"\0"
     return whole[:frame] + remark + whole[frame : frame + 5] + b"\xff" * 4 + whole[frame + 9 :]
+
+
+def bad_images() -> list[bytes]:
+    """Cut off, junk, empty, and bombs of every kind."""
+    return [
+        encode("JPEG")[:-300],
+        b"junk",
+        b"",
+        png_bomb(),
+        bmp_bomb(),
+        gif_bomb(),
+        gif_frame_bomb(),
+        jpeg_bomb(),
+    ]

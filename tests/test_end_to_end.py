@@ -85,6 +85,29 @@ def _processes(*arguments):
             yield int(path.parent.name)
 
 
+def kill_at(place, text, *change):
+    """Run with `change`, and kill it when it says `text`; returns its log's path.
+
+    As by kill -9: the command line and the pipeline's process both.
+    """
+    child = subprocess.Popen(
+        [SIAMESE, "run", "config.yaml", *change],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    for line in child.stdout:
+        if text in line:
+            break
+    log = max((place / "runs/few/runs").glob("*")) / "log.txt"
+    for process in [*_processes("pipeline.launch", str(log.parent.relative_to(place))), child.pid]:
+        os.kill(process, signal.SIGKILL)
+    child.wait()
+    return log
+
+
 def versions(place):
     return sorted(path.name for path in (place / "runs/few/serving").glob("*"))
 
@@ -233,22 +256,7 @@ def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(pla
 
 def test_a_run_that_died_goes_on_where_it_stopped(place):
     change = ["--set", "pairs.train.passes=3"]
-    child = subprocess.Popen(
-        [SIAMESE, "run", "config.yaml", *change],
-        cwd=place,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
-    for line in child.stdout:
-        if "PairGen: done" in line:
-            break
-    log = max((place / "runs/few/runs").glob("*")) / "log.txt"
-    # As by kill -9: the command line and the pipeline's process both.
-    for process in [*_processes("pipeline.launch", str(log.parent.relative_to(place))), child.pid]:
-        os.kill(process, signal.SIGKILL)
-    child.wait()
+    kill_at(place, "PairGen: done", *change)
     assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3)
     _, outcome = outcomes(place)
     assert outcome["PairGen"] == "cached"
@@ -289,21 +297,7 @@ def test_a_block_larger_than_the_split_is_refused_at_once(place):
 
 def test_a_training_that_was_killed_goes_on_within_itself(place):
     change = ["--set", "training.epochs=12", "--set", "training.patience=0"]
-    child = subprocess.Popen(
-        [SIAMESE, "run", "config.yaml", *change],
-        cwd=place,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
-    for line in child.stdout:
-        if "epoch 4/12" in line:
-            break
-    log = max((place / "runs/few/runs").glob("*")) / "log.txt"
-    for process in [*_processes("pipeline.launch", str(log.parent.relative_to(place))), child.pid]:
-        os.kill(process, signal.SIGKILL)
-    child.wait()
+    log = kill_at(place, "epoch 4/12", *change)
     reached = log.read_text().count("\nepoch ")
     assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3)
     summary, _ = outcomes(place)

@@ -1,4 +1,4 @@
-"""Turns a function's variables into constants, which TensorFlow computes with 10 to 20 % faster."""
+"""Turns a function's variables into constants, which TensorFlow computes with 7 to 13 % faster."""
 
 from __future__ import annotations
 

@@ -101,10 +101,6 @@ class SiameseTuner(keras_tuner.Tuner):
         gc.collect()
         return found
 
-    def load_model(self, trial):
-        """Not to be had: a trial keeps its figures alone."""
-        raise NotImplementedError("a trial keeps no weights; train with its hyperparameters")
-
     def _check(self) -> None:
         trials = list(self.oracle.trials.values())
         if any(trial.status == "COMPLETED" for trial in trials):

@@ -33,6 +33,7 @@ from serving.embedded.statuses import (
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
+_KINDS = {CLASSIFY: "classification", REGRESS: "regression"}
 
 Arrays = dict[str, np.ndarray]
 
@@ -248,7 +249,7 @@ def _classify(
     version: int,
     deadline: Deadline,
 ) -> classification_pb2.ClassificationResponse:
-    signature = _signature_of_kind(servable, request.model_spec, CLASSIFY, "classification")
+    signature = _signature_of_kind(servable, request.model_spec, CLASSIFY)
     response = classification_pb2.ClassificationResponse()
     response.result.CopyFrom(_classification(signature, _examples(request.input), deadline))
     _tell_model(response.model_spec, request.model_spec, version)
@@ -261,7 +262,7 @@ def _regress(
     version: int,
     deadline: Deadline,
 ) -> regression_pb2.RegressionResponse:
-    signature = _signature_of_kind(servable, request.model_spec, REGRESS, "regression")
+    signature = _signature_of_kind(servable, request.model_spec, REGRESS)
     response = regression_pb2.RegressionResponse()
     response.result.CopyFrom(_regression(signature, _examples(request.input), deadline))
     _tell_model(response.model_spec, request.model_spec, version)
@@ -287,25 +288,23 @@ def _multi_inference(
         seen.add(name)
         if name not in servable.signatures:
             raise invalid_argument(f"Requested signature not found in model graph: {name}")
-        if task.method_name not in (CLASSIFY, REGRESS):
+        if task.method_name not in _KINDS:
             raise unimplemented(f"Unsupported signature method_name: {task.method_name}")
     examples = _examples(request.input)
     response = inference_pb2.MultiInferenceResponse()
     for task in request.tasks:
         result = response.results.add()
+        signature = _signature_of_kind(servable, task.model_spec, task.method_name)
         if task.method_name == CLASSIFY:
-            signature = _signature_of_kind(servable, task.model_spec, CLASSIFY, "classification")
             result.classification_result.CopyFrom(_classification(signature, examples, deadline))
         else:
-            signature = _signature_of_kind(servable, task.model_spec, REGRESS, "regression")
             result.regression_result.CopyFrom(_regression(signature, examples, deadline))
         _tell_model(result.model_spec, task.model_spec, version)
     return response
 
 
-def _signature_of_kind(
-    servable: Servable, spec: model_pb2.ModelSpec, method: str, kind: str
-) -> Signature:
+def _signature_of_kind(servable: Servable, spec: model_pb2.ModelSpec, method: str) -> Signature:
+    kind = _KINDS[method]
     name = spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signatures.get(name)
     if signature is None:
@@ -360,10 +359,11 @@ def _classification(
             f"Tensors class and score should match in dim_size(1). Got {labels.shape[1]} vs. "
             f"{scores.shape[1]}"
         )
+    [columns, *_] = [array.shape[1] for array in (labels, scores) if array is not None]
     result = classification_pb2.ClassificationResult()
     for row in range(len(examples)):
         classes = result.classifications.add().classes
-        for column in range((scores if labels is None else labels).shape[1]):  # type: ignore[union-attr]
+        for column in range(columns):
             classes.add(
                 label=b"" if labels is None else labels[row, column],
                 score=0.0 if scores is None else float(scores[row, column]),

@@ -353,12 +353,13 @@ def _example(value: Any) -> example_pb2.Example:
 
 
 def _add_to_feature(name: str, feature: example_pb2.Feature, value: Any) -> None:
+    item: bytes | int | float
     if isinstance(value, str) or _is_b64(value):
         kind, item = "bytes_list", _bytes(value)
     elif isinstance(value, int):  # true and false, too
-        kind, item = "int64_list", int(value)  # type: ignore[assignment]
+        kind, item = "int64_list", int(value)
     elif isinstance(value, float):
-        kind, item = "float_list", value  # type: ignore[assignment]
+        kind, item = "float_list", value
     else:
         raise invalid_argument(
             f"Feature: {name} has element with unexpected JSON type: "

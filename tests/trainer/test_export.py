@@ -3,7 +3,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
-from encoded_images import bmp_bomb, encode, gif_bomb, gif_frame_bomb, jpeg_bomb, png_bomb
+from encoded_images import bad_images, encode
 
 from components import features
 from components.preprocessing import decode_and_resize
@@ -157,17 +157,7 @@ def test_scores_and_evidence_by_the_formula(exported):
 def test_bad_images_cost_the_others_nothing(exported):
     _, directory = exported
     good = [encode("PNG"), encode("JPEG"), encode("BMP", 50, 60), encode("GIF", 20, 20)]
-    bad = [
-        encode("JPEG")[:-300],
-        b"junk",
-        b"",
-        png_bomb(),
-        bmp_bomb(),
-        gif_bomb(),
-        gif_frame_bomb(),
-        jpeg_bomb(),
-    ]
-    batch = [good[0], *bad, *good[1:]]
+    batch = [good[0], *bad_images(), *good[1:]]
     valid = np.array([image in good for image in batch])
     empty = {"label": b"", "known": False, "same": False, "classes": b"", "nearest": b""}
     for signature, inputs in (

@@ -5,21 +5,14 @@ import resource
 import numpy as np
 import pytest
 import tensorflow as tf
-from encoded_images import bmp_bomb, encode, gif_bomb, gif_frame_bomb, jpeg_bomb, png_bomb
+from encoded_images import bad_images, encode, png_bomb
 
 from components.preprocessing import decode_and_resize
 from trainer.safe_pixels import safe_pixels
 
 GOOD = {kind: encode(kind) for kind in ("PNG", "JPEG", "BMP", "GIF")}
 BAD = [
-    GOOD["JPEG"][:-300],
-    b"junk",
-    b"",
-    png_bomb(),
-    bmp_bomb(),
-    gif_bomb(),
-    gif_frame_bomb(),
-    jpeg_bomb(),
+    *bad_images(),
     *(whole[:-300] for whole in GOOD.values()),
     *(whole[:20] for whole in GOOD.values()),
     b"\xff\xd8\xff",
