@@ -15,12 +15,8 @@ SWAPS = 10
 BALLAST = 16  # megabytes of a version
 
 
-# A session makes several copies of constants, and which of them the allocator still holds varies
-# by some versions' worth; what is lost with each swap would be ten.
-@pytest.mark.parametrize(
-    ("freeze_variables", "margin"), [("false", 1.5 * BALLAST), ("true", 6 * BALLAST)]
-)
-def test_swaps_under_load(request, tmp_path, freeze_variables, margin):
+@pytest.mark.parametrize("freeze_variables", ["false", "true"])
+def test_swaps_under_load(request, tmp_path, freeze_variables):
     seconds = 60 if option(request, "--full-load") else 10
     base = tmp_path / "m"
     publish(base, 1, BALLAST)
@@ -34,8 +30,10 @@ def test_swaps_under_load(request, tmp_path, freeze_variables, margin):
     )
     try:
         memory = swap_under_load(server, base, seconds)
-        # The first swaps settle the allocator; after them each version's megabytes come back.
-        assert max(memory[-3:]) < min(memory[1:4]) + margin, memory
+        # A level varies by what the allocator still holds; the lowest shows what never comes back.
+        # One copy of each version kept would raise it by five versions.
+        half = SWAPS // 2
+        assert min(memory[half:]) < min(memory[:half]) + 2.5 * BALLAST, memory
         assert server.stop() == 0
     finally:
         server.kill()
@@ -79,9 +77,9 @@ def swap_under_load(server, base, seconds):
             publish(base, version, BALLAST)
             eventually(lambda: version in seen)  # noqa: B023
             eventually(lambda: server.log.read_text().count("is unloaded") == swap + 1)  # noqa: B023
-            memory.append(server.memory() / 2**20)
             rest = (swap + 1) * seconds / SWAPS - (time.monotonic() - began)
             time.sleep(max(0.0, rest))
+            memory.append(server.memory() / 2**20)
     finally:
         stop.set()
         for client in clients:
