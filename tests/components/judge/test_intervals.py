@@ -93,13 +93,14 @@ def test_auc_equal_error_and_accuracy_of_pairs_are_covered(classes, each, apart)
     # The same pairs of other images: what the figures would be in the mean.
     truth = np.mean([pairs.measure(pairs.draw()) for _ in range(2000)], axis=0)
     covered = np.zeros(3)
-    draws = 300
+    draws = 400
     for seed in range(draws):
         found = pairs.intervals(pairs.draw(), seed)
         covered += [i.low <= t <= i.high for i, t in zip(found, truth, strict=True)]
-    # Of 300 draws a true 95 % would show 92.5 to 97.5 in 19 of 20 cases.
-    assert (covered / draws >= 0.92).all(), covered / draws
-    assert (covered / draws <= 0.99).all(), covered / draws
+    # Of 400 draws a true 95 % shows 92.9 to 97.1 in 19 of 20 cases. Rates of equal error are
+    # coarse where images are few, and their intervals a little too wide.
+    assert (covered / draws >= 0.93 - 1e-9).all(), covered / draws
+    assert (covered / draws <= (0.97, 0.98, 0.97)).all(), covered / draws
 
 
 def test_pairs_are_not_counted_as_if_independent():
