@@ -30,7 +30,7 @@ from trainer.images import Blocks, HeldOut, Images, few_of_each_class, held_out,
 from trainer.input import training_blocks
 from trainer.optimizer import build_optimizer
 from trainer.projector import write_projector
-from trainer.settings import Model, Training
+from trainer.settings import Calibration, Model, Training
 from trainer.siamese import Siamese
 
 MOST_SUPPORT_IMAGES = 1000
@@ -130,7 +130,7 @@ def train(
     (own / "curves.png").write_bytes(draw_curves(history, kept, baselines))
     embeddings = embed(support.pixels), embed(held.images.pixels)
     _project(own / "tensorboard", embeddings, support, held.images)
-    thresholds = _calibrate(model, embeddings, support, held)
+    thresholds = _calibrate(settings.calibration, model, embeddings, support, held)
     shutil.rmtree(own / "resume", ignore_errors=True)
     return Trained(
         model,
@@ -308,13 +308,23 @@ def _project(
 
 
 def _calibrate(
-    model: Siamese, embeddings: tuple[np.ndarray, np.ndarray], support: Images, held: HeldOut
+    settings: Calibration,
+    model: Siamese,
+    embeddings: tuple[np.ndarray, np.ndarray],
+    support: Images,
+    held: HeldOut,
 ) -> Thresholds:
     known, validation = embeddings
     similarities = keras.ops.convert_to_numpy(
         model.similarity(validation[held.left], validation[held.right])
     )
     return Thresholds(
-        same=same_threshold(similarities, held.target),
-        known=known_threshold(known, support.labels, validation, held.images.labels),
+        same=same_threshold(similarities, held.target, settings.same_false_accepts),
+        known=known_threshold(
+            known,
+            support.labels,
+            validation,
+            held.images.labels,
+            settings.known_false_accepts,
+        ),
     )
