@@ -54,7 +54,7 @@ def test_no_more_is_accepted_falsely_than_wanted(wanted):
     # Nor more strictly than needed: with one same pair more, too many others would be taken.
     lower = scores[1000:][scores[1000:] < threshold].max()
     assert np.mean(scores[:1000] >= lower) > wanted
-    assert np.mean(scores[1000:] >= threshold) > 0.5
+    assert np.mean(scores[1000:] >= threshold) > 0.3
 
 
 def test_where_no_false_accept_is_wanted_and_the_highest_is_false_nothing_is_accepted():
