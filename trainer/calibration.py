@@ -130,7 +130,7 @@ def known_and_unknown(
 
 
 def best_scores(support: np.ndarray, labels: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """The best class's score of each query [q, d], as `SupportSet.classify` gives it: float64 [q]."""
+    """The best score of each query [q, d], as `SupportSet.classify` gives it: float64 [q]."""
     distances = centroid_distances(class_centroids(support, labels), query)
     return np.clip(1 - distances.min(axis=1) / 2, -1, 1)
 

@@ -171,10 +171,10 @@ def _of_all(more: int | None, found: Measure, measured: Measured) -> int | None:
 
 def _wanted(limit: AtLeast | AtMost) -> str:
     if isinstance(limit, AtMost):
-        words, number, bound = "at most", limit.at_most, limit.bound
+        words, number = "at most", limit.at_most
     else:
-        words, number, bound = "at least", limit.at_least, limit.bound
-    return f"{words} {number:.4f}" + ("" if bound == "value" else f", {bound} bound")
+        words, number = "at least", limit.at_least
+    return f"{words} {number:.4f}" + ("" if limit.bound == "value" else f", {limit.bound} bound")
 
 
 def _sentence(check: Check) -> str:

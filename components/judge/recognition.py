@@ -99,9 +99,9 @@ def measure(
         return np.concatenate([metric(weights) for metric in metrics], axis=1)
 
     return Metrics(
-        values(np.ones((1, len(images)), "float32")).reshape(len(found), -1),
-        covariance(values, len(images), None, resamples, seed),
-        len(images),
+        values(np.ones((1, images.size), "float32")).reshape(len(found), -1),
+        covariance(values, images.size, None, resamples, seed),
+        images.size,
     )
 
 
@@ -109,7 +109,7 @@ def _metrics(
     scores: Scores, threshold: float, images: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
     image = np.searchsorted(images, np.concatenate([scores.known_image, scores.unknown_image]))
-    positive = np.arange(len(image)) < len(scores.known)
+    positive = np.arange(len(scores.known) + len(scores.unknown)) < len(scores.known)
     every = np.concatenate([scores.known, scores.unknown])
     ranked = roc.Ranked(every, positive)
     yes = every.astype("float32") >= np.float32(threshold)
