@@ -85,12 +85,11 @@ def command(engine: Engine, serving: Serving) -> list[str]:
             IMAGE,
             *serving.options,
         ]  # fmt: skip
-    start = [BINARY]
-    if engine == "embedded":
-        host = ["--host=localhost"] if serving.only_here else []
-        start = [sys.executable, "-m", "serving.embedded", *host]
+    embedded = [sys.executable, "-m", "serving.embedded"]
+    if serving.only_here:
+        embedded.append("--host=localhost")
     return [
-        *start,
+        *([BINARY] if engine == "tensorflow" else embedded),
         f"--model_name={serving.name}",
         f"--model_base_path={base}",
         f"--port={serving.port}",

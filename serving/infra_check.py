@@ -54,7 +54,7 @@ def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> i
         How many answers were compared.
 
     Raises:
-        EngineError: The server loads no such model; the message has its last lines.
+        EngineError: The server does not start, or cannot load the model.
         InfraCheckError: There is no model, or an answer is missing or another.
     """
     try:

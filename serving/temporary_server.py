@@ -39,11 +39,11 @@ def temporary_server(
         gRPC's HOST:PORT; a version is available there.
 
     Raises:
-        EngineError: The server ended, or loaded nothing in time; the message has its last lines.
+        EngineError: The server ended (the message has its last lines), or loaded nothing in time.
     """
-    serving = Serving(
-        name, base_path, *_free_ports(2), ("--max_num_load_retries=0",), only_here=True
-    )
+    port, rest_port = free_ports(2)
+    options = ("--max_num_load_retries=0",)
+    serving = Serving(name, base_path, port, rest_port, options, only_here=True)
     address = f"localhost:{serving.port}"
     with tempfile.TemporaryFile("a+b") as log:
         process = subprocess.Popen(
@@ -71,9 +71,12 @@ def _wait(
             except ServingError as e:
                 has_ended = process.poll() is not None
                 refused = e.code is grpc.StatusCode.FAILED_PRECONDITION
-                if has_ended or refused or time.monotonic() > end:
-                    why = "the server ended" if has_ended else str(e)
-                    raise EngineError(f"{why}. Its last lines:\n{_last_lines(log)}") from e
+                if has_ended:
+                    raise EngineError(
+                        f"the server ended. Its last lines:\n{_last_lines(log)}"
+                    ) from e
+                if refused or time.monotonic() > end:
+                    raise EngineError(str(e)) from e
 
 
 def _last_lines(log: IO[bytes]) -> str:
@@ -81,7 +84,7 @@ def _last_lines(log: IO[bytes]) -> str:
     return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-_SHOWN_LINES:])
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that are free now; all are held at once, so that they differ."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]

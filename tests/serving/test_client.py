@@ -211,7 +211,7 @@ def test_errors_are_told_in_words(service, client, code, message):
 def test_nobody_at_home():
     with (
         SiameseClient("localhost:1", "parts", timeout=2) as client,
-        pytest.raises(ServingError, match="localhost:1 does not answer .*siamese serve"),
+        pytest.raises(ServingError, match=r"localhost:1 does not answer .*siamese serve"),
     ):
         client.classify([PNG])
 
@@ -220,7 +220,7 @@ def test_a_deadline(service, address):
     service.gate.clear()
     with (
         SiameseClient(address, "parts", timeout=0.3) as client,
-        pytest.raises(ServingError, match="gave no answer within 0.3 s; allow more"),
+        pytest.raises(ServingError, match=r"gave no answer within 0\.3 s; allow more"),
     ):
         client.classify([PNG])
     service.gate.set()
@@ -306,7 +306,7 @@ def test_a_version_that_cannot_be_loaded_is_not_waited_for(service, client):
 
 def test_a_version_that_never_comes(service, client):
     service.statuses = [(STATE.LOADING, 0)] * 100
-    with pytest.raises(ServingError, match="serves no version of 'parts' after 0.1 s"):
+    with pytest.raises(ServingError, match=r"serves no version of 'parts' after 0\.1 s"):
         client.wait_until_available(0.1)
 
 
