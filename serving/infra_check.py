@@ -6,6 +6,7 @@ this one compares the answers with those of the model in this process, too.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.client import ServingError, SiameseClient
+from serving.embedded.memory import return_freed
 from serving.engine import Engine
 from serving.temporary_server import temporary_server
 
@@ -57,12 +59,14 @@ def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> i
         EngineError: The server does not start, or cannot load the model.
         InfraCheckError: There is no model, or an answer is missing or another.
     """
+    questions = [*_warmup(version_dir), *_about(images)]
     try:
-        model = tf.saved_model.load(str(version_dir))
-        questions = [*_warmup(version_dir), *_about(images)]
-        expected = [_in_process(model, question) for question in questions]
+        expected = _in_process(version_dir, questions)
     except (OSError, tf.errors.OpError) as e:
         raise InfraCheckError(f"{version_dir}: cannot be asked in process: {e}") from e
+    # A frozen network takes twelve times its weights; the server needs that memory now.
+    gc.collect()
+    return_freed()
     with (
         temporary_server(engine, _NAME, version_dir.parent) as address,
         SiameseClient(address, _NAME, timeout=120) as client,
@@ -109,13 +113,16 @@ def _about(images: Sequence[bytes]) -> list[_Question]:
     ]
 
 
-def _in_process(model: Any, question: _Question) -> dict[str, np.ndarray]:
-    try:
-        signature = model.signatures[question.signature]
-    except KeyError:
-        raise InfraCheckError(f"the model has no signature {question.signature!r}") from None
-    inputs = {name: tf.constant(value) for name, value in question.inputs.items()}
-    return {name: output.numpy() for name, output in signature(**inputs).items()}
+def _in_process(version_dir: Path, questions: Sequence[_Question]) -> list[dict[str, np.ndarray]]:
+    model = tf.saved_model.load(str(version_dir))
+    answers = []
+    for question in questions:
+        if question.signature not in model.signatures:
+            raise InfraCheckError(f"the model has no signature {question.signature!r}")
+        inputs = {name: tf.constant(value) for name, value in question.inputs.items()}
+        outputs = model.signatures[question.signature](**inputs)
+        answers.append({name: output.numpy() for name, output in outputs.items()})
+    return answers
 
 
 def _difference(given: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> str | None:
