@@ -31,6 +31,9 @@ from serving.answers import Classification, Comparison
 Image: TypeAlias = "bytes | str | os.PathLike[str]"
 """An encoded image, JPEG, PNG, WebP or another kind of `components.canonical_image`; or its file"""
 
+_IN_A_REQUEST = 32
+"""Images, or pairs."""
+
 _State = get_model_status_pb2.ModelVersionStatus.State
 
 _RETRIES = {
@@ -176,13 +179,15 @@ class SiameseClient:
         """
         if len(left) != len(right):
             raise ValueError(f"{len(left)} left images for {len(right)} right ones")
-        if not left:
-            return []
         canonical = {image: _canonical(image) for image in (*left, *right)}
         inputs = {"left": [canonical[i] for i in left], "right": [canonical[i] for i in right]}
-        answer = self.predict("serving_default", inputs)
-        columns = (_output(answer, name).tolist() for name in Comparison._fields)
-        return [Comparison(*row) for row in zip(*columns, strict=True)]
+        return [
+            Comparison(*row)
+            for answer in self._in_parts("serving_default", inputs)
+            for row in zip(
+                *(_output(answer, name).tolist() for name in Comparison._fields), strict=True
+            )
+        ]
 
     def classify(self, images: Sequence[Image]) -> list[Classification]:
         """Which class each of n images is of, or that it is of none.
@@ -191,10 +196,12 @@ class SiameseClient:
             ImageError: An image cannot be read.
             ServingError: There was no answer.
         """
-        if not images:
-            return []
         inputs = {"image": [_canonical(image) for image in images]}
-        return _classifications(self.predict("classify", inputs))
+        return [
+            classification
+            for answer in self._in_parts("classify", inputs)
+            for classification in _classifications(answer)
+        ]
 
     def classify_files(
         self, files: Iterable[Path], batch_size: int = 16, in_flight: int = 4
@@ -231,8 +238,12 @@ class SiameseClient:
         """
         if not images:
             raise ValueError("name at least one image: without one the size d is not known")
-        answer = self.predict("embed", {"image": [_canonical(image) for image in images]})
-        return _output(answer, "embedding"), _output(answer, "valid")
+        inputs = {"image": [_canonical(image) for image in images]}
+        answers = list(self._in_parts("embed", inputs))
+        return (
+            np.concatenate([_output(answer, "embedding") for answer in answers]),
+            np.concatenate([_output(answer, "valid") for answer in answers]),
+        )
 
     def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Ask any signature.
@@ -294,6 +305,15 @@ class SiameseClient:
         except grpc.RpcError as e:
             raise self._error(e) from e
         return {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
+
+    def _in_parts(
+        self, signature: str, inputs: Mapping[str, Sequence[bytes]]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """The outputs for all inputs; a server would encode a request's images all at once."""
+        (count,) = {len(values) for values in inputs.values()}
+        for start in range(0, count, _IN_A_REQUEST):
+            part = slice(start, start + _IN_A_REQUEST)
+            yield self.predict(signature, {name: values[part] for name, values in inputs.items()})
 
     def _ask_for_files(self, files: Sequence[Path]) -> tuple[list[FileAnswer], Any]:
         """The files, with the problems of those that cannot be used, and the others' future."""

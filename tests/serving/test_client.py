@@ -149,6 +149,13 @@ def test_an_invalid_image_has_no_scores(service, client):
     assert client.classify([PNG]) == [Classification("a", True, {}, [], False)]
 
 
+def test_many_images_are_asked_about_in_parts(service, client):
+    assert len(client.classify([PNG] * 70)) == len(client.compare([PNG] * 70, [PNG] * 70)) == 70
+    assert client.embed([PNG] * 33)[0].shape == (33, 3)
+    sizes = [len(tf.make_ndarray(next(iter(r.inputs.values())))) for r in service.requests]
+    assert sizes == [32, 32, 6, 32, 32, 6, 32, 1]
+
+
 def test_embeddings(client):
     embeddings, valid = client.embed([PNG, PNG])
     assert embeddings.shape == (2, 3)
