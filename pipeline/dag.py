@@ -15,6 +15,7 @@ from components.code_version import code_version
 from components.data_check import DataCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema import ImageSchemaGen
+from components.infra_check import InfraCheck
 from components.pair_gen.component import PairGen
 from pipeline.config import RunConfig
 from pipeline.evaluation import eval_config
@@ -105,9 +106,17 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         eval_config=eval_config(config.thresholds),
         example_splits=[features.TEST],
     )
+    infra_check = []
+    if config.push.infra_check:
+        infra_check.append(
+            InfraCheck(
+                model=trainer.outputs["model"], examples=images, engine=config.push.infra_check
+            )
+        )
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra_check[0].outputs["blessing"] if infra_check else None,
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(
                 base_directory=absolute(config.serving_root)
@@ -132,6 +141,7 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
             trainer,
             last_blessed,
             evaluator,
+            *infra_check,
             pusher,
         ],
         enable_cache=config.cache,

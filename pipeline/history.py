@@ -59,9 +59,17 @@ class Run(BaseModel):
 
     @property
     def blessed(self) -> bool | None:
-        """The Evaluator's verdict; None where there is none."""
+        """The Evaluator's verdict, which InfraCheck may withhold too; None where there is none."""
         blessing = self.output("Evaluator", "blessing")
-        return None if blessing is None else blessing.properties.get("blessed") == 1
+        if blessing is None:
+            return None
+        return blessing.properties.get("blessed") == 1 and not self.infra_problem
+
+    @property
+    def infra_problem(self) -> str | None:
+        """Why a server does not give the model's answers, in InfraCheck's words, if it doesn't."""
+        blessing = self.output("InfraCheck", "blessing")
+        return str(blessing.properties.get("problem", "")) or None if blessing else None
 
     @property
     def pushed(self) -> str | None:

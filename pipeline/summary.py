@@ -69,11 +69,13 @@ class Summary(BaseModel):
     @property
     def reasons(self) -> list[str]:
         """Why the model is not blessed, in words."""
-        return [
+        below = [
             f"{metric.name} {metric.value:.4f} is below {metric.least:.4f}"
             for metric in self.metrics
             if not metric.passed
         ]
+        problem = self.run.infra_problem if self.run else None
+        return [*below, f"it cannot be served: {problem}"] if problem else below
 
     def write(self, folder: Path) -> None:
         """Keep it in a run's folder."""

@@ -80,21 +80,29 @@ def metadata(tmp_path):
         ],
     )
     put_run("fourth", [("Trainer", "RUNNING", {})])
+    put_run(
+        "fifth",
+        [
+            ("Evaluator", "COMPLETE", {"blessing": {"blessed": 1}}),
+            ("InfraCheck", "COMPLETE", {"blessing": {"blessed": 0, "problem": "no such op"}}),
+        ],
+    )
     return tmp_path / "metadata.sqlite"
 
 
 def test_the_newest_run_comes_first(metadata):
     assert [run.id for run in read_runs(metadata, "parts")] == [
+        "fifth",
         "fourth",
         "third",
         "second",
         "first",
     ]
-    assert [run.id for run in read_runs(metadata, "parts", limit=1)] == ["fourth"]
+    assert [run.id for run in read_runs(metadata, "parts", limit=1)] == ["fifth"]
 
 
 def test_outcomes(metadata):
-    fourth, third, second, first = read_runs(metadata, "parts")
+    _, fourth, third, second, first = read_runs(metadata, "parts")
     assert (first.blessed, first.pushed, first.failed) == (True, "/serving/1", None)
     assert (third.blessed, third.pushed, third.failed) == (False, None, None)
     assert (second.blessed, second.failed) == (None, "Evaluator")
@@ -105,6 +113,12 @@ def test_outcomes(metadata):
     ]
     assert first.output("Trainer", "model").uri == "/first/Trainer/model"
     assert first.output("Trainer", "nothing") is None
+
+
+def test_a_model_that_cannot_be_served_is_not_blessed(metadata):
+    fifth, *_, first = read_runs(metadata, "parts")
+    assert (fifth.blessed, fifth.infra_problem) == (False, "no such op")
+    assert first.infra_problem is None
 
 
 def test_no_database_is_no_run(tmp_path):

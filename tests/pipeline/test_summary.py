@@ -2,6 +2,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from pipeline.history import Artifact, Component, Run
 from pipeline.summary import Metric, Summary
 
 
@@ -43,3 +44,18 @@ def test_a_death_while_writing_leaves_the_one_before(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         Summary(name="after", started=now, serving_root="s").write(tmp_path)
     assert Summary.read(tmp_path).name == "before"
+
+
+def test_why_a_model_cannot_be_served_is_among_the_reasons():
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    blessings = [("Evaluator", {"blessed": 1}), ("InfraCheck", {"blessed": 0, "problem": "no op"})]
+    components = [
+        Component(
+            id=name, outcome="done", outputs={"blessing": Artifact(uri="u", properties=values)}
+        )
+        for name, values in blessings
+    ]
+    run = Run(id="1", started=now, components=components)
+    summary = Summary(name="x", started=now, run=run, serving_root="s")
+    assert summary.blessed is False
+    assert summary.reasons == ["it cannot be served: no op"]
