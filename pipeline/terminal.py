@@ -12,8 +12,8 @@ from rich.console import Console
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
 
-BLESSED, FAILED, WRONG_USE, NOT_BLESSED = 0, 1, 2, 3
-"""Exit codes."""
+BLESSED, FAILED, WRONG_USE, NOT_BLESSED, UNDECIDED = 0, 1, 2, 3, 4
+"""Exit codes; undecided: there are too few images to tell."""
 
 out = Console()
 err = Console(stderr=True)
