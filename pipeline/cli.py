@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline import ask
+from pipeline import ask, compare_command, gate_command
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
 from pipeline.preflight import check_blocks, check_engine, check_found_hyperparameters
@@ -128,6 +128,8 @@ def run(
 
 app.command()(ask.predict)
 app.command()(ask.classify)
+app.command()(gate_command.gate)
+app.command()(compare_command.compare)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
