@@ -15,6 +15,7 @@ from components.code_version import code_version
 from components.data_check import DataCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema import ImageSchemaGen
+from components.judge.component import Judge
 from components.pair_gen.component import PairGen
 from pipeline.config import RunConfig
 from pipeline.evaluation import eval_config
@@ -92,22 +93,37 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         custom_config=settings,
         hyperparameters=hyperparameters,
     )
+    evaluator = tfx.components.Evaluator(
+        examples=pair_gen.outputs["pairs"],
+        model=trainer.outputs["model"],
+        eval_config=eval_config(config.thresholds),
+        example_splits=[features.TEST],
+    )
     last_blessed = tfx.dsl.Resolver(
         strategy_class=baseline.LatestOtherBlessedModel,
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["model"],
     ).with_id("latest_blessed_model")
-    evaluator = tfx.components.Evaluator(
-        examples=pair_gen.outputs["pairs"],
+    judge = Judge(
+        examples=images,
         model=trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        evaluator_blessing=evaluator.outputs["blessing"],
+        thresholds=config.thresholds,
+        settings=config.judge.model_copy(
+            update={"unknown": config.judge.unknown and absolute(config.judge.unknown)}
+        ),
+        model_run=trainer.outputs["model_run"],
         baseline_model=last_blessed.outputs["model"],
-        eval_config=eval_config(config.thresholds),
-        example_splits=[features.TEST],
+        held_out_partners=config.pairs.held_out.partners,
+        held_out_max_images=config.pairs.held_out.max_images,
+        pair_seed=config.seed,
+        max_pixels=config.data.max_pixels,
     )
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=judge.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(
                 base_directory=absolute(config.serving_root)
@@ -130,8 +146,9 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
             pair_gen,
             *search,
             trainer,
-            last_blessed,
             evaluator,
+            last_blessed,
+            judge,
             pusher,
         ],
         enable_cache=config.cache,

@@ -58,10 +58,11 @@ class Run(BaseModel):
         return None
 
     @property
-    def blessed(self) -> bool | None:
-        """The Evaluator's verdict; None where there is none."""
-        blessing = self.output("Evaluator", "blessing")
-        return None if blessing is None else blessing.properties.get("blessed") == 1
+    def verdict(self) -> str | None:
+        """The Judge's: `blessed`, `not_blessed` or `undecided`; None where there is none."""
+        blessing = self.output("Judge", "blessing")
+        found = blessing and blessing.properties.get("verdict")
+        return str(found) if found else None
 
     @property
     def pushed(self) -> str | None:
