@@ -164,7 +164,9 @@ def _show_turned(words: str, images: Sequence[Turned]) -> None:
         say(f"and {len(images) - _MOST_ROWS} more, see --json")
 
 
-def _show_changes(title: str, changes: Sequence[Change]) -> None:
+def _show_changes(title: str, changes: Sequence[Change] | None) -> None:
+    if changes is None:
+        return
     if not changes:
         say(f"{title}: nothing was changed.")
         return

@@ -91,7 +91,7 @@ class Metric(_Part):
         first: Of the first; None where it could not be measured.
         second: Of the second.
         difference: None where the two cannot be compared.
-        paired: Whether each image was compared with itself; else the interval is wider than need be.
+        paired: Whether each image was compared with itself; else the interval is a wide one.
     """
 
     name: str
@@ -129,8 +129,8 @@ class Comparison(_Part):
         classes: Recall by class, of the images that both were judged on.
         mended: Images that the second tells rightly and the first did not.
         broken: Images that the first told rightly and the second does not.
-        configuration: What was changed in it.
-        data: What was changed in the counts of images.
+        configuration: What was changed in it; None where a side's is not kept.
+        data: What was changed in the counts of images; None where a side's are not known.
         notes: What could not be compared, and why.
     """
 
@@ -141,8 +141,8 @@ class Comparison(_Part):
     classes: tuple[Metric, ...]
     mended: tuple[Turned, ...]
     broken: tuple[Turned, ...]
-    configuration: tuple[Change, ...]
-    data: tuple[Change, ...]
+    configuration: tuple[Change, ...] | None
+    data: tuple[Change, ...] | None
     notes: tuple[str, ...]
 
 
@@ -191,8 +191,8 @@ def compare(first: JudgedRun, second: JudgedRun) -> Comparison:
         classes=tuple(classes),
         mended=tuple(turned[0]),
         broken=tuple(turned[1]),
-        configuration=tuple(configuration),
-        data=tuple(data),
+        configuration=configuration,
+        data=data,
         notes=tuple(notes),
     )
 
@@ -362,9 +362,11 @@ def _report(uri: str) -> IngestionReport:
         return IngestionReport.model_validate_json(file.read())
 
 
-def _changes(first: dict[str, Any] | None, second: dict[str, Any] | None) -> list[Change]:
+def _changes(
+    first: dict[str, Any] | None, second: dict[str, Any] | None
+) -> tuple[Change, ...] | None:
     if first is None or second is None:
-        return []
+        return None
     keys = [*first, *(key for key in second if key not in first)]
     couples = ((key, first.get(key, ABSENT), second.get(key, ABSENT)) for key in keys)
-    return [Change(key=k, first=one, second=other) for k, one, other in couples if one != other]
+    return tuple(Change(key=k, first=a, second=b) for k, a, b in couples if a != b)

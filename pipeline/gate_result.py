@@ -9,6 +9,7 @@ from components.judge.judgement import Check, ClassResult, Judgement, Measure, O
 from components.printable import printable
 from pipeline.finished_run import JudgedRun
 from pipeline.terminal import BLESSED, NOT_BLESSED, UNDECIDED
+from pipeline.verdict import with_infra_check
 
 
 class GateResult(BaseModel):
@@ -96,26 +97,5 @@ def of_judgement(
 
 def of_run(judged: JudgedRun) -> GateResult:
     """What came of a run: its judgement and, where it was served, what InfraCheck found."""
-    return of_judgement(judged.judgement, judged.words, _with_infra_check(judged))
-
-
-def _with_infra_check(judged: JudgedRun) -> Verdict:
-    verdict, run = judged.judgement.verdict, judged.run
-    if run is None or run.output("InfraCheck", "blessing") is None:
-        return verdict
-    problem = run.infra_problem
-    check = Check(
-        metric="answers of a server",
-        wanted="those of the model",
-        outcome="failed" if problem else "passed",
-        note=problem or "",
-    )
-    checks = (*verdict.checks, check)
-    if not problem:
-        return verdict.model_copy(update={"checks": checks})
-    against = () if verdict.outcome == "blessed" else verdict.reasons
-    return Verdict(
-        outcome="not_blessed",
-        checks=checks,
-        reasons=(*against, f"it cannot be served: {problem}"),
-    )
+    verdict = with_infra_check(judged.judgement.verdict, judged.run)
+    return of_judgement(judged.judgement, judged.words, verdict)

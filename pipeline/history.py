@@ -58,12 +58,16 @@ class Run(BaseModel):
         return None
 
     @property
-    def blessed(self) -> bool | None:
-        """The Evaluator's verdict, which InfraCheck may withhold too; None where there is none."""
-        blessing = self.output("Evaluator", "blessing")
-        if blessing is None:
+    def verdict(self) -> str | None:
+        """The Judge's: `blessed`, `not_blessed` or `undecided`; None where there is none.
+
+        InfraCheck may withhold it.
+        """
+        blessing = self.output("Judge", "blessing")
+        found = blessing and blessing.properties.get("verdict")
+        if not found:
             return None
-        return blessing.properties.get("blessed") == 1 and not self.infra_problem
+        return "not_blessed" if self.infra_problem else str(found)
 
     @property
     def infra_problem(self) -> str | None:

@@ -2,9 +2,9 @@
 
     python -m pipeline.launch FOLDER
 
-FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `training.csv` and
-`curves.png` are added to it. The exit code is 0 where the run came to an end, blessed or not, and 1
-where it failed.
+FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `training.csv`,
+`curves.png` and `judgement.json` are added to it. The exit code is 0 where the run came to an end,
+blessed or not, and 1 where it failed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _FOR_PEOPLE = (
     "TrainingError",
     "ConfigError",
     "EngineError",
+    "ModelError",
 )
 _IN_TRACEBACK = re.compile(
     rf"^(?:[\w.]+\.)?(?:{'|'.join(_FOR_PEOPLE)}): (.*?)"
@@ -52,7 +53,7 @@ def main(folder: Path) -> int:
     from pipeline.dag import create_pipeline
     from pipeline.preflight import check_network
     from pipeline.runners import run
-    from pipeline.summary import copy_curves, summarize
+    from pipeline.summary import copy_findings, summarize
 
     failure, unexpected = None, False
     try:
@@ -64,7 +65,7 @@ def main(folder: Path) -> int:
         traceback.print_exc()
         failure, unexpected = explain(e), message_for_people(e) is None
     summary = summarize(config, started, failure)
-    copy_curves(summary, folder)
+    copy_findings(summary, folder)
     summary.model_copy(update={"unexpected": unexpected}).write(folder)
     return 1 if failure else 0
 

@@ -6,6 +6,7 @@ Only embeddings leave a step, in a file; images pass through in small batches.
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,8 +17,11 @@ from apache_beam.metrics import Metrics
 from apache_beam.utils.shared import Shared
 
 from components import features
+from components.data_error import DataError
 from components.judge import model
 from trainer.few_shot import nearest_neighbour
+
+_LOG = logging.getLogger(__name__)
 
 BATCH = 32
 """Images that an encoder takes at once."""
@@ -53,18 +57,32 @@ class Models:
 
     Args:
         directories: Of SavedModels, by name.
+        optional: Names of those that are left out, with a warning, where they cannot be judged.
     """
 
-    def __init__(self, directories: dict[str, str]) -> None:
-        self._directories = directories
+    def __init__(self, directories: dict[str, str], optional: Sequence[str] = ()) -> None:
+        self._directories, self._optional = directories, tuple(optional)
         # All copies of this object share what one of them has loaded, as long as it is in use.
         self._shared = Shared()
 
     def load(self) -> _Loaded:
-        """The models, by name."""
-        return self._shared.acquire(
-            lambda: _Loaded({n: model.JudgedModel(d) for n, d in self._directories.items()})
-        )
+        """The models, by name.
+
+        Raises:
+            ModelError: One of them cannot be judged.
+        """
+        return self._shared.acquire(self._load)
+
+    def _load(self) -> _Loaded:
+        loaded = _Loaded()
+        for name, directory in self._directories.items():
+            try:
+                loaded[name] = model.JudgedModel(directory)
+            except model.ModelError as e:
+                if name not in self._optional:
+                    raise
+                _LOG.warning("the %s is not compared with: %s", name, e)
+        return loaded
 
 
 class _Loaded(dict):
@@ -141,13 +159,16 @@ def read(files: Sequence[str]) -> dict[str, np.ndarray]:
         By name: `id`, `label` and `source`, bytes [n] each; `valid` and `stranger`, bool [n];
         `embedding <name>`, float32 [n, d], for each model; and maybe `raw pixels`, bytes [n], the
         class of the support image nearest by its pixels.
+
+    Raises:
+        DataError: There is none.
     """
     parts: list[dict[str, np.ndarray]] = []
     for record in tf.data.TFRecordDataset(sorted(files)).as_numpy_iterator():
         with np.load(io.BytesIO(record)) as batch:
             parts.append({name: batch[name] for name in batch.files})
     if not parts:
-        return {}
+        raise DataError("the split 'test' holds no image to judge on")
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.lexsort((joined["source"], joined["id"]))
     return {name: column[order] for name, column in joined.items()}

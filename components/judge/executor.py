@@ -23,7 +23,7 @@ from components.judge import embedding, gate, strangers
 from components.judge.judgement import Judgement, Verdict, write_lines
 from components.judge.judging import HeldOutImages, PairSettings, View, judge
 from components.judge.last_blessed import last_served
-from components.judge.model import JudgedModel, ModelError, text
+from components.judge.model import JudgedModel, text
 from components.judge.settings import JudgeSettings, Thresholds
 from components.judge.tfma_verdict import tfma_checks
 from trainer.frozen_encoder import FOLDER
@@ -54,7 +54,7 @@ class Executor(BaseBeamExecutor):
         settings = JudgeSettings.model_validate_json(exec_properties["settings"])
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         directories = _directories(input_dict, exec_properties, settings)
-        models = embedding.Models(directories)
+        models = embedding.Models(directories, optional=[gate.LAST_BLESSED])
         loaded = models.load()  # here too, so that what is wrong with them is said at once
         output = artifact_utils.get_single_instance(output_dict["judgement"])
 
@@ -125,17 +125,13 @@ class Executor(BaseBeamExecutor):
                     | "ReadUnknown" >> beam.FlatMap(strangers.read, exec_properties["max_pixels"])
                 )
                 items = (items, others) | "Both" >> beam.Flatten()
-            raw_pixels = gate.FROZEN_ENCODER if _has_frozen(models) else None
+            raw_pixels = gate.FROZEN_ENCODER if gate.FROZEN_ENCODER in models.load() else None
             _ = (
                 items
                 | "Models" >> embedding.Embed(models, raw_pixels)
                 | "Write" >> beam.io.WriteToTFRecord(prefix)
             )
         return embedding.read(tf.io.gfile.glob(prefix + "*"))
-
-
-def _has_frozen(models: embedding.Models) -> bool:
-    return gate.FROZEN_ENCODER in models.load()
 
 
 def _directories(
@@ -158,21 +154,11 @@ def _directories(
 def _last_blessed(
     input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any], candidate: str
 ) -> str | None:
-    """The last blessed model's directory, if there is one and it can be judged."""
+    """The last blessed model's directory, if there is one."""
     if input_dict.get("baseline_model"):
-        found: str | None = _serving_directory(
-            artifact_utils.get_single_instance(input_dict["baseline_model"])
-        )
-    else:
-        found = last_served(base, candidate) if (base := exec_properties["baseline_root"]) else None
-    if found is None:
-        return None
-    try:
-        JudgedModel(found)
-    except ModelError as e:
-        _LOG.warning("the last blessed model is not compared with: %s", e)
-        return None
-    return found
+        return _serving_directory(artifact_utils.get_single_instance(input_dict["baseline_model"]))
+    base = exec_properties["baseline_root"]
+    return last_served(base, candidate) if base else None
 
 
 def _serving_directory(model: types.Artifact) -> str:

@@ -13,7 +13,7 @@ _FILES = ("fingerprint.pb", "saved_model.pb")
 def last_served(base: str, candidate: str) -> str | None:
     """The newest version below a base path that is not the candidate itself.
 
-    What is served was blessed, and a model that is judged once more has perhaps been pushed already.
+    What is served was blessed; a model that is judged once more may have been pushed before.
 
     Args:
         base: Folder of numbered versions, as TensorFlow Serving watches it.

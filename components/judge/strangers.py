@@ -33,7 +33,7 @@ def files(folder: str) -> list[str]:
 
 
 def fingerprint(folder: str) -> str:
-    """Of all files' paths and contents, so that a change of them is noticed; empty if none is there."""
+    """Of all files' paths and contents, so that a change is noticed; empty without a folder."""
     if not fileio.isdir(folder):
         return ""
     digest = hashlib.sha256()
