@@ -274,8 +274,8 @@ def _metrics(
             )
         elif one or other:
             alike = shared.all and name not in _ANEW and _alike(name, first, second)
-            gap = paired.less(one, other).difference if one and other and alike else None
-            metrics.append(Metric(name=name, first=one, second=other, difference=gap))
+            apart = paired.less(one, other).difference if one and other and alike else None
+            metrics.append(Metric(name=name, first=one, second=other, difference=apart))
     return metrics
 
 

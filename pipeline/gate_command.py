@@ -203,7 +203,10 @@ def _of_model(
     if keep:
         _keep(found.judged, keep)
     return of_judgement(
-        found.judged.judgement, str(model), set_aside=found.set_aside, notes=found.notes
+        found.judged.judgement,
+        found.judged.judgement.model,
+        set_aside=found.set_aside,
+        notes=found.notes,
     )
 
 

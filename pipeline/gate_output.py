@@ -109,13 +109,15 @@ def write_junit(result: GateResult, path: Path) -> None:
         _say(case, "failure", "not blessed", "; ".join(result.reasons))
         cases.append(case)
     counts = {
-        kind: str(sum(case.find(tag) is not None for case in cases))
-        for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
+        "tests": str(len(cases)),
+        **{
+            kind: str(sum(case.find(tag) is not None for case in cases))
+            for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
+        },
     }
-    suites = ElementTree.Element("testsuites", tests=str(len(cases)), **counts)
-    suite = ElementTree.SubElement(
-        suites, "testsuite", name=f"siamese gate: {result.subject}", tests=str(len(cases)), **counts
-    )
+    suites = ElementTree.Element("testsuites", counts)
+    name = f"siamese gate: {result.subject}"
+    suite = ElementTree.SubElement(suites, "testsuite", {"name": name, **counts})
     suite.extend(cases)
     lines = [result.verdict, *(f"Note: {note}." for note in result.notes)]
     lines += [f"set aside: {item.path}: {item.reason}" for item in result.set_aside]

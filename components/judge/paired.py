@@ -78,13 +78,17 @@ def of_pairs(
     for i, name in enumerate(pairs.METRICS):
         if np.isnan(found.values[:, i]).any():
             continue
-        measures = []
-        for value, variance in zip(found.values[:, i].tolist(), variances[:, i], strict=True):
-            number = effective_number(value, float(variance), len(images) / 2, len(same))
-            low, high = wilson(value, number)
-            measures.append(Measure(value=value, low=low, high=high, images=len(images)))
-        measured[name] = less(*measures, correlation(found.covariance, i, count + i))
+        first, second = (
+            _with_interval(float(value), float(variance), len(images), len(same))
+            for value, variance in zip(found.values[:, i], variances[:, i], strict=True)
+        )
+        measured[name] = less(first, second, correlation(found.covariance, i, count + i))
     return measured
+
+
+def _with_interval(value: float, variance: float, images: int, cases: int) -> Measure:
+    low, high = wilson(value, effective_number(value, variance, images / 2, cases))
+    return Measure(value=value, low=low, high=high, images=images)
 
 
 def less(one: Measure, other: Measure, r: float = math.nan) -> Paired:
