@@ -45,7 +45,7 @@ def compare(
 
     Example: [bold]siamese compare previous latest --config configs/quickstart.yaml[/]
 
-    Of two pipelines: [bold]siamese compare runs/digits runs/other:2026-01-31T12:00:00.123456[/]
+    Of two pipelines: [bold]siamese compare runs/digits runs/other:20260131-120000.123456[/]
     """
     from pipeline import comparison
 
@@ -73,7 +73,7 @@ def _find(name: str, config: Path | None) -> JudgedRun:
 
 
 def _parse(name: str, config: Path | None) -> tuple[Path, str | None]:
-    """Where it is, and which one it is, if that is said; ids hold colons too."""
+    """Where it is, and which one it is, if that is said; an id may hold colons too."""
     if Path(name).exists():
         return Path(name), None
     where, colon, run_id = name.partition(":")

@@ -29,6 +29,7 @@ from components.judge.judgement import (
 )
 from components.judge.settings import METRICS
 from pipeline.finished_run import JudgedRun
+from pipeline.verdict import with_infra_check
 
 ABSENT = "(absent)"
 """In place of a value that a side does not have."""
@@ -305,7 +306,7 @@ def _hits(couples: list[tuple[ImageOutcome, ImageOutcome]]) -> tuple[np.ndarray,
 
 
 def _side(run: JudgedRun) -> Side:
-    verdict = run.judgement.verdict
+    verdict = with_infra_check(run.judgement.verdict, run.run)
     return Side(
         name=run.name or run.uri,
         run=run.run.id if run.run else "",

@@ -2,7 +2,7 @@
 
 A run is named by where it is and, maybe, which one it is. Where: a configuration, the folder of a
 pipeline (`runs/<name>`, wherever it was copied to), the folder of one run
-(`runs/<name>/runs/<time>`), or a folder that holds a judgement alone.
+(`runs/<name>/runs/<time>`, which may have been copied alone), or one that holds a judgement.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class JudgedRun(NamedTuple):
         run: The run; None for a judgement alone.
         judgement: What was found.
         uri: Folder of the judgement's files.
-        root: The pipeline's folder; None for a judgement alone.
+        root: The pipeline's folder; None where it is not known.
     """
 
     name: str
@@ -60,16 +60,17 @@ class JudgedRun(NamedTuple):
     @property
     def folder(self) -> Path | None:
         """The run's own folder, which holds its configuration; None where it is gone."""
-        for folder in sorted((self.root / "runs").glob("*")) if self.root else []:
-            summary = Summary.read(folder)
-            if self.run and summary and summary.run and summary.run.id == self.run.id:
+        if self.root is None:
+            return Path(self.uri) if self.run else None
+        for folder in sorted((self.root / "runs").glob("*")):
+            if self.run and _run_of(folder) == self.run.id:
                 return folder
         return None
 
     def output(self, component: str, name: str) -> str | None:
         """Where a component's output lies now; None where it made none in this run."""
         found = self.run.output(component, name) if self.run else None
-        return _uri(found, self.root) if found and self.root else None
+        return _uri(found, self.root) if found else None
 
 
 def find_judged_run(
@@ -87,18 +88,30 @@ def find_judged_run(
         FailedRun: It failed.
         ConfigError: The configuration cannot be read.
     """
-    if where.is_dir() and (where / Judgement.FILE).is_file():
+    root = _root(where)
+    if root is None and where.is_dir() and (where / Judgement.FILE).is_file():
         if run_id:
             raise NoSuchRun(f"{where}: holds a judgement alone, in which no run can be chosen")
-        return JudgedRun("", None, _read(str(where)), str(where), None)
-    root, name = _pipeline(where, overrides)
-    if where.is_dir() and root != where:
-        if run_id:
-            raise NoSuchRun(f"{where}: is the folder of one run, in which none can be chosen")
-        run_id = _id_of(where)
+        summary = Summary.read(where)
+        one = summary.run if summary else None
+        _refuse_failed(one)
+        name = summary.name if summary and one else ""
+        return JudgedRun(name, one, _read(str(where)), str(where), None)
+    if where.is_file():
+        settings = configuration.load(where, overrides)
+        root, name = settings.root, settings.name
+    elif root is None:
+        raise NoSuchRun(_no_pipeline(where))
+    else:
+        name = _name(root)
+        if root != where:
+            if run_id:
+                raise NoSuchRun(f"{where}: is the folder of one run, in which none can be chosen")
+            run_id = _run_of(where)
+            if run_id is None:
+                raise NoSuchRun(f"{where}: holds no {Summary.FILE} that tells which run it is of")
     run = _choose(root, name, run_id)
-    if run.failed:
-        raise FailedRun(f"run {run.id} of {name} failed in {run.failed}; siamese show tells more")
+    _refuse_failed(run)
     found = run.output("Judge", "judgement")
     if found is None:
         raise NoSuchRun(
@@ -109,17 +122,16 @@ def find_judged_run(
     return JudgedRun(name, run, _read(uri), uri, root)
 
 
-def _pipeline(where: Path, overrides: Sequence[str]) -> tuple[Path, str]:
-    """The pipeline's folder and name."""
-    if where.is_file():
-        settings = configuration.load(where, overrides)
-        return settings.root, settings.name
-    for root in (where, where.parent.parent):
-        if (root / METADATA).is_file():
-            return root, _name(root)
+def _root(where: Path) -> Path | None:
+    """The folder of the pipeline that a folder is, or that a run's folder is of."""
+    roots = (root for root in (where, where.parent.parent) if (root / METADATA).is_file())
+    return next(roots, None) if where.is_dir() else None
+
+
+def _no_pipeline(where: Path) -> str:
     if not where.exists():
-        raise NoSuchRun(f"{where}: there is no such file or folder")
-    raise NoSuchRun(
+        return f"{where}: there is no such file or folder"
+    return (
         f"{where}: is the folder of no pipeline (runs/<name>, which holds {METADATA}), of no run "
         f"(runs/<name>/runs/<time>), and holds no {Judgement.FILE}"
     )
@@ -132,11 +144,15 @@ def _name(root: Path) -> str:
     return root.resolve().name
 
 
-def _id_of(folder: Path) -> str:
+def _run_of(folder: Path) -> str | None:
+    """The id of the run that a run's folder is of, if that is noted."""
     summary = Summary.read(folder)
-    if summary is None or summary.run is None:
-        raise NoSuchRun(f"{folder}: holds no {Summary.FILE} that tells which run it is of")
-    return summary.run.id
+    return summary.run.id if summary and summary.run else None
+
+
+def _refuse_failed(run: Run | None) -> None:
+    if run and run.failed:
+        raise FailedRun(f"run {run.id} failed in {run.failed}; siamese show tells more")
 
 
 def _choose(root: Path, name: str, run_id: str | None) -> Run:
@@ -158,10 +174,10 @@ def _choose(root: Path, name: str, run_id: str | None) -> Run:
     raise NoSuchRun(f"{name} has no run {run_id}; the last is {runs[0].id}")
 
 
-def _uri(artifact: Artifact, root: Path) -> str:
+def _uri(artifact: Artifact, root: Path | None) -> str:
     """Where an artifact lies, also where the pipeline's folder came from another machine."""
     uri = artifact.uri
-    if "://" in uri or os.path.isdir(uri):
+    if root is None or "://" in uri or os.path.isdir(uri):
         return uri
     moved = root / "pipeline" / uri.rpartition("/pipeline/")[2]
     return str(moved) if moved.is_dir() else uri

@@ -128,7 +128,7 @@ def write_junit(result: GateResult, path: Path) -> None:
 
 def _case(check: Check) -> ElementTree.Element:
     case = ElementTree.Element(
-        "testcase", classname="siamese.gate", name=f"{check.metric}: {check.wanted}"
+        "testcase", classname="siamese.gate", name=printable(f"{check.metric}: {check.wanted}")
     )
     told = "; ".join(_why(check))
     if check.outcome == "failed":

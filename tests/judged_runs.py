@@ -68,6 +68,8 @@ class Pipelines:
         Summary(name=name, started=started, run=run, serving_root="s").write(folder)
         values = {"name": name, "data": {"root": "data"}, **config}
         (folder / "config.yaml").write_text(yaml.safe_dump(values))
+        if found:
+            found.judgement.write(str(folder))
         self.runs[name].insert(0, run)
         return run.id
 

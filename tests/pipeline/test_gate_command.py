@@ -84,8 +84,8 @@ def test_a_run_with_too_few_images(pipelines):
 
 def test_a_run_whose_model_no_server_answers_for(pipelines):
     pipelines.add(found=judged(good()), infra="no such op")
-    told = gate(NOT_BLESSED, "my.yaml")
-    assert "Not blessed: it cannot be served: no such op." in told
+    for where in ("my.yaml", "runs/mine", "runs/mine/runs/20260102-000000"):
+        assert "Not blessed: it cannot be served: no such op." in gate(NOT_BLESSED, where)
 
 
 def test_a_run_is_chosen(pipelines):
@@ -116,6 +116,15 @@ def test_a_judgement_alone(pipelines, place):
     gate(BLESSED, "runs/mine/pipeline/Judge/judgement/1")
 
 
+def test_a_runs_folder_may_be_copied_alone(pipelines, place):
+    pipelines.add(found=judged(good()))
+    pipelines.add(found=judged(good()), infra="no such op")
+    pipelines.add(found=judged(good()), failed="Pusher")
+    for number, code in ((2, BLESSED), (3, NOT_BLESSED), (4, FAILED)):
+        folder = (place / f"runs/mine/runs/2026010{number}-000000").rename(place / f"{number}")
+        assert f"run 2026-01-0{number}T" in gate(code, folder)
+
+
 def test_bad_runs_are_refused_in_words(pipelines, place):
     assert "there is no such file or folder" in gate(WRONG_USE, "none")
     assert "is the folder of no pipeline" in gate(WRONG_USE, place)
@@ -126,6 +135,7 @@ def test_bad_runs_are_refused_in_words(pipelines, place):
     assert "has one run alone" in gate(WRONG_USE, "my.yaml", "--run", "previous")
     pipelines.add(found=judged(good()))
     folder = place / "runs/mine/pipeline/Judge/judgement/2"
+    assert "holds no summary.json that tells" in gate(WRONG_USE, "runs/mine/pipeline/Judge")
     assert "is the folder of one run" in gate(
         WRONG_USE, "runs/mine/runs/20260103-000000", "--run", "latest"
     )
