@@ -1,5 +1,7 @@
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -33,7 +35,7 @@ def test_starts_without_tensorflow():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["sample-data", "run", "predict", "show"])
+@pytest.mark.parametrize("command", ["sample-data", "run", "predict", "show", "enroll"])
 def test_every_command_has_help_with_an_example(command):
     result = siamese(command, "--help")
     assert result.exit_code == 0
@@ -59,6 +61,9 @@ def test_version():
         (["predict", "--held-out", "2", "--model", "m"], "needs --config"),
         (["predict", "--held-out", "2", "--config", "my.yaml"], "no model has been pushed"),
         (["sample-data", "my.yaml"], "is a file; name a folder"),
+        (["enroll", "--model", "m", "--name", "x"], "--name is for one --images"),
+        (["enroll", "--model", "m", "--images", "a", "--images", "b/a"], "are of one class"),
+        (["enroll", "--model", "m", "--images", "data"], "m: there is no such folder"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_2(arguments, message):
@@ -152,6 +157,61 @@ def test_an_unexpected_error_is_no_traceback(monkeypatch, capsys):
         cli.main()
     assert caught.value.code == cli.FAILED
     assert "RuntimeError: a defect in [/x]/[b]" in capsys.readouterr().err
+
+
+def enrolled(monkeypatch):
+    """Stands in for the enrolling; returns what it is asked for."""
+    from serving import enroll
+
+    asked = []
+    done = enroll.Enrolled(
+        model=Path("m/1"),
+        version=Path("m/2"),
+        classes={"[dent]": 3, "good": 5},
+        added={"[dent]": 3},
+        removed=["old"],
+        unusable=[enroll.Unusable(Path("new\n/x.jpg"), "is empty")],
+    )
+    monkeypatch.setattr(enroll, "enroll", lambda *given: asked.append(given) or done)
+    return asked
+
+
+def test_enroll_says_what_it_wrote(monkeypatch):
+    asked = enrolled(monkeypatch)
+    result = siamese("enroll", "--model", "m", "--images", "new/[dent]", "--remove", "old")
+    assert result.exit_code == 0
+    assert asked == [(Path("m"), {"[dent]": Path("new/[dent]")}, ["old"], None, False)]
+    assert "'old' is removed, '[dent]' gets 3 images" in result.output
+    assert "[dent] 3, good 5" in result.output
+    assert "Written to m/2" in result.output
+    assert "new\\n/x.jpg is empty" in result.everything
+
+
+def test_enroll_for_machines(monkeypatch):
+    asked = enrolled(monkeypatch)
+    options = ["--images", "new", "--name", "dent", "--extend", "--output", "o", "--json"]
+    result = siamese("enroll", "--model", "m", *options)
+    assert asked == [(Path("m"), {"dent": Path("new")}, (), Path("o"), True)]
+    assert json.loads(result.stdout) == {
+        "model": "m/1",
+        "version": "m/2",
+        "classes": {"[dent]": 3, "good": 5},
+        "added": {"[dent]": 3},
+        "removed": ["old"],
+        "unusable": [{"file": "new\\n/x.jpg", "reason": "is empty"}],
+    }
+
+
+def test_enroll_says_why_it_cannot(monkeypatch):
+    from serving import enroll
+
+    def refuse(*_):
+        raise enroll.EnrollError("m/1: has 'dent' already")
+
+    monkeypatch.setattr(enroll, "enroll", refuse)
+    result = siamese("enroll", "--model", "m", "--images", "dent")
+    assert result.exit_code == cli.WRONG_USE
+    assert "m/1: has 'dent' already" in result.everything
 
 
 def test_sample_data_says_what_it_wrote():
