@@ -65,7 +65,8 @@ class ServedModel(tf.Module):
         self._variables = [*self._encoder.variables, *self._similarity.variables]
         self._preprocess = preprocess
         self._image_size, self._max_pixels = image_size, max_pixels
-        self._support, self._thresholds = support, thresholds
+        self.support = support  # public: by it, classes are added to what is loaded
+        self._thresholds = thresholds
         self._tracked = tracked
 
     def save(self, directory: str) -> None:
@@ -105,7 +106,7 @@ class ServedModel(tf.Module):
     def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `classify` signature."""
         embeddings, valid = self._encode(image)
-        answer = {k: _only(valid, v) for k, v in self._support.classify(embeddings).items()}
+        answer = {k: _only(valid, v) for k, v in self.support.classify(embeddings).items()}
         return {
             **answer,
             "label": answer["classes"][:, 0],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from serving.embedded.statuses import failed_precondition
@@ -20,7 +19,7 @@ _WRITERS = ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply",
 
 def freeze(
     session: tf.compat.v1.Session, inputs: Sequence[str], outputs: Sequence[str]
-) -> tf.compat.v1.GraphDef | None:
+) -> tf.Graph | None:
     """Make the part of a graph that the signatures use, with constants for its variables.
 
     Args:
@@ -40,7 +39,8 @@ def freeze(
     if any(op.startswith(_WRITERS) for op in _operations(graph_def)):
         return None
     operations = [session.graph.get_operation_by_name(node.name) for node in graph_def.node]
-    _check_restored(session, [each for each in operations if each.type == "VarHandleOp"])
+    variables = [each for each in operations if each.type == "VarHandleOp"]
+    _check_restored(session, variables)
     # Tables and the like hold what only this session has.
     if any(
         output.dtype in (tf.resource, tf.variant)
@@ -49,11 +49,15 @@ def freeze(
         for output in operation.outputs
     ):
         return None
-    if sum(_size(node) for node in graph_def.node if node.op == "VarHandleOp") > _MOST_BYTES:
+    if _bytes(session, variables) > _MOST_BYTES:
         return None
     try:
-        return tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, ends)
-    except Exception as e:  # a graph that TensorFlow can't convert is served as it is
+        frozen = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, ends)
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.compat.v1.import_graph_def(frozen, name="")
+        return graph
+    except Exception as e:  # such as tf.gather in a function, which is left as it was
         log.info("Served with variables: they can't be made constants (%s)", e)
         return None
 
@@ -88,9 +92,15 @@ def _operations(graph_def: tf.compat.v1.GraphDef) -> Iterator[str]:
                 waiting.append(functions[name].node_def)
 
 
-def _size(node: tf.compat.v1.NodeDef) -> int:
-    shape = tf.TensorShape(node.attr["shape"].shape)
-    dtype = tf.dtypes.as_dtype(node.attr["dtype"].type)
-    if shape.num_elements() is None or dtype == tf.string:
-        return _MOST_BYTES + 1
-    return shape.num_elements() * np.dtype(dtype.as_numpy_dtype).itemsize
+def _bytes(session: tf.compat.v1.Session, handles: Sequence[tf.Operation]) -> int:
+    """Of the variables' values; in the graph their shapes may be unknown."""
+    sizes = []
+    with session.graph.as_default():
+        for handle in handles:
+            dtype = handle.get_attr("dtype")
+            value = tf.raw_ops.ReadVariableOp(resource=handle.outputs[0], dtype=dtype)
+            if dtype == tf.string:
+                sizes.append(tf.reduce_sum(tf.cast(tf.strings.length(value), tf.int64)))
+            else:
+                sizes.append(tf.size(value, out_type=tf.int64) * dtype.size)
+    return sum(session.run(sizes))

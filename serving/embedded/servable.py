@@ -212,12 +212,9 @@ class Servable:
         outputs = _names([definition.outputs for definition in self.definitions.values()])
         if not outputs:
             return
-        graph_def = freeze(self._session, inputs, outputs)
-        if graph_def is None:
+        graph = freeze(self._session, inputs, outputs)
+        if graph is None:
             return
-        graph = tf.Graph()
-        with graph.as_default():
-            tf.compat.v1.import_graph_def(graph_def, name="")
         self._session.close()
         self._session = tf.compat.v1.Session(graph=graph, config=self._config)
 

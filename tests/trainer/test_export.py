@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from encoded_images import bad_images, encode
+from exported_model import preprocess
 
 from components import features
-from components.preprocessing import decode_and_resize
 from trainer import export, freezing
 from trainer.calibration import Thresholds
 from trainer.export import ServedModel
@@ -23,12 +23,6 @@ KNOWN = 0.6
 def images(count):
     pixels = np.random.default_rng(count).integers(0, 256, (count, 16, 16, 3)).astype("uint8")
     return pixels, [tf.io.encode_png(p).numpy() for p in pixels]
-
-
-def preprocess(encoded):
-    return tf.map_fn(
-        lambda one: tf.io.serialize_tensor(decode_and_resize(one, 16, "cubic")), encoded
-    )
 
 
 def support_embeddings(model):
@@ -192,18 +186,33 @@ def test_a_session_answers_the_same(exported):
         np.testing.assert_array_equal(answer[name], value)
 
 
-def test_weights_are_constants(exported):
-    _, directory = exported
-    names = [name for name, _ in tf.train.list_variables(f"{directory}/variables/variables")]
-    assert names == ["_CHECKPOINTABLE_OBJECT_GRAPH"]
-    assert _operations(directory).isdisjoint({"VarHandleOp", "ReadVariableOp"})
+def test_weights_are_constants_and_the_support_set_is_not(exported):
+    assert {name.split("/")[0] for name in _variables(exported[1])} == {"support"}
+
+
+def test_the_support_set_can_be_replaced_in_what_is_loaded(exported):
+    model, directory = exported
+    pixels, encoded = images(30)
+    z = np.asarray(model(pixels))
+    labels = np.array(["anchor", "bölt", "cog", "dowel", "eyelet"] * 2)
+    loaded = tf.saved_model.load(directory)
+    loaded.support.replace(
+        tf.constant(z[:10]), [label.encode() for label in labels], [b"%d" % i for i in range(10)]
+    )
+    answer = loaded.signatures["classify"](image=tf.constant(encoded[10:]))
+    expected = nearest_centroid(z[:10], labels, z[10:])
+    assert [label.decode() for label in answer["label"].numpy()] == expected.tolist()
+    assert answer["classes"].shape == (20, 5)
+    assert loaded.support.labels.numpy()[1].decode() == "bölt"
+    np.testing.assert_array_equal(loaded.support.embeddings, z[:10])
+    assert loaded.support.sources.numpy().tolist() == [b"%d" % i for i in range(10)]
 
 
 def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_path, monkeypatch):
     model, directory = exported
     monkeypatch.setattr(export, "freeze", lambda *a: freezing.freeze(*a, most_bytes=10))
     served_model(model).save(str(tmp_path))
-    assert "ReadVariableOp" in _operations(str(tmp_path))
+    assert {name.split("/")[0] for name in _variables(str(tmp_path))} == {"support", "_variables"}
     _, encoded = images(6)
     for signature, inputs in (
         ("serving_default", {"left": encoded[:3], "right": encoded[3:]}),
@@ -218,11 +227,6 @@ def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_pat
                 np.testing.assert_array_equal(value, other[name])
 
 
-def _operations(directory):
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    with open(f"{directory}/saved_model.pb", "rb") as file:
-        [meta] = SavedModel.FromString(file.read()).meta_graphs
-    functions = meta.graph_def.library.function
-    nodes = [*meta.graph_def.node, *(node for f in functions for node in f.node_def)]
-    return {node.op for node in nodes}
+def _variables(directory):
+    names = [name for name, _ in tf.train.list_variables(f"{directory}/variables/variables")]
+    return [name for name in names if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]

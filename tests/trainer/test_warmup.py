@@ -1,8 +1,8 @@
 import numpy as np
 import tensorflow as tf
+from exported_model import preprocess
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from components.preprocessing import decode_and_resize
 from trainer.calibration import Thresholds
 from trainer.export import ServedModel
 from trainer.settings import Model, Training
@@ -17,12 +17,6 @@ def requests(directory):
         log = PredictionLog.FromString(record.numpy())
         assert log.WhichOneof("log_type") == "predict_log"
         yield log.predict_log.request
-
-
-def preprocess(encoded):
-    return tf.map_fn(
-        lambda one: tf.io.serialize_tensor(decode_and_resize(one, 16, "cubic")), encoded
-    )
 
 
 def test_one_request_for_each_signature(tmp_path):

@@ -1,0 +1,69 @@
+"""A small exported model of 16-pixel images, whose embeddings are the images' own colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from images import picture
+
+from components.preprocessing import decode_and_resize
+from trainer.calibration import Thresholds
+from trainer.export import ServedModel
+from trainer.settings import Model, Training
+from trainer.siamese import Siamese
+from trainer.support_set import SupportSet
+from trainer.warmup import write_warmup
+
+SIZE = 16
+SPREAD = 60
+MAX_PIXELS = 5000
+
+
+def preprocess(encoded: tf.Tensor) -> tf.Tensor:
+    """In the place of Transform's graph."""
+    return tf.map_fn(
+        lambda one: tf.io.serialize_tensor(decode_and_resize(one, SIZE, "cubic")), encoded
+    )
+
+
+def pixels(label: int, numbers: Sequence[int]) -> np.ndarray:
+    """uint8 [n, 16, 16, 3], pictures of a label."""
+    return np.stack([np.asarray(picture(label, number, SIZE, SPREAD)) for number in numbers])
+
+
+def write_images(folder: Path, label: int, numbers: Sequence[int]) -> Path:
+    """The same as PNG files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        picture(label, number, SIZE, SPREAD).save(folder / f"{number}.png")
+    return folder
+
+
+def make_model(folder: Path) -> Siamese:
+    """A network that needs no training; `folder` is for its encoder."""
+    keras.utils.set_random_seed(0)
+    keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.AveragePooling2D(4),
+            keras.layers.Flatten(),
+        ]
+    ).save(folder / "encoder.keras")
+    settings = Model(backbone=str(folder / "encoder.keras"), embedding_size=None)
+    return Siamese(settings, Training(), SIZE)
+
+
+def export(model: Siamese, version: Path, classes: int = 3, each: int = 4) -> None:
+    """Write a version: classes `class-0`, ... of `each` support images, and requests to warm up."""
+    embeddings = np.concatenate([np.asarray(model(pixels(i, range(each)))) for i in range(classes)])
+    labels = np.repeat([f"class-{i}" for i in range(classes)], each)
+    sources = [f"{label}/{i % each}.png".encode() for i, label in enumerate(labels)]
+    support = SupportSet(embeddings, labels, sources)
+    served = ServedModel(model, preprocess, SIZE, MAX_PIXELS, support, Thresholds(0.5, 0.6))
+    served.save(str(version))
+    write_warmup(str(version), SIZE)
