@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline import ask, compare_command, gate_command
+from pipeline import ask, compare_command, enroll, gate_command
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
 from pipeline.preflight import check_blocks, check_engine, check_found_hyperparameters
@@ -230,6 +230,9 @@ def show(
         out.print_json(found.model_dump_json())
     else:
         show_summary(out, found)
+
+
+app.command()(enroll.enroll)
 
 
 def _follow(settings: RunConfig, folder: Path, log: Path) -> int:

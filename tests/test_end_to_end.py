@@ -243,6 +243,25 @@ def test_the_pushed_model_classifies_by_grpc(place, server):
         assert all((place / "data" / source).is_file() for source in answer["nearest"])
 
 
+def test_a_class_is_enrolled_without_training(place):
+    import tensorflow as tf
+
+    write_classes(place / "more", classes=4, each=5, size=24, spread=60)
+    before = versions(place)
+    done = siamese(place, "enroll", "--model", "runs/few/serving", "--images", "more/class-3",
+                   "--output", "enrolled", "--json")  # fmt: skip
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert told["classes"]["class-3"] == 5
+    assert int(Path(told["version"]).name) > int(before[-1])
+    model = tf.saved_model.load(told["version"])
+    images = [(place / f"more/class-3/{i}.png").read_bytes() for i in range(5)]
+    answer = model.signatures["classify"](image=tf.constant(images))
+    assert set(answer["label"].numpy()) == {b"class-3"}
+    assert all(name.startswith(b"class-3/") for name in answer["nearest"][:, 0].numpy())
+    assert versions(place) == before
+
+
 def test_nothing_new_runs_nothing_and_pushes_nothing(place):
     before = versions(place)
     assert siamese(place, "run", "config.yaml").returncode == 0

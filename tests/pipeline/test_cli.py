@@ -34,7 +34,10 @@ def test_starts_without_tensorflow():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["sample-data", "run", "predict", "classify", "serve", "show"])
+COMMANDS = ["sample-data", "run", "predict", "classify", "serve", "show", "enroll"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command):
     result = siamese(command, "--help")
     assert result.exit_code == 0
