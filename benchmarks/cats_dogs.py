@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from components.judge.intervals import wilson
 from benchmarks.report import report
 from benchmarks.splits import as_bytes, write_split
+from components.judge.intervals import wilson
 
 SIZE = 224
 RECIPES: dict[str, dict[str, Any]] = {
