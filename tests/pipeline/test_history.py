@@ -83,21 +83,29 @@ def metadata(tmp_path):
         ],
     )
     put_run("fourth", [("Trainer", "RUNNING", {})])
+    put_run(
+        "fifth",
+        [
+            ("Judge", "COMPLETE", {"blessing": {"blessed": 1, "verdict": "blessed"}}),
+            ("InfraCheck", "COMPLETE", {"blessing": {"blessed": 0, "problem": "no such op"}}),
+        ],
+    )
     return tmp_path / "metadata.sqlite"
 
 
 def test_the_newest_run_comes_first(metadata):
     assert [run.id for run in read_runs(metadata, "parts")] == [
+        "fifth",
         "fourth",
         "third",
         "second",
         "first",
     ]
-    assert [run.id for run in read_runs(metadata, "parts", limit=1)] == ["fourth"]
+    assert [run.id for run in read_runs(metadata, "parts", limit=1)] == ["fifth"]
 
 
 def test_outcomes(metadata):
-    fourth, third, second, first = read_runs(metadata, "parts")
+    _, fourth, third, second, first = read_runs(metadata, "parts")
     assert (first.verdict, first.pushed, first.failed) == ("blessed", "/serving/1", None)
     assert (third.verdict, third.pushed, third.failed) == ("undecided", None, None)
     assert (second.verdict, second.failed) == (None, "Judge")
@@ -108,6 +116,12 @@ def test_outcomes(metadata):
     ]
     assert first.output("Trainer", "model").uri == "/first/Trainer/model"
     assert first.output("Trainer", "nothing") is None
+
+
+def test_a_model_that_cannot_be_served_is_not_blessed(metadata):
+    fifth, *_, first = read_runs(metadata, "parts")
+    assert (fifth.verdict, fifth.infra_problem) == ("not_blessed", "no such op")
+    assert first.infra_problem is None
 
 
 def test_no_database_is_no_run(tmp_path):
