@@ -61,7 +61,7 @@ class Run(BaseModel):
     def verdict(self) -> str | None:
         """The Judge's: `blessed`, `not_blessed` or `undecided`; None where there is none.
 
-        InfraCheck may withhold it.
+        InfraCheck may withhold a blessing too, and more images would not mend that.
         """
         blessing = self.output("Judge", "blessing")
         found = blessing and blessing.properties.get("verdict")
