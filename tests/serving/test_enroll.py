@@ -84,7 +84,7 @@ def versions(base):
     return sorted(path.name for path in base.iterdir())
 
 
-def test_a_new_class_is_known(enrolled, exported, network):
+def test_a_new_class_is_known(enrolled, network):
     done = enrolled
     base = done.version.parent
     assert (done.model, done.version) == (base / "1", base / "2")
