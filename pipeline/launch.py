@@ -3,8 +3,8 @@
     python -m pipeline.launch FOLDER
 
 FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `training.csv`,
-`curves.png` and `judgement.json` are added to it. The exit code is 0 where the run came to an end,
-blessed or not, and 1 where it failed.
+`curves.png`, `judgement.json`, `report.html` and `MODEL_CARD.md` are added to it. The exit code is 0
+where the run came to an end, blessed or not, and 1 where it failed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ import sys
 import traceback
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import log_noise
-from pipeline.config import load
+from pipeline.config import RunConfig, load
+
+if TYPE_CHECKING:
+    from pipeline.summary import Summary
 
 PLAN = "siamese plan: "
 """Begins the line of the log that names the components."""
@@ -60,8 +64,25 @@ def main(folder: Path) -> int:
         failure, unexpected = explain(e), message_for_people(e) is None
     summary = summarize(config, started, failure)
     copy_findings(summary, folder)
-    summary.model_copy(update={"unexpected": unexpected}).write(folder)
+    summary = summary.model_copy(update={"unexpected": unexpected})
+    # Before the report too: whatever happens there, the run has come to what it has come to.
+    summary.write(folder)
+    summary.model_copy(update={"report": _report(folder, summary, config)}).write(folder)
     return 1 if failure else 0
+
+
+def _report(folder: Path, summary: Summary, config: RunConfig) -> str | None:
+    """The path of the page for people; None, and a traceback in the log, where it failed."""
+    from components.judge.judgement import Judgement
+    from pipeline.report.report import Findings, write_report
+
+    try:
+        judged = (folder / Judgement.FILE).is_file()
+        judgement = Judgement.read(str(folder)) if judged else None
+        return str(write_report(folder, Findings(config.name, summary, judgement, config)))
+    except Exception:
+        traceback.print_exc()
+        return None
 
 
 def explain(error: BaseException) -> str:

@@ -160,6 +160,7 @@ def _judged(judgement: Judgement, support_root: str) -> dict[str, Any]:
         "classes_left_out": len(judgement.classes) - len(classes),
         "matrix": _matrix(judgement),
         "confused": _confused(judgement),
+        "others": {n: one for n, one in judgement.compared.items() if one.differences},
         "recognition": _recognition(judgement),
         "thumbnails": _thumbnails(judgement, shown, support_root),
         "unjudged": list(judgement.invalid.items())[:MOST_FILES],
@@ -341,6 +342,7 @@ def _environment(**options: Any) -> Environment:
     )
     environment.filters |= {
         "number": _number,
+        "signed": lambda value: f"{value:+.4f}",
         "interval": _interval,
         "percent": _percent,
         "nearby": lambda path: path.removeprefix(f"{os.getcwd()}/"),
@@ -354,7 +356,7 @@ def _html_text(value: Any) -> Any:
 
 
 def _markdown_text(value: Any) -> Any:
-    if not isinstance(value, str):
+    if type(value) is not str:
         return value
     text = _short(printable(value))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
