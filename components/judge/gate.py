@@ -76,9 +76,7 @@ def _checks(thresholds: Thresholds, measured: Measured) -> list[Check]:
             measured.chance, "lower", measured, measured.missing.get("class_accuracy"),
         ))  # fmt: skip
     before = measured.compared.get(LAST_BLESSED)
-    changes = {name: getattr(thresholds.change, name) for name in METRICS}
-    if thresholds.max_auc_drop is not None:
-        changes["auc"] = ChangeAtLeast(at_least=-thresholds.max_auc_drop)
+    changes = {"auc": _drop(thresholds.max_auc_drop), **dict(thresholds.change)}
     for name, limit in changes.items():
         if limit is None:
             continue
@@ -106,6 +104,14 @@ def _checks(thresholds: Thresholds, measured: Measured) -> list[Check]:
             why = None if frozen else "the frozen encoder was not judged"
             checks.append(_above(metric, found, 0.0, bound, measured, why))
     return checks
+
+
+def _drop(most: AtMost | None) -> ChangeAtLeast | None:
+    """A greatest drop as a least change."""
+    if most is None:
+        return None
+    bound: Literal["value", "lower"] = "value" if most.bound == "value" else "lower"
+    return ChangeAtLeast(at_least=-most.at_most, bound=bound)
 
 
 def _check(

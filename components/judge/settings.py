@@ -52,9 +52,11 @@ class ChangeAtMost(AtMost):
 
 
 class Change(Section):
-    """By how much each metric must differ from the last blessed model's, on the same images."""
+    """By how much each metric must differ from the last blessed model's, on the same images.
 
-    auc: ChangeAtLeast | None = None
+    The AUC has `max_auc_drop`.
+    """
+
     accuracy: ChangeAtLeast | None = None
     precision: ChangeAtLeast | None = None
     recall: ChangeAtLeast | None = None
@@ -111,8 +113,10 @@ class Thresholds(Section):
     known_accuracy: AtLeast | None = Field(
         None, description="Images told known or unknown rightly by the model's own threshold."
     )
-    max_auc_drop: Share | None = Field(
-        0.02, description="By how much the AUC may be below the last blessed model's."
+    max_auc_drop: AtMost | None = Field(
+        AtMost(at_most=0.02),
+        description="By how much the AUC may be below the last blessed model's; with `bound: "
+        "upper`, surely no more.",
     )
     change: Change = Change()
     beats_frozen_encoder: Beats | None = Field(
@@ -135,12 +139,10 @@ class Thresholds(Section):
     def _something_decides(self) -> Thresholds:
         if all(getattr(self, name) is None for name in METRICS):
             raise ValueError(f"at least one of {', '.join(METRICS)} is needed")
-        if self.max_auc_drop is not None and self.change.auc is not None:
-            raise ValueError("max_auc_drop and change.auc say the same; set one of them to null")
         return self
 
 
-METRICS = tuple(Change.model_fields)
+METRICS = ("auc", *Change.model_fields)
 """Those that can be asked for."""
 
 

@@ -64,6 +64,7 @@ def metadata(tmp_path):
         [
             ("Trainer", "COMPLETE", {"model": {}}),
             ("Evaluator", "COMPLETE", {"blessing": {"blessed": 1}}),
+            ("Judge", "COMPLETE", {"blessing": {"blessed": 1, "verdict": "blessed"}}),
             (
                 "Pusher",
                 "COMPLETE",
@@ -71,11 +72,13 @@ def metadata(tmp_path):
             ),
         ],
     )
-    put_run("second", [("Trainer", "CACHED", {"model": {}}), ("Evaluator", "FAILED", {})])
+    put_run("second", [("Trainer", "CACHED", {"model": {}}), ("Judge", "FAILED", {})])
     put_run(
         "third",
         [
-            ("Evaluator", "COMPLETE", {"blessing": {"blessed": 0}}),
+            # The Judge has the last word.
+            ("Evaluator", "COMPLETE", {"blessing": {"blessed": 1}}),
+            ("Judge", "COMPLETE", {"blessing": {"blessed": 0, "verdict": "undecided"}}),
             ("Pusher", "COMPLETE", {"pushed_model": {"pushed": 0}}),
         ],
     )
@@ -95,13 +98,13 @@ def test_the_newest_run_comes_first(metadata):
 
 def test_outcomes(metadata):
     fourth, third, second, first = read_runs(metadata, "parts")
-    assert (first.blessed, first.pushed, first.failed) == (True, "/serving/1", None)
-    assert (third.blessed, third.pushed, third.failed) == (False, None, None)
-    assert (second.blessed, second.failed) == (None, "Evaluator")
+    assert (first.verdict, first.pushed, first.failed) == ("blessed", "/serving/1", None)
+    assert (third.verdict, third.pushed, third.failed) == ("undecided", None, None)
+    assert (second.verdict, second.failed) == (None, "Judge")
     assert fourth.failed == "Trainer"  # broken off
     assert [(c.id, c.outcome) for c in second.components] == [
         ("Trainer", "cached"),
-        ("Evaluator", "failed"),
+        ("Judge", "failed"),
     ]
     assert first.output("Trainer", "model").uri == "/first/Trainer/model"
     assert first.output("Trainer", "nothing") is None

@@ -1,16 +1,16 @@
 from datetime import datetime, timezone
 
+import numpy as np
 import pytest
 
-from pipeline.summary import Metric, Summary
+from components.judge.judgement import Check, Measure, Verdict
+from pipeline.history import Artifact, Component, Run
+from pipeline.summary import Summary
 
 
-@pytest.mark.parametrize(
-    ("value", "least", "passed"),
-    [(0.9, 0.9, True), (0.89, 0.9, False), (0.1, None, True), (float("nan"), 0.1, False)],
-)
-def test_a_metric_passes_at_its_threshold(value, least, passed):
-    assert Metric(name="auc", value=value, least=least).passed is passed
+def verdict(outcome="not_blessed"):
+    check = Check(metric="precision", wanted="at least 0.5", outcome="undecided", note="no pair")
+    return Verdict(outcome=outcome, checks=(check,), reasons=("precision: no pair",))
 
 
 def test_is_kept_in_the_runs_folder(tmp_path):
@@ -18,13 +18,15 @@ def test_is_kept_in_the_runs_folder(tmp_path):
         name="x",
         started=datetime(2026, 1, 1, tzinfo=timezone.utc),
         serving_root="s",
-        metrics=[Metric(name="precision", value=float("nan"), least=0.5)],
+        verdict=verdict(),
+        metrics={"auc": Measure(value=0.9, low=float("nan"), high=1, images=5)},
     )
     assert Summary.read(tmp_path) is None
     summary.write(tmp_path)
     again = Summary.read(tmp_path)
     assert again.model_dump_json() == summary.model_dump_json()
-    assert again.reasons == ["precision nan is below 0.5000"]
+    assert again.reasons == ("precision: no pair",)
+    assert np.isnan(again.metrics["auc"].low)
 
 
 def test_one_that_cannot_be_read_is_none(tmp_path):
@@ -43,3 +45,14 @@ def test_a_death_while_writing_leaves_the_one_before(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         Summary(name="after", started=now, serving_root="s").write(tmp_path)
     assert Summary.read(tmp_path).name == "before"
+
+
+def test_the_outcome_is_the_judges_unless_the_run_failed():
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    blessing = Artifact(uri="b", properties={"blessed": 0, "verdict": "undecided"})
+    judge = Component(id="Judge", outcome="done", outputs={"blessing": blessing})
+    run = Run(id="1", started=now, components=[judge])
+    assert Summary(name="x", started=now, serving_root="s", run=run).outcome == "undecided"
+    failed = Summary(name="x", started=now, serving_root="s", run=run, failure="no disk")
+    assert failed.outcome is None
+    assert Summary(name="x", started=now, serving_root="s").outcome is None

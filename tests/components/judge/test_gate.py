@@ -3,7 +3,7 @@ import pytest
 from components.judge.gate import FROZEN_ENCODER, LAST_BLESSED, Measured, decide
 from components.judge.intervals import wilson
 from components.judge.judgement import Check, Compared, Measure
-from components.judge.settings import Thresholds
+from components.judge.settings import AtMost, Thresholds
 
 NOTHING = {"auc": None, "max_auc_drop": None, "better_than_chance": False}
 
@@ -124,6 +124,9 @@ def test_a_drop_of_the_auc():
     for change, outcome in ((-0.01, "blessed"), (-0.03, "not_blessed")):
         before = compared(auc=change)
         assert verdict(wanted, {"auc": measure(0.9)}, before=before).outcome == outcome
+    surely = {"auc": 0.5, "max_auc_drop": {"at_most": 0.02, "bound": "upper"}}
+    found = verdict(surely, {"auc": measure(0.9)}, before=compared(auc=-0.01))
+    assert found.outcome == "undecided"
 
 
 def test_the_first_model_is_compared_with_none():
@@ -135,7 +138,9 @@ def test_the_first_model_is_compared_with_none():
 
 def test_a_comparison_alone_blesses_nothing():
     found = decide(
-        Thresholds(**{**NOTHING, "auc": 0.5}).model_copy(update={"auc": None, "max_auc_drop": 0.1}),
+        Thresholds(**{**NOTHING, "auc": 0.5}).model_copy(
+            update={"auc": None, "max_auc_drop": AtMost(at_most=0.1)}
+        ),
         Measured(100, {}, {}, 0.1, {}),
     )
     assert found.outcome == "not_blessed"
