@@ -3,8 +3,8 @@
     python -m pipeline.launch FOLDER
 
 FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `training.csv`,
-`curves.png`, `judgement.json`, `report.html` and `MODEL_CARD.md` are added to it. The exit code is 0
-where the run came to an end, blessed or not, and 1 where it failed.
+`curves.png`, `judgement.json`, `report.html` and `MODEL_CARD.md` are added to it. The exit code is
+0 where the run came to an end, blessed or not, and 1 where it failed.
 """
 
 from __future__ import annotations

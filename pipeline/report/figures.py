@@ -33,7 +33,7 @@ class Series(NamedTuple):
 
 
 def learning_curves(training: Mapping[str, Any]) -> list[tuple[str, Markup]]:
-    """Titles and figures of a training, from its `training.json`; as `trainer.curves` draws them."""
+    """Titles and figures of a training, from its `training.json`; as `trainer.curves` has them."""
     history, kept = training.get("history", {}), training.get("best_epoch")
     found = []
     for title, lines in _PANELS.items():

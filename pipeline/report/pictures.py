@@ -66,8 +66,8 @@ def thumbnails(
         if not by_key:
             break
     for picture in (one for some in by_key.values() for one in some):
-        data = _file(root if picture.id else support_root, picture.source)
-        if data and (small := _of_file(data)):
+        read = _file(root if picture.id else support_root, picture.source)
+        if read and (small := _of_file(read)):
             found[picture] = small
     return found
 
