@@ -64,25 +64,25 @@ def main(folder: Path) -> int:
         failure, unexpected = explain(e), message_for_people(e) is None
     summary = summarize(config, started, failure)
     copy_findings(summary, folder)
-    summary = summary.model_copy(update={"unexpected": unexpected})
-    # Before the report too: whatever happens there, the run has come to what it has come to.
-    summary.write(folder)
-    summary.model_copy(update={"report": _report(folder, summary, config)}).write(folder)
+    write_findings(folder, summary.model_copy(update={"unexpected": unexpected}), config)
     return 1 if failure else 0
 
 
-def _report(folder: Path, summary: Summary, config: RunConfig) -> str | None:
-    """The path of the page for people; None, and a traceback in the log, where it failed."""
+def write_findings(folder: Path, summary: Summary, config: RunConfig) -> None:
+    """Write the summary, and the pages for people; where these fail, the log says why."""
     from components.judge.judgement import Judgement
     from pipeline.report.report import Findings, write_report
 
+    # Before them too: whatever happens there, the run has come to what it has come to.
+    summary.write(folder)
     try:
         judged = (folder / Judgement.FILE).is_file()
         judgement = Judgement.read(str(folder)) if judged else None
-        return str(write_report(folder, Findings(config.name, summary, judgement, config)))
+        page = write_report(folder, Findings(config.name, summary, judgement, config))
     except Exception:
         traceback.print_exc()
-        return None
+        return
+    summary.model_copy(update={"report": str(page)}).write(folder)
 
 
 def explain(error: BaseException) -> str:

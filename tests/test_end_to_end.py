@@ -131,6 +131,12 @@ def test_images_become_a_blessed_and_pushed_model(place):
     [folder] = (place / "runs/few/runs").glob("*")
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert len((folder / "training.csv").read_text().splitlines()) == 5
+    report = (folder / "report.html").read_text()
+    assert "Blessed" in report
+    assert report.count("data:image/") > 0  # of the hardest pairs
+    assert "image not at hand" not in report
+    assert (folder / "MODEL_CARD.md").read_text().startswith("# Model card: few")
+    assert f"Report: {folder.relative_to(place)}/report.html" in done.stdout
     [model_run] = (place / "runs/few/pipeline/Trainer/model_run").glob("*")
     assert (model_run / "tensorboard/projector_config.pbtxt").is_file()
     effective = yaml.safe_load((folder / "config.yaml").read_text())

@@ -126,7 +126,7 @@ def _file(root: str, source: str) -> bytes | None:
     if not root or not source or os.path.isabs(source) or ".." in source.split("/"):
         return None
     path = os.path.join(root, source)
-    if "://" not in path:
+    if "://" not in root:
         if not os.path.isfile(path):  # reading a pipe would wait for ever
             return None
         try:

@@ -12,6 +12,7 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -323,10 +324,12 @@ def _lineage(run: Run) -> list[Step]:
 # --- the environments ---------------------------------------------------------------------------
 
 
+@cache
 def _html() -> Environment:
     return _environment(autoescape=True, finalize=_html_text)
 
 
+@cache
 def _markdown() -> Environment:
     # Escaped by `finalize`: what is inserted is text, whatever it looks like.
     return _environment(autoescape=False, finalize=_markdown_text)
