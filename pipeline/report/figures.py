@@ -101,7 +101,7 @@ def histogram(curve: Curve, threshold: Threshold, positives: str, negatives: str
     if math.isfinite(at):
         low, high = min(low, at), max(high, at)
     plot = _Plot(
-        (low, high), (-most * 1.05, most * 1.05), "score", "share of the kind", mirror=True
+        (low, high), (-most * 1.05, most * 1.25), "score", "share of the kind", mirror=True
     )
     for name, _, side, style in kinds:
         plot.bars(edges, [side * share for share in shares[name]], style)

@@ -320,6 +320,8 @@ def test_all_tables_of_the_card_are_whole(whole):
     assert len(tables) >= 5
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1, table
+    for block in re.findall(r"\n*^#.*\n+|\n*^\|---", card, re.M)[1:]:
+        assert block.startswith("\n") and (block.endswith("\n\n") or "---" in block), block
 
 
 @pytest.fixture(scope="module")
