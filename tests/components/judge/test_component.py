@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 
+import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -169,7 +170,10 @@ def judging(tmp_path, saved):
             "current_component_id": "Judge",
         }
         spec = Judge.EXECUTOR_SPEC
-        context = spec.executor_class.Context(beam_pipeline_args=list(Beam().args))
+        context = spec.executor_class.Context(
+            # Not by arguments: for these, TFX packs itself for workers elsewhere, for seconds.
+            make_beam_pipeline_fn=lambda: beam.Pipeline(argv=list(Beam().args))
+        )
         spec.executor_class(context).Do(inputs, outputs, properties)
         folder = str(tmp_path / "judgement")
         return Judging(Judgement.read(folder), outputs["blessing"][0], folder)
