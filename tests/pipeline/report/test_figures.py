@@ -65,10 +65,10 @@ def test_histograms_are_shares_of_each_kind():
             steps = bar.get("d").removeprefix("M").removesuffix("Z").split("L")
             ys = [float(step.split()[1]) for step in steps]
             heights[bar.get("class")] = (ys[0] - ys[1], ys[0] - ys[3])
-    # Up to 0.75 and down to 0.8, on a scale whose half is 0.84.
-    half = (250 - 12 - 42) / 2 / 0.84
-    assert heights["bar a"] == pytest.approx((0.25 * half, 0.75 * half), abs=0.11)
-    assert heights["bar b"] == pytest.approx((-0.8 * half, -0.2 * half), abs=0.11)
+    # 0.25 and 0.75 up, 0.8 and 0.2 down; the scale has room for the threshold's label above.
+    unit = (250 - 12 - 42) / (0.8 * (1.05 + 1.25))
+    assert heights["bar a"] == pytest.approx((0.25 * unit, 0.75 * unit), abs=0.11)
+    assert heights["bar b"] == pytest.approx((-0.8 * unit, -0.2 * unit), abs=0.11)
 
 
 @pytest.mark.parametrize("value", [-2.0, 0.5, 3.0])

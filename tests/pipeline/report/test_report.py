@@ -320,8 +320,9 @@ def test_all_tables_of_the_card_are_whole(whole):
     assert len(tables) >= 5
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1, table
-    for block in re.findall(r"\n*^#.*\n+|\n*^\|---", card, re.M)[1:]:
-        assert block.startswith("\n") and (block.endswith("\n\n") or "---" in block), block
+    lines = card.splitlines()
+    for i in (i for i, line in enumerate(lines) if i and line.startswith("#")):
+        assert (lines[i - 1], lines[i + 1]) == ("", ""), lines[i]
 
 
 @pytest.fixture(scope="module")
