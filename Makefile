@@ -16,10 +16,11 @@ help: ## list the targets
 setup: ## build the environment in .venv, if it is missing or out of date
 	@python3 tools/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)") $(if $(EXTRAS),--extras "$(EXTRAS)")
 
-demo: setup ## from sample images to a blessed, pushed model, and predictions
+demo: setup ## from sample images to a blessed, pushed, served model, and its answers over gRPC
 	@$(BIN)/siamese sample-data data/digits
 	@$(BIN)/siamese run configs/quickstart.yaml
 	@$(BIN)/siamese predict --config configs/quickstart.yaml --held-out 6
+	@$(BIN)/siamese classify --config configs/quickstart.yaml --held-out 6
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -48,10 +48,13 @@ setup(
         "kubeflow": ['kfp>=2.5,<2.17; python_version < "3.12"'],
         "ui": ["gradio"],
         "dev": [
+            "check-jsonschema",  # brings Compose's schema
             "hypothesis",
             "jax",  # a second Keras backend, to test on
+            "kubernetes-validate",  # brings Kubernetes' schemas
             "mypy",
             "pre-commit",
+            "promql-parser",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",

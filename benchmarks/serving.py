@@ -32,7 +32,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 CLIENTS = (1, 4, 16)
 BATCH_SIZES = (1, 2, 4, 8, 16)
 BATCHING = """
-max_batch_size {{ value: 16 }}
+max_batch_size {{ value: {size} }}
 batch_timeout_micros {{ value: 0 }}
 max_enqueued_batches {{ value: 100 }}
 num_batch_threads {{ value: {threads} }}
@@ -51,7 +51,7 @@ def main() -> None:
         base = Path(folder) / "base"
         base.mkdir()
         (base / "1").symlink_to(Path(model).resolve(), target_is_directory=True)
-        with served(base, Path(folder), options.batch_threads) as address:
+        with served(base, Path(folder), options) as address:
             figures = measure(direct, address, options.signature, image, options)
     report(figures)
     if options.json:
@@ -80,10 +80,10 @@ class Direct:
 
 
 @contextlib.contextmanager
-def served(base: Path, folder: Path, threads: int) -> Iterator[str]:
+def served(base: Path, folder: Path, options: argparse.Namespace) -> Iterator[str]:
     """A server of its own on a model's folder; gives its gRPC address."""
     parameters = folder / "batching.txt"
-    parameters.write_text(BATCHING.format(threads=threads))
+    parameters.write_text(BATCHING.format(threads=options.batch_threads, size=options.max_batch))
     command = [sys.executable, "-m", "serving.embedded", "--host=localhost", "--port=0"]
     command += [f"--model_base_path={base}", "--model_name=m", "--enable_batching"]
     command += [f"--batching_parameters_file={parameters}"]
@@ -248,11 +248,12 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--model", help="folder of a SavedModel; without it one is made")
     add("--signature", default="embed", help="takes image bytes (default: embed)")
-    add("--network", default="MobileNetV2", help="of keras.applications, where one is made")
+    add("--network", default="ResNet50", help="of keras.applications, where one is made")
     add("--size", type=int, default=224, help="height and width of the images (default: 224)")
     add("--rounds", type=int, default=10, help="turns of each (default: 10)")
     add("--seconds", type=float, default=2.0, help="of a turn (default: 2)")
     add("--batch-threads", type=int, default=1, help="batches at once in the server (default: 1)")
+    add("--max-batch", type=int, default=4, help="images in a batch of the server (default: 4)")
     add("--json", help="file for the figures")
     return parser.parse_args()
 

@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from pipeline import ask, enroll
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
-from pipeline.preflight import check_blocks, check_found_hyperparameters
-
-BLESSED, FAILED, WRONG_USE, NOT_BLESSED, UNDECIDED = 0, 1, 2, 3, 4
-"""Exit codes."""
+from pipeline.preflight import check_blocks, check_engine, check_found_hyperparameters
+from pipeline.terminal import (
+    BLESSED,
+    FAILED,
+    NOT_BLESSED,
+    UNDECIDED,
+    WRONG_USE,
+    err,
+    load,
+    out,
+    stop,
+)
 
 app = typer.Typer(
     help="From a handful of labelled images to a gated, served Siamese classifier.",
@@ -29,9 +36,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
-
 ConfigFile = Annotated[
     Path,
     typer.Argument(metavar="CONFIG", help="The run's YAML file, such as configs/quickstart.yaml."),
@@ -88,9 +92,9 @@ def sample_data(
     try:
         written, present = write_digits(folder, per_class, size, force)
     except SampleDataError as e:
-        _stop(str(e), WRONG_USE)
+        stop(str(e), WRONG_USE)
     except OSError as e:
-        _stop(f"{e.filename}: cannot be written ({e.strerror})", WRONG_USE)
+        stop(f"{e.filename}: cannot be written ({e.strerror})", WRONG_USE)
     there = f" ({present} were there already)" if present else ""
     out.print(
         f"{folder}: {written} images of 10 classes written{there}.", highlight=False, markup=False
@@ -116,13 +120,14 @@ def run(
     Example: [bold]siamese run configs/quickstart.yaml --set training.epochs=5[/]
     """
     chosen = [f"runner={runner}"] if runner else []
-    settings = _load(config, [*(overrides or ()), *chosen, *(["cache=false"] if no_cache else ())])
+    settings = load(config, [*(overrides or ()), *chosen, *(["cache=false"] if no_cache else ())])
     _check_data_root(settings)
     try:
         check_blocks(settings)
         check_found_hyperparameters(settings)
+        check_engine(settings)
     except ConfigError as e:
-        _stop(str(e), WRONG_USE)
+        stop(str(e), WRONG_USE)
     folder = _make_run_folder(settings)
     log = folder / "log.txt"
     out.print(
@@ -131,46 +136,8 @@ def run(
     raise typer.Exit(_follow(settings, folder, log))
 
 
-@app.command()
-def predict(
-    left: Annotated[Path | None, typer.Argument(help="An image file.")] = None,
-    right: Annotated[Path | None, typer.Argument(help="The one to compare it with.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Take the newest model that this run has pushed.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Take this SavedModel, such as serving/1700000000.")
-    ] = None,
-    held_out: Annotated[
-        int, typer.Option(min=0, help="Compare so many pairs of images of the test split instead.")
-    ] = 0,
-    overrides: Overrides = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
-) -> None:
-    """Say how similar two images are: 1 the same class, 0 different ones.
-
-    Example: [bold]siamese predict a.jpg b.jpg --config configs/quickstart.yaml[/]
-    """
-    from pipeline import log_noise
-    from pipeline.predict import compare_files, newest_model, show_pairs, show_pairs_as_json
-
-    log_noise.quiet()
-    settings = _load(config, overrides or ()) if config else None
-    if not model and not settings:
-        _stop("name a model by --model, or the run that pushed it by --config", WRONG_USE)
-    if bool(held_out) == bool(left or right) or (left is None) != (right is None):
-        _stop("name two images, or a number of pairs by --held-out", WRONG_USE)
-    try:
-        chosen = model or newest_model(_required(settings).serving_root)
-        pairs: Sequence[tuple[Path, Path, bool | None]]
-        if held_out:
-            pairs = _held_out_pairs(settings, held_out)
-        else:
-            pairs = [(_required(left), _required(right), None)]
-        answers = compare_files(chosen, pairs)
-    except (ValueError, OSError) as e:  # a model or an image that cannot be used, in words
-        _stop(str(e), WRONG_USE)
-    (show_pairs_as_json if as_json else show_pairs)(out, chosen, pairs, answers)
+app.command()(ask.predict)
+app.command()(ask.classify)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -193,15 +160,15 @@ def serve(
 
     Example: [bold]siamese serve configs/quickstart.yaml --enable_batching=true[/]
     """
-    from pipeline.predict import newest_model
+    from pipeline.pushed import newest_model
     from serving.engine import Serving, choose, command
 
-    settings = _load(config, overrides or ())
+    settings = load(config, overrides or ())
     try:
         newest_model(settings.serving_root)
         chosen = choose(engine)
     except ValueError as e:
-        _stop(str(e), WRONG_USE)
+        stop(str(e), WRONG_USE)
     base_path = Path(settings.serving_root)
     out.print(
         f"{settings.name} from {base_path}, by the engine '{chosen}'.",
@@ -233,10 +200,10 @@ def show(
     from pipeline.summary import Summary
     from pipeline.tables import show_runs, show_summary
 
-    settings = _load(config, overrides or ())
+    settings = load(config, overrides or ())
     runs = read_runs(settings.metadata, settings.name, None if run_id else number)
     if not runs:
-        _stop(f"{settings.name} has no runs in {settings.root}; start one: siamese run {config}")
+        stop(f"{settings.name} has no runs in {settings.root}; start one: siamese run {config}")
     summaries = {}
     for folder in _run_folders(settings):
         summary = Summary.read(folder)
@@ -250,7 +217,7 @@ def show(
         return
     chosen = [one for one in runs if run_id in ("latest", one.id)]
     if not chosen:
-        _stop(f"there is no run {run_id}; the last is {runs[0].id}", WRONG_USE)
+        stop(f"there is no run {run_id}; the last is {runs[0].id}", WRONG_USE)
     found = summaries.get(chosen[0].id) or Summary(
         name=settings.name,
         started=chosen[0].started,
@@ -261,6 +228,9 @@ def show(
         out.print_json(found.model_dump_json())
     else:
         show_summary(out, found)
+
+
+app.command()(enroll.enroll)
 
 
 def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
@@ -296,18 +266,11 @@ def _last_lines(log: Path, count: int = 15) -> list[str]:
     return [line for line in lines if line.strip() and not line.startswith("INFO:")][-count:]
 
 
-def _load(path: Path, overrides: Sequence[str]) -> RunConfig:
-    try:
-        return configuration.load(path, overrides)
-    except ConfigError as e:
-        _stop(str(e), WRONG_USE)
-
-
 def _check_data_root(settings: RunConfig) -> None:
     root = settings.data.root
     if "://" in root or "{SPAN}" in root or Path(root).is_dir():
         return
-    _stop(
+    stop(
         f"data.root: there is no folder {root}. Name a folder with a sub-folder of images per "
         f"class, or write sample images: siamese sample-data {root}",
         WRONG_USE,
@@ -323,34 +286,11 @@ def _make_run_folder(settings: RunConfig) -> Path:
         except FileExistsError:
             continue
         except OSError as e:
-            _stop(f"{folder}: cannot be made ({e.strerror}); set `output` elsewhere", WRONG_USE)
+            stop(f"{folder}: cannot be made ({e.strerror}); set `output` elsewhere", WRONG_USE)
         (folder / "config.yaml").write_text(configuration.dump(settings), encoding="utf-8")
         return folder
-    _stop(f"{settings.root}: too many runs at once")
+    stop(f"{settings.root}: too many runs at once")
 
 
 def _run_folders(settings: RunConfig) -> list[Path]:
     return sorted((settings.root / "runs").glob("*"))
-
-
-def _held_out_pairs(settings: RunConfig | None, count: int) -> list[tuple[Path, Path, bool]]:
-    from pipeline.held_out import draw_pairs, test_images
-    from pipeline.history import read_runs
-
-    if settings is None:
-        raise ValueError("--held-out needs --config, to know the test split")
-    for one in read_runs(settings.metadata, settings.name):
-        if images := one.output("ImageExampleGen", "examples"):
-            return draw_pairs(test_images(images.uri), count)
-    raise ValueError(f"{settings.name} has no run yet; start one: siamese run")
-
-
-def _required(value: Any) -> Any:
-    assert value is not None
-    return value
-
-
-def _stop(message: str, code: int = FAILED) -> NoReturn:
-    err.print("[red]Error:[/]", end=" ")
-    err.print(message, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(code)

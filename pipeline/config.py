@@ -166,6 +166,11 @@ class Push(Section):
         description="Base path that TensorFlow Serving watches; left out: `serving` in the run's "
         "folder. Models go to <destination>/<version>/.",
     )
+    infra_check: Literal["auto", "tensorflow", "docker", "embedded"] | None = Field(
+        "auto",
+        description="The server that must give the model's answers before it is pushed: the first "
+        "of these at hand. `null` pushes unserved models.",
+    )
 
 
 class Beam(Section):

@@ -15,6 +15,7 @@ from components.code_version import code_version
 from components.data_check import DataCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema import ImageSchemaGen
+from components.infra_check import InfraCheck
 from components.judge.component import Judge
 from components.pair_gen.component import PairGen
 from pipeline.config import RunConfig
@@ -121,9 +122,17 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         pair_seed=config.seed,
         max_pixels=config.data.max_pixels,
     )
+    infra_check = []
+    if config.push.infra_check:
+        infra_check.append(
+            InfraCheck(
+                model=trainer.outputs["model"], examples=images, engine=config.push.infra_check
+            )
+        )
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
         model_blessing=judge.outputs["blessing"],
+        infra_blessing=infra_check[0].outputs["blessing"] if infra_check else None,
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(
                 base_directory=absolute(config.serving_root)
@@ -149,6 +158,7 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
             evaluator,
             last_blessed,
             judge,
+            *infra_check,
             pusher,
         ],
         enable_cache=config.cache,

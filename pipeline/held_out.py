@@ -54,3 +54,10 @@ def draw_pairs(
                 kind.append((left, right, label == other))
     in_turn = [pair for both in zip(by_kind[True], by_kind[False]) for pair in both]  # noqa: B905
     return in_turn[:count]
+
+
+def draw_images(
+    images: Sequence[tuple[Path, str]], count: int, seed: int = 0
+) -> list[tuple[Path, str]]:
+    """Files and their classes, `count` or all there are."""
+    return random.Random(seed).sample(list(images), min(count, len(images)))

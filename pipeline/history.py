@@ -61,10 +61,21 @@ class Run(BaseModel):
 
     @property
     def verdict(self) -> str | None:
-        """The Judge's: `blessed`, `not_blessed` or `undecided`; None where there is none."""
+        """The Judge's: `blessed`, `not_blessed` or `undecided`; None where there is none.
+
+        InfraCheck may withhold a blessing too.
+        """
         blessing = self.output("Judge", "blessing")
         found = blessing and blessing.properties.get("verdict")
+        if found == "blessed" and self.infra_problem:
+            return "not_blessed"
         return str(found) if found else None
+
+    @property
+    def infra_problem(self) -> str | None:
+        """Why a server does not give the model's answers, in InfraCheck's words, if it doesn't."""
+        blessing = self.output("InfraCheck", "blessing")
+        return str(blessing.properties.get("problem", "")) or None if blessing else None
 
     @property
     def pushed(self) -> str | None:

@@ -27,8 +27,14 @@ PLAN = "siamese plan: "
 """Begins the line of the log that names the components."""
 
 _FOR_PEOPLE = (
-    "DataError", "WeightsError", "BackboneError", "TrainingError", "ConfigError", "ModelError",
-)  # fmt: skip
+    "DataError",
+    "WeightsError",
+    "BackboneError",
+    "TrainingError",
+    "ConfigError",
+    "EngineError",
+    "ModelError",
+)
 _IN_TRACEBACK = re.compile(
     rf"^(?:[\w.]+\.)?(?:{'|'.join(_FOR_PEOPLE)}): (.*?)"
     # Without this end, the message of a chained traceback would take in the next one.

@@ -1,4 +1,4 @@
-"""Refuses, before any component runs, what cannot work: the backbone, its weights, the blocks."""
+"""Refuses, before any component runs, what cannot work: backbone, weights, blocks, a server."""
 
 from __future__ import annotations
 
@@ -50,6 +50,21 @@ def check_found_hyperparameters(config: RunConfig) -> None:
             f"tuner.reuse: {folder} holds no {BEST_HYPERPARAMETERS}; give the folder that a Tuner "
             f"has written, {config.root}/pipeline/Tuner/best_hyperparameters/<number>"
         )
+
+
+def check_engine(config: RunConfig) -> None:
+    """Refuse a `push.infra_check` that is not at hand.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    from serving.engine import EngineError, choose
+
+    try:
+        if config.push.infra_check:
+            choose(config.push.infra_check)
+    except EngineError as e:
+        raise ConfigError(f"push.infra_check: {e}") from e
 
 
 BEST_HYPERPARAMETERS = "best_hyperparameters.txt"

@@ -53,7 +53,12 @@ class Summary(BaseModel):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the model is blessed or not, in words."""
-        return self.verdict.reasons if self.verdict else ()
+        judged = self.verdict.reasons if self.verdict else ()
+        problem = self.run.infra_problem if self.run else None
+        if problem is None:
+            return judged
+        against = judged if self.verdict and self.verdict.outcome != "blessed" else ()
+        return (*against, f"it cannot be served: {problem}")
 
     def write(self, folder: Path) -> None:
         """Keep it in a run's folder."""

@@ -34,6 +34,7 @@ class Serving(NamedTuple):
         port: Of gRPC.
         rest_port: Of REST.
         options: More options of `tensorflow_model_server`.
+        only_here: Answer this machine only; `tensorflow_model_server` itself has no such option.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Serving(NamedTuple):
     port: int = 8500
     rest_port: int = 8501
     options: Sequence[str] = ()
+    only_here: bool = False
 
 
 def choose(engine: str) -> Engine:
@@ -73,18 +75,21 @@ def command(engine: Engine, serving: Serving) -> list[str]:
     """
     base = serving.base_path.resolve()
     if engine == "docker":
+        host = "127.0.0.1:" if serving.only_here else ""
         return [
             "docker", "run", "--rm", "--init",
-            "--publish", f"{serving.port}:8500",
-            "--publish", f"{serving.rest_port}:8501",
+            "--publish", f"{host}{serving.port}:8500",
+            "--publish", f"{host}{serving.rest_port}:8501",
             "--mount", f"type=bind,source={base},target=/models/{serving.name},readonly",
             "--env", f"MODEL_NAME={serving.name}",
             IMAGE,
             *serving.options,
         ]  # fmt: skip
-    start = [BINARY] if engine == "tensorflow" else [sys.executable, "-m", "serving.embedded"]
+    embedded = [sys.executable, "-m", "serving.embedded"]
+    if serving.only_here:
+        embedded.append("--host=localhost")
     return [
-        *start,
+        *([BINARY] if engine == "tensorflow" else embedded),
         f"--model_name={serving.name}",
         f"--model_base_path={base}",
         f"--port={serving.port}",

@@ -17,9 +17,13 @@ import pytest
 import yaml
 from images import write_classes
 
+from serving.client import SiameseClient
+from serving.temporary_server import free_ports
+
 pytestmark = pytest.mark.timeout(600)
 
 SIAMESE = str(Path(sys.executable).with_name("siamese"))
+UNSERVED = ["--set", "push.infra_check=null"]  # where the story is about something else
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,7 @@ def place(tmp_path_factory):
                 "model": {"backbone": "./encoder.keras", "embedding_size": 8},
                 "training": {"epochs": 4, "learning_rate": 0.1},
                 "thresholds": {"auc": 0.5},
+                "push": {"infra_check": "embedded"},
             }
         )
     )
@@ -120,7 +125,7 @@ def test_images_become_a_blessed_and_pushed_model(place):
     assert "Blessed" in done.stdout
     summary, outcome = outcomes(place)
     assert set(outcome.values()) == {"done"}
-    assert {"ImageExampleGen", "DataCheck", "PairGen", "Judge", "Pusher"} <= set(outcome)
+    assert {"DataCheck", "PairGen", "Judge", "InfraCheck", "Pusher"} <= set(outcome)
     [version] = versions(place)
     assert summary["run"]["components"][-1]["outputs"]["pushed_model"]["properties"][
         "pushed_destination"
@@ -234,16 +239,63 @@ def test_the_judge_judges_as_the_model_answers_and_tfma_measures(place):
             assert found[name]["doubleValue"] == pytest.approx(metrics[name].value, abs=2e-3)
 
 
-def test_predicts_on_files(place):
+@pytest.fixture
+def server(place):
+    """`siamese serve` on the models that were pushed; gives options to ask it by."""
+    port, rest_port = free_ports(2)
+    options = ["--engine", "embedded", "--port", str(port), "--rest-port", str(rest_port)]
+    with (place / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [SIAMESE, "serve", "config.yaml", *options], cwd=place, stdout=log, stderr=log
+        )
+    with SiameseClient(f"localhost:{port}", "few") as client:
+        client.wait_until_available(120)
+    yield ["--server", f"localhost:{port}", "--config", "config.yaml", "--json"]
+    process.terminate()
+    assert process.wait(60) == 0, (place / "server.log").read_text()
+
+
+def test_the_pushed_model_answers_by_grpc(place, server):
     pair = ["data/class-0/0.png", "data/class-0/0.png"]
-    done = siamese(place, "predict", *pair, "--config", "config.yaml", "--json")
+    done = siamese(place, "predict", *pair, *server)
     assert done.returncode == 0
     [same] = json.loads(done.stdout)["pairs"]
-    held_out = siamese(place, "predict", "--held-out", "4", "--config", "config.yaml", "--json")
+    assert same["same"]
+    held_out = siamese(place, "predict", "--held-out", "4", *server)
     pairs = json.loads(held_out.stdout)["pairs"]
     assert [pair["truth"] for pair in pairs] == [True, False, True, False]
-    similarities = [pair["similarity"] for pair in pairs]
-    assert all(0 <= s <= same["similarity"] for s in similarities)
+    assert all(0 <= pair["similarity"] <= same["similarity"] for pair in pairs)
+
+
+def test_the_pushed_model_classifies_by_grpc(place, server):
+    done = siamese(place, "classify", "--held-out", "12", *server)
+    assert done.returncode == 0
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == 12
+    assert sum(answer["label"] == answer["truth"] for answer in answers) >= 8  # 4 by chance
+    for answer in answers:
+        assert list(answer["scores"].values()) == sorted(answer["scores"].values(), reverse=True)
+        assert next(iter(answer["scores"])) == answer["label"]
+        assert all((place / "data" / source).is_file() for source in answer["nearest"])
+
+
+def test_a_class_is_enrolled_without_training(place):
+    import tensorflow as tf
+
+    write_classes(place / "more", classes=4, each=5, size=24, spread=60)
+    before = versions(place)
+    done = siamese(place, "enroll", "--model", "runs/few/serving", "--images", "more/class-3",
+                   "--output", "enrolled", "--json")  # fmt: skip
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert told["classes"]["class-3"] == 5
+    assert int(Path(told["version"]).name) > int(before[-1])
+    model = tf.saved_model.load(told["version"])
+    images = [(place / f"more/class-3/{i}.png").read_bytes() for i in range(5)]
+    answer = model.signatures["classify"](image=tf.constant(images))
+    assert set(answer["label"].numpy()) == {b"class-3"}
+    assert all(name.startswith(b"class-3/") for name in answer["nearest"][:, 0].numpy())
+    assert versions(place) == before
 
 
 def test_nothing_new_runs_nothing_and_pushes_nothing(place):
@@ -295,7 +347,7 @@ def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(pla
 
 
 def test_a_run_that_died_goes_on_where_it_stopped(place):
-    change = ["--set", "pairs.train.passes=3"]
+    change = ["--set", "pairs.train.passes=3", *UNSERVED]
     kill_at(place, "PairGen: done", *change)
     assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3, 4)
     _, outcome = outcomes(place)
@@ -336,7 +388,7 @@ def test_a_block_larger_than_the_split_is_refused_at_once(place):
 
 
 def test_a_training_that_was_killed_goes_on_within_itself(place):
-    change = ["--set", "training.epochs=12", "--set", "training.patience=0"]
+    change = ["--set", "training.epochs=12", "--set", "training.patience=0", *UNSERVED]
     log = kill_at(place, "epoch 4/12", *change)
     reached = log.read_text().count("\nepoch ")
     assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3, 4)
@@ -349,7 +401,7 @@ def test_a_training_that_was_killed_goes_on_within_itself(place):
 
 def test_the_tuner_finds_hyperparameters_that_the_trainer_takes_and_others_reuse(place):
     search = ["--set", "tuner.enabled=true", "--set", "tuner.trials=2", "--set", "tuner.epochs=1",
-              "--set", "tuner.algorithm=random"]  # fmt: skip
+              "--set", "tuner.algorithm=random", *UNSERVED]  # fmt: skip
     done = siamese(place, "run", "config.yaml", *search)
     assert done.returncode in (0, 3, 4)
     assert "Found by the tuner" in done.stdout
@@ -358,7 +410,7 @@ def test_the_tuner_finds_hyperparameters_that_the_trainer_takes_and_others_reuse
     found = summary["training"]["hyperparameters"]
     [best] = (place / "runs/few/pipeline/Tuner/best_hyperparameters").glob("*")
     assert json.loads((best / "best_hyperparameters.txt").read_text())["values"] == found
-    done = siamese(place, "run", "config.yaml", "--set", f"tuner.reuse={best}")
+    done = siamese(place, "run", "config.yaml", "--set", f"tuner.reuse={best}", *UNSERVED)
     assert done.returncode in (0, 3, 4)
     summary, outcome = outcomes(place)
     assert "Tuner" not in outcome
@@ -368,7 +420,7 @@ def test_the_tuner_finds_hyperparameters_that_the_trainer_takes_and_others_reuse
 def test_two_runs_with_the_same_seed_are_equal(place):
     histories = []
     for name in ("one", "other"):
-        done = siamese(place, "run", "config.yaml", "--set", f"name={name}")
+        done = siamese(place, "run", "config.yaml", "--set", f"name={name}", *UNSERVED)
         assert done.returncode == 0
         [training] = (place / "runs" / name / "pipeline/Trainer").rglob("training.json")
         history = json.loads(training.read_text())["history"]

@@ -39,8 +39,8 @@ class SupportSet(tf.Module):
         # What `replace` makes of them, once and not for each query.
         self._centre = _variable(tf.float64, [size])
         self._classes = _variable(tf.string, [None])
-        self._centroids = _variable(tf.float64, [None, size])
-        self._rows = _variable(tf.float64, [None, size])
+        self._centroids = _Points(size)
+        self._rows = _Points(size)
         # By class, as in NumPy: it decides which of two equal scores comes first.
         order = np.argsort(labels, kind="stable")
         self.replace(
@@ -106,18 +106,37 @@ class SupportSet(tf.Module):
         """
         # As exact as NumPy: a label must not depend on who computes it.
         query = _normalize(tf.cast(embeddings, tf.float64) - self._centre)
-        distances = _squared_distances(query, self._centroids.read_value())
+        distances = self._centroids.squared_distances(query)
         order = tf.argsort(distances, axis=1, stable=True)
         scores = tf.clip_by_value(1 - tf.gather(distances, order, batch_dims=1) / 2, -1, 1)
         # Values, not variables to gather from: those are never made constants by a server.
-        rows = self._rows.read_value()
-        most = tf.minimum(MOST_NEAREST, tf.shape(rows)[0])
-        nearest = tf.math.top_k(-_squared_distances(query, rows), most).indices
+        names, sources = self._classes.read_value(), self.sources.read_value()
+        most = tf.minimum(MOST_NEAREST, tf.size(sources))
+        nearest = tf.math.top_k(-self._rows.squared_distances(query), most).indices
         return {
-            "classes": tf.gather(self._classes.read_value(), order),
+            "classes": tf.gather(names, order),
             "scores": tf.cast(scores, tf.float32),
-            "nearest": tf.gather(self.sources.read_value(), nearest),
+            "nearest": tf.gather(sources, nearest),
         }
+
+
+class _Points(tf.Module):
+    """What queries are compared with, float64 [m, d]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._rows = _variable(tf.float64, [None, size])
+        self._squares = _variable(tf.float64, [None])
+
+    def assign(self, rows: tf.Tensor) -> None:
+        self._rows.assign(rows)
+        self._squares.assign(tf.reduce_sum(rows**2, axis=1))
+
+    def squared_distances(self, query: tf.Tensor) -> tf.Tensor:
+        """Float64 [n, m], of queries float64 [n, d]."""
+        squares = tf.reduce_sum(query**2, axis=1)[:, None]
+        products = tf.matmul(query, self._rows, transpose_b=True)
+        return squares - 2 * products + self._squares[None]
 
 
 def _variable(dtype: tf.DType, shape: list[int | None]) -> tf.Variable:
@@ -132,9 +151,3 @@ def _class_means(rows: tf.Tensor, classes: tf.Tensor, membership: tf.Tensor) -> 
 
 def _normalize(rows: tf.Tensor) -> tf.Tensor:
     return rows / tf.maximum(tf.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
-def _squared_distances(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    squares = tf.reduce_sum(one**2, axis=1)[:, None]
-    products = tf.matmul(one, other, transpose_b=True)
-    return squares - 2 * products + tf.reduce_sum(other**2, axis=1)[None]

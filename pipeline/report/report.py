@@ -109,6 +109,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "run": run,
         "judgement": judgement,
         "verdict": _verdict(summary, judgement),
+        "reasons": (summary and summary.reasons) or (judgement and judgement.verdict.reasons) or (),
         "described": _described(),
         "training": summary.training if summary else None,
         "curves": figures.learning_curves(summary.training or {}) if summary else [],
@@ -128,7 +129,9 @@ def _verdict(summary: Summary | None, judgement: Judgement | None) -> tuple[str,
     """A kind, for the style sheet, and words."""
     if summary and summary.failure:
         return "failed", "Failed"
-    outcome = judgement.verdict.outcome if judgement else "none"
+    # A run's may be another than the Judge's: a model that cannot be served is not blessed.
+    judged = judgement.verdict.outcome if judgement else "none"
+    outcome = (summary and summary.outcome) or judged
     return outcome, {
         "blessed": "Blessed",
         "not_blessed": "Not blessed",

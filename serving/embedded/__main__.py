@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 
 from serving.embedded.memory import keep_in_few_arenas
 from serving.embedded.options import UsageError, parse_options
@@ -19,6 +20,7 @@ def main() -> int:
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
         )
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
         # It tells of each message that can't be parsed at length, and clients can send many.
         logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
 

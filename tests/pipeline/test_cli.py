@@ -34,7 +34,10 @@ def test_starts_without_tensorflow():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["sample-data", "run", "predict", "show"])
+COMMANDS = ["sample-data", "run", "predict", "classify", "serve", "show", "enroll"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command):
     result = siamese(command, "--help")
     assert result.exit_code == 0
@@ -53,12 +56,6 @@ def test_version():
         (["run", "my.yaml", "--set", "training.epochs=x"], "training.epochs"),
         (["run", "my.yaml", "--set", "data.root=nowhere"], "siamese sample-data nowhere"),
         (["run", "my.yaml", "--runner", "spark"], "runner: input should be 'beam' or 'local'"),
-        (["predict"], "name a model by --model"),
-        (["predict", "a.png", "--config", "my.yaml"], "name two images"),
-        (["predict", "a", "b", "--held-out", "2", "--config", "my.yaml"], "name two images"),
-        (["predict", "a", "b", "--config", "my.yaml"], "no model has been pushed there"),
-        (["predict", "--held-out", "2", "--model", "m"], "needs --config"),
-        (["predict", "--held-out", "2", "--config", "my.yaml"], "no model has been pushed"),
         (["sample-data", "my.yaml"], "is a file; name a folder"),
     ],
 )
@@ -174,12 +171,3 @@ def test_brackets_in_a_path_are_no_markup(monkeypatch):
     result = siamese("run", "my.yaml", "--set", "output=o[dim]")
     assert result.exit_code == cli.FAILED
     assert "log in o[dim]" in result.output
-
-
-def test_a_damaged_model_is_wrong_use(place):
-    (place / "model").mkdir()
-    (place / "model" / "saved_model.pb").write_text("junk")
-    siamese("sample-data", "d", "--per-class", "1")
-    result = siamese("predict", "d/0/001.png", "d/1/001.png", "--model", "model")
-    assert result.exit_code == cli.WRONG_USE
-    assert "saved_model.pb" in result.everything

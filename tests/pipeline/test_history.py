@@ -98,21 +98,29 @@ def metadata(tmp_path):
         ],
     )
     put_run("fourth", [("Trainer", "RUNNING", {})])
+    put_run(
+        "fifth",
+        [
+            ("Judge", "COMPLETE", {"blessing": {"blessed": 1, "verdict": "blessed"}}),
+            ("InfraCheck", "COMPLETE", {"blessing": {"blessed": 0, "problem": "no such op"}}),
+        ],
+    )
     return tmp_path / "metadata.sqlite"
 
 
 def test_the_newest_run_comes_first(metadata):
     assert [run.id for run in read_runs(metadata, "parts")] == [
+        "fifth",
         "fourth",
         "third",
         "second",
         "first",
     ]
-    assert [run.id for run in read_runs(metadata, "parts", limit=1)] == ["fourth"]
+    assert [run.id for run in read_runs(metadata, "parts", limit=1)] == ["fifth"]
 
 
 def test_outcomes(metadata):
-    fourth, third, second, first = read_runs(metadata, "parts")
+    _, fourth, third, second, first = read_runs(metadata, "parts")
     assert (first.verdict, first.pushed, first.failed) == ("blessed", "/serving/1", None)
     assert (third.verdict, third.pushed, third.failed) == ("undecided", None, None)
     assert (second.verdict, second.failed) == (None, "Judge")
@@ -126,7 +134,7 @@ def test_outcomes(metadata):
 
 
 def test_inputs_name_what_was_made_before(metadata):
-    _, _, second, first = read_runs(metadata, "parts")
+    *_, second, first = read_runs(metadata, "parts")
     assert second.components[1].inputs == {
         "model": ["/second/Trainer/model"],
         "baseline_model": ["/first/Trainer/model"],
@@ -135,6 +143,12 @@ def test_inputs_name_what_was_made_before(metadata):
     ids = [run.output("Trainer", "model").id for run in (first, second)]
     assert None not in ids
     assert ids[0] < ids[1]
+
+
+def test_a_model_that_cannot_be_served_is_not_blessed(metadata):
+    fifth, *_, first = read_runs(metadata, "parts")
+    assert (fifth.verdict, fifth.infra_problem) == ("not_blessed", "no such op")
+    assert first.infra_problem is None
 
 
 def test_no_database_is_no_run(tmp_path):

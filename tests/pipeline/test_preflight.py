@@ -2,7 +2,12 @@ import pytest
 from images import write_classes
 
 from pipeline.config import ConfigError, parse
-from pipeline.preflight import check_blocks, check_found_hyperparameters, check_network
+from pipeline.preflight import (
+    check_blocks,
+    check_engine,
+    check_found_hyperparameters,
+    check_network,
+)
 from trainer.errors import BackboneError, WeightsError
 
 
@@ -84,3 +89,11 @@ def test_a_folder_without_hyperparameters_is_refused(images, tmp_path):
     (tmp_path / "best_hyperparameters.txt").write_text("{}")
     check_found_hyperparameters(found)
     check_found_hyperparameters(config(images))
+
+
+def test_a_server_that_is_not_at_hand(images, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match="infra_check: tensorflow_model_server is not on the"):
+        check_engine(config(images, push={"infra_check": "tensorflow"}))
+    check_engine(config(images))
+    check_engine(config(images, push={"infra_check": None}))

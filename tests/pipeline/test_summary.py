@@ -47,12 +47,34 @@ def test_a_death_while_writing_leaves_the_one_before(tmp_path, monkeypatch):
     assert Summary.read(tmp_path).name == "before"
 
 
+def run_of(**blessings):
+    components = [
+        Component(
+            id=name, outcome="done", outputs={"blessing": Artifact(uri="u", properties=values)}
+        )
+        for name, values in blessings.items()
+    ]
+    return Run(id="1", started=datetime(2026, 1, 1, tzinfo=timezone.utc), components=components)
+
+
 def test_the_outcome_is_the_judges_unless_the_run_failed():
-    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    blessing = Artifact(uri="b", properties={"blessed": 0, "verdict": "undecided"})
-    judge = Component(id="Judge", outcome="done", outputs={"blessing": blessing})
-    run = Run(id="1", started=now, components=[judge])
-    assert Summary(name="x", started=now, serving_root="s", run=run).outcome == "undecided"
-    failed = Summary(name="x", started=now, serving_root="s", run=run, failure="no disk")
-    assert failed.outcome is None
-    assert Summary(name="x", started=now, serving_root="s").outcome is None
+    run = run_of(Evaluator={"blessed": 1}, Judge={"blessed": 0, "verdict": "undecided"})
+    kept = {"name": "x", "started": run.started, "serving_root": "s"}
+    assert Summary(**kept, run=run).outcome == "undecided"
+    assert Summary(**kept, run=run, failure="no disk").outcome is None
+    assert Summary(**kept).outcome is None
+
+
+@pytest.mark.parametrize(
+    ("judged", "reasons"),
+    [
+        ("blessed", ("it cannot be served: no op",)),
+        ("not_blessed", ("precision: no pair", "it cannot be served: no op")),
+    ],
+)
+def test_why_a_model_cannot_be_served_is_among_the_reasons(judged, reasons):
+    run = run_of(Judge={"verdict": judged}, InfraCheck={"blessed": 0, "problem": "no op"})
+    kept = {"name": "x", "started": run.started, "serving_root": "s"}
+    summary = Summary(**kept, run=run, verdict=verdict(judged))
+    assert summary.outcome == "not_blessed"
+    assert summary.reasons == reasons

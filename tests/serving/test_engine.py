@@ -63,3 +63,10 @@ def test_all_get_the_same_options(tmp_path):
 def test_an_engine_of_no_such_name():
     with pytest.raises(EngineError, match="'tf' is none of auto, tensorflow, docker, embedded"):
         choose("tf")
+
+
+def test_answering_this_machine_only(tmp_path):
+    serving = Serving("parts", tmp_path, 1, 2, only_here=True)
+    assert "--host=localhost" in command("embedded", serving)
+    assert "127.0.0.1:1:8500" in command("docker", serving)
+    assert "--host=localhost" not in command("tensorflow", serving)  # it has no such option

@@ -259,6 +259,26 @@ def test_a_run_that_failed_shows_why_and_what_there_is(judgement, tmp_path):
     page, text = written(tmp_path, Findings("parts", failed, good))
     assert "✗ Failed" in page.text
     assert "✓ Blessed" not in page.text
+    card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
+    assert "**Failed**" in card
+    assert "judged blessed: every threshold is reached." in card
+
+
+def test_a_model_that_cannot_be_served_does_not_look_blessed(tmp_path):
+    good = judged(spread=0.1, thresholds={"auc": 0.5})
+    assert good.verdict.outcome == "blessed"
+    run = summary().run
+    for id_, properties in (
+        ("Judge", {"verdict": "blessed"}),
+        ("InfraCheck", {"problem": "no op"}),
+    ):
+        blessing = Artifact(uri=id_, properties=properties)
+        run.components.append(Component(id=id_, outcome="done", outputs={"blessing": blessing}))
+    page, _ = written(tmp_path, Findings("parts", summary(good, run=run), good))
+    assert "✗ Not blessed" in page.text
+    assert "it cannot be served: no op" in page.text
+    card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
+    assert "**Not blessed**: it cannot be served: no op." in card
 
 
 def test_what_could_not_be_judged_is_said(tmp_path):

@@ -1,0 +1,160 @@
+"""Whether a server gives a model's answers: the candidate is served and asked, before it goes out.
+
+What TFX's InfraValidator does with Docker: https://www.tensorflow.org/tfx/guide/infra_validator;
+this one compares the answers with those of the model in this process, too.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from serving.client import ServingError, SiameseClient
+from serving.embedded.memory import return_freed
+from serving.engine import Engine
+from serving.temporary_server import temporary_server
+
+WARMUP = "assets.extra/tf_serving_warmup_requests"
+
+_NAME = "candidate"
+_TOLERANCE = 1e-3
+"""Of numbers; a server may freeze the weights and run other kernels."""
+
+# What is nearly equally near comes in another order for a last digit. Classes are compared by their
+# names; the evidence has no numbers beside it to tell a tie by.
+_RANKED = ("classes", "scores")
+_NOT_COMPARED = ("nearest",)
+
+
+class InfraCheckError(ValueError):
+    """The model is not fit to be served; the message says why."""
+
+
+class _Question(NamedTuple):
+    signature: str
+    inputs: Mapping[str, Any]
+
+
+def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> int:
+    """Serve a candidate, ask it over gRPC, and compare with its answers in this process.
+
+    It is asked with its own warm-up requests and with each of the `images` in all signatures that
+    take one.
+
+    Args:
+        version_dir: The SavedModel, the only version in its parent folder.
+        images: Canonical encoded images, held-out ones.
+        engine: Of `serving.engine.choose`.
+
+    Returns:
+        How many answers were compared.
+
+    Raises:
+        EngineError: The server does not start, or cannot load the model.
+        InfraCheckError: There is no model, or an answer is missing or another.
+    """
+    questions = [*_warmup(version_dir), *_about(images)]
+    try:
+        expected = _in_process(version_dir, questions)
+    except (OSError, tf.errors.OpError) as e:
+        raise InfraCheckError(f"{version_dir}: cannot be asked in process: {e}") from e
+    # A frozen network takes twelve times its weights; the server needs that memory now.
+    gc.collect()
+    return_freed()
+    with (
+        temporary_server(engine, _NAME, version_dir.parent) as address,
+        SiameseClient(address, _NAME, timeout=120) as client,
+    ):
+        for question, wanted in zip(questions, expected, strict=True):
+            try:
+                given = client.predict(question.signature, question.inputs)
+            except ServingError as e:
+                raise InfraCheckError(f"signature {question.signature!r}: {e}") from e
+            if difference := _difference(given, wanted):
+                raise InfraCheckError(
+                    f"signature {question.signature!r}: the server answers otherwise than the "
+                    f"model in process: {difference}"
+                )
+    return len(questions)
+
+
+def _warmup(version_dir: Path) -> list[_Question]:
+    """The requests that the model brings; none is fine."""
+    path = str(version_dir / WARMUP)
+    if not tf.io.gfile.exists(path):
+        return []
+    requests = [
+        prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        for record in tf.data.TFRecordDataset(path)
+    ]
+    return [
+        _Question(
+            request.model_spec.signature_name,
+            {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()},
+        )
+        for request in requests
+    ]
+
+
+def _about(images: Sequence[bytes]) -> list[_Question]:
+    if not images:
+        return []
+    batch = list(images)
+    return [
+        _Question("serving_default", {"left": batch, "right": batch[1:] + batch[:1]}),
+        _Question("embed", {"image": batch}),
+        _Question("classify", {"image": batch}),
+    ]
+
+
+def _in_process(version_dir: Path, questions: Sequence[_Question]) -> list[dict[str, np.ndarray]]:
+    model = tf.saved_model.load(str(version_dir))
+    answers = []
+    for question in questions:
+        if question.signature not in model.signatures:
+            raise InfraCheckError(f"the model has no signature {question.signature!r}")
+        inputs = {name: tf.constant(value) for name, value in question.inputs.items()}
+        outputs = model.signatures[question.signature](**inputs)
+        answers.append({name: output.numpy() for name, output in outputs.items()})
+    return answers
+
+
+def _difference(given: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> str | None:
+    """What differs, in words; None where nothing does."""
+    if set(given) != set(wanted):
+        return f"outputs {sorted(given)} instead of {sorted(wanted)}"
+    given, wanted = _by_class(given), _by_class(wanted)
+    for name, right in wanted.items():
+        answer = given[name]
+        if answer.shape != right.shape or answer.dtype != right.dtype:
+            return (
+                f"{name} is {answer.dtype} {list(answer.shape)} instead of "
+                f"{right.dtype} {list(right.shape)}"
+            )
+        if name in _NOT_COMPARED:
+            continue
+        if right.dtype.kind == "f":
+            close = np.isclose(answer, right, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+        else:
+            close = answer == right
+        if not close.all():
+            first = tuple(np.argwhere(~close)[0])
+            return f"{name}{list(map(int, first))} is {answer[first]} instead of {right[first]}"
+    return None
+
+
+def _by_class(answer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The answer with its classes in alphabetical order."""
+    if not set(_RANKED) <= set(answer):
+        return dict(answer)
+    order = np.argsort(answer["classes"], axis=1)
+    return {
+        **answer,
+        **{name: np.take_along_axis(answer[name], order, axis=1) for name in _RANKED},
+    }

@@ -1,0 +1,389 @@
+"""serving/deploy: what can be known of it without Docker."""
+
+import ipaddress
+import json
+import re
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import promql_parser
+import pytest
+import yaml
+from google.protobuf import json_format, text_format
+from prometheus_client.parser import text_string_to_metric_families
+from tensorflow_serving.apis import get_model_status_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving.embedded.config_files import read_batching_parameters, read_metrics_path
+from serving.engine import IMAGE
+from tests.serving.embedded.models import publish
+from tests.serving.embedded.processes import ROOT, Server
+
+DEPLOY = ROOT / "serving" / "deploy"
+CONFIG = DEPLOY / "config"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/serving.json").read_text())
+VARIABLE = re.compile(r"\$\{(\w+)([^}]*)\}")
+
+# TensorFlow Serving's metrics that the dashboard may use, and their labels. Read from its source
+# (tensorflow_serving/) and TensorFlow's; its exporter writes each / of a name as a colon.
+METRICS = {
+    # servables/tensorflow/util.cc
+    ":tensorflow:serving:request_count": {"model_name", "status"},
+    ":tensorflow:serving:request_latency": {"model_name", "API", "entrypoint"},
+    ":tensorflow:serving:runtime_latency": {"model_name", "API", "runtime"},
+    # servables/tensorflow/saved_model_warmup_util.cc
+    ":tensorflow:serving:model_warmup_latency": {"model_path", "status"},
+    # batching/batching_session.cc, batching/batching_util.h
+    ":tensorflow:serving:batching_session:queuing_latency": {"thread_pool_name"},
+    ":tensorflow:serving:batching_session:input_batch_size": set(),
+    ":tensorflow:serving:batching_session:processed_batch_size": set(),
+    # tensorflow/cc/saved_model/loader.cc
+    ":tensorflow:cc:saved_model:load_attempt_count": {"model_path", "status"},
+    ":tensorflow:cc:saved_model:load_latency": {"model_path"},
+    # Prometheus' own
+    "up": set(),
+}
+PROMETHEUS_LABELS = {"job", "instance", "le"}
+ONLY_TENSORFLOW_SERVING = "Only TensorFlow Serving has it."
+
+
+def the_model():
+    config = text_format.Parse(
+        (CONFIG / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()
+    )
+    (model,) = config.model_config_list.config
+    return model
+
+
+def mounts(service):
+    """Target to source, of what is mounted read-only."""
+    volumes = [each for each in SERVICES[service]["volumes"] if isinstance(each, dict)]
+    return {each["target"]: each["source"] for each in volumes if each["read_only"]}
+
+
+def serving_options():
+    """The options of the command, with the variables' defaults."""
+    text = " ".join(SERVICES["serving"]["command"])
+    words = VARIABLE.sub(lambda found: found[2].removeprefix(":-"), text).split()
+    return dict(word.removeprefix("--").split("=", 1) for word in words)
+
+
+class TestCompose:
+    def test_follows_the_schema(self):
+        checked = subprocess.run(
+            [
+                *(sys.executable, "-m", "check_jsonschema"),
+                *("--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.yaml")),
+            ],
+            capture_output=True,
+            text=True,
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    def test_serves_with_the_image_that_siamese_serve_takes(self):
+        assert SERVICES["serving"]["image"] == IMAGE
+
+    @pytest.mark.parametrize("name", SERVICES)
+    def test_every_service_is_pinned_confined_and_watched(self, name):
+        service = SERVICES[name]
+        assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", service["image"])
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert int(service["user"].split(":")[0]) > 0
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys()
+        assert "privileged" not in service
+        assert "network_mode" not in service
+
+    @pytest.mark.parametrize("name", SERVICES)
+    def test_ports_are_open_to_this_machine_only(self, name):
+        for port in SERVICES[name]["ports"]:
+            address = VARIABLE.match(port)
+            assert address[1] == "LISTEN_ADDRESS"
+            assert ipaddress.ip_address(address[2].removeprefix(":-")).is_loopback
+
+    def test_what_has_no_default_is_asked_for_in_words(self):
+        example = (DEPLOY / ".env.example").read_text()
+        used = VARIABLE.findall((DEPLOY / "compose.yaml").read_text())
+        required = set()
+        for name, rest in used:
+            assert re.fullmatch(r":-.+|:\?.+", rest), f"{name} has neither default nor message"
+            if rest.startswith(":?"):
+                assert ".env.example" in rest
+                required.add(name)
+            assert re.search(rf"^#?{name}=", example, re.MULTILINE), f"{name} is not in the example"
+        assert required == {"MODEL_BASE_PATH", "GRAFANA_PASSWORD"}
+        # They are named and left empty, so that nobody runs with a password from a repository.
+        assert set(re.findall(r"^(\w+)=$", example, re.MULTILINE)) == required
+        assert not re.search(r"^(?!#|\w+=$|$)", example, re.MULTILINE)
+
+    def test_the_file_with_the_password_stays_out_of_git(self):
+        assert ".env" in (DEPLOY / ".gitignore").read_text().split()
+
+    def test_grafana_lets_in_nobody_without_the_password(self):
+        settings = SERVICES["grafana"]["environment"]
+        assert settings["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_PASSWORD:?")
+        assert settings["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+        assert settings["GF_USERS_ALLOW_SIGN_UP"] == "false"
+
+    def test_whatever_is_mounted_from_here_is_here(self):
+        for name in SERVICES:
+            for source in mounts(name).values():
+                if source.startswith("."):
+                    assert (DEPLOY / source).exists(), source
+
+
+class TestServingFiles:
+    def test_the_model_is_where_it_is_mounted(self):
+        model = the_model()
+        # TensorFlow Serving refuses a model without a platform; the embedded server does not.
+        assert model.model_platform == "tensorflow"
+        assert mounts("serving")[model.base_path].startswith("${MODEL_BASE_PATH:?")
+
+    def test_the_health_check_asks_for_the_model(self):
+        assert mounts("serving")["/config"] == "./config"
+        check = SERVICES["serving"]["healthcheck"]["test"]
+        assert check == ["CMD", "bash", "/config/ready.sh", the_model().name]
+
+    def test_a_request_may_be_larger_than_a_batch(self):
+        parameters = read_batching_parameters(str(CONFIG / "batching.config"))
+        assert parameters.enable_large_batch_splitting
+        assert parameters.max_execution_batch_size < parameters.max_batch_size
+        # As many as the server may run at once, by default.
+        assert (
+            str(parameters.num_batch_threads) == serving_options()["tensorflow_session_parallelism"]
+        )
+
+    def test_cpus_are_limited_to_what_tensorflow_is_told(self):
+        limits = SERVICES["serving"]["deploy"]["resources"]["limits"]
+        told = [o for o in SERVICES["serving"]["command"] if "parallelism" in o]
+        assert told == [f"--tensorflow_session_parallelism={limits['cpus']}"]
+
+    def test_prometheus_asks_where_the_metrics_are(self):
+        (job,) = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+        # TensorFlow Serving has no default for the path, so the file must say it.
+        assert "path:" in (CONFIG / "monitoring.config").read_text()
+        assert job["metrics_path"] == read_metrics_path(str(CONFIG / "monitoring.config"))
+        port = serving_options()["rest_api_port"]
+        assert job["static_configs"] == [{"targets": [f"serving:{port}"]}]
+
+    def test_grafana_finds_prometheus_and_the_dashboard(self):
+        provisioning = DEPLOY / mounts("grafana")["/etc/grafana/provisioning"]
+        (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())[
+            "datasources"
+        ]
+        assert source["url"] == "http://prometheus:9090"
+        (files,) = yaml.safe_load((provisioning / "dashboards/files.yml").read_text())["providers"]
+        assert mounts("grafana")[files["options"]["path"]] == "./grafana/dashboards"
+
+
+@contextmanager
+def rest_api(status, body):
+    """A REST API that gives one answer, on a port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            pass
+
+    asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    try:
+        yield server.server_port, asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def ready(model, port):
+    """Whether ready.sh says so."""
+    told = subprocess.run(
+        ["bash", str(CONFIG / "ready.sh"), model, str(port)], capture_output=True, timeout=60
+    )
+    return told.returncode == 0
+
+
+def status_of(*states):
+    """The body that TensorFlow Serving answers with."""
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for version, state in enumerate(states, start=1):
+        response.model_version_status.add(version=version, state=state)
+    return json_format.MessageToJson(response, preserving_proto_field_name=True)
+
+
+class TestReady:
+    @pytest.mark.parametrize(
+        ("states", "expected"),
+        [
+            (["AVAILABLE"], True),
+            (["END", "AVAILABLE"], True),  # a broken version takes nothing from the one before
+            (["START"], False),
+            (["LOADING"], False),
+            (["UNLOADING"], False),
+            (["END"], False),
+        ],
+    )
+    def test_goes_by_the_state_and_not_by_the_code(self, states, expected):
+        with rest_api(200, status_of(*states)) as (port, asked):
+            assert ready("siamese", port) is expected
+        assert asked == ["/v1/models/siamese"]
+
+    def test_not_for_a_model_that_is_not_known(self):
+        with rest_api(404, '{"error": "Could not find any versions of model siamese"}') as (
+            port,
+            _,
+        ):
+            assert not ready("siamese", port)
+
+    def test_not_where_nobody_listens(self):
+        with rest_api(200, status_of("AVAILABLE")) as (port, _):
+            pass
+        assert not ready("siamese", port)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The embedded server with the very options and files; only the base path is another."""
+    folder = tmp_path_factory.mktemp("deployed")
+    publish(folder / "models", 1)
+    options = serving_options()
+    for name, value in options.items():
+        if value.startswith("/config/"):
+            text = (CONFIG / Path(value).name).read_text()
+            file = folder / Path(value).name
+            file.write_text(text.replace(f'"{the_model().base_path}"', f'"{folder / "models"}"'))
+            options[name] = file
+    server = Server(folder / "log", **{**options, "port": 0, "rest_api_port": 0})
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def exported(server):
+    """Names of the metrics that the server has after a request."""
+    client = server.client()
+    _, version = client.predict(the_model().name, x=[1.0, 2.0])
+    assert version == 1
+    text = client.http_text(read_metrics_path(str(CONFIG / "monitoring.config")))
+    return {family.name for family in text_string_to_metric_families(text)}
+
+
+class TestWithTheEmbeddedServer:
+    def test_serves_with_these_files(self, server, exported):
+        assert ":tensorflow:serving:batching_session:processed_batch_size" in exported
+        port = server.rest.split(":")[1]
+        assert ready(the_model().name, port)
+        assert not ready("another", port)
+
+    def test_has_what_the_dashboard_shows(self, exported):
+        for panel in queried_panels():
+            used = {base_name(one.name) for query in queries(panel) for one in selectors(query)}
+            missing = used - exported - {"up"}
+            if ONLY_TENSORFLOW_SERVING in panel["description"]:
+                assert missing, f"{panel['title']}: the embedded server has it too"
+            else:
+                assert not missing, panel["title"]
+
+
+def queried_panels():
+    return [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+
+
+def queries(panel):
+    """A panel's queries, with Grafana's variables filled in."""
+    for target in panel["targets"]:
+        text = target["expr"].replace("$__rate_interval", "1m").replace("$model", ".*")
+        assert "$" not in text
+        yield promql_parser.parse(text)
+
+
+def parts(query):
+    """A query and all that it is made of."""
+    yield query
+    for name in ("lhs", "rhs", "expr", "args", "vector_selector"):
+        inner = getattr(query, name, None) or []
+        for one in inner if isinstance(inner, list) else [inner]:
+            yield from parts(one)
+
+
+def selectors(query):
+    return [one for one in parts(query) if isinstance(one, promql_parser.VectorSelector)]
+
+
+def base_name(series):
+    """The metric of a series: a histogram has three kinds."""
+    name = re.sub(r"_(bucket|sum|count)$", "", series)
+    return name if name in METRICS else series
+
+
+class TestDashboard:
+    @pytest.mark.parametrize("panel", queried_panels(), ids=lambda panel: panel["title"])
+    def test_asks_for_what_tensorflow_serving_has(self, panel):
+        for query in queries(panel):
+            found = selectors(query)
+            assert found
+            for one in found:
+                assert base_name(one.name) in METRICS
+            labels = set().union(*(METRICS[base_name(one.name)] for one in found))
+            labels |= PROMETHEUS_LABELS
+            assert {matcher.name for one in found for matcher in one.matchers.matchers} <= labels
+            for part in parts(query):
+                if isinstance(part, promql_parser.AggregateExpr) and part.modifier:
+                    assert set(part.modifier.labels) <= labels
+
+    def test_quantiles_are_taken_of_buckets(self):
+        for panel in queried_panels():
+            for query in queries(panel):
+                for part in parts(query):
+                    if isinstance(part, promql_parser.Call) and "quantile" in part.func.name:
+                        _, summed = part.args
+                        assert "le" in summed.modifier.labels
+                        assert all(one.name.endswith("_bucket") for one in selectors(summed))
+
+    def test_shows_what_was_asked_for(self):
+        used = {
+            base_name(one.name)
+            for panel in queried_panels()
+            for query in queries(panel)
+            for one in selectors(query)
+        }
+        assert used == set(METRICS)
+
+    def test_works_with_any_prometheus(self):
+        variables = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
+        assert variables["datasource"]["query"] == "prometheus"
+        assert variables["model"]["definition"] == (
+            "label_values(:tensorflow:serving:request_count, model_name)"
+        )
+        for panel in queried_panels():
+            for target in panel["targets"]:
+                assert target["datasource"]["uid"] == "${datasource}"
+
+    def test_panels_lie_beside_each_other(self):
+        cells = [
+            (x, y)
+            for panel in DASHBOARD["panels"]
+            for at in [panel["gridPos"]]
+            for x in range(at["x"], at["x"] + at["w"])
+            for y in range(at["y"], at["y"] + at["h"])
+        ]
+        assert len(cells) == len(set(cells))
+        assert max(x for x, _ in cells) < 24
+        numbers = [panel["id"] for panel in DASHBOARD["panels"]]
+        assert len(numbers) == len(set(numbers))
