@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.intervals import wilson
 from benchmarks.report import report
 from benchmarks.splits import as_bytes, write_split
+from components.judge.intervals import wilson
 
 SIZE = 224
 RECIPES: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ def main() -> None:
             embeddings[~validation], labels[~validation], embeddings[validation]
         )
         hits = int(np.sum(nearest_centroid(embeddings, labels, embed(query)) == truth))
-        low, high = wilson(hits, len(truth))
+        low, high = wilson(hits / len(truth), len(truth))
         rows.append(
             {
                 "recipe": name,
@@ -110,7 +110,7 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
     best = max(rows, key=lambda row: row["validation"])  # of equal ones the first, the simplest
-    low, high = wilson(16, 22)
+    low, high = wilson(16 / 22, 22)
     report(
         "Cats and dogs: 100 images a class",
         rows,

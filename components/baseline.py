@@ -10,11 +10,12 @@ MODEL, BLESSING, CANDIDATE = "model", "model_blessing", "candidate"
 
 
 class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the model blessed last, the candidate itself left out.
+    """Resolves the model that the Judge blessed last, the candidate itself left out.
 
     TFX's own LatestBlessedModelStrategy would, once a model is blessed, compare an unchanged model
     with itself: a new evaluation, a new blessing, and the same model pushed again. With the
     candidate left out, an unchanged run resolves to the same baseline and is cached throughout.
+    The Evaluator's blessings, which are not the last word, are passed over: they have no verdict.
 
     Use it as `Resolver(strategy_class=LatestOtherBlessedModel, model=Channel(type=Model),
     model_blessing=Channel(type=ModelBlessing), candidate=trainer.outputs["model"])`.
@@ -30,7 +31,7 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
         found: dict[str, list[types.Artifact]] = {MODEL: [], BLESSING: [], CANDIDATE: []}
         for blessing in sorted(input_dict[BLESSING], key=lambda a: a.id, reverse=True):
             model_id = blessing.get_int_custom_property("current_model_id")
-            blessed = blessing.get_int_custom_property("blessed") == 1
+            blessed = blessing.get_string_custom_property("verdict") == "blessed"
             if blessed and model_id in models and model_id not in candidates:
                 found[MODEL], found[BLESSING] = [models[model_id]], [blessing]
                 break

@@ -17,7 +17,17 @@ from pipeline import ask, enroll
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
 from pipeline.preflight import check_blocks, check_engine, check_found_hyperparameters
-from pipeline.terminal import BLESSED, FAILED, NOT_BLESSED, WRONG_USE, err, load, out, stop
+from pipeline.terminal import (
+    BLESSED,
+    FAILED,
+    NOT_BLESSED,
+    UNDECIDED,
+    WRONG_USE,
+    err,
+    load,
+    out,
+    stop,
+)
 
 app = typer.Typer(
     help="From a handful of labelled images to a gated, served Siamese classifier.",
@@ -105,7 +115,7 @@ def run(
     A run that died goes on where it stopped, and steps whose code, configuration and data are
     unchanged are taken from the cache.
 
-    Exit codes: 0 blessed, 3 not blessed, 1 failed, 2 wrong use.
+    Exit codes: 0 blessed, 3 not blessed, 4 too few test images to decide, 1 failed, 2 wrong use.
 
     Example: [bold]siamese run configs/quickstart.yaml --set training.epochs=5[/]
     """
@@ -247,7 +257,7 @@ def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
             err.print("\n".join(_last_lines(log)), highlight=False, markup=False, soft_wrap=True)
         err.print(f"The log: {log}", highlight=False, markup=False, soft_wrap=True)
         return FAILED
-    return BLESSED if summary.blessed else NOT_BLESSED
+    return {"blessed": BLESSED, "undecided": UNDECIDED}.get(summary.outcome or "", NOT_BLESSED)
 
 
 def _last_lines(log: Path, count: int = 15) -> list[str]:

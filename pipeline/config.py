@@ -16,6 +16,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from components.judge.settings import JudgeSettings, Thresholds
 from trainer.settings import Model, Positive, Search, Section, Share, Training
 
 
@@ -157,24 +158,6 @@ class Tuner(Search):
         return self
 
 
-class Thresholds(Section):
-    """What a model must reach on the test pairs to be blessed. `null` leaves one out."""
-
-    auc: Share | None = Field(0.9, description="Least area under the ROC curve.")
-    accuracy: Share | None = Field(None, description="Least accuracy at similarity 0.5.")
-    precision: Share | None = None
-    recall: Share | None = None
-    max_auc_drop: Share | None = Field(
-        0.02, description="By how much the AUC may be below the last blessed model's."
-    )
-
-    @model_validator(mode="after")
-    def _something_decides(self) -> Thresholds:
-        if all(v is None for v in (self.auc, self.accuracy, self.precision, self.recall)):
-            raise ValueError("at least one of auc, accuracy, precision, recall is needed")
-        return self
-
-
 class Push(Section):
     """Where a blessed model goes."""
 
@@ -218,11 +201,21 @@ class RunConfig(Section):
     training: Training = Training()
     tuner: Tuner = Tuner()
     thresholds: Thresholds = Thresholds()
+    judge: JudgeSettings = JudgeSettings()
     push: Push = Push()
     runner: Literal["beam", "local"] = "beam"
     beam: Beam = Beam()
     cache: bool = Field(True, description="Reuse the outputs of unchanged steps.")
     seed: int = Field(0, ge=0, description="Of the splits and the pairs.")
+
+    @model_validator(mode="after")
+    def _judges_what_it_asks_for(self) -> RunConfig:
+        if self.thresholds.beats_frozen_encoder and not self.judge.baselines:
+            raise ValueError(
+                "thresholds.beats_frozen_encoder needs judge.baselines; set that to true, or leave "
+                "the threshold out"
+            )
+        return self
 
     @property
     def root(self) -> Path:

@@ -16,6 +16,7 @@ from components.data_check import DataCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema import ImageSchemaGen
 from components.infra_check import InfraCheck
+from components.judge.component import Judge
 from components.pair_gen.component import PairGen
 from pipeline.config import RunConfig
 from pipeline.evaluation import eval_config
@@ -93,18 +94,33 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         custom_config=settings,
         hyperparameters=hyperparameters,
     )
+    evaluator = tfx.components.Evaluator(
+        examples=pair_gen.outputs["pairs"],
+        model=trainer.outputs["model"],
+        eval_config=eval_config(config.thresholds),
+        example_splits=[features.TEST],
+    )
     last_blessed = tfx.dsl.Resolver(
         strategy_class=baseline.LatestOtherBlessedModel,
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["model"],
     ).with_id("latest_blessed_model")
-    evaluator = tfx.components.Evaluator(
-        examples=pair_gen.outputs["pairs"],
+    judge = Judge(
+        examples=images,
         model=trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        evaluator_blessing=evaluator.outputs["blessing"],
+        thresholds=config.thresholds,
+        settings=config.judge.model_copy(
+            update={"unknown": config.judge.unknown and absolute(config.judge.unknown)}
+        ),
+        model_run=trainer.outputs["model_run"],
         baseline_model=last_blessed.outputs["model"],
-        eval_config=eval_config(config.thresholds),
-        example_splits=[features.TEST],
+        held_out_partners=config.pairs.held_out.partners,
+        held_out_max_images=config.pairs.held_out.max_images,
+        pair_seed=config.seed,
+        max_pixels=config.data.max_pixels,
     )
     infra_check = []
     if config.push.infra_check:
@@ -115,7 +131,7 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         )
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=judge.outputs["blessing"],
         infra_blessing=infra_check[0].outputs["blessing"] if infra_check else None,
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(
@@ -139,8 +155,9 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
             pair_gen,
             *search,
             trainer,
-            last_blessed,
             evaluator,
+            last_blessed,
+            judge,
             *infra_check,
             pusher,
         ],

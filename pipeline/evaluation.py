@@ -1,4 +1,7 @@
-"""What the Evaluator measures on held-out pairs, and what blesses a model."""
+"""What the Evaluator measures on held-out pairs, and what these must reach.
+
+The Judge measures the same and more, with intervals, and has the last word.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from __future__ import annotations
 from tensorflow_model_analysis.proto import config_pb2 as tfma
 
 from components import features
-from pipeline.config import Thresholds
+from components.judge.settings import AtLeast, Thresholds
 
 SIGNATURE = "evaluate"
+SIMILARITY, SAME = "similarity", "same"
+"""Its outputs."""
 
 
 def eval_config(thresholds: Thresholds) -> tfma.EvalConfig:
@@ -17,12 +22,16 @@ def eval_config(thresholds: Thresholds) -> tfma.EvalConfig:
     Thresholds hold for the overall slice only: a class with a handful of images has too few pairs
     to be judged by a bare number.
     """
-    metrics = [
-        _metric("AUC", _least(thresholds.auc, thresholds.max_auc_drop), name="auc"),
-        _metric("BinaryAccuracy", _least(thresholds.accuracy), name="accuracy"),
-        _metric("Precision", _least(thresholds.precision), name="precision"),
-        _metric("Recall", _least(thresholds.recall), name="recall"),
+    # The ROC curve is of similarities; the others are of what the model makes of them by its own
+    # threshold, a number too: 1 or 0.
+    of_similarities = [
+        _metric("AUC", thresholds.auc, name="auc"),
         tfma.MetricConfig(class_name="ExampleCount"),
+    ]
+    of_verdicts = [
+        _metric("BinaryAccuracy", thresholds.accuracy, name="accuracy"),
+        _metric("Precision", thresholds.precision, name="precision"),
+        _metric("Recall", thresholds.recall, name="recall"),
     ]
     return tfma.EvalConfig(
         model_specs=[
@@ -34,29 +43,20 @@ def eval_config(thresholds: Thresholds) -> tfma.EvalConfig:
             tfma.SlicingSpec(),
             tfma.SlicingSpec(feature_keys=[features.LABEL]),
         ],
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        metrics_specs=[
+            tfma.MetricsSpec(metrics=of_similarities, output_names=[SIMILARITY]),
+            tfma.MetricsSpec(metrics=of_verdicts, output_names=[SAME]),
+        ],
     )
 
 
-def _metric(
-    class_name: str, threshold: tfma.MetricThreshold | None, name: str
-) -> tfma.MetricConfig:
+def _metric(class_name: str, least: AtLeast | None, name: str) -> tfma.MetricConfig:
     metric = tfma.MetricConfig(class_name=class_name, config=f'{{"name": "{name}"}}')
-    if threshold is not None:
+    if least is not None:
+        threshold = tfma.MetricThreshold()
+        threshold.value_threshold.lower_bound.value = least.at_least
         # `MetricConfig.threshold` would apply to every slice.
         metric.per_slice_thresholds.append(
             tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
         )
     return metric
-
-
-def _least(lower_bound: float | None, max_drop: float | None = None) -> tfma.MetricThreshold | None:
-    if lower_bound is None and max_drop is None:
-        return None
-    threshold = tfma.MetricThreshold()
-    if lower_bound is not None:
-        threshold.value_threshold.lower_bound.value = lower_bound
-    if max_drop is not None:
-        threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
-        threshold.change_threshold.absolute.value = -max_drop
-    return threshold

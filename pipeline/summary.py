@@ -11,31 +11,9 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.image_example_gen.report import IngestionReport
-from pipeline.config import RunConfig, Thresholds
+from components.judge.judgement import Judgement, Measure, Verdict
+from pipeline.config import RunConfig
 from pipeline.history import Run, read_runs
-
-
-class Metric(BaseModel):
-    """A metric on the test pairs, beside what it must reach.
-
-    Attributes:
-        name: As in the `thresholds` section.
-        value: The candidate's.
-        least: The least value that blesses; None: anything.
-        passed: Whether it is reached.
-    """
-
-    # A metric may be undefined, as precision is where no pair is called the same.
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
-    name: str
-    value: float
-    least: float | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether the threshold, if any, is reached."""
-        return self.least is None or self.value >= self.least
 
 
 class Summary(BaseModel):
@@ -44,11 +22,15 @@ class Summary(BaseModel):
     Attributes:
         failure: What went wrong, in words.
         unexpected: Whether `failure` is no message of ours, so that the log has to explain it.
+        verdict: The Judge's, with its reasons.
+        metrics: What the Judge measured on the test images, by name.
+        report: The page for people, `report.html`; None where it could not be written.
     """
 
     FILE: ClassVar[str] = "summary.json"
 
-    model_config = Metric.model_config
+    # A metric may be undefined, as precision is where no pair is called the same.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     name: str
     started: datetime
@@ -58,24 +40,25 @@ class Summary(BaseModel):
     data: IngestionReport | None = None
     pairs: dict[str, dict[str, int]] = {}
     training: dict[str, Any] | None = None
-    metrics: list[Metric] = []
+    verdict: Verdict | None = None
+    metrics: dict[str, Measure] = {}
+    report: str | None = None
     serving_root: str
 
     @property
-    def blessed(self) -> bool | None:
-        """The verdict; None where none was reached."""
-        return self.run.blessed if self.run and not self.failure else None
+    def outcome(self) -> str | None:
+        """The verdict in a word; None where none was reached."""
+        return self.run.verdict if self.run and not self.failure else None
 
     @property
-    def reasons(self) -> list[str]:
-        """Why the model is not blessed, in words."""
-        below = [
-            f"{metric.name} {metric.value:.4f} is below {metric.least:.4f}"
-            for metric in self.metrics
-            if not metric.passed
-        ]
+    def reasons(self) -> tuple[str, ...]:
+        """Why the model is blessed or not, in words."""
+        judged = self.verdict.reasons if self.verdict else ()
         problem = self.run.infra_problem if self.run else None
-        return [*below, f"it cannot be served: {problem}"] if problem else below
+        if problem is None:
+            return judged
+        against = judged if self.verdict and self.verdict.outcome != "blessed" else ()
+        return (*against, f"it cannot be served: {problem}")
 
     def write(self, folder: Path) -> None:
         """Keep it in a run's folder."""
@@ -120,19 +103,27 @@ def summarize(config: RunConfig, started: datetime, failure: str | None) -> Summ
         found["pairs"] = _pairs(pairs.uri)
     if model_run := run.output("Trainer", "model_run"):
         found["training"] = json.loads(_text(f"{model_run.uri}/training.json"))
-    if evaluation := run.output("Evaluator", "evaluation"):
-        found["metrics"] = _metrics(evaluation.uri, config.thresholds)
+    if judged := run.output("Judge", "judgement"):
+        judgement = Judgement.read(judged.uri)
+        found |= {"verdict": judgement.verdict, "metrics": judgement.metrics}
     return summary.model_copy(update=found)
 
 
-def copy_curves(summary: Summary, folder: Path) -> None:
-    """Copy the training's figures and curves from its artifact to a run's folder."""
+def copy_findings(summary: Summary, folder: Path) -> None:
+    """Copy what people look at from its artifacts to a run's folder: figures, curves, judgement."""
     from tfx.dsl.io import fileio
 
-    model_run = summary.run.output("Trainer", "model_run") if summary.run else None
-    for name in ("training.csv", "curves.png"):
-        if model_run and fileio.exists(f"{model_run.uri}/{name}"):
-            fileio.copy(f"{model_run.uri}/{name}", str(folder / name), overwrite=True)
+    for component, output, name in _FINDINGS:
+        found = summary.run.output(component, output) if summary.run else None
+        if found and fileio.exists(f"{found.uri}/{name}"):
+            fileio.copy(f"{found.uri}/{name}", str(folder / name), overwrite=True)
+
+
+_FINDINGS = (
+    ("Trainer", "model_run", "training.csv"),
+    ("Trainer", "model_run", "curves.png"),
+    ("Judge", "judgement", Judgement.FILE),
+)
 
 
 def _pairs(uri: str) -> dict[str, dict[str, int]]:
@@ -146,32 +137,3 @@ def _text(path: str) -> str:
 
     with fileio.open(path, "rb") as file:
         return file.read().decode("utf-8")
-
-
-def _metrics(uri: str, thresholds: Thresholds) -> list[Metric]:
-    import tensorflow_model_analysis as tfma
-
-    def overall(model: str | None) -> dict[str, float]:
-        result = tfma.load_eval_result(uri, model_name=model)
-        values = result.get_metrics_for_slice() or {}
-        return {
-            name: value["doubleValue"] for name, value in values.items() if "doubleValue" in value
-        }
-
-    names = tfma.load_eval_result(uri).config.model_specs
-    candidate = overall(tfma.CANDIDATE_KEY if len(names) > 1 else None)
-    metrics = [
-        Metric(name=name, value=candidate[name], least=getattr(thresholds, name))
-        for name in ("auc", "accuracy", "precision", "recall")
-        if name in candidate
-    ]
-    if len(names) > 1 and thresholds.max_auc_drop is not None:
-        before = overall(tfma.BASELINE_KEY)["auc"]
-        metrics.append(
-            Metric(
-                name="auc against the last blessed model's",
-                value=candidate["auc"] - before,
-                least=-thresholds.max_auc_drop,
-            )
-        )
-    return metrics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components import features
+from components.judge.judgement import Measure, Verdict
 from pipeline.history import Run
 from pipeline.progress import MARKS
 from pipeline.summary import Summary
@@ -31,12 +32,12 @@ def show_runs(console: Console, runs: Sequence[tuple[Run, Summary | None]]) -> N
     table = _table("Run", "Started (UTC)", "Outcome", ">AUC", "Model")
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for run, summary in runs:
-        auc = [m.value for m in summary.metrics if m.name == "auc"] if summary else []
+        auc = summary.metrics.get("auc") if summary else None
         table.add_row(
             run.id,
             f"{run.started:%Y-%m-%d %H:%M}",
             outcome(run),
-            f"{auc[0]:.4f}" if auc else "",
+            f"{auc.value:.4f}" if auc else "",
             Text(_nearby(run.pushed) if run.pushed else "", overflow="fold"),
         )
     console.print(table)
@@ -46,9 +47,11 @@ def outcome(run: Run) -> str:
     """A run's outcome in a word or two."""
     if run.failed:
         return f"[red]failed[/] in {run.failed}"
-    return {True: "[green]blessed[/]", False: "[red]not blessed[/]", None: "no verdict"}[
-        run.blessed
-    ]
+    return {
+        "blessed": "[green]blessed[/]",
+        "not_blessed": "[red]not blessed[/]",
+        "undecided": "[yellow]undecided[/]",
+    }.get(run.verdict or "", "no verdict")
 
 
 def _parts(summary: Summary) -> Iterator[RenderableType]:
@@ -60,8 +63,12 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     if summary.training:
         yield from _training(summary.training)
     if summary.metrics:
-        yield _metrics(summary)
+        yield _metrics(summary.metrics)
+    if summary.verdict:
+        yield _checks(summary.verdict)
     yield from _verdict(summary)
+    if summary.report:
+        yield Text(f"Report: {_nearby(summary.report)}", overflow="fold")
 
 
 def _components(run: Run) -> Table:
@@ -118,27 +125,43 @@ def _training(training: dict[str, Any]) -> Iterator[RenderableType]:
         yield table
 
 
-def _metrics(summary: Summary) -> Table:
-    table = _table("Metric on the test pairs", ">Value", ">At least", "")
-    for metric in summary.metrics:
-        if metric.least is None:
-            table.add_row(metric.name, f"{metric.value:.4f}", "", "")
-        else:
-            mark = "[green]passed" if metric.passed else "[red]failed"
-            table.add_row(metric.name, f"{metric.value:.4f}", f"{metric.least:.4f}", mark)
+def _metrics(metrics: Mapping[str, Measure]) -> Table:
+    table = _table("Metric on the test images", ">Value", ">95 % interval", ">Images")
+    for name, measure in metrics.items():
+        table.add_row(name, f"{measure.value:.4f}", _interval(measure), str(measure.images))
     return table
+
+
+def _checks(verdict: Verdict) -> Table:
+    table = _table("Threshold", ">Value", ">95 % interval", "Wanted", "")
+    for check in verdict.checks:
+        value, interval = ("", "") if check.measure is None else (
+            f"{check.measure.value:.4f}", _interval(check.measure)
+        )  # fmt: skip
+        colour = {"passed": "green", "failed": "red", "undecided": "yellow", "skipped": "dim"}
+        mark = f"[{colour[check.outcome]}]{check.outcome}"
+        table.add_row(check.metric, value, interval, check.wanted, mark)
+    return table
+
+
+def _interval(measure: Measure) -> str:
+    return f"{measure.low:.4f} to {measure.high:.4f}"
 
 
 def _verdict(summary: Summary) -> Iterator[RenderableType]:
     run = summary.run
     if summary.failure:
         return
-    if summary.blessed:
-        yield Text("Blessed: every threshold is reached.", style="bold green")
-    elif summary.blessed is False:
-        why = "; ".join(summary.reasons) or "see the Evaluator's validation result"
-        yield Text(f"Not blessed: {why}.", style="bold red")
-        yield Text("Nothing was pushed; what was served before stays.")
+    words = {
+        "blessed": ("Blessed", "bold green"),
+        "not_blessed": ("Not blessed", "bold red"),
+        "undecided": ("Undecided", "bold yellow"),
+    }.get(summary.outcome or "")
+    if words:
+        why = "; ".join(summary.reasons) or "see the Judge's judgement"
+        yield Text(f"{words[0]}: {why}.", style=words[1])
+        if summary.outcome != "blessed":
+            yield Text("Nothing was pushed; what was served before stays.")
     if run and run.pushed:
         new = any(c.id == "Pusher" and c.outcome == "done" for c in run.components)
         text = "Pushed to" if new else "Nothing is new; pushed before to"

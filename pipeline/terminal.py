@@ -12,7 +12,7 @@ from rich.console import Console
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
 
-BLESSED, FAILED, WRONG_USE, NOT_BLESSED = 0, 1, 2, 3
+BLESSED, FAILED, WRONG_USE, NOT_BLESSED, UNDECIDED = 0, 1, 2, 3, 4
 """Exit codes."""
 
 out = Console()

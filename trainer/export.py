@@ -26,7 +26,11 @@ class ServedModel(tf.Module):
             `scores` float32 [n, c] in [-1, 1], theirs; `label` string [n], the best; `known` bool
             [n], whether the image is one of them by the calibrated threshold; `nearest` string
             [n, k], the files of the nearest support images; `valid` bool [n].
-        evaluate: `examples`, string [n] of serialized plain pairs, to `similarity` float32 [n].
+        evaluate: `examples`, string [n] of serialized plain pairs, to `similarity` float32 [n] and
+            `same` float32 [n], 1 or 0.
+
+    Beside these it is saved with what a judge of it needs: `support`, `thresholds()` and
+    `similarity(left, right)`.
 
     An image that is too large or cannot be decoded is not `valid`: its numbers are NaN, its
     verdicts false and its strings empty; the others of its batch are answered as without it.
@@ -92,7 +96,7 @@ class ServedModel(tf.Module):
         similarity = _only(both_valid, self._similarity(*tf.split(embeddings, 2)))
         return {
             "similarity": similarity,
-            "same": similarity >= self._thresholds.same,
+            "same": self._same(similarity),
             "valid": both_valid,
         }
 
@@ -121,7 +125,28 @@ class ServedModel(tf.Module):
         serialized = tf.io.parse_example(examples, pair)[features.PIXELS]
         sides = [parse_pixels(serialized[:, side], self._image_size) for side in (0, 1)]
         embeddings = self._encoder(tf.cast(tf.concat(sides, axis=0), tf.float32))
-        return {"similarity": self._similarity(*tf.split(embeddings, 2))}
+        similarity = self._similarity(*tf.split(embeddings, 2))
+        # A number, as TFMA takes predictions.
+        return {"similarity": similarity, "same": tf.cast(self._same(similarity), tf.float32)}
+
+    @tf.function(input_signature=[])
+    def thresholds(self) -> dict[str, tf.Tensor]:
+        """At and above which `same` and `known` are true: `calibration.Thresholds`, float32."""
+        return {k: tf.constant(v, tf.float32) for k, v in self._thresholds._asdict().items()}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.float32, name="left"),
+            tf.TensorSpec([None, None], tf.float32, name="right"),
+        ]
+    )
+    def similarity(self, left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+        """Similarities float32 [n] of embeddings [n, d] of two sides."""
+        size = self.support.embeddings.shape[1]
+        return self._similarity(*(tf.ensure_shape(side, [None, size]) for side in (left, right)))
+
+    def _same(self, similarity: tf.Tensor) -> tf.Tensor:
+        return similarity >= self._thresholds.same
 
     def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Embeddings float32 [n, d], and which are of valid images, bool [n]."""

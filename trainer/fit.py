@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer import frozen_encoder
 from trainer.baselines import frozen_encoder_accuracy, raw_pixel_accuracy
 from trainer.calibration import Thresholds, known_threshold, same_threshold
 from trainer.callbacks.best_epoch import BestEpoch
@@ -30,7 +31,7 @@ from trainer.images import Blocks, HeldOut, Images, few_of_each_class, held_out,
 from trainer.input import training_blocks
 from trainer.optimizer import build_optimizer
 from trainer.projector import write_projector
-from trainer.settings import Model, Training
+from trainer.settings import Calibration, Model, Training
 from trainer.siamese import Siamese
 
 MOST_SUPPORT_IMAGES = 1000
@@ -48,6 +49,7 @@ class Trained(NamedTuple):
         support: Training images, equally many of each class as far as it has them.
         support_embeddings: float32 [s, d], theirs.
         thresholds: Calibrated on the validation split.
+        frozen: The encoder as it was before training.
         summary: `epochs`, `best_epoch` (from 1 on), `resumed_at` (epochs done before), `seconds`,
             `parameters`, `baselines`, `calibration` (the thresholds), and `history` (a list for
             each figure).
@@ -57,6 +59,7 @@ class Trained(NamedTuple):
     support: Images
     support_embeddings: np.ndarray
     thresholds: Thresholds
+    frozen: frozen_encoder.Frozen
     summary: dict[str, Any]
 
 
@@ -130,13 +133,14 @@ def train(
     (own / "curves.png").write_bytes(draw_curves(history, kept, baselines))
     embeddings = embed(support.pixels), embed(held.images.pixels)
     _project(own / "tensorboard", embeddings, support, held.images)
-    thresholds = _calibrate(model, embeddings, support, held)
+    thresholds = _calibrate(settings.calibration, model, embeddings, support, held)
     shutil.rmtree(own / "resume", ignore_errors=True)
     return Trained(
         model,
         support,
         embeddings[0],
         thresholds,
+        frozen_encoder.kept(own),
         {
             "epochs": len(history["loss"]),
             "best_epoch": kept or len(history["loss"]),
@@ -254,28 +258,20 @@ def _baselines(folder: Path, model: Siamese, support: Images, held: HeldOut) -> 
     record = folder / "baselines.json"
     if record.is_file():
         return json.loads(record.read_text(encoding="utf-8"))
-    pooled = _in_batches(_pooled_features(model), batch=32)
+    backbone = model.encoder.get_layer("backbone")
+    pooled = _in_batches(frozen_encoder.pooled_features(backbone), batch=32)
+    features = pooled(support.pixels)
     values = {
         "raw pixels, nearest neighbour": raw_pixel_accuracy(support, held.images),
         "untrained encoder, nearest centroid": frozen_encoder_accuracy(
-            pooled(support.pixels), support, pooled(held.images.pixels), held.images
+            features, support, pooled(held.images.pixels), held.images
         ),
     }
+    frozen_encoder.keep(backbone, features, folder)
     unfinished = record.with_suffix(".tmp")
     unfinished.write_text(json.dumps(values), encoding="utf-8")
     os.replace(unfinished, record)
     return values
-
-
-def _pooled_features(model: Siamese) -> Callable[[np.ndarray], tf.Tensor]:
-    backbone = model.encoder.get_layer("backbone")
-
-    @tf.function(reduce_retracing=True)
-    def features(pixels: tf.Tensor) -> tf.Tensor:
-        values = tf.cast(backbone(tf.cast(pixels, tf.float32), training=False), tf.float32)
-        return tf.reduce_mean(values, axis=[1, 2]) if len(values.shape) == 4 else values
-
-    return features
 
 
 def _epochs_done(resume: Path) -> int:
@@ -308,13 +304,23 @@ def _project(
 
 
 def _calibrate(
-    model: Siamese, embeddings: tuple[np.ndarray, np.ndarray], support: Images, held: HeldOut
+    settings: Calibration,
+    model: Siamese,
+    embeddings: tuple[np.ndarray, np.ndarray],
+    support: Images,
+    held: HeldOut,
 ) -> Thresholds:
     known, validation = embeddings
     similarities = keras.ops.convert_to_numpy(
         model.similarity(validation[held.left], validation[held.right])
     )
     return Thresholds(
-        same=same_threshold(similarities, held.target),
-        known=known_threshold(known, support.labels, validation, held.images.labels),
+        same=same_threshold(similarities, held.target, settings.same_false_accepts),
+        known=known_threshold(
+            known,
+            support.labels,
+            validation,
+            held.images.labels,
+            settings.known_false_accepts,
+        ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -13,7 +14,8 @@ from tfx import v1 as tfx
 
 from components import features
 from trainer.export import ServedModel
-from trainer.fit import train
+from trainer.fit import Trained, train
+from trainer.frozen_encoder import FOLDER, FrozenEncoder
 from trainer.search_space import apply
 from trainer.settings import Model, Training
 from trainer.support_set import SupportSet
@@ -63,10 +65,35 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         tracked=layer,
     ).save(fn_args.serving_model_dir)
     write_warmup(fn_args.serving_model_dir, image_size)
+    _export_frozen_encoder(
+        trained, preprocess, image_size, int(custom["max_pixels"]), layer, fn_args
+    )
     _publish(folder, fn_args.model_run_dir)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, "training.json"), "w") as file:
         json.dump({**trained.summary, "hyperparameters": hyperparameters}, file, indent=2)
     shutil.rmtree(folder)
+
+
+def _export_frozen_encoder(
+    trained: Trained,
+    preprocess: Callable[[tf.Tensor], tf.Tensor],
+    image_size: int,
+    max_pixels: int,
+    layer: object,
+    fn_args: tfx.components.FnArgs,
+) -> None:
+    """Give the trained backbone its first weights back, and export it."""
+    backbone = trained.model.encoder.get_layer("backbone")
+    backbone.load_weights(trained.frozen.weights)
+    FrozenEncoder(
+        backbone,
+        preprocess,
+        image_size,
+        max_pixels,
+        trained.frozen.support,
+        trained.support,
+        tracked=layer,
+    ).save(os.path.join(fn_args.model_run_dir, FOLDER))
 
 
 def _publish(folder: Path, destination: str) -> None:

@@ -93,6 +93,20 @@ class Augmentation(Section):
     saturation: float = Field(0.0, ge=0, lt=1, description="Share, more or less colour.")
 
 
+class Calibration(Section):
+    """How the served model's thresholds are chosen on the validation split.
+
+    null: the equal error rate, at which both kinds of error are as frequent.
+    """
+
+    same_false_accepts: Share | None = Field(
+        None, description="Share of pairs of different classes that may be called the same."
+    )
+    known_false_accepts: Share | None = Field(
+        None, description="Share of images of unknown classes that may be called known."
+    )
+
+
 class Training(Section):
     """How the network learns."""
 
@@ -163,6 +177,7 @@ class Training(Section):
         description="Computes in 16 bits where that is safe; weights stay float32. For GPUs.",
     )
     augmentation: Augmentation | None = Augmentation()
+    calibration: Calibration = Calibration()
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")

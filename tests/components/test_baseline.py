@@ -10,11 +10,13 @@ def artifacts():
         artifact.id = number
         return artifact
 
-    def blessing(number, model_id, blessed):
+    def blessing(number, model_id, blessed, judged=True):
         artifact = standard_artifacts.ModelBlessing()
         artifact.id = number
         artifact.set_int_custom_property("current_model_id", model_id)
         artifact.set_int_custom_property("blessed", int(blessed))
+        if judged:
+            artifact.set_string_custom_property("verdict", "blessed" if blessed else "undecided")
         return artifact
 
     return model, blessing
@@ -48,3 +50,10 @@ def test_finds_none_where_none_is_blessed(artifacts):
     model, blessing = artifacts
     assert resolve([model(1)], [blessing(11, 1, False)], [model(1)]) == ([], [])
     assert resolve([], [], []) == ([], [])
+
+
+def test_the_evaluators_blessings_are_passed_over(artifacts):
+    model, blessing = artifacts
+    models = [model(1), model(2)]
+    blessings = [blessing(11, 1, True), blessing(12, 2, True, judged=False)]
+    assert resolve(models, blessings, []) == ([1], [11])

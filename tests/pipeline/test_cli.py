@@ -4,10 +4,11 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from components.judge.judgement import Verdict
 from pipeline import cli, progress
 from pipeline.config import load
 from pipeline.history import Artifact, Component, Run
-from pipeline.summary import Metric, Summary
+from pipeline.summary import Summary
 
 runner = CliRunner()
 
@@ -71,19 +72,19 @@ def test_show_without_runs_says_how_to_start_one():
     assert "siamese run my.yaml" in result.everything
 
 
-def finished(blessed, failure=None, unexpected=False):
-    blessing = Artifact(uri="b", properties={"blessed": blessed})
+def finished(outcome, failure=None, unexpected=False):
+    blessing = Artifact(uri="b", properties={"verdict": outcome})
     return Summary(
         name="mine",
         started="2026-01-01T00:00:00Z",
         run=Run(
             id="1",
             started="2026-01-01T00:00:00Z",
-            components=[Component(id="Evaluator", outcome="done", outputs={"blessing": blessing})],
+            components=[Component(id="Judge", outcome="done", outputs={"blessing": blessing})],
         ),
         failure=failure,
         unexpected=unexpected,
-        metrics=[Metric(name="auc", value=0.5, least=0.9)],
+        verdict=Verdict(outcome=outcome, checks=(), reasons=("auc is what it is",)),
         serving_root="s",
     )
 
@@ -91,9 +92,10 @@ def finished(blessed, failure=None, unexpected=False):
 @pytest.mark.parametrize(
     ("code", "component", "summary", "exit_code", "message"),
     [
-        (0, None, finished(1), 0, "Blessed"),
-        (0, None, finished(0), 3, "Not blessed: auc 0.5000 is below 0.9000"),
-        (1, "Trainer", finished(0, "no weights"), 1, "Failed in Trainer.\nno weights"),
+        (0, None, finished("blessed"), 0, "Blessed: auc is what it is"),
+        (0, None, finished("not_blessed"), 3, "Not blessed: auc is what it is"),
+        (0, None, finished("undecided"), 4, "Undecided: auc is what it is"),
+        (1, "Trainer", finished("blessed", "no weights"), 1, "Failed in Trainer.\nno weights"),
         (1, "Trainer", None, 1, "the last relevant line"),
         (-9, "PairGen", None, 1, "Failed in PairGen"),
     ],
@@ -120,7 +122,7 @@ def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, mes
 def test_the_log_is_shown_where_an_error_does_not_explain_itself(monkeypatch, unexpected):
     def follow(command, log, console):
         log.write_text("INFO:absl: noise\nthe last relevant line\n")
-        finished(0, "KeyError: 'x'", unexpected).write(log.parent)
+        finished("blessed", "KeyError: 'x'", unexpected).write(log.parent)
         return 1, "Trainer"
 
     monkeypatch.setattr(progress, "follow", follow)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from components.judge.settings import AtLeast, AtMost, Beats, Change, ChangeAtLeast
 from pipeline.config import ConfigError, dump, load, parse
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -53,7 +54,23 @@ def test_what_is_dumped_can_be_read_again(file, tmp_path):
     [
         ("training.epochs=5", "training", "epochs", 5),
         ("training.learning_rate=1e-3", "training", "learning_rate", 0.001),
-        ("thresholds.auc=0.5", "thresholds", "auc", 0.5),
+        ("thresholds.auc=0.5", "thresholds", "auc", AtLeast(at_least=0.5)),
+        ("thresholds.recall=1", "thresholds", "recall", AtLeast(at_least=1)),
+        (
+            "thresholds.class_accuracy={at_least: 0.9, bound: lower}",
+            "thresholds",
+            "class_accuracy",
+            AtLeast(at_least=0.9, bound="lower"),
+        ),
+        ("thresholds.equal_error_rate=0.1", "thresholds", "equal_error_rate", AtMost(at_most=0.1)),
+        ("thresholds.beats_frozen_encoder=true", "thresholds", "beats_frozen_encoder", Beats()),
+        ("thresholds.beats_frozen_encoder=false", "thresholds", "beats_frozen_encoder", None),
+        (
+            "thresholds.change={recall: -0.1}",
+            "thresholds",
+            "change",
+            Change(recall=ChangeAtLeast(at_least=-0.1)),
+        ),
         ("push.destination=gs://bucket/a=b", "push", "destination", "gs://bucket/a=b"),
         ("data.classes=[a, b]", "data", "classes", ("a", "b")),
     ],
@@ -95,6 +112,22 @@ def test_overrides(file, override, section, key, value):
         ({"training": {"frozen_epochs": 20}}, "training: frozen_epochs 20 is more than epochs 10"),
         ({"training": {"encoding": "each_side"}}, "training: encoding 'each_side' is the 2019"),
         ({"thresholds": {"auc": None}}, "thresholds: at least one of auc"),
+        ({"thresholds": {"auc": 1.5}}, r"thresholds\.auc\.at_least: .*got 1\.5"),
+        ({"thresholds": {"auc": True}}, r"thresholds\.auc: "),
+        (
+            {"thresholds": {"auc": {"at_last": 0.5}}},
+            r"thresholds\.auc\.at_last: unknown key; did you mean 'at_least'",
+        ),
+        (
+            {"thresholds": {"auc": {"at_least": 0.5, "bound": "upper"}}},
+            r"thresholds\.auc\.bound: .*'value' or 'lower'",
+        ),
+        ({"thresholds": {"acu": 0.5}}, r"thresholds\.acu: unknown key; did you mean 'auc'"),
+        (
+            {"thresholds": {"beats_frozen_encoder": True}, "judge": {"baselines": False}},
+            "beats_frozen_encoder needs judge.baselines",
+        ),
+        ({"judge": {"episodes": {"ways": 1}}}, r"judge\.episodes\.ways: .*got 1"),
     ],
 )
 def test_mistakes_are_named_with_the_mend(values, message):

@@ -25,11 +25,17 @@ def metadata(tmp_path):
     node_type = kind(store.put_context_type, pb.ContextType, "node")
     step_type = kind(store.put_execution_type, pb.ExecutionType, "step")
     thing_type = kind(store.put_artifact_type, pb.ArtifactType, "thing")
-    nodes = {}
+    nodes, made = {}, {}
+
+    def put_event(artifact, execution, kind, key):
+        event = pb.Event(artifact_id=artifact, execution_id=execution, type=kind)
+        event.path.steps.add(key=key)
+        event.path.steps.add(index=0)
+        store.put_events([event])
 
     def put_run(name, steps):
         [run] = store.put_contexts([pb.Context(type_id=run_type, name=name)])
-        for node, state, outputs in steps:
+        for node, state, outputs, *inputs in steps:
             if node not in nodes:
                 [nodes[node]] = store.put_contexts(
                     [pb.Context(type_id=node_type, name=f"parts.{node}")]
@@ -51,19 +57,17 @@ def metadata(tmp_path):
                         artifact.custom_properties[field].int_value = value
                     else:
                         artifact.custom_properties[field].string_value = value
-                [artifact_id] = store.put_artifacts([artifact])
-                event = pb.Event(
-                    artifact_id=artifact_id, execution_id=execution, type=pb.Event.OUTPUT
-                )
-                event.path.steps.add(key=key)
-                event.path.steps.add(index=0)
-                store.put_events([event])
+                [made[artifact.uri]] = store.put_artifacts([artifact])
+                put_event(made[artifact.uri], execution, pb.Event.OUTPUT, key)
+            for key, uri in inputs:
+                put_event(made[uri], execution, pb.Event.INPUT, key)
 
     put_run(
         "first",
         [
             ("Trainer", "COMPLETE", {"model": {}}),
             ("Evaluator", "COMPLETE", {"blessing": {"blessed": 1}}),
+            ("Judge", "COMPLETE", {"blessing": {"blessed": 1, "verdict": "blessed"}}),
             (
                 "Pusher",
                 "COMPLETE",
@@ -71,11 +75,25 @@ def metadata(tmp_path):
             ),
         ],
     )
-    put_run("second", [("Trainer", "CACHED", {"model": {}}), ("Evaluator", "FAILED", {})])
+    put_run(
+        "second",
+        [
+            ("Trainer", "CACHED", {"model": {}}),
+            (
+                "Judge",
+                "FAILED",
+                {},
+                ("model", "/second/Trainer/model"),
+                ("baseline_model", "/first/Trainer/model"),
+            ),
+        ],
+    )
     put_run(
         "third",
         [
-            ("Evaluator", "COMPLETE", {"blessing": {"blessed": 0}}),
+            # The Judge has the last word.
+            ("Evaluator", "COMPLETE", {"blessing": {"blessed": 1}}),
+            ("Judge", "COMPLETE", {"blessing": {"blessed": 0, "verdict": "undecided"}}),
             ("Pusher", "COMPLETE", {"pushed_model": {"pushed": 0}}),
         ],
     )
@@ -83,7 +101,7 @@ def metadata(tmp_path):
     put_run(
         "fifth",
         [
-            ("Evaluator", "COMPLETE", {"blessing": {"blessed": 1}}),
+            ("Judge", "COMPLETE", {"blessing": {"blessed": 1, "verdict": "blessed"}}),
             ("InfraCheck", "COMPLETE", {"blessing": {"blessed": 0, "problem": "no such op"}}),
         ],
     )
@@ -103,21 +121,33 @@ def test_the_newest_run_comes_first(metadata):
 
 def test_outcomes(metadata):
     _, fourth, third, second, first = read_runs(metadata, "parts")
-    assert (first.blessed, first.pushed, first.failed) == (True, "/serving/1", None)
-    assert (third.blessed, third.pushed, third.failed) == (False, None, None)
-    assert (second.blessed, second.failed) == (None, "Evaluator")
+    assert (first.verdict, first.pushed, first.failed) == ("blessed", "/serving/1", None)
+    assert (third.verdict, third.pushed, third.failed) == ("undecided", None, None)
+    assert (second.verdict, second.failed) == (None, "Judge")
     assert fourth.failed == "Trainer"  # broken off
     assert [(c.id, c.outcome) for c in second.components] == [
         ("Trainer", "cached"),
-        ("Evaluator", "failed"),
+        ("Judge", "failed"),
     ]
     assert first.output("Trainer", "model").uri == "/first/Trainer/model"
     assert first.output("Trainer", "nothing") is None
 
 
+def test_inputs_name_what_was_made_before(metadata):
+    *_, second, first = read_runs(metadata, "parts")
+    assert second.components[1].inputs == {
+        "model": ["/second/Trainer/model"],
+        "baseline_model": ["/first/Trainer/model"],
+    }
+    assert first.components[0].inputs == {}
+    ids = [run.output("Trainer", "model").id for run in (first, second)]
+    assert None not in ids
+    assert ids[0] < ids[1]
+
+
 def test_a_model_that_cannot_be_served_is_not_blessed(metadata):
     fifth, *_, first = read_runs(metadata, "parts")
-    assert (fifth.blessed, fifth.infra_problem) == (False, "no such op")
+    assert (fifth.verdict, fifth.infra_problem) == ("not_blessed", "no such op")
     assert first.infra_problem is None
 
 

@@ -5,22 +5,24 @@ import pytest
 from rich.console import Console
 
 from components.image_example_gen.report import IngestionReport, SetAside
+from components.judge.judgement import Check, Measure, Verdict
 from pipeline.history import Artifact, Component, Run
-from pipeline.summary import Metric, Summary
+from pipeline.summary import Summary
 from pipeline.tables import show_runs, show_summary
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
 
 
-def run(blessed=1, pusher="done", trainer="done"):
+def run(verdict="blessed", pusher="done", trainer="done"):
+    blessed = verdict == "blessed"
     pushed = {"pushed": 1, "pushed_destination": "/serving/17"} if blessed else {"pushed": 0}
     components = [
         Component(id="Trainer", outcome=trainer, seconds=61.25),
         Component(
-            id="Evaluator",
+            id="Judge",
             outcome="done",
             seconds=1,
-            outputs={"blessing": Artifact(uri="b", properties={"blessed": blessed})},
+            outputs={"blessing": Artifact(uri="b", properties={"verdict": verdict})},
         ),
         Component(
             id="Pusher",
@@ -32,16 +34,24 @@ def run(blessed=1, pusher="done", trainer="done"):
     return Run(id="20260102-030405", started=NOW, components=components)
 
 
+def verdict(outcome, checked, reason):
+    measure = Measure(value=0.97, low=0.91, high=0.99, images=80)
+    check = Check(metric="auc", measure=measure, wanted="at least 0.9500", outcome=checked)
+    other = Check(metric="auc against it", wanted="at least 0", outcome="skipped")
+    return Verdict(outcome=outcome, checks=(check, other), reasons=(reason,))
+
+
 def summary(**changes):
     values = {
         "name": "parts",
         "started": NOW,
         "run": run(),
         "serving_root": "/serving",
-        "metrics": [
-            Metric(name="auc", value=0.97, least=0.95),
-            Metric(name="recall", value=0.8),
-        ],
+        "metrics": {
+            "auc": Measure(value=0.97, low=0.91, high=0.99, images=80),
+            "recall": Measure(value=0.8, low=0.7, high=0.88, images=80),
+        },
+        "verdict": verdict("blessed", "passed", "every threshold is reached"),
         "data": IngestionReport(
             root="data",
             files=13,
@@ -68,7 +78,11 @@ def test_a_blessed_run():
     assert "61.2 s" in text
     assert "class [dent]" in text
     assert "1,234" in text
-    assert ["auc", "0.9700", "0.9500", "passed"] in [line.split() for line in text.splitlines()]
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "auc 0.9700 0.9100 to 0.9900 80" in lines
+    assert "recall 0.8000 0.7000 to 0.8800 80" in lines
+    assert "auc 0.9700 0.9100 to 0.9900 at least 0.9500 passed" in lines
+    assert "auc against it at least 0 skipped" in lines
     assert "Blessed: every threshold is reached." in text
     assert "Pushed to /serving/17" in text
 
@@ -80,12 +94,26 @@ def test_files_set_aside_are_named_up_to_ten():
     assert "and 2 more, listed in summary.json" in text
 
 
-def test_an_unblessed_run_says_why():
-    metrics = [Metric(name="auc", value=0.87, least=0.95), Metric(name="recall", value=1, least=1)]
-    text = shown(summary(run=run(blessed=0), metrics=metrics))
-    assert "Not blessed: auc 0.8700 is below 0.9500." in text
+@pytest.mark.parametrize(
+    ("outcome", "checked", "word"),
+    [("not_blessed", "failed", "Not blessed"), ("undecided", "undecided", "Undecided")],
+)
+def test_an_unblessed_run_says_why(outcome, checked, word):
+    text = shown(summary(run=run(outcome), verdict=verdict(outcome, checked, "auc is too low")))
+    assert f"{word}: auc is too low." in text
+    assert f" {checked}" in text
     assert "Nothing was pushed; what was served before stays." in text
     assert "Pushed to" not in text
+
+
+def test_the_report_is_named_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = f"{tmp_path}/runs/x/report.html"
+    assert "Report: runs/x/report.html" in shown(summary(report=path))
+    assert "Report: runs/x/report.html" in shown(
+        Summary(name="x", started=NOW, serving_root="s", failure="no data", report=path)
+    )
+    assert "Report" not in shown(summary())
 
 
 def test_an_unchanged_run_pushes_nothing_new():
@@ -97,12 +125,17 @@ def test_an_unchanged_run_pushes_nothing_new():
 @pytest.mark.parametrize("width", [80, 120])
 def test_runs_are_a_line_each(width):
     failed = run(trainer="failed")
-    text = shown([(run(), summary()), (run(0), None), (failed, None)], show_runs, width)
+    text = shown(
+        [(run(), summary()), (run("not_blessed"), None), (failed, None), (run("undecided"), None)],
+        show_runs,
+        width,
+    )
     assert "blessed" in text
     assert "0.9700" in text
     assert "not blessed" in text
     assert "failed in Trainer" in text
-    assert text.count("20260102-030405") == 3
+    assert "undecided" in text
+    assert text.count("20260102-030405") == 4
 
 
 def test_a_run_that_made_nothing():

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from trainer.calibration import DEFAULT_KNOWN, DEFAULT_SAME, known_threshold, same_threshold
+from trainer.calibration import (
+    DEFAULT_KNOWN,
+    DEFAULT_SAME,
+    known_and_unknown,
+    known_threshold,
+    same_threshold,
+)
 
 
 def clouds(classes, each, spread, seed=0, first=0):
@@ -35,6 +41,35 @@ def test_nothing_to_choose_by_is_the_default(similarities, target):
 
 def test_equal_scores_leave_a_number():
     assert same_threshold(np.array([0.4, 0.4, 0.4]), np.array([0, 1, 0])) == 0.4
+
+
+@pytest.mark.parametrize("wanted", [0.0, 0.01, 0.1])
+def test_no_more_is_accepted_falsely_than_wanted(wanted):
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.normal(0.3, 0.1, 1000), rng.normal(0.6, 0.1, 1000)])
+    target = np.repeat([0, 1], 1000)
+    threshold = same_threshold(scores, target, wanted)
+    taken = np.mean(scores[:1000] >= threshold)
+    assert taken <= wanted
+    # Nor more strictly than needed: with one same pair more, too many others would be taken.
+    lower = scores[1000:][scores[1000:] < threshold].max()
+    assert np.mean(scores[:1000] >= lower) > wanted
+    assert np.mean(scores[1000:] >= threshold) > 0.3
+
+
+def test_where_no_false_accept_is_wanted_and_the_highest_is_false_nothing_is_accepted():
+    threshold = same_threshold(np.array([0.2, 0.9, 0.8]), np.array([1, 0, 1]), 0.0)
+    assert np.float32(threshold) > np.float32(0.9)
+
+
+def test_known_by_a_wanted_false_accept_rate():
+    support, labels = clouds(5, 20, 0.4)
+    query, truth = clouds(5, 200, 0.4, seed=1)
+    found = known_and_unknown(support, labels, query, truth)
+    equal, strict = (known_threshold(support, labels, query, truth, w) for w in (None, 0.02))
+    assert strict > equal
+    assert np.mean(found.unknown >= strict) <= 0.02
+    np.testing.assert_allclose(found.known, _best(support, labels, query))
 
 
 def test_classes_apart_are_known_and_a_new_one_is_not():

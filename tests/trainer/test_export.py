@@ -92,9 +92,22 @@ def test_evaluates_plain_pairs(exported):
     ).SerializeToString()
     loaded = tf.saved_model.load(directory)
     z = model(pixels)
-    answer = loaded.signatures["evaluate"](examples=tf.constant([pair, pair]))["similarity"]
+    answer = loaded.signatures["evaluate"](examples=tf.constant([pair, pair]))
     expected = float(model.similarity(z[:1], z[1:])[0])
-    np.testing.assert_allclose(answer, [expected, expected], rtol=1e-4)
+    np.testing.assert_allclose(answer["similarity"], [expected, expected], rtol=1e-4)
+    assert answer["same"].numpy().tolist() == [float(expected >= even_point(model))] * 2
+
+
+def test_a_judge_can_read_thresholds_and_compare_embeddings(exported):
+    model, directory = exported
+    loaded = load(directory)
+    thresholds = {name: value.numpy() for name, value in loaded.thresholds().items()}
+    assert thresholds == pytest.approx({"same": even_point(model), "known": KNOWN})
+    z = model(images(40)[0])
+    expected = np.asarray(model.similarity(z[:20], z[20:]))
+    np.testing.assert_allclose(loaded.similarity(z[:20], z[20:]), expected, rtol=1e-5)
+    np.testing.assert_allclose(loaded.support.embeddings.numpy().sum(),
+                               support_embeddings(model).sum(), rtol=1e-4)  # fmt: skip
 
 
 def test_same_is_told_by_the_threshold(exported):

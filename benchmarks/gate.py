@@ -1,0 +1,190 @@
+"""What judging a model costs: `python -m benchmarks.gate --json gate.json`.
+
+The Judge's executor on the exported network, each number of test images in a process of its own.
+Images are noise, and the network is as it is before training: neither changes the cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import report
+
+CLASSES = 10
+
+
+def write_images(folder: Path, count: int, size: int) -> None:
+    """Write image records, as ImageExampleGen does, of the test split."""
+    import numpy as np
+    import tensorflow as tf
+
+    from components import features
+    from components.example import make_example
+
+    rng = np.random.default_rng(0)
+    bases = rng.integers(0, 256, (CLASSES, size, size, 3))
+    below = folder / f"Split-{features.TEST}"
+    below.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(below / "data.gz"), options="GZIP") as writer:
+        for i in range(count):
+            noise = rng.integers(-60, 61, (size, size, 3))
+            pixels = np.clip(bases[i % CLASSES] + noise, 0, 255).astype("uint8")
+            record = {
+                features.IMAGE: [tf.io.encode_jpeg(pixels).numpy()],
+                features.LABEL: [b"class-%d" % (i % CLASSES)],
+                features.SOURCE: [b"%06d.jpg" % i],
+                features.IMAGE_ID: [b"%016x" % i],
+            }
+            writer.write(make_example(record, {}).SerializeToString())
+
+
+def export(folder: Path, backbone: str, size: int) -> None:
+    """Export a network with a support set of 20 images a class."""
+    import numpy as np
+    import tensorflow as tf
+
+    from components.preprocessing import decode_and_resize
+    from trainer.calibration import Thresholds
+    from trainer.export import ServedModel
+    from trainer.fit import embedder
+    from trainer.settings import Model, Training
+    from trainer.siamese import Siamese
+    from trainer.support_set import SupportSet
+
+    model = Siamese(Model(backbone=backbone, weights="none"), Training(), size)
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (20 * CLASSES, size, size, 3)).astype("uint8")
+    labels = np.array([f"class-{i % CLASSES}" for i in range(len(pixels))])
+    sources = [b"s%d.jpg" % i for i in range(len(pixels))]
+
+    def preprocess(images: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(
+            lambda one: tf.io.serialize_tensor(decode_and_resize(one, size, "cubic")), images
+        )
+
+    support = SupportSet(embedder(model)(pixels), labels, sources)
+    served = ServedModel(model, preprocess, size, 10_000_000, support, Thresholds())
+    served.save(str(folder / "Format-Serving"))
+
+
+def judge(folder: Path) -> dict[str, Any]:
+    """Judge what `write_images` and `export` have written; returns this process's figures."""
+    import apache_beam as beam
+    from tfx.types import artifact_utils, standard_artifacts
+
+    from components import features
+    from components.judge.artifact import Judgement
+    from components.judge.embedding import Models
+    from components.judge.executor import Executor
+    from components.judge.model import JudgedModel
+    from components.judge.settings import JudgeSettings, Thresholds
+    from pipeline.config import Beam
+
+    passes: Counter[bytes] = Counter()
+    embed, steps = JudgedModel.embed, {"loading": Models.load, "embedding": Executor._embed}
+    spent = dict.fromkeys(steps, 0.0)
+
+    def counted(self: JudgedModel, images: list[bytes]) -> Any:
+        passes.update(images)
+        return embed(self, images)
+
+    def timed(name: str) -> Any:
+        def run(*arguments: Any) -> Any:
+            started = time.process_time()
+            found = steps[name](*arguments)
+            spent[name] += time.process_time() - started
+            return found
+
+        return run
+
+    JudgedModel.embed = counted  # type: ignore[method-assign]
+    Models.load, Executor._embed = timed("loading"), timed("embedding")  # type: ignore[method-assign]
+
+    def artifact(kind: Any, name: str) -> list[Any]:
+        made = kind()
+        made.uri = str(folder / name)
+        Path(made.uri).mkdir(exist_ok=True)
+        return [made]
+
+    inputs = {
+        "examples": artifact(standard_artifacts.Examples, "images"),
+        "model": artifact(standard_artifacts.Model, "model"),
+        "evaluation": artifact(standard_artifacts.ModelEvaluation, "evaluation"),
+        "evaluator_blessing": artifact(standard_artifacts.ModelBlessing, "evaluator_blessing"),
+    }
+    inputs["examples"][0].split_names = artifact_utils.encode_split_names([features.TEST])
+    outputs = {
+        "judgement": artifact(Judgement, "judgement"),
+        "blessing": artifact(standard_artifacts.ModelBlessing, "blessing"),
+    }
+    context = Executor.Context(make_beam_pipeline_fn=lambda: beam.Pipeline(argv=list(Beam().args)))
+    properties = {
+        "thresholds": Thresholds().model_dump_json(),
+        "settings": JudgeSettings().model_dump_json(),
+        "baseline_root": "",
+        "held_out_partners": 16,
+        "held_out_max_images": 500,
+        "pair_seed": 0,
+        "max_pixels": 10_000_000,
+    }
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    started = time.process_time()
+    Executor(context).Do(inputs, outputs, properties)
+    statistics = time.process_time() - started - sum(spent.values())
+    return {
+        "passes an image, most": max(passes.values()),
+        "images embedded": len(passes),
+        "embedding, CPU s": spent["embedding"],
+        "statistics, CPU s": statistics,
+        "share": statistics / spent["embedding"],
+        "peak, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "before, MiB": before,
+    }
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--backbone", default="ResNet50")
+    parser.add_argument("--size", type=int, default=32, help="height and width in pixels")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+
+    rows = []
+    for count in arguments.images:
+        with tempfile.TemporaryDirectory() as place:
+            _in_process(f"write_images(Path({place!r}) / 'images', {count}, {arguments.size})")
+            _in_process(
+                f"export(Path({place!r}) / 'model', {arguments.backbone!r}, {arguments.size})"
+            )
+            found = _in_process(f"print(json.dumps(judge(Path({place!r}))))")
+            rows.append({"images": count, **json.loads(found)})
+            print(rows[-1], flush=True)
+    report(
+        f"Gate: judging a {arguments.backbone} at {arguments.size} pixels",
+        rows,
+        arguments.json,
+    )
+
+
+def _in_process(statement: str) -> str:
+    """Run a statement of this module's in a new process; returns the last line that it prints."""
+    code = f"from benchmarks.gate import *; {statement}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout.strip().rpartition("\n")[2]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Embeds the test images, judges, and blesses."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components import features
+from components.image_example_gen.report import IngestionReport
+from components.judge import embedding, gate, strangers
+from components.judge.judgement import Judgement, Verdict, write_lines
+from components.judge.judging import HeldOutImages, PairSettings, View, judge
+from components.judge.last_blessed import last_served
+from components.judge.model import JudgedModel, text
+from components.judge.settings import JudgeSettings, Thresholds
+from components.judge.tfma_verdict import tfma_checks
+from trainer.frozen_encoder import FOLDER
+
+VERDICT = "verdict"
+"""Property of the blessing: the outcome in a word. The Evaluator's blessing has none."""
+
+_CANDIDATE = "candidate"
+_LOG = logging.getLogger(__name__)
+
+
+class Executor(BaseBeamExecutor):
+    """See `components.judge.component.Judge`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """TFX's entry point.
+
+        Raises:
+            ModelError: The candidate cannot be judged.
+        """
+        asked = exec_properties.get("thresholds")
+        thresholds = Thresholds.model_validate_json(asked) if asked else None
+        settings = JudgeSettings.model_validate_json(exec_properties["settings"])
+        examples = artifact_utils.get_single_instance(input_dict["examples"])
+        directories = _directories(input_dict, exec_properties, settings)
+        models = embedding.Models(directories, optional=[gate.LAST_BLESSED])
+        loaded = models.load()  # here too, so that what is wrong with them is said at once
+        output = artifact_utils.get_single_instance(output_dict["judgement"])
+
+        found = self._embed(models, examples, settings, exec_properties, output.uri)
+        usable = found["valid"] & ~found["stranger"]
+        images = HeldOutImages(
+            *(np.array([text(x) for x in found[n][usable].tolist()], str)
+              for n in ("id", "label", "source"))
+        )  # fmt: skip
+        views = {name: _view(loaded[name], found, usable, name) for name in loaded}
+        raw = found.get("raw pixels")
+        judged = judge(
+            images,
+            views.pop(_CANDIDATE),
+            views,
+            None if raw is None else np.array([text(x) for x in raw[usable].tolist()], str),
+            thresholds,
+            settings,
+            PairSettings(
+                exec_properties["held_out_partners"],
+                exec_properties["held_out_max_images"],
+                exec_properties["pair_seed"],
+            ),
+            tfma_checks(
+                artifact_utils.get_single_instance(input_dict["evaluation"]),
+                artifact_utils.get_single_instance(input_dict["evaluator_blessing"]),
+            ),
+        )
+        invalid = {
+            text(source): "the model takes it for no image"
+            for source in found["source"][~found["valid"]].tolist()
+        }
+        judgement = judged.judgement.model_copy(
+            update={
+                "model": artifact_utils.get_single_uri(input_dict["model"]),
+                "examples": examples.uri,
+                "root": _root(examples.uri),
+                "invalid": {**judged.judgement.invalid, **invalid},
+            }
+        )
+        write_lines(os.path.join(output.uri, Judgement.OUTCOMES), judged.outcomes)
+        write_lines(os.path.join(output.uri, Judgement.PAIRS), judged.pairs)
+        judgement.write(output.uri)
+        _LOG.info("judged: %s: %s", judgement.verdict.outcome, "; ".join(judgement.verdict.reasons))
+        _bless(judgement.verdict, input_dict, output_dict, exec_properties)
+
+    def _embed(
+        self,
+        models: embedding.Models,
+        examples: types.Artifact,
+        settings: JudgeSettings,
+        exec_properties: dict[str, Any],
+        output: str,
+    ) -> dict[str, np.ndarray]:
+        pattern = os.path.join(artifact_utils.get_split_uri([examples], features.TEST), "*")
+        prefix = os.path.join(output, "embeddings", "batches")
+        unknown = strangers.files(settings.unknown) if settings.unknown else []
+        with self._make_beam_pipeline() as pipeline:
+            items = (
+                pipeline
+                | "Read" >> beam.io.ReadFromTFRecord(pattern)
+                | "Parse" >> beam.Map(embedding.item)
+            )
+            if unknown:
+                others = (
+                    pipeline
+                    | "Unknown" >> beam.Create(unknown)
+                    | "ReadUnknown" >> beam.FlatMap(strangers.read, exec_properties["max_pixels"])
+                )
+                items = (items, others) | "Both" >> beam.Flatten()
+            raw_pixels = gate.FROZEN_ENCODER if gate.FROZEN_ENCODER in models.load() else None
+            _ = (
+                items
+                | "Models" >> embedding.Embed(models, raw_pixels)
+                | "Write" >> beam.io.WriteToTFRecord(prefix)
+            )
+        return embedding.read(tf.io.gfile.glob(prefix + "*"))
+
+
+def _directories(
+    input_dict: dict[str, list[types.Artifact]],
+    exec_properties: dict[str, Any],
+    settings: JudgeSettings,
+) -> dict[str, str]:
+    """The SavedModels that are judged, by name."""
+    candidate = _serving_directory(artifact_utils.get_single_instance(input_dict["model"]))
+    found = {_CANDIDATE: candidate}
+    if before := _last_blessed(input_dict, exec_properties, candidate):
+        found[gate.LAST_BLESSED] = before
+    if settings.baselines and input_dict.get("model_run"):
+        frozen = os.path.join(artifact_utils.get_single_uri(input_dict["model_run"]), FOLDER)
+        if fileio.exists(frozen):
+            found[gate.FROZEN_ENCODER] = frozen
+    return found
+
+
+def _last_blessed(
+    input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any], candidate: str
+) -> str | None:
+    """The last blessed model's directory, if there is one."""
+    if input_dict.get("baseline_model"):
+        return _serving_directory(artifact_utils.get_single_instance(input_dict["baseline_model"]))
+    base = exec_properties["baseline_root"]
+    return last_served(base, candidate) if base else None
+
+
+def _serving_directory(model: types.Artifact) -> str:
+    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+
+
+def _view(model: JudgedModel, found: dict[str, np.ndarray], usable: np.ndarray, name: str) -> View:
+    embeddings = found[f"embedding {name}"]
+    return View(
+        model.directory,
+        embeddings[usable],
+        embeddings[found["stranger"] & found["valid"]],
+        model.support,
+        model.similarity if model.compares else None,
+        model.thresholds.get("same", math.nan),
+        model.thresholds.get("known", math.nan),
+    )
+
+
+def _root(examples: str) -> str:
+    """The data root; empty where the examples come without a report."""
+    if not fileio.exists(os.path.join(examples, IngestionReport.FILE)):
+        return ""
+    return IngestionReport.read(examples).root
+
+
+def _bless(
+    verdict: Verdict,
+    input_dict: dict[str, list[types.Artifact]],
+    output_dict: dict[str, list[types.Artifact]],
+    exec_properties: dict[str, Any],
+) -> None:
+    """Write the blessing as the Evaluator writes its own, for the stock Pusher."""
+    blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+    for name, key in (
+        ("model", (constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY,
+                   constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)),
+        ("baseline_model", (constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY,
+                            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY)),
+    ):  # fmt: skip
+        if input_dict.get(name):
+            model = artifact_utils.get_single_instance(input_dict[name])
+            blessing.set_string_custom_property(key[0], model.uri)
+            blessing.set_int_custom_property(key[1], model.id)
+    if "current_component_id" in exec_properties:
+        blessing.set_string_custom_property("component_id", exec_properties["current_component_id"])
+    blessed = verdict.outcome == "blessed"
+    name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
+    io_utils.write_string_file(os.path.join(blessing.uri, name), json.dumps(verdict.reasons))
+    value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+    blessing.set_string_custom_property(VERDICT, verdict.outcome)

@@ -1,0 +1,192 @@
+"""95 % intervals of what was measured on a few images. NumPy alone.
+
+Everything judged here is a share: of images, of pairs, or of comparisons (an AUC is the share of
+couples of a same and a different pair that are ranked rightly). Images are independent of each
+other; pairs that have an image in common are not, so pairs are never counted as if they were.
+
+1. A metric's variance is that of its values over reweighted *images*: each image, and with it all
+   pairs that it is in, counts a little more or less, at random (the infinitesimal jackknife of
+   Jaeckel 1972; Giordano et al. 2019, https://arxiv.org/abs/1806.00550). A pair has two images, so
+   its own noise is counted twice, and is taken off once: the variance for dyads of Aronow, Samii
+   and Assenova 2015 (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
+   bootstrap, would count that noise three times (Owen 2007, https://arxiv.org/abs/0712.1111), and
+   leave classes of two or three images without a pair.
+2. The variance says how many independent trials the metric is worth, its *effective number*, and
+   the interval is Wilson's score interval of a share of so many (found best of several by Franco,
+   Little, Louis and Slud 2019, https://doi.org/10.1093/jssam/smy019). So it is no single point
+   where no error was seen, as the percentiles of a bootstrap would be.
+3. The difference of two models on the same images has the interval of Zou and Donner 2008
+   (https://doi.org/10.1002/sim.3095), from both models' intervals and the correlation of their
+   values over the same reweighted images; for shares of images it is Newcombe's method 10 of 1998.
+
+`tests/components/judge/test_intervals.py` measures how often they hold the truth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+LEVEL = 0.95
+"""Of all intervals."""
+
+
+class Interval(NamedTuple):
+    """From `low` to `high`."""
+
+    low: float
+    high: float
+
+
+def wilson(share: float, number: float, level: float = LEVEL) -> Interval:
+    """The score interval of a share (Wilson 1927, https://doi.org/10.2307/2276774).
+
+    Args:
+        share: In [0, 1].
+        number: Independent trials that it is worth; need not be whole.
+        level: How often the interval holds the true share.
+
+    Returns:
+        NaNs where the share is none, or nothing was tried.
+    """
+    if not number > 0 or share != share:
+        return Interval(math.nan, math.nan)
+    z = _z(level)
+    centre = share + z * z / (2 * number)
+    spread = z * math.sqrt(share * (1 - share) / number + z * z / (4 * number * number))
+    whole = 1 + z * z / number
+    # Rounding must not leave the share itself outside.
+    low, high = (centre - spread) / whole, (centre + spread) / whole
+    return Interval(max(0.0, min(low, share)), min(1.0, max(high, share)))
+
+
+def simultaneous_level(count: int, level: float = LEVEL) -> float:
+    """The level of each of several independent intervals that hold all at once (Sidak 1967).
+
+    The worst of several classes is chosen after the fact, so its interval has to allow for all.
+    """
+    return float(level ** (1 / max(1, count)))
+
+
+def covariance(
+    metrics: Callable[[np.ndarray], np.ndarray],
+    images: int,
+    pairs: tuple[np.ndarray, np.ndarray] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> np.ndarray:
+    """How metrics vary, and vary together, with the images that they were measured on.
+
+    Args:
+        metrics: From weights of the cases, float32 [b, p], to k values each, [b, k].
+        images: How many there are.
+        pairs: Of each case the index of its left image and of its right one, int [p] each; None:
+            the cases are the images themselves.
+        resamples: Times that the images are weighted anew.
+        seed: Of the weights.
+
+    Returns:
+        float64 [k, k]; NaN for a metric that is none for some weights.
+    """
+    by_image = _over_weights(metrics, images, pairs, resamples, seed)
+    if pairs is None:
+        return by_image * images / max(1, images - 1)
+    by_pair = _over_weights(metrics, len(pairs[0]), None, resamples, seed)
+    found = (by_image - by_pair) * images / max(1, images - 2)
+    # Pairs with an image in common are alike if anything, so no metric varies less than by pairs.
+    np.fill_diagonal(found, np.maximum(np.diag(found), np.diag(by_pair)))
+    return found
+
+
+_STEP = 0.28
+"""Standard deviation of an image's weight: no pair's weight is below zero."""
+
+_NUMBERS_AT_ONCE = 500_000
+"""Weights held in memory at a time."""
+
+
+def _over_weights(
+    metrics: Callable[[np.ndarray], np.ndarray],
+    units: int,
+    pairs: tuple[np.ndarray, np.ndarray] | None,
+    resamples: int,
+    seed: int,
+) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    cases = units if pairs is None else len(pairs[0])
+    at_once = max(1, _NUMBERS_AT_ONCE // max(1, cases))
+    values = []
+    for start in range(0, resamples, at_once):
+        drawn = rng.random((min(at_once, resamples - start), units), "float32")
+        drawn = (drawn - 0.5) * (math.sqrt(12) * _STEP)
+        changes = drawn if pairs is None else drawn[:, pairs[0]] + drawn[:, pairs[1]]
+        values.append(np.asarray(metrics(1 + changes), "float64"))
+    return np.atleast_2d(np.cov(np.concatenate(values), rowvar=False)) / _STEP**2
+
+
+def effective_number(share: float, variance: float, least: float, most: float = math.inf) -> float:
+    """How many independent trials a share is worth.
+
+    Args:
+        share: As measured.
+        variance: Its own.
+        least: It is worth so many in any case: pairs of n images are worth n / 2, since so many
+            have no image in common (and averaging over more is no worse: Hoeffding 1948).
+        most: It is worth no more: the number of pairs.
+    """
+    if not 0 < share < 1 or not variance > 0:
+        return least
+    return min(max(least, share * (1 - share) / variance), max(least, most))
+
+
+def difference(
+    one: float, of_one: Interval, other: float, of_other: Interval, correlation: float
+) -> Interval:
+    """The interval of `one` - `other`, both measured on the same images.
+
+    Args:
+        one: A share.
+        of_one: Its interval.
+        other: A share.
+        of_other: Its interval.
+        correlation: Of the two over reweighted images; NaN counts as none.
+    """
+    r = correlation if correlation == correlation else 0.0
+    gap = one - other
+
+    def reach(a: float, b: float) -> float:
+        return math.sqrt(max(0.0, a * a - 2 * r * a * b + b * b))
+
+    below = reach(one - of_one.low, of_other.high - other)
+    above = reach(of_one.high - one, other - of_other.low)
+    return Interval(max(-1.0, gap - below), min(1.0, gap + above))
+
+
+def correlation(covariances: np.ndarray, one: int, other: int) -> float:
+    """Of two metrics, from `covariance`; NaN where one does not vary."""
+    variance = covariances[one, one] * covariances[other, other]
+    if not variance > 0:
+        return math.nan
+    return float(np.clip(covariances[one, other] / math.sqrt(variance), -1, 1))
+
+
+def needed(value: float, bound: float, wanted: float, images: int) -> int | None:
+    """About how many images would bring a bound to what is wanted, the value staying as it is.
+
+    An interval narrows with the square root of the number of images.
+
+    Returns:
+        None where no number would: the value itself is not beyond what is wanted.
+    """
+    room, reach = abs(value - wanted), abs(value - bound)
+    if room == 0 or (value - wanted) * (value - bound) <= 0:
+        return None
+    return max(images + 1, math.ceil(images * (reach / room) ** 2))
+
+
+def _z(level: float) -> float:
+    return NormalDist().inv_cdf((1 + level) / 2)

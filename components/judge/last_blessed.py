@@ -1,0 +1,42 @@
+"""Finds the model that was blessed last where no Resolver can: it is the one served."""
+
+from __future__ import annotations
+
+import os
+
+from tfx.dsl.io import fileio
+
+_FILES = ("fingerprint.pb", "saved_model.pb")
+"""What tells one SavedModel from another; the first is newer and tells weights, too."""
+
+
+def last_served(base: str, candidate: str) -> str | None:
+    """The newest version below a base path that is not the candidate itself.
+
+    What is served was blessed; a model that is judged once more may have been pushed before.
+
+    Args:
+        base: Folder of numbered versions, as TensorFlow Serving watches it.
+        candidate: Directory of the SavedModel that is judged.
+
+    Returns:
+        A SavedModel's directory; None where there is none.
+    """
+    if not fileio.isdir(base):
+        return None
+    names = [os.fsdecode(name).rstrip("/") for name in fileio.listdir(base)]
+    own = _identity(candidate)
+    for name in sorted((n for n in names if n.isdigit()), key=int, reverse=True):
+        directory = os.path.join(base, name)
+        if fileio.exists(os.path.join(directory, "saved_model.pb")) and _identity(directory) != own:
+            return directory
+    return None
+
+
+def _identity(directory: str) -> bytes:
+    for name in _FILES:
+        path = os.path.join(directory, name)
+        if fileio.exists(path):
+            with fileio.open(path, "rb") as file:
+                return file.read()
+    return b""

@@ -1,0 +1,128 @@
+"""Whether scores tell images of known classes from those of unknown ones. NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from components.judge import roc
+from components.judge.classification import Support
+from components.judge.intervals import covariance
+from trainer.calibration import best_scores, known_and_unknown
+
+METRICS = ("known_auc", "known_accuracy", "false_accepts", "false_rejects")
+"""What is measured, in this order."""
+
+
+class Scores(NamedTuple):
+    """Best classes' scores of images, of known classes and of unknown ones.
+
+    Attributes:
+        known: float64 [k].
+        known_image: int [k], which images they are of.
+        unknown: float64 [u].
+        unknown_image: int [u]; an image may be among both, once with its class and once without.
+    """
+
+    known: np.ndarray
+    known_image: np.ndarray
+    unknown: np.ndarray
+    unknown_image: np.ndarray
+
+
+def recognition_scores(
+    support: Support, embeddings: np.ndarray, labels: np.ndarray, strangers: np.ndarray
+) -> Scores | None:
+    """Scores as `trainer.calibration.known_and_unknown` makes them.
+
+    Args:
+        support: The model's support set.
+        embeddings: float [n, d], of test images.
+        labels: str [n], their classes.
+        strangers: float [u, d], embeddings of images of no class; they count from n on. Where there
+            are any, they are the unknown ones; else each class is once left out.
+
+    Returns:
+        None where there are too few classes for it.
+    """
+    found = known_and_unknown(support.embeddings, support.labels, embeddings, labels)
+    if not len(strangers):
+        return found and Scores(found.known, found.queries, found.unknown, found.queries)
+    places = len(embeddings) + np.arange(len(strangers))
+    if set(labels) <= set(support.labels):
+        known, queries = (
+            best_scores(support.embeddings, support.labels, embeddings),
+            len(embeddings),
+        )
+        unknown = best_scores(support.embeddings, support.labels, strangers)
+        return Scores(known, np.arange(queries), unknown, places)
+    if found is None:
+        return None
+    of_support = np.ones(len(embeddings), bool)
+    of_support[found.queries] = False
+    unknown = best_scores(embeddings[of_support], labels[of_support], strangers)
+    return Scores(found.known, found.queries, unknown, places)
+
+
+class Metrics(NamedTuple):
+    """What several models come to on the same images.
+
+    Attributes:
+        values: float64 [k, m], of each model each of `METRICS`.
+        covariance: float64 [k * m, k * m], with the images.
+        images: How many there were.
+    """
+
+    values: np.ndarray
+    covariance: np.ndarray
+    images: int
+
+
+def measure(
+    found: Sequence[Scores], thresholds: Sequence[float], resamples: int, seed: int
+) -> Metrics:
+    """Measure models on the same images.
+
+    Args:
+        found: Of each model.
+        thresholds: Of each model, at and above which it takes an image for known.
+        resamples: See `intervals.covariance`.
+        seed: See there.
+    """
+    every = [column for s in found for column in (s.known_image, s.unknown_image)]
+    images: np.ndarray = np.unique(np.concatenate(every))
+    metrics = [_metrics(s, t, images) for s, t in zip(found, thresholds, strict=True)]
+
+    def values(weights: np.ndarray) -> np.ndarray:
+        return np.concatenate([metric(weights) for metric in metrics], axis=1)
+
+    return Metrics(
+        values(np.ones((1, images.size), "float32")).reshape(len(found), -1),
+        covariance(values, images.size, None, resamples, seed),
+        images.size,
+    )
+
+
+def _metrics(
+    scores: Scores, threshold: float, images: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    image = np.searchsorted(images, np.concatenate([scores.known_image, scores.unknown_image]))
+    positive = np.arange(len(scores.known) + len(scores.unknown)) < len(scores.known)
+    every = np.concatenate([scores.known, scores.unknown])
+    ranked = roc.Ranked(every, positive)
+    yes = every.astype("float32") >= np.float32(threshold)
+    kinds = np.stack([positive, ~positive, positive & yes, ~positive & yes], axis=1)
+    kinds = kinds.astype("float32")
+
+    def values(weights: np.ndarray) -> np.ndarray:
+        cases = weights[:, image]
+        known, unknown, found, taken = (cases @ kinds).astype("float64").T
+        missed, false = 1 - found / known, taken / unknown
+        # The mean of both kinds, however many there are of each.
+        return np.stack(
+            [roc.auc(*ranked.below(cases)), 1 - (missed + false) / 2, false, missed], axis=1
+        )
+
+    return values

@@ -1,0 +1,56 @@
+"""What the Evaluator has to say: TFMA's thresholds that were missed."""
+
+from __future__ import annotations
+
+import tensorflow_model_analysis as tfma
+from tfx import types
+
+from components.judge.judgement import Check
+
+_BLESSED = "blessed"
+
+
+def tfma_checks(evaluation: types.Artifact, blessing: types.Artifact) -> list[Check]:
+    """A check for each threshold that was missed; none where all hold or none was set.
+
+    Args:
+        evaluation: The Evaluator's `evaluation`.
+        blessing: Its `blessing`; without thresholds it says neither yes nor no.
+    """
+    if not blessing.has_custom_property(_BLESSED):
+        return []
+    if blessing.get_int_custom_property(_BLESSED) == 1:
+        return []
+    result = tfma.load_validation_result(evaluation.uri)
+    failures = [
+        Check(
+            metric=f"{failure.metric_key.name} by TFMA",
+            wanted=_wanted(failure.metric_threshold),
+            outcome="failed",
+            note=f"it is {_number(failure.metric_value)}",
+        )
+        for validation in result.metric_validations_per_slice
+        for failure in validation.failures
+    ]
+    return failures or [
+        Check(
+            metric="TFMA's validation",
+            wanted="passed",
+            outcome="failed",
+            note="it failed; see the Evaluator's evaluation",
+        )
+    ]
+
+
+def _wanted(threshold) -> str:
+    value = threshold.value_threshold
+    words = [
+        f"{words} {getattr(value, name).value:.4f}"
+        for name, words in (("lower_bound", "at least"), ("upper_bound", "at most"))
+        if value.HasField(name)
+    ]
+    return " and ".join(words) or "another value"
+
+
+def _number(value) -> str:
+    return f"{value.double_value.value:.4f}" if value.HasField("double_value") else "no number"

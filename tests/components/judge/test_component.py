@@ -1,0 +1,377 @@
+"""The component's executor on tiny models, over the whole table of outcomes."""
+
+import json
+import os
+from collections import Counter
+
+import apache_beam as beam
+import numpy as np
+import pytest
+import tensorflow as tf
+from images import encoded, picture
+from judge_views import clouds
+from tfx.components.pusher.executor import Executor as Pusher
+from tfx.types import artifact_utils, standard_artifacts
+
+from components import features
+from components.example import make_example
+from components.judge import strangers
+from components.judge.artifact import Judgement as JudgementArtifact
+from components.judge.component import Judge
+from components.judge.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
+from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
+from components.judge.last_blessed import last_served
+from components.judge.model import JudgedModel, ModelError
+from components.judge.settings import JudgeSettings, Thresholds
+from pipeline.config import Beam
+
+SIZE = 12
+CLASSES = 4
+
+
+class StandIn(tf.Module):
+    """Takes an image for 12 numbers, and embeds it as these times a matrix."""
+
+    def __init__(self, matrix, pixels=False, same=0.4, known=0.4, each=8):
+        super().__init__()
+        points, labels = clouds(CLASSES, each, 0.3, seed=100)
+        self.matrix, self.pixels = tf.constant(matrix, tf.float32), pixels
+        self.support = tf.Module()
+        self.support.embeddings = tf.Variable(points @ np.asarray(matrix, "float32"))
+        self.support.labels = tf.Variable([x.encode() for x in labels])
+        self.support.sources = tf.Variable([b"%d.png" % i for i in range(len(labels))])
+        if pixels:
+            self.support.pixels = tf.Variable(_as_pixels(points).numpy())
+        self.same, self.known = same, known
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def embed(self, image):
+        valid = tf.strings.length(image) == 4 * SIZE
+        whole = tf.where(valid, image, tf.constant(b"\0" * 4 * SIZE))
+        numbers = tf.io.decode_raw(whole, tf.float32, fixed_length=4 * SIZE)
+        answer = {"embedding": numbers @ self.matrix, "valid": valid}
+        return {**answer, "pixels": _as_pixels(numbers)} if self.pixels else answer
+
+    @tf.function(input_signature=[])
+    def thresholds(self):
+        return {"same": tf.constant(self.same), "known": tf.constant(self.known)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32)] * 2)
+    def similarity(self, left, right):
+        return tf.exp(-tf.norm(left - right, axis=1))
+
+
+def _as_pixels(numbers):
+    values = tf.cast(tf.clip_by_value(numbers * 60 + 60, 0, 255), tf.uint8)
+    return tf.reshape(values, [-1, 2, 2, 3])
+
+
+GOOD = np.eye(SIZE)
+WORSE = np.diag([1, 1, 0, 0, *[0] * 8])  # two of the four classes look alike to it
+COLLAPSED = np.zeros((SIZE, SIZE))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Directories of saved models, made once."""
+    made = {}
+
+    def directory(name, matrix=GOOD, **options):
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp(name)
+            model = StandIn(matrix, **options)
+            where = str(made[name] / "Format-Serving")
+            tf.saved_model.save(model, where, signatures={"embed": model.embed})
+        return made[name]
+
+    return directory
+
+
+def write_images(folder, each, spread, labels=None):
+    points, names = clouds(CLASSES, each, spread, seed=0)
+    below = folder / "Split-test"
+    below.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(below / "data.gz"), options="GZIP") as writer:
+        for i, (point, label) in enumerate(zip(points, labels or names, strict=True)):
+            record = {
+                features.IMAGE: [point.astype("<f4").tobytes()],
+                features.LABEL: [label.encode()],
+                features.SOURCE: [b"%s/%d.png" % (label.encode(), i)],
+                features.IMAGE_ID: [b"%04d" % ((i * 7) % len(names))],
+                features.CONTENT_HASH: [b"x"],
+            }
+            writer.write(make_example(record, {}).SerializeToString())
+    return folder
+
+
+class Judging:
+    """What one run of the executor gave."""
+
+    def __init__(self, judgement, blessing, folder):
+        self.judgement, self.blessing, self.folder = judgement, blessing, folder
+
+    @property
+    def outcome(self):
+        assert self.blessing.get_string_custom_property("verdict") == self.judgement.verdict.outcome
+        blessed = self.judgement.verdict.outcome == "blessed"
+        assert self.blessing.get_int_custom_property("blessed") == int(blessed)
+        [file] = os.listdir(self.blessing.uri)
+        assert file == ("BLESSED" if blessed else "NOT_BLESSED")
+        # The stock Pusher obeys it.
+        assert Pusher().CheckBlessing({"model_blessing": [self.blessing]}) is blessed
+        return self.judgement.verdict.outcome
+
+
+@pytest.fixture
+def judging(tmp_path, saved):
+    def run(model, each=12, before=None, frozen=False, thresholds="default", served="", spread=0.2,
+            evaluator=None, labels=None, **settings):  # fmt: skip
+        def artifact(kind, uri):
+            made = kind()
+            made.uri = str(uri)
+            made.id = len(str(uri))
+            return made
+
+        examples = artifact(standard_artifacts.Examples,
+                            write_images(tmp_path / "examples", each, spread, labels))  # fmt: skip
+        examples.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
+        evaluator_blessing = artifact(standard_artifacts.ModelBlessing, tmp_path / "evaluator")
+        if evaluator is not None:
+            evaluator_blessing.set_int_custom_property("blessed", evaluator)
+        inputs = {
+            "examples": [examples],
+            "model": [artifact(standard_artifacts.Model, model)],
+            "evaluation": [artifact(standard_artifacts.ModelEvaluation, tmp_path / "evaluation")],
+            "evaluator_blessing": [evaluator_blessing],
+        }
+        if before:
+            inputs["baseline_model"] = [artifact(standard_artifacts.Model, before)]
+        if frozen:
+            run_folder = tmp_path / "model_run"
+            run_folder.mkdir()
+            source = saved("frozen", np.diag([1, 1, 1, 0] + [0] * 8), pixels=True)
+            (run_folder / "frozen_encoder").symlink_to(source / "Format-Serving")
+            inputs["model_run"] = [artifact(standard_artifacts.ModelRun, run_folder)]
+        outputs = {
+            "judgement": [artifact(JudgementArtifact, tmp_path / "judgement")],
+            "blessing": [artifact(standard_artifacts.ModelBlessing, tmp_path / "blessing")],
+        }
+        for [output] in outputs.values():
+            os.makedirs(output.uri)
+        wanted = Thresholds() if thresholds == "default" else thresholds
+        properties = {
+            "thresholds": wanted.model_dump_json() if wanted else "",
+            "settings": JudgeSettings(resamples=100, **settings).model_dump_json(),
+            "baseline_root": str(served),
+            "held_out_partners": 16,
+            "held_out_max_images": 500,
+            "pair_seed": 0,
+            "max_pixels": 10_000,
+            "current_component_id": "Judge",
+        }
+        spec = Judge.EXECUTOR_SPEC
+        context = spec.executor_class.Context(
+            # Not by arguments: for these, TFX packs itself for workers elsewhere, for seconds.
+            make_beam_pipeline_fn=lambda: beam.Pipeline(argv=list(Beam().args))
+        )
+        spec.executor_class(context).Do(inputs, outputs, properties)
+        folder = str(tmp_path / "judgement")
+        return Judging(Judgement.read(folder), outputs["blessing"][0], folder)
+
+    return run
+
+
+def test_a_good_model_is_blessed(judging, saved):
+    found = judging(saved("good"))
+    assert found.outcome == "blessed"
+    assert found.judgement.images == 48
+    assert found.judgement.metrics["class_accuracy"].value > 0.9
+    assert found.judgement.compared == {}
+    # The first one is compared with none.
+    assert [c.outcome for c in found.judgement.verdict.checks].count("skipped") == 1
+    assert found.blessing.get_string_custom_property("current_model") == str(saved("good"))
+    assert found.blessing.get_string_custom_property("component_id") == "Judge"
+    lines = list(read_lines(f"{found.folder}/{Judgement.OUTCOMES}", ImageOutcome))
+    assert [line.id for line in lines] == [f"{i:04d}" for i in range(48)]
+    right = np.mean([line.predicted == line.label for line in lines])
+    assert right == found.judgement.metrics["class_accuracy"].value
+    pairs = list(read_lines(f"{found.folder}/{Judgement.PAIRS}", PairOutcome))
+    assert len(pairs) == sum(found.judgement.pairs.values())
+
+
+def test_a_worse_one_than_the_last_blessed_is_not(judging, saved):
+    thresholds = Thresholds(auc=0.5)
+    found = judging(saved("worse", WORSE), before=saved("good"), thresholds=thresholds)
+    assert found.outcome == "not_blessed"
+    [reason] = found.judgement.verdict.reasons
+    assert reason.startswith("auc against the last blessed model -0.")
+    assert found.judgement.compared[LAST_BLESSED].differences["auc"].high < 0
+    lines = read_lines(f"{found.folder}/{Judgement.OUTCOMES}", ImageOutcome)
+    assert all(set(line.others) == {LAST_BLESSED} for line in lines)
+
+
+def test_a_better_one_than_the_last_blessed_is(judging, saved):
+    found = judging(saved("good"), before=saved("worse", WORSE))
+    assert found.outcome == "blessed"
+    assert found.judgement.compared[LAST_BLESSED].differences["class_accuracy"].low > 0
+    assert found.blessing.get_string_custom_property("baseline_model") == str(saved("worse"))
+
+
+def test_without_a_resolver_the_served_model_is_the_last_blessed(judging, saved, tmp_path):
+    base = tmp_path / "serving"
+    base.mkdir()
+    (base / "5").symlink_to(saved("worse", WORSE) / "Format-Serving")
+    (base / "12").symlink_to(saved("good") / "Format-Serving")  # this very model, pushed before
+    (base / "13").mkdir()  # not whole yet
+    (base / "junk").mkdir()
+    found = judging(saved("good"), served=base)
+    assert found.judgement.compared[LAST_BLESSED].model == str(base / "5")
+    assert last_served(str(base), str(saved("worse") / "Format-Serving")) == str(base / "12")
+    assert last_served(str(tmp_path / "nowhere"), "x") is None
+
+
+def test_a_last_blessed_model_of_an_older_kind_is_passed_over(judging, saved, tmp_path):
+    old = tf.Module()
+    old.model = StandIn(GOOD)
+    signatures = {"embed": old.model.embed}
+    tf.saved_model.save(old, str(tmp_path / "old/Format-Serving"), signatures=signatures)
+    assert judging(saved("good"), before=tmp_path / "old").judgement.compared == {}
+    with pytest.raises(ModelError, match="has no support set, as models exported by an older"):
+        JudgedModel(str(tmp_path / "old/Format-Serving"))
+    with pytest.raises(ModelError, match="is no SavedModel"):
+        JudgedModel(str(tmp_path))
+
+
+def test_a_collapsed_encoder_is_not_blessed(judging, saved):
+    found = judging(saved("collapsed", COLLAPSED), thresholds=Thresholds(auc=0.4))
+    assert found.outcome == "not_blessed"
+    assert found.judgement.metrics["auc"].value == 0.5
+
+
+def test_without_thresholds_nothing_is_blessed(judging, saved):
+    found = judging(saved("good"), thresholds=None)
+    assert found.outcome == "not_blessed"
+    assert "no threshold is set" in found.judgement.verdict.reasons[0]
+
+
+def test_too_few_images_are_undecided(judging, saved):
+    wanted = Thresholds(class_accuracy={"at_least": 0.95, "bound": "lower"})
+    found = judging(saved("good"), each=3, thresholds=wanted)
+    assert found.outcome == "undecided"
+    assert "12 test images are too few to decide: about" in found.judgement.verdict.reasons[-1]
+
+
+def test_labels_that_mean_nothing_are_not_blessed(judging, saved):
+    names = np.random.default_rng(0).permutation(clouds(CLASSES, 12, 0.3, 0)[1]).tolist()
+    found = judging(saved("good"), labels=names, thresholds=Thresholds(auc=0.0))
+    assert found.outcome != "blessed"
+
+
+def test_the_evaluators_word_counts(judging, saved, monkeypatch):
+    monkeypatch.setattr(
+        "components.judge.tfma_verdict.tfma.load_validation_result", lambda _: _Failed
+    )
+    found = judging(saved("good"), evaluator=0)
+    assert found.outcome == "not_blessed"
+    assert found.judgement.verdict.reasons == ("auc by TFMA: it is 0.8000",)
+
+
+class _Failed:
+    """As TFMA's proto, which is heavy to build."""
+
+    from tensorflow_model_analysis.proto import validation_result_pb2
+
+    _failure = validation_result_pb2.ValidationFailure()
+    _failure.metric_key.name = "auc"
+    _failure.metric_value.double_value.value = 0.8
+    _failure.metric_threshold.value_threshold.lower_bound.value = 0.9
+    metric_validations_per_slice = [
+        validation_result_pb2.MetricsValidationForSlice(failures=[_failure])
+    ]
+
+
+def test_an_evaluator_that_blessed_adds_nothing(judging, saved):
+    assert judging(saved("good"), evaluator=1).outcome == "blessed"
+
+
+def test_baselines_are_judged_on_the_same_images(judging, saved):
+    wanted = Thresholds(auc=0.5, beats_frozen_encoder=True)
+    found = judging(saved("good"), frozen=True, thresholds=wanted, spread=0.4)
+    compared = found.judgement.compared
+    assert set(compared) == {FROZEN_ENCODER, RAW_PIXELS}
+    assert found.outcome == "blessed"
+    raw = compared[RAW_PIXELS].metrics["class_accuracy"].value
+    assert 0.5 < raw < 1
+    assert set(compared[FROZEN_ENCODER].metrics) >= {"class_accuracy", "known_auc"}
+    lines = read_lines(f"{found.folder}/{Judgement.OUTCOMES}", ImageOutcome)
+    assert all(set(line.others) == {FROZEN_ENCODER, RAW_PIXELS} for line in lines)
+
+
+def test_a_model_below_its_frozen_encoder_is_not_blessed(judging, saved):
+    wanted = Thresholds(auc=0.1, beats_frozen_encoder=True)
+    assert judging(saved("worse", WORSE), frozen=True, thresholds=wanted).outcome == "not_blessed"
+
+
+def test_baselines_can_be_left_out(judging, saved):
+    assert judging(saved("good"), frozen=True, baselines=False).judgement.compared == {}
+
+
+def test_each_image_is_encoded_once_by_each_model(judging, saved, monkeypatch):
+    passes, embed = Counter(), JudgedModel.embed
+
+    def counted(self, images):
+        passes.update((self.directory, image) for image in images)
+        return embed(self, images)
+
+    monkeypatch.setattr(JudgedModel, "embed", counted)
+    judging(saved("good"), before=saved("worse", WORSE), frozen=True, each=30)
+    assert len(passes) == 3 * 120
+    assert set(passes.values()) == {1}
+
+
+def test_strangers_of_a_folder(judging, saved, tmp_path, monkeypatch):
+    folder = tmp_path / "unknown"
+    (folder / "below").mkdir(parents=True)
+    for i in range(3):
+        (folder / f"{i}.png").write_bytes(encoded(picture(9, i)))
+    (folder / "below" / "3.jpg").write_bytes(encoded(picture(9, 3), "JPEG"))
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden").write_text("x")
+    assert len(strangers.files(str(folder))) == 5
+    before = strangers.fingerprint(str(folder))
+    points, _ = clouds(1, 4, 0.3, 3, first=9)
+
+    def as_numbers(path, max_pixels, read=strangers.read):
+        for one in read(path, max_pixels):
+            number = int(os.path.basename(path)[0])
+            yield one._replace(image=points[number].astype("<f4").tobytes())
+
+    monkeypatch.setattr(strangers, "read", as_numbers)
+    found = judging(saved("good"), unknown=str(folder))
+    assert found.judgement.unknown_by == "folder"
+    assert found.judgement.metrics["known_auc"].images == 52
+    assert found.judgement.metrics["known_auc"].value > 0.9
+    assert found.judgement.images == 48
+    (folder / "0.png").write_bytes(encoded(picture(9, 50)))
+    assert strangers.fingerprint(str(folder)) != before
+    assert strangers.fingerprint(str(tmp_path / "nowhere")) == ""
+
+
+def test_an_image_that_the_model_takes_for_none_is_named(judging, saved, monkeypatch):
+    from components.judge import embedding
+
+    def spoiled(record, item=embedding.item):
+        one = item(record)
+        return one._replace(image=b"junk") if one.id == b"0000" else one
+
+    monkeypatch.setattr(embedding, "item", spoiled)
+    found = judging(saved("good"))
+    assert found.judgement.images == 47
+    assert list(found.judgement.invalid.values()) == ["the model takes it for no image"]
+
+
+def test_the_same_again_is_the_same(judging, saved, tmp_path):
+    one = judging(saved("good"), frozen=True)
+    text = (tmp_path / "judgement/judgement.json").read_text()
+    assert json.loads(text)["verdict"]["outcome"] == one.outcome
+    assert len(text) < 60_000

@@ -1,0 +1,41 @@
+"""Models' views of made-up test images, for tests."""
+
+import numpy as np
+
+from components.judge.classification import Support
+from components.judge.judging import HeldOutImages, View
+
+
+def clouds(classes, each, spread, seed, first=0):
+    """Points around directions of their own, and their labels."""
+    rng = np.random.default_rng(seed)
+    points = np.repeat(np.eye(12)[first : first + classes], each, axis=0)
+    labels = np.repeat([f"c{first + i}" for i in range(classes)], each)
+    return (points + rng.normal(scale=spread, size=points.shape)).astype("float32"), labels
+
+
+def similarity(left, right):
+    return np.exp(-np.linalg.norm(left - right, axis=1))
+
+
+def support_set(classes, each=8, spread=0.3, seed=100):
+    points, labels = clouds(classes, each, spread, seed)
+    return Support(points, labels, np.array([f"{x}/s{i}.png" for i, x in enumerate(labels)]))
+
+
+def held_out(classes=4, each=10, spread=0.3, seed=0, first=0, strangers=0, **view):
+    """Test images, and a view of them by a model with a support set of the same classes."""
+    points, labels = clouds(classes, each, spread, seed, first)
+    ids = np.array([f"{i:04d}" for i in range(len(labels))])
+    images = HeldOutImages(ids, labels, np.char.add(np.char.add(labels, "/"), ids))
+    unknown, _ = clouds(1, strangers, spread, seed + 1, first=10)
+    values = {
+        "model": "the candidate",
+        "embeddings": points,
+        "strangers": unknown,
+        "support": support_set(classes),
+        "similarity": similarity,
+        "same": 0.3,
+        "known": 0.5,
+    }
+    return images, View(**{**values, **view})
