@@ -16,6 +16,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline*", "components*", "trainer*", "serving*"]),
+    package_data={"pipeline.report": ["templates/*"]},
     install_requires=[
         f"tfx==1.16.0; {TFX_1_16}",
         f"apache-beam==2.59.0; {TFX_1_16}",
@@ -29,7 +30,9 @@ setup(
         f"opencv-python-headless>=4.12,<5; {TFX_1_21}",
         "grpcio-health-checking",
         "grpcio-reflection",
+        "jinja2",
         "keras-tuner>=1.4.8",
+        "markupsafe",
         "matplotlib",
         "numpy",
         "pillow",

@@ -14,18 +14,20 @@ _UNFINISHED: Outcome = "unfinished"
 
 
 class Artifact(BaseModel):
-    """Where an output lies, and what the component noted of it."""
+    """Where an output lies, and what the component noted of it; `id` is ML Metadata's."""
 
     uri: str
+    id: int | None = None
     properties: dict[str, int | float | str] = {}
 
 
 class Component(BaseModel):
-    """What became of a component in one run."""
+    """What became of a component in one run; `inputs` are the artifacts' URIs."""
 
     id: str
     outcome: Outcome
     seconds: float | None = None
+    inputs: dict[str, list[str]] = {}
     outputs: dict[str, Artifact] = {}
 
 
@@ -141,24 +143,27 @@ def _component(store: Any, execution: Any, pipeline_name: str) -> Component:
         seconds=None
         if outcome == _UNFINISHED
         else (ended - execution.create_time_since_epoch) / 1000,
-        outputs=_outputs(store, execution),
+        **_artifacts(store, execution),
     )
 
 
-def _outputs(store: Any, execution: Any) -> dict[str, Artifact]:
-    events = [
-        event
-        for event in store.get_events_by_execution_ids([execution.id])
-        if event.type in (event.OUTPUT, event.DECLARED_OUTPUT)
-    ]
+def _artifacts(store: Any, execution: Any) -> dict[str, Any]:
+    """An execution's `inputs` and `outputs`."""
+    events = store.get_events_by_execution_ids([execution.id])
     artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
-    outputs = {}
+    inputs: dict[str, list[str]] = {}
+    outputs: dict[str, Artifact] = {}
     for event in events:
         artifact = artifacts[event.artifact_id]
+        name = event.path.steps[0].key
+        if event.type in (event.INPUT, event.DECLARED_INPUT):
+            inputs.setdefault(name, []).append(artifact.uri)
+        if event.type not in (event.OUTPUT, event.DECLARED_OUTPUT):
+            continue
         properties = {
             name: getattr(value, value.WhichOneof("value"))
             for name, value in artifact.custom_properties.items()
             if value.WhichOneof("value") in ("int_value", "double_value", "string_value")
         }
-        outputs[event.path.steps[0].key] = Artifact(uri=artifact.uri, properties=properties)
-    return outputs
+        outputs[name] = Artifact(uri=artifact.uri, id=artifact.id, properties=properties)
+    return {"inputs": inputs, "outputs": outputs}

@@ -25,6 +25,7 @@ class Summary(BaseModel):
         unexpected: Whether `failure` is no message of ours, so that the log has to explain it.
         verdict: The Judge's, which InfraCheck may withhold, with its reasons.
         metrics: What the Judge measured on the test images, by name.
+        report: The page for people, `report.html`; None where it could not be written.
     """
 
     FILE: ClassVar[str] = "summary.json"
@@ -42,6 +43,7 @@ class Summary(BaseModel):
     training: dict[str, Any] | None = None
     verdict: Verdict | None = None
     metrics: dict[str, Measure] = {}
+    report: str | None = None
     serving_root: str
 
     @property

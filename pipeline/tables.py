@@ -67,6 +67,8 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     if summary.verdict:
         yield _checks(summary.verdict)
     yield from _verdict(summary)
+    if summary.report:
+        yield Text(f"Report: {_nearby(summary.report)}", overflow="fold")
 
 
 def _components(run: Run) -> Table:

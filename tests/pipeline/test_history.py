@@ -25,11 +25,17 @@ def metadata(tmp_path):
     node_type = kind(store.put_context_type, pb.ContextType, "node")
     step_type = kind(store.put_execution_type, pb.ExecutionType, "step")
     thing_type = kind(store.put_artifact_type, pb.ArtifactType, "thing")
-    nodes = {}
+    nodes, made = {}, {}
+
+    def put_event(artifact, execution, kind, key):
+        event = pb.Event(artifact_id=artifact, execution_id=execution, type=kind)
+        event.path.steps.add(key=key)
+        event.path.steps.add(index=0)
+        store.put_events([event])
 
     def put_run(name, steps):
         [run] = store.put_contexts([pb.Context(type_id=run_type, name=name)])
-        for node, state, outputs in steps:
+        for node, state, outputs, *inputs in steps:
             if node not in nodes:
                 [nodes[node]] = store.put_contexts(
                     [pb.Context(type_id=node_type, name=f"parts.{node}")]
@@ -51,13 +57,10 @@ def metadata(tmp_path):
                         artifact.custom_properties[field].int_value = value
                     else:
                         artifact.custom_properties[field].string_value = value
-                [artifact_id] = store.put_artifacts([artifact])
-                event = pb.Event(
-                    artifact_id=artifact_id, execution_id=execution, type=pb.Event.OUTPUT
-                )
-                event.path.steps.add(key=key)
-                event.path.steps.add(index=0)
-                store.put_events([event])
+                [made[artifact.uri]] = store.put_artifacts([artifact])
+                put_event(made[artifact.uri], execution, pb.Event.OUTPUT, key)
+            for key, uri in inputs:
+                put_event(made[uri], execution, pb.Event.INPUT, key)
 
     put_run(
         "first",
@@ -72,7 +75,19 @@ def metadata(tmp_path):
             ),
         ],
     )
-    put_run("second", [("Trainer", "CACHED", {"model": {}}), ("Judge", "FAILED", {})])
+    put_run(
+        "second",
+        [
+            ("Trainer", "CACHED", {"model": {}}),
+            (
+                "Judge",
+                "FAILED",
+                {},
+                ("model", "/second/Trainer/model"),
+                ("baseline_model", "/first/Trainer/model"),
+            ),
+        ],
+    )
     put_run(
         "third",
         [
@@ -116,6 +131,18 @@ def test_outcomes(metadata):
     ]
     assert first.output("Trainer", "model").uri == "/first/Trainer/model"
     assert first.output("Trainer", "nothing") is None
+
+
+def test_inputs_name_what_was_made_before(metadata):
+    *_, second, first = read_runs(metadata, "parts")
+    assert second.components[1].inputs == {
+        "model": ["/second/Trainer/model"],
+        "baseline_model": ["/first/Trainer/model"],
+    }
+    assert first.components[0].inputs == {}
+    ids = [run.output("Trainer", "model").id for run in (first, second)]
+    assert None not in ids
+    assert ids[0] < ids[1]
 
 
 def test_a_model_that_cannot_be_served_is_not_blessed(metadata):

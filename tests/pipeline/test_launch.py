@@ -1,7 +1,11 @@
+from datetime import datetime, timezone
+
 import pytest
 
 from components.data_error import DataError
-from pipeline.launch import explain, message_for_people
+from pipeline.config import parse
+from pipeline.launch import explain, message_for_people, write_findings
+from pipeline.summary import Summary
 from trainer.errors import WeightsError
 
 
@@ -59,3 +63,15 @@ def test_an_error_of_ours_is_found_where_it_is_the_cause():
 def test_only_errors_of_ours_need_no_log():
     assert message_for_people(DataError("x")) == "x"
     assert message_for_people(ValueError("x")) is None
+
+
+def test_a_report_that_fails_costs_a_run_nothing(tmp_path, capsys):
+    config = parse({"name": "x", "data": {"root": "d"}})
+    summary = Summary(name="x", started=datetime.now(timezone.utc), serving_root="s")
+    write_findings(tmp_path, summary, config)
+    assert Summary.read(tmp_path).report == str(tmp_path / "report.html")
+    assert (tmp_path / "report.html").is_file()
+    (tmp_path / "judgement.json").write_text("{")
+    write_findings(tmp_path, summary, config)
+    assert Summary.read(tmp_path).report is None
+    assert "Traceback" in capsys.readouterr().err

@@ -106,6 +106,16 @@ def test_an_unblessed_run_says_why(outcome, checked, word):
     assert "Pushed to" not in text
 
 
+def test_the_report_is_named_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = f"{tmp_path}/runs/x/report.html"
+    assert "Report: runs/x/report.html" in shown(summary(report=path))
+    assert "Report: runs/x/report.html" in shown(
+        Summary(name="x", started=NOW, serving_root="s", failure="no data", report=path)
+    )
+    assert "Report" not in shown(summary())
+
+
 def test_an_unchanged_run_pushes_nothing_new():
     assert "Nothing is new; pushed before to /serving/17" in shown(
         summary(run=run(pusher="cached"))

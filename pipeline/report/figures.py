@@ -1,0 +1,272 @@
+"""Draws figures as SVG inside a page, whose style sheet gives them their colours, light or dark.
+
+Texts are escaped. Each figure has an alternative text, and series differ in more than colour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
+
+from components.judge.judgement import Curve, Threshold
+
+_WIDTH, _HEIGHT = 400, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 12, 42
+
+
+class Series(NamedTuple):
+    """A line, and what it is.
+
+    Attributes:
+        label: For the legend.
+        points: x and y of each point; where one is no number, the line is broken.
+        style: `a`, `b`, `c` or `d`: its colour and dashes, by the style sheet.
+    """
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    style: str
+
+
+def learning_curves(training: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+    """Titles and figures of a training, from its `training.json`; as `trainer.curves` has them."""
+    history, kept = training.get("history", {}), training.get("best_epoch")
+    found = []
+    for title, lines in _PANELS.items():
+        series = [
+            Series(label, list(enumerate(history[name], start=1)), style)
+            for label, name, style in lines
+            if _any_number(history.get(name, ()))
+        ]
+        if not series:
+            continue
+        epochs = max(len(one.points) for one in series)
+        if title == "Few-shot accuracy":
+            series += [
+                Series(label, [(1, value), (max(2, epochs), value)], style)
+                for (label, value), style in zip(
+                    training.get("baselines", {}).items(), "cd", strict=False
+                )
+            ]
+        values = [y for one in series for _, y in one.points if math.isfinite(y)]
+        plot = _Plot((1, max(2, epochs)), _span(values), "epoch", "", whole_x=True)
+        if kept:
+            plot.upright(kept, "kept")
+        for one in series:
+            plot.line(one)
+        words = "; ".join(f"{one.label} ends at {one.points[-1][1]:.4f}" for one in series)
+        found.append((title, plot.figure(f"{title} by epoch: {words}", series)))
+    return found
+
+
+def roc(curve: Curve, threshold: Threshold, yes: str, negatives: str, positives: str) -> Markup:
+    """A ROC curve, with the point that the model's own threshold stands for.
+
+    Args:
+        curve: The curve.
+        threshold: The model's own.
+        yes: What it says at and above the threshold ("called the same").
+        negatives: The cases that it should not say it to, in the plural.
+        positives: The others.
+    """
+    line = Series("model", list(zip(curve.false_accepts, curve.true_accepts, strict=True)), "a")
+    chance = Series("chance", [(0, 0), (1, 1)], "d")
+    plot = _Plot((0, 1), (0, 1), f"{negatives}, share {yes}", f"{positives}, share {yes}")
+    plot.line(chance)
+    plot.line(line)
+    false, true = threshold.false_accepts.value, 1 - threshold.false_rejects.value
+    plot.point(false, true)
+    alt = (
+        f"ROC curve. At the model's threshold, {true:.4f} of the {positives} and {false:.4f} of "
+        f"the {negatives} are {yes}"
+    )
+    return plot.figure(alt, [line, chance], point="the model's threshold")
+
+
+def histogram(curve: Curve, threshold: Threshold, positives: str, negatives: str) -> Markup:
+    """Scores of both kinds, one above and one below the line, each as shares of its kind."""
+    edges = curve.edges
+    kinds = [
+        (positives, curve.positives, 1, "a"),
+        (negatives, curve.negatives, -1, "b"),
+    ]
+    shares = {name: [count / max(1, sum(counts)) for count in counts] for name, counts, *_ in kinds}
+    most = max((max(values, default=0) for values in shares.values()), default=0) or 1
+    at = threshold.value
+    low, high = edges[0], edges[-1]
+    if math.isfinite(at):
+        low, high = min(low, at), max(high, at)
+    plot = _Plot(
+        (low, high), (-most * 1.05, most * 1.25), "score", "share of the kind", mirror=True
+    )
+    for name, _, side, style in kinds:
+        plot.bars(edges, [side * share for share in shares[name]], style)
+    plot.level(0)
+    if math.isfinite(at):
+        plot.upright(at, f"threshold {at:.4f}")
+    alt = (
+        f"Histogram of scores, {positives} above the line, {negatives} below it; the threshold is "
+        f"at {at:.4f}"
+    )
+    legend = [
+        Series(f"{positives} (above the line)", (), "bar a"),
+        Series(f"{negatives} (below it)", (), "bar b"),
+    ]
+    return plot.figure(alt, legend)
+
+
+_PANELS = {
+    "Loss": (("training", "loss", "a"),),
+    "AUC of the pairs": (("training", "auc", "a"), ("validation", "val_auc", "b")),
+    "Few-shot accuracy": (("validation", "val_accuracy", "b"),),
+}
+
+
+class _Plot:
+    """Axes, and what is drawn between them."""
+
+    def __init__(
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        x_label: str,
+        y_label: str,
+        whole_x: bool = False,
+        mirror: bool = False,
+    ) -> None:
+        self._x_span, self._y_span = x, y
+        self._drawn = [
+            Markup('<text class="label" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+                (_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, x_label
+            )
+        ]
+        if y_label:
+            self._drawn.append(
+                Markup(
+                    '<text class="label" transform="translate(11 {:.1f}) rotate(-90)" '
+                    'text-anchor="middle">{}</text>'
+                ).format((_TOP + _HEIGHT - _BOTTOM) / 2, y_label)
+            )
+        for value in _ticks(x, whole_x):
+            self._stroke("grid", [(value, y[0]), (value, y[1])])
+            self._text("tick", self._x(value), _HEIGHT - _BOTTOM + 15, _number(value), "middle")
+        for value in _ticks(y):
+            self._stroke("grid", [(x[0], value), (x[1], value)])
+            shown = abs(value) if mirror else value
+            self._text("tick", _LEFT - 6, self._y(value) + 4, _number(shown), "end")
+
+    def line(self, series: Series) -> None:
+        for part in _unbroken(series.points):
+            self._stroke(f"line {series.style}", part)
+            if len(part) == 1:
+                self._dot(*part[0], f"dot {series.style}")
+
+    def bars(self, edges: Sequence[float], heights: Sequence[float], style: str) -> None:
+        # One path: forty rectangles each are ten times as long.
+        at = self._y(0)
+        steps = [f"M{self._x(edges[0]):.1f} {at:.1f}"]
+        for left, right, height in zip(edges, edges[1:], heights, strict=False):
+            top = self._y(height)
+            steps.append(f"L{self._x(left):.1f} {top:.1f}L{self._x(right):.1f} {top:.1f}")
+        steps.append(f"L{self._x(edges[-1]):.1f} {at:.1f}Z")
+        self._drawn.append(Markup('<path class="bar {}" d="{}"/>').format(style, "".join(steps)))
+
+    def upright(self, x: float, label: str) -> None:
+        self._stroke("mark", [(x, self._y_span[0]), (x, self._y_span[1])])
+        right_half = self._x(x) > (_LEFT + _WIDTH - _RIGHT) / 2
+        self._text(
+            "label", self._x(x) + (-5 if right_half else 5), _TOP + 10, label,
+            "end" if right_half else "start",
+        )  # fmt: skip
+
+    def level(self, y: float) -> None:
+        self._stroke("axis", [(self._x_span[0], y), (self._x_span[1], y)])
+
+    def point(self, x: float, y: float) -> None:
+        if math.isfinite(x) and math.isfinite(y):
+            self._dot(x, y, "ring")
+
+    def figure(self, alt: str, legend: Sequence[Series], point: str = "") -> Markup:
+        """The SVG, and its legend below."""
+        entries = [
+            Markup('<li><svg class="key" viewBox="0 0 26 12" aria-hidden="true">{}</svg>{}').format(
+                Markup('<rect class="{}" x="1" y="1" width="24" height="10"/>').format(one.style)
+                if one.style.startswith("bar")
+                else Markup('<path class="line {}" d="M1 6H25"/>').format(one.style),
+                one.label,
+            )
+            for one in legend
+        ]
+        if point:
+            entries.append(
+                Markup(
+                    '<li><svg class="key" viewBox="0 0 26 12" aria-hidden="true">'
+                    '<circle class="ring" cx="13" cy="6" r="4.5"/></svg>{}'
+                ).format(point)
+            )
+        return Markup(
+            '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+            '<ul class="legend">{}</ul>'
+        ).format(_WIDTH, _HEIGHT, alt, Markup("").join(self._drawn), Markup("").join(entries))
+
+    def _stroke(self, style: str, points: Sequence[tuple[float, float]]) -> None:
+        path = "M" + "L".join(f"{self._x(x):.1f} {self._y(y):.1f}" for x, y in points)
+        self._drawn.append(Markup('<path class="{}" d="{}"/>').format(style, path))
+
+    def _dot(self, x: float, y: float, style: str) -> None:
+        self._drawn.append(
+            Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(
+                style, self._x(x), self._y(y)
+            )
+        )
+
+    def _text(self, style: str, x: float, y: float, text: str, anchor: str) -> None:
+        self._drawn.append(
+            Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
+                style, x, y, anchor, text
+            )
+        )
+
+    def _x(self, value: float) -> float:
+        low, high = self._x_span
+        return _LEFT + (value - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
+
+    def _y(self, value: float) -> float:
+        low, high = self._y_span
+        return _HEIGHT - _BOTTOM - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+
+
+def _unbroken(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    parts: list[list[tuple[float, float]]] = [[]]
+    for point in points:
+        if all(map(math.isfinite, point)):
+            parts[-1].append(point)
+        elif parts[-1]:
+            parts.append([])
+    return [part for part in parts if part]
+
+
+def _ticks(span: tuple[float, float], whole: bool = False) -> list[float]:
+    low, high = span
+    values = MaxNLocator(nbins=5, integer=whole).tick_values(low, high)
+    slack = (high - low) * 1e-6
+    return [float(v) for v in values if low - slack <= v <= high + slack]
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """From the least to the most, with room on both sides."""
+    low, high = min(values), max(values)
+    room = (high - low) * 0.08 or max(abs(high), 1.0) * 0.1
+    return low - room, high + room
+
+
+def _number(value: float) -> str:
+    return f"{0.0 if abs(value) < 1e-12 else value:.4g}"
+
+
+def _any_number(values: Sequence[float]) -> bool:
+    return any(math.isfinite(value) for value in values)
