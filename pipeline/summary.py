@@ -23,7 +23,7 @@ class Summary(BaseModel):
     Attributes:
         failure: What went wrong, in words.
         unexpected: Whether `failure` is no message of ours, so that the log has to explain it.
-        verdict: The Judge's, which InfraCheck may withhold, with its reasons.
+        verdict: The Judge's, with its reasons.
         metrics: What the Judge measured on the test images, by name.
         report: The page for people, `report.html`; None where it could not be written.
     """
@@ -54,7 +54,7 @@ class Summary(BaseModel):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the model is blessed or not, in words."""
-        return self.verdict.reasons if self.verdict else ()
+        return with_infra_check(self.verdict, self.run).reasons if self.verdict else ()
 
     def write(self, folder: Path) -> None:
         """Keep it in a run's folder."""
@@ -101,8 +101,7 @@ def summarize(config: RunConfig, started: datetime, failure: str | None) -> Summ
         found["training"] = json.loads(_text(f"{model_run.uri}/training.json"))
     if judged := run.output("Judge", "judgement"):
         judgement = Judgement.read(judged.uri)
-        verdict = with_infra_check(judgement.verdict, run)
-        found |= {"verdict": verdict, "metrics": judgement.metrics}
+        found |= {"verdict": judgement.verdict, "metrics": judgement.metrics}
     return summary.model_copy(update=found)
 
 

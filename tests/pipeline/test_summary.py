@@ -6,7 +6,6 @@ import pytest
 from components.judge.judgement import Check, Measure, Verdict
 from pipeline.history import Artifact, Component, Run
 from pipeline.summary import Summary
-from pipeline.verdict import with_infra_check
 
 
 def verdict(outcome="not_blessed"):
@@ -71,11 +70,12 @@ def test_the_outcome_is_the_judges_unless_the_run_failed():
     [
         ("blessed", ("it cannot be served: no op",)),
         ("not_blessed", ("precision: no pair", "it cannot be served: no op")),
+        ("undecided", ("precision: no pair", "it cannot be served: no op")),
     ],
 )
 def test_why_a_model_cannot_be_served_is_among_the_reasons(judged, reasons):
     run = run_of(Judge={"verdict": judged}, InfraCheck={"blessed": 0, "problem": "no op"})
     kept = {"name": "x", "started": run.started, "serving_root": "s"}
-    summary = Summary(**kept, run=run, verdict=with_infra_check(verdict(judged), run))
+    summary = Summary(**kept, run=run, verdict=verdict(judged))
     assert summary.outcome == "not_blessed"
     assert summary.reasons == reasons
