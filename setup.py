@@ -48,7 +48,7 @@ setup(
         "kubeflow": ['kfp>=2.5,<2.17; python_version < "3.12"'],
         "ui": ["gradio"],
         "dev": [
-            "check-jsonschema",  # brings Compose's schema
+            "check-jsonschema",  # brings the schemas of Compose, GitHub Actions, GitLab CI
             "hypothesis",
             "jax",  # a second Keras backend, to test on
             "kubernetes-validate",  # brings Kubernetes' schemas

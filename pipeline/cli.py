@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline import ask, enroll
+from pipeline import ask, compare_command, enroll, gate_command
 from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
 from pipeline.preflight import check_blocks, check_engine, check_found_hyperparameters
@@ -138,6 +138,8 @@ def run(
 
 app.command()(ask.predict)
 app.command()(ask.classify)
+app.command()(gate_command.gate)
+app.command()(compare_command.compare)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

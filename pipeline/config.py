@@ -246,6 +246,18 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     Raises:
         ConfigError: The file cannot be read, a key is unknown, or a value is impossible.
     """
+    values = read_yaml(path)
+    for override in overrides:
+        _apply(override, values)
+    return parse(values, str(path))
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The keys and values of a YAML file.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds something else.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as e:
@@ -258,9 +270,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(e).split())}") from e
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold keys and values, such as `data: {{root: FOLDER}}`")
-    for override in overrides:
-        _apply(override, values)
-    return parse(values, str(path))
+    return values
 
 
 def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig:
