@@ -20,11 +20,13 @@ from pipeline.config import RunConfig
 from pipeline.evaluation import eval_config
 
 
-def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
+def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pipeline:
     """Every component of a run, wired.
 
     Args:
         config: The run's configuration.
+        for_cluster: Leave out what Kubeflow Pipelines does not run, TFX's Resolver, and what is of
+            this machine.
 
     Returns:
         The pipeline, to be handed to a runner.
@@ -82,7 +84,9 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         "max_pixels": config.data.max_pixels,
         "model": config.model.model_dump_json(),
         "training": config.training.model_dump_json(),
-        "unfinished": absolute(str(config.root / "unfinished")),
+        "unfinished": config.kubeflow.unfinished
+        if for_cluster
+        else absolute(str(config.root / "unfinished")),
         "code": code_version("trainer", "components/features.py"),
     }
     search, hyperparameters = _search(config, learning, settings)
@@ -92,16 +96,11 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         custom_config=settings,
         hyperparameters=hyperparameters,
     )
-    last_blessed = tfx.dsl.Resolver(
-        strategy_class=baseline.LatestOtherBlessedModel,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-        candidate=trainer.outputs["model"],
-    ).with_id("latest_blessed_model")
+    resolver, last_blessed = ([], None) if for_cluster else _last_blessed(trainer)
     evaluator = tfx.components.Evaluator(
         examples=pair_gen.outputs["pairs"],
         model=trainer.outputs["model"],
-        baseline_model=last_blessed.outputs["model"],
+        baseline_model=last_blessed,
         eval_config=eval_config(config.thresholds),
         example_splits=[features.TEST],
     )
@@ -117,9 +116,9 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=absolute(str(config.root / "pipeline")),
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(config.metadata)
-        ),
+        metadata_connection_config=None
+        if for_cluster
+        else tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata)),
         components=[
             example_gen,
             statistics_gen,
@@ -130,13 +129,26 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
             pair_gen,
             *search,
             trainer,
-            last_blessed,
+            *resolver,
             evaluator,
             pusher,
         ],
         enable_cache=config.cache,
         beam_pipeline_args=list(config.beam.args),
     )
+
+
+def _last_blessed(
+    trainer: tfx.dsl.components.BaseNode,
+) -> tuple[list[tfx.dsl.components.BaseNode], tfx.dsl.Channel]:
+    """The node that finds the last blessed model, other than this run's, and its output."""
+    resolver = tfx.dsl.Resolver(
+        strategy_class=baseline.LatestOtherBlessedModel,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        candidate=trainer.outputs["model"],
+    ).with_id("latest_blessed_model")
+    return [resolver], resolver.outputs["model"]
 
 
 def _search(
@@ -155,7 +167,7 @@ def _search(
         found = tfx.dsl.Importer(
             source_uri=absolute(config.tuner.reuse),
             artifact_type=tfx.types.standard_artifacts.HyperParameters,
-        ).with_id("found_hyperparameters")
+        ).with_id("FoundHyperparameters")
         return [found], found.outputs["result"]
     return [], None
 
