@@ -74,10 +74,9 @@ def retry_policy(component: str, kubeflow: Kubeflow) -> dict[str, Any] | None:
 def kubernetes_config(component: str, kubeflow: Kubeflow) -> dict[str, Any]:
     """What Kubernetes alone knows, as the `KubernetesExecutorConfig` of kfp-kubernetes, in JSON.
 
-    Written here and not by kfp-kubernetes, since its functions take tasks of Kubeflow's own DSL, and
-    its newest version for protobuf 3 knows neither tolerations nor timeouts. What counts is the
-    version of the cluster: node selectors and volumes need Kubeflow Pipelines 2.0, tolerations and
-    timeouts 2.2 or so.
+    Written here and not by kfp-kubernetes, whose functions take tasks of Kubeflow's own DSL, and
+    whose newest version for protobuf 3 knows neither tolerations nor timeouts. What counts is what
+    the cluster's version reads.
     """
     resources = resources_of(component, kubeflow)
     config: dict[str, Any] = {}
