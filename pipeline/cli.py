@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline import config as configuration
+from pipeline.cluster import cli as kubeflow
 from pipeline.config import ConfigError, RunConfig
 from pipeline.preflight import check_blocks, check_found_hyperparameters
 
@@ -31,6 +32,8 @@ app = typer.Typer(
 )
 out = Console()
 err = Console(stderr=True)
+
+app.add_typer(kubeflow.app, name="kubeflow")
 
 ConfigFile = Annotated[
     Path,

@@ -8,6 +8,7 @@ the value, and what is possible.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -381,6 +382,11 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig
 def dump(config: RunConfig) -> str:
     """The effective configuration as YAML, all defaults included."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def absolute(path: str) -> str:
+    """`path` from the current folder on; addresses such as gs://bucket stay as they are."""
+    return path if "://" in path else os.path.abspath(path)
 
 
 def _apply(override: str, values: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ Nothing here knows of a runner.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from tfx import v1 as tfx
@@ -16,7 +15,7 @@ from components.data_check import DataCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema import ImageSchemaGen
 from components.pair_gen.component import PairGen
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, absolute
 from pipeline.evaluation import eval_config
 
 
@@ -170,11 +169,6 @@ def _search(
         ).with_id("FoundHyperparameters")
         return [found], found.outputs["result"]
     return [], None
-
-
-def absolute(path: str) -> str:
-    """`path` from the current folder on; addresses such as gs://bucket stay as they are."""
-    return path if "://" in path else os.path.abspath(path)
 
 
 def _without(section: Any, *keys: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from pipeline.config import ConfigError, RunConfig
+from pipeline.config import ConfigError, RunConfig, absolute
 from trainer.settings import Training
 
 NEWEST = "newest"
@@ -36,27 +36,17 @@ class Parameter(NamedTuple):
     default: Callable[[RunConfig], str | int]
 
 
-def _data_root(config: RunConfig) -> str:
-    from pipeline.dag import absolute
-
-    return absolute(config.data.root)
-
-
 def push_destination(config: RunConfig) -> str:
     """Where blessed models go: as configured, else `serving` beside the pipeline's files."""
-    from pipeline.dag import absolute
-
     root = config.kubeflow.pipeline_root
     if config.push.destination or not root:
         return absolute(config.serving_root)
     return f"{root.rstrip('/')}/{config.name}/serving"
 
 
-DATA_ROOT = Parameter("data_root", "STRING", ("ImageExampleGen",), _data_root)
-SPAN = Parameter("span", "STRING", ("ImageExampleGen",), lambda config: NEWEST)
-EPOCHS = Parameter(
-    "epochs", "NUMBER_INTEGER", ("Tuner", "Trainer"), lambda config: config.training.epochs
-)
+DATA_ROOT = Parameter("data_root", "STRING", ("ImageExampleGen",), lambda c: absolute(c.data.root))
+SPAN = Parameter("span", "STRING", ("ImageExampleGen",), lambda c: NEWEST)
+EPOCHS = Parameter("epochs", "NUMBER_INTEGER", ("Tuner", "Trainer"), lambda c: c.training.epochs)
 PUSH_DESTINATION = Parameter("push_destination", "STRING", ("Pusher",), push_destination)
 PARAMETERS = (DATA_ROOT, SPAN, EPOCHS, PUSH_DESTINATION)
 _BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
