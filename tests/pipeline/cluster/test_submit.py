@@ -1,9 +1,9 @@
 import socket
 
 import pytest
-from tests.pipeline.cluster.fake_kubeflow import fake_kubeflow
 
 from pipeline.config import ConfigError, Kubeflow
+from tests.pipeline.cluster.fake_kubeflow import fake_kubeflow
 
 pytest.importorskip("kfp")
 
