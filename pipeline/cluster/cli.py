@@ -203,7 +203,11 @@ def _wait(
 
 def _compile(settings: RunConfig, path: Path) -> None:
     log_noise.quiet()
+    from absl import logging
+
     from pipeline.cluster.compile import write
+
+    logging.set_verbosity(logging.ERROR)  # TFX says much while it compiles
 
     try:
         write(settings, path)

@@ -10,7 +10,7 @@ _OURS = ("pipeline", "components", "trainer", "serving")
 _MISSING = re.compile(r"No module named '?([\w.]+)'?|Error while finding module specification")
 _KNOWN = (
     (
-        re.compile(r"File system scheme '(?!\[local\])(\w+)' not implemented"),
+        re.compile(r"File system scheme '(\w+)' not implemented"),
         "the image reads no addresses such as {0}://; install the plug-in in it (s3: "
         "tensorflow-io), see docs/kubeflow.md",
     ),

@@ -26,6 +26,7 @@ def bucket(monkeypatch):
             "gs://b/7/examples/Split-train/": 0,
             "gs://b/7/examples/Split-train/data.gz": 9,
             "gs://b/7/examples/Split-train/empty": 0,
+            "gs://b/7/examples/data/": 9,
             "gs://b/7/examples-2/": 0,
         }
     )
@@ -38,6 +39,7 @@ def test_only_empty_objects_named_like_folders_go(bucket):
     assert set(bucket.sizes) == {
         "gs://b/7/examples/Split-train/data.gz",
         "gs://b/7/examples/Split-train/empty",
+        "gs://b/7/examples/data/",
         "gs://b/7/examples-2/",
     }
 

@@ -25,7 +25,7 @@ def place(tmp_path_factory):
     import keras
 
     folder = tmp_path_factory.mktemp("cluster with space")
-    write_classes(folder / "spans" / "span-1", classes=2, each=3, size=24)  # too few to learn from
+    write_classes(folder / "spans" / "span-1", classes=3, each=1, size=24)  # too few to learn from
     write_classes(folder / "spans" / "span-2", classes=3, each=15, size=24, spread=160)
     keras.utils.set_random_seed(0)
     keras.Sequential(
@@ -41,7 +41,7 @@ def place(tmp_path_factory):
         yaml.safe_dump(
             {
                 "name": "few",
-                "data": {"root": "gs://no-such-bucket/images", "classes": None},
+                "data": {"root": "gs://no-such-bucket/images"},
                 "image": {"size": 16},
                 "model": {"backbone": "./encoder.keras", "embedding_size": 8},
                 "training": {"epochs": 9, "learning_rate": 0.1},
