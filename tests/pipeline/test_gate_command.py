@@ -210,8 +210,11 @@ def test_against_the_frozen_encoder(models, place):
     (place / "gate.yaml").write_text("auc: 0.9\nbeats_frozen_encoder: true\n")
     gate_model(UNDECIDED, models, "--thresholds", "gate.yaml")  # it was not judged
     Encoder(scale=0.0).save(place / "frozen")
-    told = gate_model(BLESSED, models, "--thresholds", "gate.yaml", "--frozen-encoder", "frozen")
-    assert "class_accuracy against the frozen encoder" in told
+    told = gate_model(
+        BLESSED, models, "--thresholds", "gate.yaml", "--frozen-encoder", "frozen", "--json"
+    )
+    metrics = [check["metric"] for check in json.loads(told)["checks"]]
+    assert "class_accuracy against the frozen encoder" in metrics
 
 
 def test_each_image_is_embedded_once(models, place, monkeypatch):
