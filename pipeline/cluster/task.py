@@ -23,7 +23,7 @@ from typing import Any
 
 from pipeline import log_noise
 from pipeline.cluster import parameters
-from pipeline.launch import explain
+from pipeline.launch import explain, message_for_people
 
 FAILED = "siamese task failed: "
 """Begins the last words of a task that failed."""
@@ -58,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
             for artifact in artifacts["artifacts"]
         )
     except Exception as e:
-        traceback.print_exc()
+        if message_for_people(e) is None:  # else it says all there is to say
+            traceback.print_exc()
         print(f"{FAILED}{explain(e)}", file=sys.stderr, flush=True)
         return 1
     return 0
