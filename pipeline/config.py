@@ -243,7 +243,7 @@ class Kubeflow(Section):
     """Kubeflow Pipelines and Vertex AI: where the pipeline runs, and what its tasks get."""
 
     image: str | None = Field(
-        None, description="Container image with this project installed (kubeflow/Dockerfile)."
+        None, description="Container image with this project installed (docs/kubeflow.md)."
     )
     pipeline_root: str | None = Field(
         None,

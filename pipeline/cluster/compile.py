@@ -60,7 +60,7 @@ def compile_pipeline(config: RunConfig, for_vertex: bool = False) -> Compiled:
     if not config.kubeflow.image:
         raise ConfigError(
             "kubeflow.image: is needed to compile: a container image with this project installed, "
-            "which kubeflow/Dockerfile builds"
+            "see docs/kubeflow.md"
         )
     try:
         from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (

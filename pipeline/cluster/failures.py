@@ -66,6 +66,6 @@ def _missing_package(log: str, image: str | None) -> str | None:
     if module.split(".")[0] in _OURS:
         return (
             f"{which} has no module '{module}': this project is not installed in it. Build it by "
-            "kubeflow/Dockerfile, and name that image as kubeflow.image"
+            "docs/kubeflow.md, and name that image as kubeflow.image"
         )
     return f"{which} has no module '{module}'; it was built for another version of this project"

@@ -125,7 +125,7 @@ def test_a_failed_run_says_why_from_the_pods_log(server):
         wait(server)
     assert "the run failed" in str(caught.value)
     assert "Trainer: the image registry/image:1 has no module 'pipeline'" in str(caught.value)
-    assert "kubeflow/Dockerfile" in str(caught.value)
+    assert "docs/kubeflow.md" in str(caught.value)
 
 
 def test_a_failed_run_says_what_the_endpoint_says(server):
