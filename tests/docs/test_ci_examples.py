@@ -36,7 +36,10 @@ if command == "gate" and code not in (1, 2):
 sys.exit(code)
 """
 
-REAL = f"""#!{sys.executable}
+# As pip writes it for an interpreter whose path has a space: Python skips what the shell runs.
+REAL = f"""#!/bin/sh
+'''exec' "{sys.executable}" "$0" "$@"
+' '''
 import atexit, pathlib, sys
 from pipeline.cli import main
 
