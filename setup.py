@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 
 TFX_1_16 = 'python_version < "3.11"'  # runs on any glibc since 2.17
 TFX_1_21 = 'python_version >= "3.11"'  # its wheels need glibc 2.39
+KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # none goes with TFX on later ones
 
 setup(
     name="siamese-tfx",
@@ -45,10 +46,11 @@ setup(
         "typer>=0.12",
     ],
     extras_require={
-        "kubeflow": ['kfp>=2.5,<2.17; python_version < "3.12"'],
+        "kubeflow": [KFP],
         "ui": ["gradio"],
         "dev": [
-            "check-jsonschema",  # brings Compose's schema
+            KFP,  # the tests compile, and run what was compiled
+            "check-jsonschema",  # brings the schemas of Compose, GitHub Actions, GitLab CI
             "hypothesis",
             "jax",  # a second Keras backend, to test on
             "kubernetes-validate",  # brings Kubernetes' schemas

@@ -82,7 +82,6 @@ def judge(folder: Path) -> dict[str, Any]:
     from tfx.types import artifact_utils, standard_artifacts
 
     from components import features
-    from components.judge.artifact import Judgement
     from components.judge.embedding import Models
     from components.judge.executor import Executor
     from components.judge.model import JudgedModel
@@ -125,7 +124,7 @@ def judge(folder: Path) -> dict[str, Any]:
     }
     inputs["examples"][0].split_names = artifact_utils.encode_split_names([features.TEST])
     outputs = {
-        "judgement": artifact(Judgement, "judgement"),
+        "judgement": artifact(standard_artifacts.ModelEvaluation, "judgement"),
         "blessing": artifact(standard_artifacts.ModelBlessing, "blessing"),
     }
     context = Executor.Context(make_beam_pipeline_fn=lambda: beam.Pipeline(argv=list(Beam().args)))

@@ -13,8 +13,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline import ask, enroll
+from pipeline import ask, compare_command, enroll, gate_command
 from pipeline import config as configuration
+from pipeline.cluster import cli as kubeflow
 from pipeline.config import ConfigError, RunConfig
 from pipeline.preflight import check_blocks, check_engine, check_found_hyperparameters
 from pipeline.terminal import (
@@ -36,6 +37,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(kubeflow.app, name="kubeflow")
+
 ConfigFile = Annotated[
     Path,
     typer.Argument(metavar="CONFIG", help="The run's YAML file, such as configs/quickstart.yaml."),
@@ -138,6 +142,8 @@ def run(
 
 app.command()(ask.predict)
 app.command()(ask.classify)
+app.command()(gate_command.gate)
+app.command()(compare_command.compare)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -8,10 +8,11 @@ the value, and what is possible.
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -182,6 +183,101 @@ class Beam(Section):
     )
 
 
+class Toleration(Section):
+    """A taint of a node that a pod puts up with, as Kubernetes writes it."""
+
+    key: str | None = Field(None, description="Of the taint; left out (with `Exists`): all.")
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+    @model_validator(mode="after")
+    def _value_fits_operator(self) -> Toleration:
+        if self.operator == "Exists" and self.value is not None:
+            raise ValueError("operator 'Exists' takes no value; leave it out")
+        if self.operator == "Equal" and self.key is None:
+            raise ValueError("operator 'Equal' needs a key; or say operator: Exists")
+        return self
+
+
+class Resources(Section):
+    """What a component's pod gets. What is left out is `kubeflow.resources`' or the cluster's."""
+
+    cpu: float | None = Field(None, gt=0, description="Cores, at most.")
+    memory_gb: float | None = Field(None, gt=0, description="Gigabytes of memory, at most.")
+    gpu_count: int | None = Field(None, ge=0, description="GPUs for each pod.")
+    gpu_type: str | None = Field(
+        None,
+        description="What the cluster calls them: `nvidia.com/gpu` on Kubernetes, "
+        "`NVIDIA_TESLA_T4` on Vertex AI.",
+    )
+    node_selector: dict[str, str] | None = Field(
+        None, description="Labels that a node must have, such as a GPU's model. Kubernetes only."
+    )
+    tolerations: tuple[Toleration, ...] | None = Field(
+        None, description="Taints to put up with, such as those of GPU nodes. Kubernetes only."
+    )
+    retries: int | None = Field(None, ge=0, description="How often a failed task is tried again.")
+    timeout_minutes: Positive | None = Field(
+        None, description="After which its pod is ended. Kubernetes only."
+    )
+
+    @model_validator(mode="after")
+    def _gpus_have_a_type(self) -> Resources:
+        if self.gpu_count and not self.gpu_type:
+            raise ValueError(
+                f"gpu_count {self.gpu_count} without gpu_type; name what the cluster calls its "
+                "GPUs, such as nvidia.com/gpu (Vertex AI: NVIDIA_TESLA_T4)"
+            )
+        return self
+
+
+class Volume(Section):
+    """A volume that every pod mounts."""
+
+    claim: str = Field(description="Name of the PersistentVolumeClaim, in the run's namespace.")
+    path: str = Field(pattern="^/", description="Where it is mounted.")
+
+
+class Kubeflow(Section):
+    """Kubeflow Pipelines and Vertex AI: where the pipeline runs, and what its tasks get."""
+
+    image: str | None = Field(
+        None, description="Container image with this project installed (docs/kubeflow.md)."
+    )
+    pipeline_root: str | None = Field(
+        None,
+        description="Where the tasks write: gs://bucket/folder or s3://bucket/folder, which all of "
+        "them can read.",
+    )
+    endpoint: str | None = Field(
+        None, description="Address of Kubeflow Pipelines' API, such as http://localhost:8080."
+    )
+    namespace: str | None = Field(
+        None, description="Of the runs, where Kubeflow is shared by several users."
+    )
+    experiment: str | None = Field(
+        None, description="That runs are listed under; left out: the pipeline's name."
+    )
+    service_account: str | None = Field(None, description="Of Kubernetes, that the tasks run as.")
+    cache: bool = Field(
+        False,
+        description="Take the outputs of steps that ran before with the same parameters. Kubeflow "
+        "does not look whether the images changed: only for a data root whose files stay as they "
+        "are, and with spans only where each run names its span.",
+    )
+    resources: Resources = Resources(cpu=2, memory_gb=8, retries=1)
+    components: dict[str, Resources] = Field(
+        {}, description="By component (`Trainer`, `Transform`, ...): what differs from `resources`."
+    )
+    volumes: tuple[Volume, ...] = ()
+    unfinished: str = Field(
+        "/tmp/siamese-unfinished",
+        description="Folder for what a training needs to go on after its pod died; on a mounted "
+        "volume it is there for the next try.",
+    )
+
+
 class RunConfig(Section):
     """Everything that describes a run."""
 
@@ -205,6 +301,7 @@ class RunConfig(Section):
     push: Push = Push()
     runner: Literal["beam", "local"] = "beam"
     beam: Beam = Beam()
+    kubeflow: Kubeflow = Kubeflow()
     cache: bool = Field(True, description="Reuse the outputs of unchanged steps.")
     seed: int = Field(0, ge=0, description="Of the splits and the pairs.")
 
@@ -246,6 +343,18 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     Raises:
         ConfigError: The file cannot be read, a key is unknown, or a value is impossible.
     """
+    values = read_yaml(path)
+    for override in overrides:
+        _apply(override, values)
+    return parse(values, str(path))
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The keys and values of a YAML file.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds something else.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as e:
@@ -258,9 +367,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(e).split())}") from e
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold keys and values, such as `data: {{root: FOLDER}}`")
-    for override in overrides:
-        _apply(override, values)
-    return parse(values, str(path))
+    return values
 
 
 def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig:
@@ -283,6 +390,11 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig
 def dump(config: RunConfig) -> str:
     """The effective configuration as YAML, all defaults included."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def absolute(path: str) -> str:
+    """`path` from the current folder on; addresses such as gs://bucket stay as they are."""
+    return path if "://" in path else os.path.abspath(path)
 
 
 def _apply(override: str, values: dict[str, Any]) -> None:
@@ -324,7 +436,14 @@ def _explain(error: Any) -> str:
 def _section_at(location: list[Any]) -> type[Section]:
     section: type[Section] = RunConfig
     for part in location:
-        annotation = section.model_fields[part].annotation
-        options = getattr(annotation, "__args__", (annotation,))
-        section = next(o for o in options if isinstance(o, type) and issubclass(o, Section))
+        if part in section.model_fields:  # else it is a place in a list, or a key that users chose
+            section = next(_sections_in(section.model_fields[part].annotation))
     return section
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """Those that a type such as `tuple[Volume, ...] | None` names."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections_in(argument)

@@ -5,7 +5,6 @@ Nothing here knows of a runner.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from tfx import v1 as tfx
@@ -18,15 +17,17 @@ from components.image_schema import ImageSchemaGen
 from components.infra_check import InfraCheck
 from components.judge.component import Judge
 from components.pair_gen.component import PairGen
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, absolute
 from pipeline.evaluation import eval_config
 
 
-def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
+def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pipeline:
     """Every component of a run, wired.
 
     Args:
         config: The run's configuration.
+        for_cluster: Leave out what Kubeflow Pipelines does not run, TFX's Resolver, and what is of
+            this machine.
 
     Returns:
         The pipeline, to be handed to a runner.
@@ -84,7 +85,9 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         "max_pixels": config.data.max_pixels,
         "model": config.model.model_dump_json(),
         "training": config.training.model_dump_json(),
-        "unfinished": absolute(str(config.root / "unfinished")),
+        "unfinished": config.kubeflow.unfinished
+        if for_cluster
+        else absolute(str(config.root / "unfinished")),
         "code": code_version("trainer", "components/features.py"),
     }
     search, hyperparameters = _search(config, learning, settings)
@@ -100,12 +103,7 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         eval_config=eval_config(config.thresholds),
         example_splits=[features.TEST],
     )
-    last_blessed = tfx.dsl.Resolver(
-        strategy_class=baseline.LatestOtherBlessedModel,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-        candidate=trainer.outputs["model"],
-    ).with_id("latest_blessed_model")
+    resolver, last_blessed = ([], None) if for_cluster else _last_blessed(trainer)
     judge = Judge(
         examples=images,
         model=trainer.outputs["model"],
@@ -116,7 +114,8 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
             update={"unknown": config.judge.unknown and absolute(config.judge.unknown)}
         ),
         model_run=trainer.outputs["model_run"],
-        baseline_model=last_blessed.outputs["model"],
+        baseline_model=last_blessed,
+        baseline_root=absolute(config.serving_root) if for_cluster else "",
         held_out_partners=config.pairs.held_out.partners,
         held_out_max_images=config.pairs.held_out.max_images,
         pair_seed=config.seed,
@@ -142,9 +141,9 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=absolute(str(config.root / "pipeline")),
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(config.metadata)
-        ),
+        metadata_connection_config=None
+        if for_cluster
+        else tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata)),
         components=[
             example_gen,
             statistics_gen,
@@ -156,7 +155,7 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
             *search,
             trainer,
             evaluator,
-            last_blessed,
+            *resolver,
             judge,
             *infra_check,
             pusher,
@@ -164,6 +163,19 @@ def create_pipeline(config: RunConfig) -> tfx.dsl.Pipeline:
         enable_cache=config.cache,
         beam_pipeline_args=list(config.beam.args),
     )
+
+
+def _last_blessed(
+    trainer: tfx.dsl.components.BaseNode,
+) -> tuple[list[tfx.dsl.components.BaseNode], tfx.dsl.Channel]:
+    """The node that finds the last blessed model, other than this run's, and its output."""
+    resolver = tfx.dsl.Resolver(
+        strategy_class=baseline.LatestOtherBlessedModel,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        candidate=trainer.outputs["model"],
+    ).with_id("latest_blessed_model")
+    return [resolver], resolver.outputs["model"]
 
 
 def _search(
@@ -182,14 +194,9 @@ def _search(
         found = tfx.dsl.Importer(
             source_uri=absolute(config.tuner.reuse),
             artifact_type=tfx.types.standard_artifacts.HyperParameters,
-        ).with_id("found_hyperparameters")
+        ).with_id("FoundHyperparameters")
         return [found], found.outputs["result"]
     return [], None
-
-
-def absolute(path: str) -> str:
-    """`path` from the current folder on; addresses such as gs://bucket stay as they are."""
-    return path if "://" in path else os.path.abspath(path)
 
 
 def _without(section: Any, *keys: str) -> dict[str, Any]:

@@ -63,13 +63,13 @@ class Run(BaseModel):
     def verdict(self) -> str | None:
         """The Judge's: `blessed`, `not_blessed` or `undecided`; None where there is none.
 
-        InfraCheck may withhold a blessing too.
+        InfraCheck may withhold a blessing too, and more images would not mend that.
         """
         blessing = self.output("Judge", "blessing")
         found = blessing and blessing.properties.get("verdict")
-        if found == "blessed" and self.infra_problem:
-            return "not_blessed"
-        return str(found) if found else None
+        if not found:
+            return None
+        return "not_blessed" if self.infra_problem else str(found)
 
     @property
     def infra_problem(self) -> str | None:

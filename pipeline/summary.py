@@ -14,6 +14,7 @@ from components.image_example_gen.report import IngestionReport
 from components.judge.judgement import Judgement, Measure, Verdict
 from pipeline.config import RunConfig
 from pipeline.history import Run, read_runs
+from pipeline.verdict import with_infra_check
 
 
 class Summary(BaseModel):
@@ -53,12 +54,7 @@ class Summary(BaseModel):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the model is blessed or not, in words."""
-        judged = self.verdict.reasons if self.verdict else ()
-        problem = self.run.infra_problem if self.run else None
-        if problem is None:
-            return judged
-        against = judged if self.verdict and self.verdict.outcome != "blessed" else ()
-        return (*against, f"it cannot be served: {problem}")
+        return with_infra_check(self.verdict, self.run).reasons if self.verdict else ()
 
     def write(self, folder: Path) -> None:
         """Keep it in a run's folder."""

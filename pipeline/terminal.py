@@ -13,7 +13,7 @@ from pipeline import config as configuration
 from pipeline.config import ConfigError, RunConfig
 
 BLESSED, FAILED, WRONG_USE, NOT_BLESSED, UNDECIDED = 0, 1, 2, 3, 4
-"""Exit codes."""
+"""Exit codes; undecided: there are too few images to tell."""
 
 out = Console()
 err = Console(stderr=True)

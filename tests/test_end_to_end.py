@@ -239,6 +239,34 @@ def test_the_judge_judges_as_the_model_answers_and_tfma_measures(place):
             assert found[name]["doubleValue"] == pytest.approx(metrics[name].value, abs=2e-3)
 
 
+def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place):
+    from components.judge.judgement import ImageOutcome, Judgement, read_lines
+
+    done = siamese(place, "gate", "config.yaml", "--json")
+    assert done.returncode == 0
+    # What InfraCheck found is among it.
+    last = json.loads(done.stdout)["checks"][-1]
+    assert (last["metric"], last["outcome"]) == ("answers of a server", "passed")
+    [judged] = (place / "runs/few/pipeline/Judge/judgement").glob("*")
+    for line in read_lines(str(judged / Judgement.OUTCOMES), ImageOutcome):
+        file = place / "held" / line.source
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes((place / "data" / line.source).read_bytes())
+    done = siamese(
+        place, "gate", "--model", "runs/few/serving", "--images", "held", "--config", "config.yaml",
+        "--json", "--keep", "kept",
+    )  # fmt: skip
+    assert done.returncode == 0
+    found = {name: one["value"] for name, one in json.loads(done.stdout)["metrics"].items()}
+    metrics = Judgement.read(str(judged)).metrics
+    assert found == pytest.approx({name: one.value for name, one in metrics.items()}, abs=1e-6)
+    compared = json.loads(siamese(place, "compare", "config.yaml", "kept", "--json").stdout)
+    assert compared["shared"]["both"] == 12
+    assert compared["shared"]["only_first"] == compared["shared"]["only_second"] == 0
+    differences = [one["difference"]["value"] for one in compared["metrics"]]
+    assert differences == pytest.approx([0] * 10, abs=1e-6)
+
+
 @pytest.fixture
 def server(place):
     """`siamese serve` on the models that were pushed; gives options to ask it by."""
@@ -327,6 +355,8 @@ def test_a_model_below_its_threshold_is_not_pushed(place):
         "Pusher",
     }
     assert versions(place) == before
+    assert siamese(place, "gate", "config.yaml").returncode == 3
+    assert siamese(place, "gate", "config.yaml", "--run", "previous").returncode == 0
 
 
 def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(place):

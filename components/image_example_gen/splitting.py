@@ -61,7 +61,7 @@ def assign_splits(
         by: `image` divides each class; `class` keeps whole classes apart.
         seed: Of the ranking.
     """
-    set_aside = _contradictions(images)
+    set_aside = contradictions(images)
     rest = [image for image in images if image.path not in set_aside]
     given = [image for image in rest if image.split is not None]
     if given:
@@ -73,8 +73,12 @@ def assign_splits(
     return Assignment(_by_image(rest, shares, seed), set_aside)
 
 
-def _contradictions(images: Sequence[Described]) -> dict[str, str]:
-    """The same content under two classes: nobody can tell which is right."""
+def contradictions(images: Sequence[Described]) -> dict[str, str]:
+    """The same content under two classes: nobody can tell which is right.
+
+    Returns:
+        The reason for each such image, by its path.
+    """
     labels: dict[str, set[str]] = defaultdict(set)
     for image in images:
         labels[image.content_hash].add(image.label)

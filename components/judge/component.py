@@ -10,7 +10,6 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components.code_version import code_version
 from components.judge import strangers
-from components.judge.artifact import Judgement
 from components.judge.executor import Executor
 from components.judge.settings import JudgeSettings, Thresholds
 
@@ -27,7 +26,7 @@ class JudgeSpec(ComponentSpec):
         "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS = {
-        "judgement": ChannelParameter(type=Judgement),
+        "judgement": ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
     }
     PARAMETERS = {
@@ -95,7 +94,7 @@ class Judge(BaseBeamComponent):
                 evaluator_blessing=evaluator_blessing,
                 model_run=model_run,
                 baseline_model=baseline_model,
-                judgement=types.Channel(type=Judgement),
+                judgement=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
                 thresholds=thresholds.model_dump_json() if thresholds else "",
                 settings=settings.model_dump_json(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 from typing import Any
 
@@ -168,15 +167,7 @@ def _serving_directory(model: types.Artifact) -> str:
 
 def _view(model: JudgedModel, found: dict[str, np.ndarray], usable: np.ndarray, name: str) -> View:
     embeddings = found[f"embedding {name}"]
-    return View(
-        model.directory,
-        embeddings[usable],
-        embeddings[found["stranger"] & found["valid"]],
-        model.support,
-        model.similarity if model.compares else None,
-        model.thresholds.get("same", math.nan),
-        model.thresholds.get("known", math.nan),
-    )
+    return model.view(embeddings[usable], embeddings[found["stranger"] & found["valid"]])
 
 
 def _root(examples: str) -> str:

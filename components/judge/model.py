@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from components.judge.classification import Support
+from components.judge.judging import View
 
 
 class ModelError(ValueError):
@@ -95,6 +97,23 @@ class JudgedModel:
         """Similarities float32 [p] of embeddings float32 [p, d] of two sides."""
         sides = (tf.constant(side, tf.float32) for side in (left, right))
         return self._loaded.similarity(*sides).numpy()
+
+    def view(self, embeddings: np.ndarray, strangers: np.ndarray) -> View:
+        """What it makes of the test images.
+
+        Args:
+            embeddings: float [n, d], of these.
+            strangers: float [u, d], of images of no class.
+        """
+        return View(
+            self.directory,
+            embeddings,
+            strangers,
+            self.support,
+            self.similarity if self.compares else None,
+            self.thresholds.get("same", math.nan),
+            self.thresholds.get("known", math.nan),
+        )
 
 
 def text(value: bytes) -> str:

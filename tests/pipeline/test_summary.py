@@ -70,6 +70,7 @@ def test_the_outcome_is_the_judges_unless_the_run_failed():
     [
         ("blessed", ("it cannot be served: no op",)),
         ("not_blessed", ("precision: no pair", "it cannot be served: no op")),
+        ("undecided", ("precision: no pair", "it cannot be served: no op")),
     ],
 )
 def test_why_a_model_cannot_be_served_is_among_the_reasons(judged, reasons):

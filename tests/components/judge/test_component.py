@@ -16,7 +16,6 @@ from tfx.types import artifact_utils, standard_artifacts
 from components import features
 from components.example import make_example
 from components.judge import strangers
-from components.judge.artifact import Judgement as JudgementArtifact
 from components.judge.component import Judge
 from components.judge.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
 from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
@@ -153,7 +152,7 @@ def judging(tmp_path, saved):
             (run_folder / "frozen_encoder").symlink_to(source / "Format-Serving")
             inputs["model_run"] = [artifact(standard_artifacts.ModelRun, run_folder)]
         outputs = {
-            "judgement": [artifact(JudgementArtifact, tmp_path / "judgement")],
+            "judgement": [artifact(standard_artifacts.ModelEvaluation, tmp_path / "judgement")],
             "blessing": [artifact(standard_artifacts.ModelBlessing, tmp_path / "blessing")],
         }
         for [output] in outputs.values():

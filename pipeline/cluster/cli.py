@@ -1,0 +1,254 @@
+"""`siamese kubeflow`: compile, submit, run-local."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from pipeline import config as configuration
+from pipeline import log_noise
+from pipeline.config import ConfigError, RunConfig
+
+if TYPE_CHECKING:
+    from pipeline.cluster.submit import Endpoint
+
+BLESSED, FAILED, WRONG_USE, NOT_BLESSED = 0, 1, 2, 3
+"""Exit codes, those of `siamese run`."""
+
+app = typer.Typer(
+    help="Run the pipeline on Kubeflow Pipelines 2 or Vertex AI, or its compiled form here.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+out = Console()
+err = Console(stderr=True)
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The run's YAML file, with a kubeflow section.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="NAME=VALUE",
+        help="Set for this run: data_root, span (a number or `newest`), epochs, push_destination.",
+    ),
+]
+
+
+@app.command("compile")
+def compile_(
+    config: ConfigFile,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file: .yaml for Kubeflow Pipelines, .json for Vertex AI."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Write the pipeline as a file that Kubeflow Pipelines (.yaml) or Vertex AI (.json) runs.
+
+    Example: [bold]siamese kubeflow compile my.yaml -o my-pipeline.yaml[/]
+    """
+    settings = _load(config, overrides or ())
+    path = output or Path(f"{settings.name}.pipeline.yaml")
+    _compile(settings, path)
+    _say(f"{path}: compiled for {'Vertex AI' if path.suffix == '.json' else 'Kubeflow Pipelines'}.")
+
+
+@app.command()
+def submit(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    parameters: Parameters = None,
+    run_name: Annotated[
+        str | None, typer.Option(help="In the list of runs; left out: the name and the time.")
+    ] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option(help="Run again and again; six fields, seconds first: '0 0 3 * * *'."),
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the end and tell of the progress.")] = True,
+    wait_minutes: Annotated[
+        float | None, typer.Option(min=0, help="Wait so long at most; the run goes on.")
+    ] = None,
+) -> None:
+    """Compile, upload and run the pipeline on Kubeflow Pipelines, and wait for its end.
+
+    Where the endpoint asks who you are, set KFP_TOKEN (a bearer token) or KFP_COOKIE.
+
+    Exit codes: 0 blessed (or submitted, with --no-wait or --cron), 3 not blessed, 1 failed, 2 wrong
+    use.
+
+    Example: [bold]siamese kubeflow submit my.yaml --param span=7 --param epochs=20[/]
+
+    Example: [bold]siamese kubeflow submit my.yaml --cron "0 0 3 * * *"[/]
+    """
+    from pipeline.cluster import parameters as of_run
+    from pipeline.cluster.reach import check_reachable
+    from pipeline.cluster.submit import Endpoint, EndpointError, check_cron
+
+    settings = _load(config, overrides or ())
+    try:
+        chosen = of_run.parse(parameters or [])
+        defaults = {one.name: one.default(settings) for one in of_run.PARAMETERS}
+        check_reachable(settings, {**defaults, **chosen})
+        if cron:
+            check_cron(cron)
+        endpoint = Endpoint(settings.kubeflow)
+        label = run_name or f"{settings.name} {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{settings.name}.yaml"
+            _compile(settings, file)
+            made = endpoint.submit(file, settings.name, label, chosen, cron)
+            tasks = _tasks(file)
+    except ConfigError as e:
+        _stop(str(e), WRONG_USE)
+    except EndpointError as e:
+        _stop(str(e))
+    _say(f"{label}: submitted, {made.link}")
+    if cron or not wait:
+        return
+    raise typer.Exit(_wait(endpoint, settings, made.id, tasks, wait_minutes))
+
+
+@app.command("run-local")
+def run_local(
+    file: Annotated[
+        Path, typer.Argument(help="A compiled pipeline, or a configuration, which is compiled.")
+    ],
+    pipeline_root: Annotated[
+        Path, typer.Option(help="A local folder, for all that the run writes.")
+    ] = Path("runs/kubeflow"),
+    overrides: Overrides = None,
+    parameters: Parameters = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Tasks at once; each takes 1 to 3 GB.")] = 1,
+) -> None:
+    """Run a compiled pipeline here: each task a process, as the cluster would start it.
+
+    A failed task's log is shown, and the run ends with exit code 1.
+
+    Exit codes: 0 blessed, 3 not blessed, 1 failed, 2 wrong use.
+
+    Example: [bold]siamese kubeflow run-local my-pipeline.yaml --param data_root=data/parts[/]
+    """
+    from pipeline.cluster import parameters as of_run
+    from pipeline.cluster.run_local import TaskFailed, read_spec, run
+
+    try:
+        chosen = of_run.parse(parameters or [])
+        with tempfile.TemporaryDirectory() as folder:
+            compiled = file
+            if not _is_compiled(file):
+                compiled = Path(folder) / "pipeline.yaml"
+                settings = _load(file, overrides or ())
+                if not settings.kubeflow.image:  # nothing runs in it here
+                    here = settings.kubeflow.model_copy(update={"image": "none"})
+                    settings = settings.model_copy(update={"kubeflow": here})
+                _compile(settings, compiled)
+            elif overrides:
+                raise ConfigError("--set: the pipeline is compiled; use --param, or compile anew")
+            spec = read_spec(compiled)
+        outcome = run(spec, pipeline_root, chosen, jobs, _say)
+    except ConfigError as e:
+        _stop(str(e), WRONG_USE)
+    except TaskFailed as e:
+        err.print(_end(e.log), highlight=False, markup=False, soft_wrap=True)
+        err.print(f"[bold red]Failed in {e.task}.[/]")
+        err.print(e.reason, highlight=False, markup=False, soft_wrap=True)
+        err.print(f"The log: {e.log}", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(FAILED) from None
+    _say("Blessed." if outcome.blessed else "Not blessed; nothing is pushed.")
+    if outcome.pushed_to:
+        _say(f"Pushed to {outcome.pushed_to}")
+    _say(f"All files: {outcome.folder}")
+    raise typer.Exit(BLESSED if outcome.blessed else NOT_BLESSED)
+
+
+def _wait(
+    endpoint: Endpoint, settings: RunConfig, run_id: str, tasks: list[str], minutes: float | None
+) -> int:
+    """Follow a run to its end; returns the exit code."""
+    from pipeline.cluster.submit import EndpointError, RunFailed, is_blessed
+
+    limit = None if minutes is None else minutes * 60
+    root = settings.kubeflow.pipeline_root or ""
+    try:
+        endpoint.wait(run_id, tasks, settings.kubeflow.image or "", _say, limit)
+    except TimeoutError:
+        _stop(f"the run has not ended within {minutes:g} minutes; it goes on")
+    except KeyboardInterrupt:
+        _stop("not waiting any longer; the run goes on")
+    except (RunFailed, EndpointError) as e:
+        _stop(str(e))
+    blessed = is_blessed(root, settings.name, run_id)
+    if blessed is None:
+        _stop(
+            f"the run succeeded; whether its model was blessed cannot be read from here: {root} "
+            "must be readable on this machine"
+        )
+    _say("Blessed." if blessed else "Not blessed; nothing is pushed.")
+    return BLESSED if blessed else NOT_BLESSED
+
+
+def _compile(settings: RunConfig, path: Path) -> None:
+    log_noise.quiet()
+    from absl import logging
+
+    from pipeline.cluster.compile import write
+
+    logging.set_verbosity(logging.ERROR)  # TFX says much while it compiles
+
+    try:
+        write(settings, path)
+    except ConfigError as e:
+        _stop(str(e), WRONG_USE)
+    except OSError as e:
+        _stop(f"{path}: cannot be written ({e.strerror})", WRONG_USE)
+
+
+def _load(path: Path, overrides: tuple[str, ...] | list[str]) -> RunConfig:
+    try:
+        return configuration.load(path, overrides)
+    except ConfigError as e:
+        _stop(str(e), WRONG_USE)
+
+
+def _is_compiled(path: Path) -> bool:
+    """Whether a file looks like what `compile` writes, rather than a configuration."""
+    try:
+        return '"pipelineSpec"' in (text := path.read_text("utf-8")) or "\ndeploymentSpec:" in text
+    except (OSError, UnicodeDecodeError):
+        return True  # read_spec says what is wrong with it
+
+
+def _tasks(file: Path) -> list[str]:
+    from pipeline.cluster.run_local import read_spec
+
+    return list(read_spec(file)["root"]["dag"]["tasks"])
+
+
+def _end(log: Path, count: int = 20) -> str:
+    """The last lines, without TFX's debris."""
+    lines = log.read_text("utf-8", "replace").splitlines()
+    return "\n".join([x for x in lines if x.strip() and not x.startswith("INFO:")][-count:])
+
+
+def _say(line: str) -> None:
+    out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _stop(message: str, code: int = FAILED) -> NoReturn:
+    err.print("[red]Error:[/]", end=" ")
+    err.print(message, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(code)

@@ -1,0 +1,341 @@
+"""Runs a compiled pipeline on this machine, without a cluster.
+
+Reads the file that Kubeflow Pipelines would get, and does what its driver and launcher do: resolve
+each task's inputs, give its outputs addresses, fill the placeholders of its command, run that as a
+process of its own, and hand the metadata that it writes to the tasks after it. As there, input
+artifacts come without their type. Not done here: pods with their images and resources, retries,
+and the cache.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from pipeline.cluster.failures import explain_log
+from pipeline.cluster.parameters import PUSH_DESTINATION
+from pipeline.config import ConfigError
+
+
+class TaskFailed(Exception):
+    """A task ended with an error.
+
+    Args:
+        task: Its name.
+        reason: Why, in words, as far as is known.
+        log: Where its output is.
+    """
+
+    def __init__(self, task: str, reason: str, log: Path) -> None:
+        super().__init__(f"{task}: {reason}")
+        self.task, self.reason, self.log = task, reason, log
+
+
+class Outcome(NamedTuple):
+    """What a run came to.
+
+    Attributes:
+        folder: All that the run has written.
+        blessed: Whether every gate blessed the model.
+        pushed_to: Where the model went, if it was pushed.
+        seconds: How long each task took, by name.
+    """
+
+    folder: Path
+    blessed: bool
+    pushed_to: str | None
+    seconds: dict[str, float]
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """The `PipelineSpec` of a compiled file, of either kind.
+
+    Raises:
+        ConfigError: The file cannot be read or is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        spec = next(iter(yaml.safe_load_all(text)), None)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+        raise ConfigError(f"{path}: cannot be read as a compiled pipeline ({e})") from e
+    spec = spec.get("pipelineSpec", spec) if isinstance(spec, dict) else {}
+    if "root" not in spec or "deploymentSpec" not in spec:
+        raise ConfigError(f"{path}: is no compiled pipeline; write one: siamese kubeflow compile")
+    return spec
+
+
+def run(
+    spec: Mapping[str, Any],
+    pipeline_root: Path,
+    parameters: Mapping[str, str | int],
+    jobs: int = 1,
+    say: Callable[[str], None] = print,
+) -> Outcome:
+    """Run every task, those that don't wait for each other at once.
+
+    Args:
+        spec: From `read_spec`.
+        pipeline_root: A local folder; the run's files go to <pipeline_root>/<name>/<run>/.
+        parameters: Of the run; those left out take their defaults, except that models are pushed
+            to <pipeline_root>/<name>/serving.
+        jobs: How many tasks run at once.
+        say: Takes lines about the progress.
+
+    Raises:
+        ConfigError: A parameter is missing or unknown.
+        TaskFailed: A task did; those that were running have ended, and none was started after it.
+    """
+    name = spec["pipelineInfo"]["name"]
+    folder = Path(os.path.abspath(pipeline_root)) / name / uuid.uuid4().hex[:12]
+    serving = str(folder.parent / "serving")
+    values = _root_parameters(spec, {PUSH_DESTINATION.name: serving, **parameters})
+    return _Run(spec, folder, values, say).execute(jobs)
+
+
+def _root_parameters(
+    spec: Mapping[str, Any], given: Mapping[str, str | int]
+) -> dict[str, str | int]:
+    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    for name in given:
+        if name not in declared and name != PUSH_DESTINATION.name:
+            raise ConfigError(
+                f"parameter {name}: the pipeline has none such; it has {', '.join(declared)}"
+            )
+    values = {}
+    for name, parameter in declared.items():
+        if name not in given and "defaultValue" not in parameter:
+            raise ConfigError(f"parameter {name}: has no default; give one: --param {name}=VALUE")
+        values[name] = given.get(name, parameter.get("defaultValue"))
+    return values
+
+
+class _Run:
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        folder: Path,
+        parameters: Mapping[str, str | int],
+        say: Callable[[str], None],
+    ) -> None:
+        self._components = spec["components"]
+        self._executors = spec["deploymentSpec"]["executors"]
+        self._tasks = spec["root"]["dag"]["tasks"]
+        self._folder = folder
+        self._parameters = parameters
+        self._say = say
+        self._artifacts: dict[tuple[str, str], dict[str, Any]] = {}
+        self._seconds: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def execute(self, jobs: int) -> Outcome:
+        waiting = {name: self._dependencies(name) for name in self._tasks}
+        running: dict[concurrent.futures.Future[None], str] = {}
+        failure: BaseException | None = None
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            while waiting or running:
+                ready = [name for name, before in waiting.items() if not before]
+                if failure is None:
+                    for name in ready[: jobs - len(running)]:
+                        del waiting[name]
+                        running[pool.submit(self._run_task, name)] = name
+                if not running:
+                    break
+                done, _ = concurrent.futures.wait(
+                    running, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                for future in done:
+                    name = running.pop(future)
+                    failure = failure or future.exception()
+                    for before in waiting.values():
+                        before.discard(name)
+        if failure:
+            raise failure
+        if waiting:
+            raise ConfigError(f"these tasks wait for each other: {', '.join(waiting)}")
+        return Outcome(self._folder, self._blessed(), self._pushed_to(), self._seconds)
+
+    def _dependencies(self, name: str) -> set[str]:
+        task = self._tasks[name]
+        inputs = task.get("inputs", {}).get("artifacts", {}).values()
+        return {one["taskOutputArtifact"]["producerTask"] for one in inputs} | set(
+            task.get("dependentTasks", [])
+        )
+
+    def _run_task(self, name: str) -> None:
+        executor = self._executors[self._component(name)["executorLabel"]]
+        place = self._folder / name
+        place.mkdir(parents=True)
+        if "importer" in executor:
+            self._import(name, executor["importer"])
+            return
+        container = executor["container"]
+        executor_input = self._executor_input(name, place)
+        for artifacts in executor_input["outputs"]["artifacts"].values():
+            # A bucket needs no folder to exist before a file is written below it.
+            os.makedirs(artifacts["artifacts"][0]["uri"])
+        command = fill_placeholders(
+            [*container["command"], *container.get("args", [])], executor_input
+        )
+        self._say(f"  {name}: started")
+        started = time.monotonic()
+        log = place / "log.txt"
+        with log.open("wb") as output:
+            done = subprocess.run(
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=_environment(container),
+                check=False,
+            )
+        self._seconds[name] = time.monotonic() - started
+        if done.returncode:
+            reason = explain_log(log.read_text("utf-8", "replace"), container.get("image"))
+            raise TaskFailed(name, reason or f"ended with exit code {done.returncode}", log)
+        self._say(f"  {name}: done ({self._seconds[name]:.1f} s)")
+        self._publish(name, executor_input["outputs"])
+
+    def _executor_input(self, name: str, place: Path) -> dict[str, Any]:
+        """Kubeflow's `ExecutorInput`, as its driver makes it."""
+        task, component = self._tasks[name], self._component(name)
+        inputs = task.get("inputs", {})
+        salt = uuid.uuid4().hex[:8]
+        return {
+            "inputs": {
+                "parameterValues": {
+                    key: self._parameter(one) for key, one in inputs.get("parameters", {}).items()
+                },
+                "artifacts": {
+                    key: {"artifacts": [self._input(one["taskOutputArtifact"])]}
+                    for key, one in inputs.get("artifacts", {}).items()
+                },
+            },
+            "outputs": {
+                "artifacts": {
+                    key: {
+                        "artifacts": [
+                            {
+                                "uri": str(place / salt / key),
+                                "type": declared["artifactType"],
+                                "metadata": declared.get("metadata", {}),
+                            }
+                        ]
+                    }
+                    for key, declared in component.get("outputDefinitions", {})
+                    .get("artifacts", {})
+                    .items()
+                },
+                "outputFile": str(place / "output_metadata.json"),
+            },
+        }
+
+    def _parameter(self, source: Mapping[str, Any]) -> Any:
+        if "componentInputParameter" in source:
+            return self._parameters[source["componentInputParameter"]]
+        return source["runtimeValue"]["constant"]
+
+    def _input(self, source: Mapping[str, str]) -> dict[str, Any]:
+        artifact = self._artifacts[source["producerTask"], source["outputArtifactKey"]]
+        return {key: value for key, value in artifact.items() if key != "type"}
+
+    def _publish(self, name: str, outputs: Mapping[str, Any]) -> None:
+        """Keep a task's artifacts for those after it, as Kubeflow does in ML Metadata."""
+        file = Path(outputs["outputFile"])
+        written = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        for key, artifacts in outputs["artifacts"].items():
+            [artifact] = artifacts["artifacts"]
+            for told in written.get("artifacts", {}).get(key, {}).get("artifacts", [])[:1]:
+                artifact["uri"] = told.get("uri") or artifact["uri"]
+                artifact["metadata"] |= told.get("metadata", {})
+            self._keep(name, key, artifact)
+
+    def _keep(self, name: str, key: str, artifact: dict[str, Any]) -> None:
+        with self._lock:
+            number = str(len(self._artifacts) + 1)  # what ML Metadata's ids are there
+            self._artifacts[name, key] = {
+                **artifact,
+                "name": number,
+                "metadata": {k: _stored(v) for k, v in artifact.get("metadata", {}).items()},
+            }
+
+    def _import(self, name: str, importer: Mapping[str, Any]) -> None:
+        uri = importer["artifactUri"]
+        if "constant" in uri:
+            address = uri["constant"]
+        else:
+            given = self._tasks[name]["inputs"]["parameters"][uri["runtimeParameter"]]
+            address = self._parameter(given)
+        [key] = self._component(name)["outputDefinitions"]["artifacts"]
+        self._say(f"  {name}: takes {address}")
+        self._keep(name, key, {"uri": address, "type": importer["typeSchema"]})
+
+    def _component(self, name: str) -> Mapping[str, Any]:
+        return self._components[self._tasks[name]["componentRef"]["name"]]
+
+    def _of_type(self, title: str) -> list[dict[str, Any]]:
+        return [
+            artifact
+            for artifact in self._artifacts.values()
+            if yaml.safe_load(artifact["type"].get("instanceSchema", "{}")).get("title") == title
+        ]
+
+    def _blessed(self) -> bool:
+        blessings = self._of_type("tfx.ModelBlessing")
+        return bool(blessings) and all(b["metadata"].get("blessed") == 1 for b in blessings)
+
+    def _pushed_to(self) -> str | None:
+        for artifact in self._of_type("tfx.PushedModel"):
+            if artifact["metadata"].get("pushed") == 1:
+                return artifact["metadata"].get("pushed_destination")
+        return None
+
+
+def fill_placeholders(arguments: list[str], executor_input: Mapping[str, Any]) -> list[str]:
+    """A command, with the values in it that Kubeflow's launcher would put there.
+
+    Args:
+        arguments: The command and its arguments.
+        executor_input: Kubeflow's `ExecutorInput` as JSON.
+    """
+    values = {"{{$}}": json.dumps(executor_input)}
+    for key, value in executor_input["inputs"]["parameterValues"].items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        values[f"{{{{$.inputs.parameters['{key}']}}}}"] = text
+    for side in ("inputs", "outputs"):
+        for key, artifacts in executor_input[side]["artifacts"].items():
+            uri = artifacts["artifacts"][0]["uri"]
+            values[f"{{{{$.{side}.artifacts['{key}'].uri}}}}"] = uri
+            values[f"{{{{$.{side}.artifacts['{key}'].path}}}}"] = uri
+    filled = []
+    for argument in arguments:
+        for placeholder, value in values.items():
+            argument = argument.replace(placeholder, value)
+        filled.append(argument)
+    return filled
+
+
+def _stored(value: Any) -> Any:
+    """A metadata value as ML Metadata gives it back to Kubeflow."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, list):
+        return {"list": value}
+    return {"struct": value} if isinstance(value, dict) else value
+
+
+def _environment(container: Mapping[str, Any]) -> dict[str, str]:
+    """This process' environment, in which `python` is the one that runs here."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    own = {one["name"]: one["value"] for one in container.get("env", [])}
+    return {**os.environ, "PATH": path, **own}

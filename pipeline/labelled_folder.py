@@ -1,0 +1,348 @@
+"""Judges an exported model on a folder of labelled images, without a pipeline.
+
+The files are read as ImageExampleGen reads them, each image passes once through each model, and the
+Judge's own functions judge. Needs TensorFlow, but neither Beam nor a metadata store.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from components import features
+from components.canonical_image import UnusableImage, canonical_image
+from components.data_error import DataError
+from components.image_example_gen.inspection import image_record
+from components.image_example_gen.report import IngestionReport, SetAside
+from components.image_example_gen.sources import Source, class_folders, list_sources
+from components.image_example_gen.splitting import Described, contradictions
+from components.judge.judging import HeldOutImages, Judged, PairSettings, View, judge
+from components.judge.model import JudgedModel, ModelError, text
+from components.printable import printable
+from pipeline.config import RunConfig
+
+BATCH = 32
+"""Images that a model takes at once."""
+
+CANDIDATE = "candidate"
+"""Name of the model that is judged, among those it is compared with."""
+
+_SAVED_MODEL = "saved_model.pb"
+_NOT_VALID = "the model takes it for no image"
+
+
+class JudgedFolder(NamedTuple):
+    """What was found.
+
+    Attributes:
+        judged: The judgement.
+        set_aside: The files that it does not go by, and why.
+        notes: Sentences on what may mislead.
+    """
+
+    judged: Judged
+    set_aside: tuple[SetAside, ...]
+    notes: tuple[str, ...]
+
+
+class BrokenModel(ValueError):
+    """A model whose embeddings are no numbers."""
+
+
+def load_model(directory: Path) -> JudgedModel:
+    """An exported model.
+
+    Args:
+        directory: Of one version, or of several, of which the newest is taken.
+
+    Raises:
+        ModelError: There is none, or it is an older one that lacks what a judge needs.
+    """
+    if not (directory / _SAVED_MODEL).is_file():
+        versions = [v for v in directory.glob("*") if v.name.isdigit() and v.is_dir()]
+        newest = max(versions, key=lambda version: int(version.name), default=directory)
+        if not (newest / _SAVED_MODEL).is_file():
+            raise ModelError(
+                f"{newest}: holds no {_SAVED_MODEL}; give the folder of an exported model, such as "
+                "serving/1700000000"
+            )
+        directory = newest
+    return JudgedModel(str(directory))
+
+
+def judge_folder(
+    models: Mapping[str, JudgedModel],
+    images: Path,
+    config: RunConfig,
+    progress: Callable[[int, int], None] = lambda done, files: None,
+) -> JudgedFolder:
+    """Judge a model on labelled images.
+
+    Where the folder or the manifest divides the images, only those of the split `test` count.
+
+    Args:
+        models: The `candidate`, and what it is compared with (`gate.LAST_BLESSED`, ...).
+        images: A folder with a sub-folder of images for each class, or a CSV manifest beside them.
+        config: Thresholds, the judge's settings, limits and seeds are taken from it.
+        progress: Is told how many of how many files are done.
+
+    Raises:
+        DataError: Too few images can be used, or the model does not know their classes.
+        ModelError: The candidate lacks what a judge needs.
+        BrokenModel: A model embeds images as no numbers.
+    """
+    candidate = models[CANDIDATE]
+    if not (candidate.compares and candidate.thresholds):
+        raise ModelError(
+            f"{candidate.directory}: has no similarity and no thresholds, as an encoder alone; "
+            "give a model that a run has pushed"
+        )
+    root, layout, manifest = _place(images)
+    sources, notes = _held_out(list_sources(root, layout, manifest), images)
+    _check_classes(sources, candidate, images, config)
+    read = _read(models, sources, root, config.data.max_pixels, progress)
+    report = _report(read, sources, root, class_folders(root, layout, manifest))
+    report.check(config.data.max_unusable)
+    kept = [i for i, row in enumerate(read.rows) if row.path not in read.set_aside]
+    rows = [read.rows[i] for i in kept]
+    held_out = HeldOutImages(
+        np.array([row.id for row in rows]),
+        np.array([row.label for row in rows]),
+        np.array([text(os.fsencode(row.path)) for row in rows]),
+    )
+    strangers = _strangers(models, config)
+    views = {
+        name: model.view(np.stack(read.embeddings[name])[kept], strangers[name])
+        for name, model in models.items()
+    }
+    view = views.pop(CANDIDATE)
+    judged = judge(
+        held_out,
+        view,
+        views,
+        None,
+        config.thresholds,
+        config.judge,
+        PairSettings(config.pairs.held_out.partners, config.pairs.held_out.max_images, config.seed),
+    )
+    judgement = judged.judgement.model_copy(
+        update={
+            "model": candidate.directory,
+            "root": root,
+            "invalid": {item.path: item.reason for item in report.set_aside},
+        }
+    )
+    return JudgedFolder(
+        judged._replace(judgement=judgement),
+        tuple(report.set_aside),
+        (*notes, *_what_may_mislead(rows, view)),
+    )
+
+
+class _Row(NamedTuple):
+    """An image, in the order of the ids, which decides on the pairs."""
+
+    id: str
+    path: str
+    label: str
+    content_hash: str
+
+
+class _Images(NamedTuple):
+    """The images that could be read, by id; set-aside ones may be among them."""
+
+    rows: list[_Row]
+    embeddings: dict[str, list[np.ndarray]]
+    set_aside: dict[str, str]
+
+
+def _place(images: Path) -> tuple[str, str, str | None]:
+    """The data root, layout and manifest of a folder or of a CSV file."""
+    if images.is_file():
+        return str(images.parent), "manifest", images.name
+    if not images.is_dir():
+        raise DataError(
+            f"{images}: there is no such folder; name one with a sub-folder of images per class"
+        )
+    return str(images), "auto", None
+
+
+def _held_out(sources: list[Source], images: Path) -> tuple[list[Source], list[str]]:
+    """Those to judge on, and what to say of the others."""
+    if not any(source.split for source in sources):
+        return sources, []
+    test = [source for source in sources if source.split == features.TEST]
+    if not test:
+        raise DataError(
+            f"{images}: divides its images, and none is in the split '{features.TEST}', which "
+            "alone is judged on"
+        )
+    left = len(sources) - len(test)
+    return test, [f"{left} files of other splits than '{features.TEST}' were passed over"]
+
+
+def _check_classes(
+    sources: Iterable[Source], candidate: JudgedModel, images: Path, config: RunConfig
+) -> None:
+    known = set(candidate.support.labels.tolist())
+    labels = {text(os.fsencode(source.label)) for source in sources}
+    strange = sorted(labels - known)
+    # Classes that were held out from training are judged by each other.
+    if not strange or (config.splits.by == "class" and not labels & known):
+        return
+    raise DataError(
+        f"{images}: the model does not know the class {_named(strange)}; it knows {_named(known)}. "
+        "Rename or remove these folders; images of no class go into a folder that judge.unknown "
+        "names"
+    )
+
+
+def _named(labels: Iterable[str], most: int = 10) -> str:
+    names = [repr(printable(label)) for label in sorted(labels)]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _read(
+    models: Mapping[str, JudgedModel],
+    sources: Sequence[Source],
+    root: str,
+    max_pixels: int,
+    progress: Callable[[int, int], None],
+) -> _Images:
+    rows: list[_Row] = []
+    embeddings: dict[str, list[np.ndarray]] = {name: [] for name in models}
+    set_aside: dict[str, str] = {}
+    for start in range(0, len(sources), BATCH):
+        progress(start, len(sources))
+        encoded, batch = [], []
+        for source in sources[start : start + BATCH]:
+            try:
+                if source.problem:
+                    raise UnusableImage(source.problem)
+                record = image_record(source, root, max_pixels)
+            except UnusableImage as e:
+                set_aside[source.path] = str(e)
+                continue
+            feature = record.features.feature
+            names = (features.IMAGE_ID, features.LABEL, features.CONTENT_HASH, features.IMAGE)
+            image_id, label, content, data = (feature[n].bytes_list.value[0] for n in names)
+            encoded.append(data)
+            batch.append(_Row(text(image_id), source.path, text(label), text(content)))
+        if not batch:
+            continue
+        for name, found in _embed(models, encoded):
+            for row, embedding in zip(batch, found, strict=True):
+                if np.isnan(embedding).any():
+                    set_aside[row.path] = _NOT_VALID
+            embeddings[name] += list(found)
+        rows += batch
+    progress(len(sources), len(sources))
+    described = [Described(r.path, r.label, r.content_hash, None, r.path) for r in rows]
+    set_aside = {**contradictions(described), **set_aside}
+    order = sorted(range(len(rows)), key=lambda i: (rows[i].id, rows[i].path))
+    return _Images(
+        [rows[i] for i in order],
+        {name: [column[i] for i in order] for name, column in embeddings.items()},
+        set_aside,
+    )
+
+
+def _embed(
+    models: Mapping[str, JudgedModel], encoded: list[bytes]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Of each model the embeddings, NaN where it takes an image for none."""
+    for name, model in models.items():
+        found = model.embed(encoded)
+        if not np.isfinite(found.embeddings[found.valid]).all():
+            raise BrokenModel(
+                f"{model.directory}: embeds images as NaN or infinity, so its weights are broken; "
+                "train it anew"
+            )
+        yield name, np.where(found.valid[:, None], found.embeddings, np.nan)
+
+
+def _report(
+    read: _Images, sources: Sequence[Source], root: str, folders: Sequence[str]
+) -> IngestionReport:
+    """As at ingestion, so that the same limits hold."""
+    counts = Counter(row.label for row in read.rows if row.path not in read.set_aside)
+    return IngestionReport(
+        root=root,
+        files=len(sources),
+        reencoded=0,
+        expected_classes=list(folders),
+        classes={
+            printable(label): {**dict.fromkeys(features.SPLITS, 0), features.TEST: count}
+            for label, count in sorted(counts.items())
+        },
+        set_aside=[
+            SetAside(path=printable(path), reason=printable(reason))
+            for path, reason in sorted(read.set_aside.items())
+        ],
+        near_duplicates=[],
+    )
+
+
+def _strangers(models: Mapping[str, JudgedModel], config: RunConfig) -> dict[str, np.ndarray]:
+    """Of each model the embeddings of the images of no class, float [u, d]."""
+    found: dict[str, list[np.ndarray]] = {
+        name: [np.empty((0, model.support.embeddings.shape[1]), "float32")]
+        for name, model in models.items()
+    }
+    files: list[str] = []
+    if config.judge.unknown:
+        from components.judge import strangers
+
+        files = strangers.files(config.judge.unknown)
+    for start in range(0, len(files), BATCH):
+        encoded = []
+        for path in files[start : start + BATCH]:
+            try:
+                encoded.append(
+                    canonical_image(Path(path).read_bytes(), config.data.max_pixels).data
+                )
+            except UnusableImage:
+                continue
+        for name, embeddings in _embed(models, encoded) if encoded else ():
+            found[name].append(embeddings)
+    joined = {name: np.concatenate(parts) for name, parts in found.items()}
+    valid = np.all([np.isfinite(part).all(axis=1) for part in joined.values()], axis=0)
+    return {name: part[valid] for name, part in joined.items()}
+
+
+def _what_may_mislead(rows: Sequence[_Row], view: View) -> Iterator[str]:
+    copies = len(rows) - len({row.content_hash for row in rows})
+    if copies:
+        yield (
+            f"{copies} images are copies of others among them: the intervals are too narrow, since "
+            "they count each"
+        )
+    learned = _of_support(view)
+    if learned:
+        yield (
+            f"{learned} images are embedded exactly as some of the model's own support images, so "
+            "it has probably learned from them: judge it on images that it has never seen"
+        )
+    absent = set(view.support.labels.tolist()) - {row.label for row in rows}
+    if absent and len(absent) < len(set(view.support.labels.tolist())):
+        yield f"the model also knows {_named(absent)}, of which no image is here"
+
+
+def _of_support(view: View, tolerance: float = 1e-5) -> int:
+    """How many images are where a support image is, up to rounding."""
+    support = view.support.embeddings.astype("float64")
+    scale = np.linalg.norm(support - support.mean(0), axis=1).max(initial=0.0)
+    if scale <= tolerance * np.linalg.norm(support, axis=1).max(initial=0.0):
+        return 0  # all are in one place: it says nothing
+    squares, found = (support**2).sum(1), 0
+    for start in range(0, len(view.embeddings), 1024):
+        rows = view.embeddings[start : start + 1024].astype("float64")
+        distances = (rows**2).sum(1)[:, None] - 2 * rows @ support.T + squares
+        found += int((distances.min(axis=1) <= (tolerance * scale) ** 2).sum())
+    return found

@@ -1,0 +1,33 @@
+"""The Judge's verdict, and what InfraCheck has to say of it."""
+
+from __future__ import annotations
+
+from components.judge.judgement import Check, Verdict
+from pipeline.history import Run
+
+
+def with_infra_check(verdict: Verdict, run: Run | None) -> Verdict:
+    """The verdict that the Pusher goes by: whatever is blessed must be served as well.
+
+    Args:
+        verdict: The Judge's.
+        run: In which it was reached; without an InfraCheck in it nothing is added.
+    """
+    if run is None or run.output("InfraCheck", "blessing") is None:
+        return verdict
+    problem = run.infra_problem
+    check = Check(
+        metric="answers of a server",
+        wanted="those of the model",
+        outcome="failed" if problem else "passed",
+        note=problem or "",
+    )
+    checks = (*verdict.checks, check)
+    if not problem:
+        return verdict.model_copy(update={"checks": checks})
+    against = () if verdict.outcome == "blessed" else verdict.reasons
+    return Verdict(
+        outcome="not_blessed",
+        checks=checks,
+        reasons=(*against, f"it cannot be served: {problem}"),
+    )

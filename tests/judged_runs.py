@@ -1,0 +1,109 @@
+"""Pipelines' folders with judged runs, without a pipeline."""
+
+from datetime import datetime, timedelta, timezone
+
+import yaml
+from judge_views import held_out
+
+from components.image_example_gen.report import IngestionReport
+from components.judge.judgement import Judgement, write_lines
+from components.judge.judging import judge
+from components.judge.settings import JudgeSettings, Thresholds
+from pipeline.history import Artifact, Component, Run
+from pipeline.summary import Summary
+
+SETTINGS = JudgeSettings(resamples=100)
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def judged(images_and_view, asked=None):
+    """A judgement of one of `judge_views`' models."""
+    images, view = images_and_view
+    return judge(images, view, {}, None, asked or Thresholds(), SETTINGS)
+
+
+def write_judgement(folder, found):
+    folder.mkdir(parents=True, exist_ok=True)
+    found.judgement.write(str(folder))
+    write_lines(str(folder / Judgement.OUTCOMES), found.outcomes)
+    write_lines(str(folder / Judgement.PAIRS), found.pairs)
+    return folder
+
+
+class Pipelines:
+    """Folders of pipelines in `place`, and their runs, to be given in place of `read_runs`."""
+
+    def __init__(self, place):
+        self.place, self.runs = place, {}
+
+    def add(self, name="mine", found=None, infra=None, failed=None, uri=None, **config):
+        """One more run, the newest; `found` is its judgement, if it has one."""
+        root = self.place / "runs" / name
+        number = len(self.runs.setdefault(name, [])) + 1
+        examples = root / f"pipeline/ImageExampleGen/examples/{number}"
+        examples.mkdir(parents=True)
+        (root / "metadata.sqlite").touch()
+        (examples / IngestionReport.FILE).write_text(_report(6 + number).model_dump_json())
+        components = [_component("ImageExampleGen", examples=(examples, {}))]
+        if found:
+            folder = write_judgement(root / f"pipeline/Judge/judgement/{number}", found)
+            outcome = found.judgement.verdict.outcome
+            components.append(
+                _component(
+                    "Judge",
+                    judgement=(uri or folder, {}),
+                    blessing=("b", {"blessed": int(outcome == "blessed"), "verdict": outcome}),
+                )
+            )
+        if infra is not None:
+            components.append(
+                _component("InfraCheck", blessing=("i", {"blessed": 0, "problem": infra}))
+            )
+        if failed:
+            components.append(Component(id=failed, outcome="failed"))
+        started = START + timedelta(days=number)
+        run = Run(id=started.isoformat(), started=started, components=components)
+        folder = root / "runs" / f"{started:%Y%m%d-%H%M%S}"
+        folder.mkdir(parents=True)
+        Summary(name=name, started=started, run=run, serving_root="s").write(folder)
+        values = {"name": name, "data": {"root": "data"}, **config}
+        (folder / "config.yaml").write_text(yaml.safe_dump(values))
+        if found:
+            found.judgement.write(str(folder))
+        self.runs[name].insert(0, run)
+        return run.id
+
+    def read_runs(self, metadata, name, limit=None):
+        return self.runs.get(name, [])[:limit]
+
+
+def _component(name, **outputs):
+    made = {
+        key: Artifact(uri=str(uri), properties=values) for key, (uri, values) in outputs.items()
+    }
+    return Component(id=name, outcome="done", outputs=made)
+
+
+def _report(test):
+    counts = {"train": 10, "validation": 5, "test": test}
+    return IngestionReport(
+        root="data",
+        files=30,
+        reencoded=0,
+        expected_classes=["c0"],
+        classes={"c0": counts, "c1": counts},
+        set_aside=[],
+        near_duplicates=[],
+    )
+
+
+def good(**view):
+    """A model that tells its images well enough to be blessed."""
+    return held_out(classes=4, each=12, spread=0.2, **view)
+
+
+def poor():
+    """The same images, seen by a model that does not tell them as well."""
+    images, view = good()
+    noisy = held_out(classes=4, each=12, spread=0.5, seed=5)[1]
+    return images, view._replace(embeddings=noisy.embeddings)

@@ -1,0 +1,125 @@
+import subprocess
+import sys
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pipeline import cli
+from pipeline.cluster import run_local as runs
+from pipeline.cluster.run_local import Outcome, TaskFailed
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: gs://bucket/images}\n")
+    spec = {"pipelineInfo": {"name": "mine"}, "root": {}, "deploymentSpec": {}, "components": {}}
+    (tmp_path / "compiled.yaml").write_text(yaml.safe_dump(spec))
+    return tmp_path
+
+
+def siamese(*arguments):
+    result = runner.invoke(cli.app, ["kubeflow", *arguments])
+    result.everything = result.output + getattr(result, "stderr", "")
+    return result
+
+
+@pytest.mark.parametrize("command", ["compile", "submit", "run-local"])
+def test_every_command_has_help_with_an_example(command):
+    result = siamese(command, "--help")
+    assert result.exit_code == 0
+    assert f"siamese kubeflow {command}" in result.output
+
+
+def test_starts_without_tensorflow_and_kfp():
+    code = "import pipeline.cluster.cli, pipeline.cluster.run_local, pipeline.cluster.submit, sys;"
+    code += "print([m for m in ('tensorflow', 'tfx', 'kfp') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compile", "none.yaml"], "none.yaml: cannot be read"),
+        (["compile", "my.yaml", "-o", "a.txt"], "a.txt: name it .yaml"),
+        (["compile", "my.yaml"], "kubeflow.image: is needed"),
+        (["submit", "my.yaml"], "kubeflow.pipeline_root: is needed"),
+        (["submit", "my.yaml", "--param", "epoch=1"], "the names are data_root"),
+        (
+            ["submit", "my.yaml", "--set", "kubeflow.pipeline_root=/here"],
+            "/here is a path of one machine",
+        ),
+        (
+            ["submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p"],
+            "kubeflow.endpoint: is needed",
+        ),
+        (
+            [
+                "submit",
+                "my.yaml",
+                "--set",
+                "kubeflow.pipeline_root=gs://b/p",
+                "--cron",
+                "0 3 * * *",
+            ],
+            "'0 0 3 * * *'",
+        ),
+        (["run-local", "none.yaml"], "none.yaml: cannot be read as a compiled pipeline"),
+        (["run-local", "compiled.yaml", "--set", "a=1"], "use --param, or compile anew"),
+    ],
+)
+def test_wrong_use_is_one_sentence(arguments, message):
+    result = siamese(*arguments)
+    assert result.exit_code == 2, result.everything
+    assert message in result.everything
+    assert "Traceback" not in result.everything
+
+
+def test_an_endpoint_that_is_not_there_is_one_sentence():
+    pytest.importorskip("kfp")
+    result = siamese(
+        "submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p", "--set",
+        "kubeflow.endpoint=http://127.0.0.1:9",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:9 cannot be reached" in result.everything
+
+
+def test_kfp_that_is_missing_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "kfp", None)
+    result = siamese(
+        "submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p", "--set",
+        "kubeflow.endpoint=http://127.0.0.1:9",
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "make setup EXTRAS=kubeflow" in result.everything
+
+
+@pytest.mark.parametrize(("blessed", "code"), [(True, 0), (False, 3)])
+def test_a_local_runs_exit_code_is_the_blessing(monkeypatch, tmp_path, blessed, code):
+    outcome = Outcome(tmp_path, blessed, "/serving/7" if blessed else None, {})
+    monkeypatch.setattr(runs, "run", lambda *arguments: outcome)
+    result = siamese("run-local", "compiled.yaml")
+    assert result.exit_code == code
+    assert ("Pushed to /serving/7" in result.output) is blessed
+
+
+def test_a_failed_task_gives_its_log_and_exit_code_1(monkeypatch, tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text("INFO:absl:noise\nwhat went wrong\n")
+
+    def fail(*arguments):
+        raise TaskFailed("Trainer", "out of memory", log)
+
+    monkeypatch.setattr(runs, "run", fail)
+    result = siamese("run-local", "compiled.yaml")
+    assert result.exit_code == 1
+    assert "Failed in Trainer" in result.everything
+    assert "out of memory" in result.everything
+    assert "what went wrong" in result.everything
+    assert "noise" not in result.everything

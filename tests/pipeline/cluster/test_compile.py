@@ -1,0 +1,173 @@
+import json
+
+import pytest
+import yaml
+from google.protobuf import json_format
+
+from pipeline.config import ConfigError, parse
+
+pytest.importorskip("kfp")
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipeline.cluster import compile as module
+from pipeline.cluster.compile import compile_pipeline, write
+
+IMAGE = "registry/siamese:1"
+
+
+def config(**more):
+    return parse(
+        {
+            "name": "parts",
+            "data": {"root": "gs://bucket/parts"},
+            "training": {"epochs": 7},
+            "tuner": {"enabled": True},
+            "kubeflow": {
+                "image": IMAGE,
+                "pipeline_root": "gs://bucket/runs",
+                "resources": {"cpu": 2, "memory_gb": 8, "retries": 2},
+                "components": {
+                    "Trainer": {
+                        "memory_gb": 16,
+                        "gpu_count": 1,
+                        "gpu_type": "nvidia.com/gpu",
+                        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+                    }
+                },
+                **more,
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory):
+    path = tmp_path_factory.mktemp("compiled") / "parts.yaml"
+    write(config(), path)
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def test_kubeflow_reads_it(documents):
+    spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
+    assert spec.pipeline_info.name == "parts"
+    assert {"ImageExampleGen", "Tuner", "Trainer", "Evaluator", "Pusher"} <= set(
+        spec.root.dag.tasks
+    )
+    assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 2
+    json_format.ParseDict(documents[1], pipeline_spec_pb2.PlatformSpec())
+
+
+def test_so_does_its_sdk(documents, tmp_path):
+    from kfp import components
+
+    path = tmp_path / "parts.yaml"
+    path.write_text(yaml.safe_dump_all(documents))
+    assert components.load_component_from_file(str(path)).name == "parts"
+
+
+def test_there_is_neither_a_resolver_nor_a_driver(documents):
+    for executor in documents[0]["deploymentSpec"]["executors"].values():
+        assert set(executor) == {"container"}
+        assert "lifecycle" not in executor["container"]
+
+
+def test_argo_takes_the_tasks_names(documents):
+    assert not [name for name in documents[0]["root"]["dag"]["tasks"] if "_" in name]
+
+
+def test_every_task_runs_our_entry_point_in_the_image(documents):
+    for executor in documents[0]["deploymentSpec"]["executors"].values():
+        assert executor["container"]["image"] == IMAGE
+        assert executor["container"]["command"] == ["python", "-m", "pipeline.cluster.task"]
+
+
+def test_resources_of_each_component(documents):
+    executors = documents[0]["deploymentSpec"]["executors"]
+    # File-based ExampleGens lose theirs in TFX's compiler (tensorflow/tfx#6146).
+    assert executors["ImageExampleGen_executor"]["container"]["resources"] == {
+        "cpuLimit": 2,
+        "memoryLimit": 8,
+    }
+    assert executors["Trainer_executor"]["container"]["resources"] == {
+        "cpuLimit": 2,
+        "memoryLimit": 16,
+        "accelerator": {"type": "nvidia.com/gpu", "count": "1"},
+    }
+    platform = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert platform["Trainer_executor"]["tolerations"][0]["key"] == "nvidia.com/gpu"
+
+
+def test_run_time_parameters(documents):
+    root = documents[0]["root"]
+    assert {
+        name: (one["parameterType"], one["defaultValue"])
+        for name, one in root["inputDefinitions"]["parameters"].items()
+    } == {
+        "data_root": ("STRING", "gs://bucket/parts"),
+        "span": ("STRING", "newest"),
+        "epochs": ("NUMBER_INTEGER", 7),
+        "push_destination": ("STRING", "gs://bucket/runs/parts/serving"),
+    }
+    for task, name in [
+        ("ImageExampleGen", "data_root"),
+        ("ImageExampleGen", "span"),
+        ("Tuner", "epochs"),
+        ("Trainer", "epochs"),
+        ("Pusher", "push_destination"),
+    ]:
+        given = root["dag"]["tasks"][task]["inputs"]["parameters"][name]
+        assert given == {"componentInputParameter": name}
+        assert name in documents[0]["components"][task]["inputDefinitions"]["parameters"]
+
+
+def test_the_cache_is_off_unless_asked_for(documents):
+    tasks = documents[0]["root"]["dag"]["tasks"].values()
+    assert not any(task["cachingOptions"]["enableCache"] for task in tasks)
+    cached = compile_pipeline(config(cache=True)).spec["root"]["dag"]["tasks"].values()
+    assert all(task["cachingOptions"]["enableCache"] for task in cached)
+
+
+def test_nothing_is_of_this_machine(documents, tmp_path):
+    text = json.dumps(documents)
+    assert "sqlite" not in text
+    assert str(tmp_path.parents[1]) not in text
+    assert "/tmp/siamese-unfinished" in text
+
+
+def test_vertex_reads_it(tmp_path):
+    gpu = {"Trainer": {"gpu_count": 1, "gpu_type": "NVIDIA_TESLA_T4"}}
+    path = tmp_path / "parts.json"
+    write(config(components=gpu), path)
+    job = json_format.Parse(path.read_text(), pipeline_spec_pb2.PipelineJob())
+    assert job.runtime_config.gcs_output_directory == "gs://bucket/runs"
+    assert job.runtime_config.parameter_values["epochs"].number_value == 7
+    spec = json_format.MessageToDict(job.pipeline_spec)
+    accelerator = spec["deploymentSpec"]["executors"]["Trainer_executor"]["container"]["resources"]
+    assert accelerator["accelerator"]["type"] == "NVIDIA_TESLA_T4"
+    with pytest.raises(ConfigError, match="Vertex AI's name"):
+        write(config(), path)
+
+
+def test_an_importer_has_no_container(tmp_path):
+    values = config().model_dump() | {"tuner": {"reuse": "gs://bucket/found"}}
+    spec = compile_pipeline(parse(values)).spec
+    assert "importer" in spec["deploymentSpec"]["executors"]["FoundHyperparameters_executor"]
+
+
+def test_what_cannot_be_compiled_is_refused_by_name(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"kubeflow\.image: is needed"):
+        compile_pipeline(config(image=None))
+    with pytest.raises(ConfigError, match=r"components\.Trainr: the pipeline has no such"):
+        compile_pipeline(config(components={"Trainr": {"cpu": 1}}))
+    with pytest.raises(ConfigError, match=r"name it \.yaml for Kubeflow"):
+        write(config(), tmp_path / "parts.txt")
+    monkeypatch.setattr(module, "_LARGEST", 1000)
+    with pytest.raises(ConfigError, match="more than Kubeflow can store"):
+        write(config(), tmp_path / "parts.yaml")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["My-Parts", "my_parts", "-parts", "p" * 64])
+def test_names_that_kubeflow_refuses_are_refused_early(name):
+    with pytest.raises(ConfigError, match="name: "):
+        parse({"name": name, "data": {"root": "d"}})

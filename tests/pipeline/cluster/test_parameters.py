@@ -1,0 +1,38 @@
+import pytest
+
+from pipeline.cluster.parameters import PARAMETERS, parse
+from pipeline.config import ConfigError
+from pipeline.config import parse as parse_config
+
+
+def test_reads_values():
+    assert parse(["epochs=3", "data_root=a=b", "span=7"]) == {
+        "epochs": 3,
+        "data_root": "a=b",
+        "span": "7",
+    }
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("epoch=3", "the names are data_root, span, epochs"),
+        ("epochs", "write it as name=value"),
+        ("epochs=many", "'many' is not a whole number"),
+        ("span=last", "neither a number nor 'newest'"),
+    ],
+)
+def test_other_values_are_refused(assignment, said):
+    with pytest.raises(ConfigError, match=said):
+        parse([assignment])
+
+
+def test_defaults_are_the_configurations(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = parse_config({"name": "parts", "data": {"root": "images"}, "training": {"epochs": 4}})
+    assert {one.name: one.default(config) for one in PARAMETERS} == {
+        "data_root": str(tmp_path / "images"),
+        "span": "newest",
+        "epochs": 4,
+        "push_destination": str(tmp_path / "runs/parts/serving"),
+    }

@@ -1,0 +1,103 @@
+"""The real DAG, compiled and run task by task as a cluster would; only the encoder is tiny.
+
+Each task imports TFX, as its pod would, so this is the slowest test of all.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from images import write_classes
+
+pytest.importorskip("kfp")
+
+pytestmark = pytest.mark.timeout(1800)
+
+SIAMESE = "from pipeline.cli import main; main()"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with an encoder, images, a configuration, and the compiled pipeline."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("cluster with space")
+    write_classes(folder / "spans" / "span-1", classes=3, each=1, size=24)  # too few to learn from
+    write_classes(folder / "spans" / "span-2", classes=3, each=15, size=24, spread=160)
+    keras.utils.set_random_seed(0)
+    keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(16, 3, strides=2, activation="relu"),
+            keras.layers.AveragePooling2D(3),
+            keras.layers.Flatten(),
+        ]
+    ).save(folder / "encoder.keras")
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "name": "few",
+                "data": {"root": "gs://no-such-bucket/images"},
+                "image": {"size": 16},
+                "model": {"backbone": "./encoder.keras", "embedding_size": 8},
+                "training": {"epochs": 9, "learning_rate": 0.1},
+                "tuner": {"enabled": True, "algorithm": "random", "trials": 1, "epochs": 1},
+                "thresholds": {"auc": 0.4},
+                "kubeflow": {
+                    "image": "registry/siamese:1",
+                    "pipeline_root": "gs://no-such-bucket/runs",
+                    "unfinished": str(folder / "unfinished"),
+                },
+            }
+        )
+    )
+    done = siamese(folder, "compile", "config.yaml", "-o", "few.yaml")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def siamese(place, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", SIAMESE, "kubeflow", *arguments],
+        cwd=place,
+        env={**os.environ, "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+    )
+    print(done.stdout, done.stderr)
+    return done
+
+
+def test_the_compiled_pipeline_makes_images_into_a_pushed_model(place):
+    done = siamese(
+        place, "run-local", "few.yaml", "--pipeline-root", "root", "--jobs", "2",
+        "--param", f"data_root={place}/spans/span-{{SPAN}}", "--param", "epochs=2",
+    )  # fmt: skip
+    assert done.returncode == 0
+    for task in ("ImageExampleGen", "DataCheck", "Tuner", "Trainer", "Evaluator", "Pusher"):
+        assert f"{task}: done" in done.stdout
+    assert "Blessed." in done.stdout
+    [model] = (place / "root/few/serving").glob("*/saved_model.pb")
+    assert str(model.parent) in done.stdout
+    [run] = [path for path in (place / "root/few").iterdir() if path.name != "serving"]
+    [found] = run.glob("Tuner/*/best_hyperparameters/best_hyperparameters.txt")
+    assert found.is_file()
+    [history] = run.glob("Trainer/*/model_run/training.csv")
+    assert len(history.read_text().splitlines()) == 1 + 2  # the run's epochs, not the compiled
+
+
+def test_images_that_cannot_be_learned_from_end_the_run_in_words(place):
+    done = siamese(
+        place, "run-local", "few.yaml", "--pipeline-root", "root-2",
+        "--param", f"data_root={place}/spans/nothing-here",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Failed in ImageExampleGen" in done.stderr
+    assert "spans/nothing-here: there is no such folder" in done.stderr
+    assert "Traceback" not in done.stderr
+    [log] = Path(place / "root-2").rglob("log.txt")
+    assert str(log) in done.stderr
