@@ -89,7 +89,8 @@ def judge(folder: Path) -> dict[str, Any]:
     from pipeline.config import Beam
 
     passes: Counter[bytes] = Counter()
-    embed, steps = JudgedModel.embed, {"loading": Models.load, "embedding": Executor._embed}
+    embed = JudgedModel.embed
+    steps: dict[str, Any] = {"loading": Models.load, "embedding": Executor._embed}
     spent = dict.fromkeys(steps, 0.0)
 
     def counted(self: JudgedModel, images: list[bytes]) -> Any:
@@ -106,7 +107,8 @@ def judge(folder: Path) -> dict[str, Any]:
         return run
 
     JudgedModel.embed = counted  # type: ignore[method-assign]
-    Models.load, Executor._embed = timed("loading"), timed("embedding")  # type: ignore[method-assign]
+    Models.load = timed("loading")  # type: ignore[method-assign]
+    Executor._embed = timed("embedding")  # type: ignore[method-assign]
 
     def artifact(kind: Any, name: str) -> list[Any]:
         made = kind()
@@ -155,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--backbone", default="ResNet50")
-    parser.add_argument("--size", type=int, default=32, help="height and width in pixels")
+    parser.add_argument("--size", type=int, default=96, help="height and width in pixels")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
