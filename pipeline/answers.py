@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from components.printable import printable
+from pipeline.table import make_table
 
 if TYPE_CHECKING:
     from serving.answers import Comparison
@@ -25,9 +24,8 @@ Pair = tuple[Path, Path, "bool | None"]
 def show_pairs(console: Console, pairs: Sequence[Pair], answers: Sequence[Comparison]) -> None:
     """A table of the pairs."""
     known = any(same is not None for _, _, same in pairs)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("Left", "Right", *(["In truth"] if known else []), "Similarity", "Verdict"):
-        table.add_column(column, justify="right" if column == "Similarity" else "left")
+    truth_column = ["In truth"] if known else []
+    table = make_table("Left", "Right", *truth_column, ">Similarity", "Verdict")
     right_ones = 0
     for (left, right, same), answer in zip(pairs, answers, strict=True):
         right_ones += answer.same == same

@@ -13,7 +13,7 @@ import typer
 
 from pipeline import log_noise
 from pipeline.config import RunConfig
-from pipeline.terminal import FAILED, WRONG_USE, err, load, out, say, stop
+from pipeline.terminal import FAILED, WRONG_USE, Overrides, err, load, out, say, stop
 
 if TYPE_CHECKING:
     from serving.client import SiameseClient
@@ -50,10 +50,6 @@ Certificate = Annotated[
 ]
 Key = Annotated[Path | None, typer.Option(metavar="PEM", help="The certificate's private key.")]
 HeldOut = Annotated[int, typer.Option(min=0, help="Take so many of --config's test split instead.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
-]
 
 
 class Connection(NamedTuple):
@@ -226,12 +222,7 @@ def _served(settings: RunConfig) -> Iterator[str]:
     from serving.temporary_server import temporary_server
 
     newest, engine = newest_model(settings.serving_root), choose("auto")
-    err.print(
-        f"Serving {newest} by the engine '{engine}' ...",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"Serving {newest} by the engine '{engine}' ...", err)
     with temporary_server(engine, settings.name, newest.parent) as address:
         yield address
 

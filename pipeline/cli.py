@@ -24,9 +24,12 @@ from pipeline.terminal import (
     NOT_BLESSED,
     UNDECIDED,
     WRONG_USE,
+    Overrides,
     err,
+    last_lines,
     load,
     out,
+    say,
     stop,
 )
 
@@ -43,10 +46,6 @@ app.add_typer(kubeflow.app, name="kubeflow")
 ConfigFile = Annotated[
     Path,
     typer.Argument(metavar="CONFIG", help="The run's YAML file, such as configs/quickstart.yaml."),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
 ]
 
 
@@ -100,9 +99,7 @@ def sample_data(
     except OSError as e:
         stop(f"{e.filename}: cannot be written ({e.strerror})", WRONG_USE)
     there = f" ({present} were there already)" if present else ""
-    out.print(
-        f"{folder}: {written} images of 10 classes written{there}.", highlight=False, markup=False
-    )
+    say(f"{folder}: {written} images of 10 classes written{there}.")
 
 
 @app.command()
@@ -176,12 +173,7 @@ def serve(
     except ValueError as e:
         stop(str(e), WRONG_USE)
     base_path = Path(settings.serving_root)
-    out.print(
-        f"{settings.name} from {base_path}, by the engine '{chosen}'.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"{settings.name} from {base_path}, by the engine '{chosen}'.")
     started = command(chosen, Serving(settings.name, base_path, port, rest_port, context.args))
     # In place of this process: signals reach the server itself.
     sys.stdout.flush()
@@ -258,18 +250,12 @@ def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
         where = f" in {component}" if component else ""
         err.print(f"[bold red]Failed{where}.[/]")
         if summary and summary.failure:
-            err.print(summary.failure, highlight=False, markup=False, soft_wrap=True)
+            say(summary.failure, err)
         if summary is None or summary.unexpected or not summary.failure:
-            err.print("\n".join(_last_lines(log)), highlight=False, markup=False, soft_wrap=True)
-        err.print(f"The log: {log}", highlight=False, markup=False, soft_wrap=True)
+            say(last_lines(log, 15), err)
+        say(f"The log: {log}", err)
         return FAILED
     return {"blessed": BLESSED, "undecided": UNDECIDED}.get(summary.outcome or "", NOT_BLESSED)
-
-
-def _last_lines(log: Path, count: int = 15) -> list[str]:
-    """The end of the log, without TFX's debris."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line for line in lines if line.strip() and not line.startswith("INFO:")][-count:]
 
 
 def _check_data_root(settings: RunConfig) -> None:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from components.printable import printable
 from pipeline.config import ConfigError
+from pipeline.table import make_table
 from pipeline.terminal import FAILED, WRONG_USE, out, say, stop
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def _show(found: Comparison) -> None:
 
 
 def _show_sides(*sides: Side) -> None:
-    table = _table("", "Run", "Started (UTC)", "Outcome", ">Images")
+    table = make_table("", "Run", "Started (UTC)", "Outcome", ">Images")
     colours = {"blessed": "green", "not_blessed": "red", "undecided": "yellow"}
     for name, side in zip(("first", "second"), sides, strict=True):
         table.add_row(
@@ -124,7 +123,7 @@ def _show_sides(*sides: Side) -> None:
 
 
 def _show_metrics(title: str, metrics: Sequence[Metric]) -> None:
-    table = _table(title, ">First", ">Second", ">Difference", ">95 % interval", "")
+    table = make_table(title, ">First", ">Second", ">Difference", ">95 % interval", "")
     for one in metrics:
         gap = one.difference
         table.add_row(
@@ -170,7 +169,7 @@ def _show_changes(title: str, changes: Sequence[Change] | None) -> None:
     if not changes:
         say(f"{title}: nothing was changed.")
         return
-    table = _table(f"{title}: changed", "First", "Second")
+    table = make_table(f"{title}: changed", "First", "Second")
     for change in changes:
         table.add_row(
             *(
@@ -187,14 +186,3 @@ def _written(value: Any) -> str:
 
 def _value(measure: Measure | None) -> str:
     return f"{measure.value:.4f}" if measure else ""
-
-
-def _table(*columns: str) -> Table:
-    """A table; `>` before a column's name sets it to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", no_wrap=right
-        )
-    return table

@@ -11,7 +11,7 @@ import typer
 
 from components.printable import printable
 from pipeline import log_noise
-from pipeline.terminal import WRONG_USE, err, out, stop
+from pipeline.terminal import WRONG_USE, err, out, say, stop
 
 
 def enroll(
@@ -85,7 +85,7 @@ def enroll(
         out.print_json(json.dumps({**done._asdict(), **paths, "unusable": unusable}))
         return
     for one in unusable:
-        err.print("{file} {reason}".format(**one), highlight=False, markup=False, soft_wrap=True)
+        say("{file} {reason}".format(**one), err)
     changes = [f"'{one}' is removed" for one in done.removed]
     changes += [f"'{one}' gets {count} images" for one, count in done.added.items()]
     lines = [
@@ -93,4 +93,4 @@ def enroll(
         "Images of each class: " + ", ".join(f"{one} {n}" for one, n in done.classes.items()),
         f"Written to {done.version}",
     ]
-    out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    say("\n".join(lines))

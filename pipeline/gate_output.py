@@ -6,20 +6,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.judge.judgement import Check, ClassResult, Measure
+from components.judge.judgement import Check, ClassResult
 from components.printable import printable
 from pipeline.gate_result import GateResult
+from pipeline.table import checks_table, make_table, numbers
 
 _NAMED = 10
 """Files that are named."""
 
 _MOST_CLASSES = 20
-_COLOURS = {"passed": "green", "failed": "red", "undecided": "yellow", "skipped": "dim"}
 _STYLES = {"blessed": "bold green", "not_blessed": "bold red", "undecided": "bold yellow"}
 _SIGNS = {"passed": "✅", "failed": "❌", "undecided": "❔", "skipped": "⏭️"}
 _HEADINGS = {
@@ -35,7 +34,7 @@ _HEADINGS = {
 def show(console: Console, result: GateResult) -> None:
     """Thresholds, the worst classes, what was set aside, and the verdict."""
     console.print(Text(f"{result.subject}, on {result.images} images", overflow="fold"))
-    console.print(_checks(result.checks))
+    console.print(checks_table(result.checks))
     if result.classes:
         console.print(_classes(result.classes))
     if result.set_aside:
@@ -49,34 +48,11 @@ def show(console: Console, result: GateResult) -> None:
     console.print(Text(result.verdict, style=_STYLES[result.outcome]), soft_wrap=True)
 
 
-def _checks(checks: Iterable[Check]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, right in (
-        ("Threshold", False),
-        ("Value", True),
-        ("95 % interval", True),
-        ("Wanted", False),
-        ("", False),
-    ):
-        table.add_column(column, justify="right" if right else "left", no_wrap=right)
-    for check in checks:
-        table.add_row(
-            check.metric,
-            *_numbers(check.measure),
-            check.wanted,
-            Text(check.outcome, style=_COLOURS[check.outcome]),
-        )
-    return table
-
-
 def _classes(classes: Iterable[ClassResult]) -> Table:
     worst = _worst_first(classes)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Class")
-    for column in ("Images", "Recall", "95 % interval"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = make_table("Class", ">Images", ">Recall", ">95 % interval")
     for one in worst[:_MOST_CLASSES]:
-        table.add_row(Text(printable(one.label)), str(one.images), *_numbers(one.recall))
+        table.add_row(Text(printable(one.label)), str(one.images), *numbers(one.recall))
     if len(worst) > _MOST_CLASSES:
         table.add_row(f"and {len(worst) - _MOST_CLASSES} classes that do no worse")
     return table
@@ -84,12 +60,6 @@ def _classes(classes: Iterable[ClassResult]) -> Table:
 
 def _worst_first(classes: Iterable[ClassResult]) -> list[ClassResult]:
     return sorted(classes, key=lambda one: (one.recall.value, one.label))
-
-
-def _numbers(measure: Measure | None) -> tuple[str, str]:
-    if measure is None:
-        return "", ""
-    return f"{measure.value:.4f}", f"{measure.low:.4f} to {measure.high:.4f}"
 
 
 # --- JUnit ----------------------------------------------------------------------------------------
@@ -146,7 +116,7 @@ def _say(case: ElementTree.Element, tag: str, kind: str, words: str) -> None:
 
 def _why(check: Check) -> Iterator[str]:
     if check.measure:
-        value, interval = _numbers(check.measure)
+        value, interval = numbers(check.measure)
         yield f"it is {value}, 95 % interval {interval}, on {check.measure.images} images"
     if check.needed:
         yield f"about {check.needed} images would decide"
@@ -174,7 +144,7 @@ def _markdown(result: GateResult) -> Iterator[str]:
         yield "| | Threshold | Value | 95 % interval | Wanted | |"
         yield "|---|---|---:|---:|---|---|"
         for check in result.checks:
-            value, interval = _numbers(check.measure)
+            value, interval = numbers(check.measure)
             more = f"about {check.needed} images would decide" if check.needed else check.note
             yield (
                 f"| {_SIGNS[check.outcome]} {check.outcome} | {_escape(check.metric)} | {value} "
@@ -195,7 +165,7 @@ def _class_rows(classes: Iterable[ClassResult]) -> Iterator[str]:
     yield "| Class | Images | Recall | 95 % interval |"
     yield "|---|---:|---:|---:|"
     for one in _worst_first(classes):
-        value, interval = _numbers(one.recall)
+        value, interval = numbers(one.recall)
         yield f"| {_code(one.label)} | {one.images} | {value} | {interval} |"
 
 

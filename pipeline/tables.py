@@ -6,17 +6,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from components import features
-from components.judge.judgement import Measure, Verdict
+from components.judge.judgement import Measure
 from pipeline.history import Run
 from pipeline.progress import MARKS
 from pipeline.summary import Summary
+from pipeline.table import checks_table, make_table, numbers
 
 _NAMED = 10
 _MOST_CLASSES = 20
@@ -29,7 +29,7 @@ def show_summary(console: Console, summary: Summary) -> None:
 
 def show_runs(console: Console, runs: Sequence[tuple[Run, Summary | None]]) -> None:
     """Runs, a line each."""
-    table = _table("Run", "Started (UTC)", "Outcome", ">AUC", "Model")
+    table = make_table("Run", "Started (UTC)", "Outcome", ">AUC", "Model")
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for run, summary in runs:
         auc = summary.metrics.get("auc") if summary else None
@@ -65,14 +65,14 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     if summary.metrics:
         yield _metrics(summary.metrics)
     if summary.verdict:
-        yield _checks(summary.verdict)
+        yield checks_table(summary.verdict.checks)
     yield from _verdict(summary)
     if summary.report:
         yield Text(f"Report: {_nearby(summary.report)}", overflow="fold")
 
 
 def _components(run: Run) -> Table:
-    table = _table("Component", "Outcome", ">Time")
+    table = make_table("Component", "Outcome", ">Time")
     for one in run.components:
         seconds = "" if one.seconds is None else f"{one.seconds:.1f} s"
         table.add_row(one.id, f"{MARKS[one.outcome]} {one.outcome}", seconds)
@@ -81,7 +81,7 @@ def _components(run: Run) -> Table:
 
 def _data(summary: Summary) -> Table:
     assert summary.data is not None
-    table = _table("Images", *(f">{split}" for split in features.SPLITS))
+    table = make_table("Images", *(f">{split}" for split in features.SPLITS))
     classes = summary.data.classes
     for label in list(classes)[:_MOST_CLASSES]:
         table.add_row(
@@ -113,39 +113,23 @@ def _training(training: dict[str, Any]) -> Iterator[RenderableType]:
     history, kept = training["history"], training["best_epoch"]
     accuracy = history.get("val_accuracy", [float("nan")] * kept)[kept - 1]
     if accuracy == accuracy:  # else there was nothing to judge
-        table = _table("Few-shot accuracy on the validation images", ">Value")
+        table = make_table("Few-shot accuracy on the validation images", ">Value")
         table.add_row(f"trained, epoch {kept} of {training['epochs']}", f"{accuracy:.4f}")
         for name, value in training.get("baselines", {}).items():
             table.add_row(name, f"{value:.4f}")
         yield table
     if found := training.get("hyperparameters"):
-        table = _table("Hyperparameter", ">Found by the tuner")
+        table = make_table("Hyperparameter", ">Found by the tuner")
         for name, value in found.items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
         yield table
 
 
 def _metrics(metrics: Mapping[str, Measure]) -> Table:
-    table = _table("Metric on the test images", ">Value", ">95 % interval", ">Images")
+    table = make_table("Metric on the test images", ">Value", ">95 % interval", ">Images")
     for name, measure in metrics.items():
-        table.add_row(name, f"{measure.value:.4f}", _interval(measure), str(measure.images))
+        table.add_row(name, *numbers(measure), str(measure.images))
     return table
-
-
-def _checks(verdict: Verdict) -> Table:
-    table = _table("Threshold", ">Value", ">95 % interval", "Wanted", "")
-    for check in verdict.checks:
-        value, interval = ("", "") if check.measure is None else (
-            f"{check.measure.value:.4f}", _interval(check.measure)
-        )  # fmt: skip
-        colour = {"passed": "green", "failed": "red", "undecided": "yellow", "skipped": "dim"}
-        mark = f"[{colour[check.outcome]}]{check.outcome}"
-        table.add_row(check.metric, value, interval, check.wanted, mark)
-    return table
-
-
-def _interval(measure: Measure) -> str:
-    return f"{measure.low:.4f} to {measure.high:.4f}"
 
 
 def _verdict(summary: Summary) -> Iterator[RenderableType]:
@@ -171,14 +155,3 @@ def _verdict(summary: Summary) -> Iterator[RenderableType]:
 def _nearby(path: str) -> str:
     """A path below the current folder as it is seen from there."""
     return path.removeprefix(f"{os.getcwd()}/")
-
-
-def _table(*columns: str) -> Table:
-    """A table; `>` before a column's name sets it to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", no_wrap=right
-        )
-    return table

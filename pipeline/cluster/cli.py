@@ -5,35 +5,35 @@ from __future__ import annotations
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from pipeline import config as configuration
 from pipeline import log_noise
 from pipeline.config import ConfigError, RunConfig
+from pipeline.terminal import (
+    BLESSED,
+    FAILED,
+    NOT_BLESSED,
+    WRONG_USE,
+    Overrides,
+    err,
+    last_lines,
+    load,
+    say,
+    stop,
+)
 
 if TYPE_CHECKING:
     from pipeline.cluster.submit import Endpoint
-
-BLESSED, FAILED, WRONG_USE, NOT_BLESSED = 0, 1, 2, 3
-"""Exit codes, those of `siamese run`."""
 
 app = typer.Typer(
     help="Run the pipeline on Kubeflow Pipelines 2 or Vertex AI, or its compiled form here.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-out = Console()
-err = Console(stderr=True)
-
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="The run's YAML file, with a kubeflow section.")
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
 ]
 Parameters = Annotated[
     list[str] | None,
@@ -60,10 +60,10 @@ def compile_(
 
     Example: [bold]siamese kubeflow compile my.yaml -o my-pipeline.yaml[/]
     """
-    settings = _load(config, overrides or ())
+    settings = load(config, overrides or ())
     path = output or Path(f"{settings.name}.pipeline.yaml")
     _compile(settings, path)
-    _say(f"{path}: compiled for {'Vertex AI' if path.suffix == '.json' else 'Kubeflow Pipelines'}.")
+    say(f"{path}: compiled for {'Vertex AI' if path.suffix == '.json' else 'Kubeflow Pipelines'}.")
 
 
 @app.command()
@@ -98,7 +98,7 @@ def submit(
     from pipeline.cluster.reach import check_reachable
     from pipeline.cluster.submit import Endpoint, EndpointError, check_cron
 
-    settings = _load(config, overrides or ())
+    settings = load(config, overrides or ())
     try:
         chosen = of_run.parse(parameters or [])
         defaults = {one.name: one.default(settings) for one in of_run.PARAMETERS}
@@ -113,10 +113,10 @@ def submit(
             made = endpoint.submit(file, settings.name, label, chosen, cron)
             tasks = _tasks(file)
     except ConfigError as e:
-        _stop(str(e), WRONG_USE)
+        stop(str(e), WRONG_USE)
     except EndpointError as e:
-        _stop(str(e))
-    _say(f"{label}: submitted, {made.link}")
+        stop(str(e))
+    say(f"{label}: submitted, {made.link}")
     if cron or not wait:
         return
     raise typer.Exit(_wait(endpoint, settings, made.id, tasks, wait_minutes))
@@ -151,7 +151,7 @@ def run_local(
             compiled = file
             if not _is_compiled(file):
                 compiled = Path(folder) / "pipeline.yaml"
-                settings = _load(file, overrides or ())
+                settings = load(file, overrides or ())
                 if not settings.kubeflow.image:  # nothing runs in it here
                     here = settings.kubeflow.model_copy(update={"image": "none"})
                     settings = settings.model_copy(update={"kubeflow": here})
@@ -159,19 +159,19 @@ def run_local(
             elif overrides:
                 raise ConfigError("--set: the pipeline is compiled; use --param, or compile anew")
             spec = read_spec(compiled)
-        outcome = run(spec, pipeline_root, chosen, jobs, _say)
+        outcome = run(spec, pipeline_root, chosen, jobs, say)
     except ConfigError as e:
-        _stop(str(e), WRONG_USE)
+        stop(str(e), WRONG_USE)
     except TaskFailed as e:
-        err.print(_end(e.log), highlight=False, markup=False, soft_wrap=True)
+        say(last_lines(e.log, 20), err)
         err.print(f"[bold red]Failed in {e.task}.[/]")
-        err.print(e.reason, highlight=False, markup=False, soft_wrap=True)
-        err.print(f"The log: {e.log}", highlight=False, markup=False, soft_wrap=True)
+        say(e.reason, err)
+        say(f"The log: {e.log}", err)
         raise typer.Exit(FAILED) from None
-    _say("Blessed." if outcome.blessed else "Not blessed; nothing is pushed.")
+    say("Blessed." if outcome.blessed else "Not blessed; nothing is pushed.")
     if outcome.pushed_to:
-        _say(f"Pushed to {outcome.pushed_to}")
-    _say(f"All files: {outcome.folder}")
+        say(f"Pushed to {outcome.pushed_to}")
+    say(f"All files: {outcome.folder}")
     raise typer.Exit(BLESSED if outcome.blessed else NOT_BLESSED)
 
 
@@ -184,20 +184,20 @@ def _wait(
     limit = None if minutes is None else minutes * 60
     root = settings.kubeflow.pipeline_root or ""
     try:
-        endpoint.wait(run_id, tasks, settings.kubeflow.image or "", _say, limit)
+        endpoint.wait(run_id, tasks, settings.kubeflow.image or "", say, limit)
     except TimeoutError:
-        _stop(f"the run has not ended within {minutes:g} minutes; it goes on")
+        stop(f"the run has not ended within {minutes:g} minutes; it goes on")
     except KeyboardInterrupt:
-        _stop("not waiting any longer; the run goes on")
+        stop("not waiting any longer; the run goes on")
     except (RunFailed, EndpointError) as e:
-        _stop(str(e))
+        stop(str(e))
     blessed = is_blessed(root, settings.name, run_id)
     if blessed is None:
-        _stop(
+        stop(
             f"the run succeeded; whether its model was blessed cannot be read from here: {root} "
             "must be readable on this machine"
         )
-    _say("Blessed." if blessed else "Not blessed; nothing is pushed.")
+    say("Blessed." if blessed else "Not blessed; nothing is pushed.")
     return BLESSED if blessed else NOT_BLESSED
 
 
@@ -212,16 +212,9 @@ def _compile(settings: RunConfig, path: Path) -> None:
     try:
         write(settings, path)
     except ConfigError as e:
-        _stop(str(e), WRONG_USE)
+        stop(str(e), WRONG_USE)
     except OSError as e:
-        _stop(f"{path}: cannot be written ({e.strerror})", WRONG_USE)
-
-
-def _load(path: Path, overrides: tuple[str, ...] | list[str]) -> RunConfig:
-    try:
-        return configuration.load(path, overrides)
-    except ConfigError as e:
-        _stop(str(e), WRONG_USE)
+        stop(f"{path}: cannot be written ({e.strerror})", WRONG_USE)
 
 
 def _is_compiled(path: Path) -> bool:
@@ -236,19 +229,3 @@ def _tasks(file: Path) -> list[str]:
     from pipeline.cluster.run_local import read_spec
 
     return list(read_spec(file)["root"]["dag"]["tasks"])
-
-
-def _end(log: Path, count: int = 20) -> str:
-    """The last lines, without TFX's debris."""
-    lines = log.read_text("utf-8", "replace").splitlines()
-    return "\n".join([x for x in lines if x.strip() and not x.startswith("INFO:")][-count:])
-
-
-def _say(line: str) -> None:
-    out.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _stop(message: str, code: int = FAILED) -> NoReturn:
-    err.print("[red]Error:[/]", end=" ")
-    err.print(message, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(code)
