@@ -25,6 +25,7 @@ from components.judge.judging import HeldOutImages, Judged, PairSettings, View, 
 from components.judge.model import JudgedModel, ModelError, text
 from components.printable import printable
 from pipeline.config import RunConfig
+from pipeline.pushed import newest_version
 
 BATCH = 32
 """Images that a model takes at once."""
@@ -64,8 +65,7 @@ def load_model(directory: Path) -> JudgedModel:
         ModelError: There is none, or it is an older one that lacks what a judge needs.
     """
     if not (directory / _SAVED_MODEL).is_file():
-        versions = [v for v in directory.glob("*") if v.name.isdigit() and v.is_dir()]
-        newest = max(versions, key=lambda version: int(version.name), default=directory)
+        newest = newest_version(directory) or directory
         if not (newest / _SAVED_MODEL).is_file():
             raise ModelError(
                 f"{newest}: holds no {_SAVED_MODEL}; give the folder of an exported model, such as "

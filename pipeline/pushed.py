@@ -11,8 +11,15 @@ def newest_model(serving_root: str) -> Path:
     Raises:
         ValueError: There is none.
     """
-    root = Path(serving_root)
-    versions = [path for path in root.glob("*") if path.name.isdigit()] if root.is_dir() else []
-    if not versions:
-        raise ValueError(f"{root}: no model has been pushed there; run the pipeline: siamese run")
-    return max(versions, key=lambda path: int(path.name))
+    newest = newest_version(Path(serving_root))
+    if newest is None:
+        raise ValueError(
+            f"{serving_root}: no model has been pushed there; run the pipeline: siamese run"
+        )
+    return newest
+
+
+def newest_version(base: Path) -> Path | None:
+    """The folder with the highest number in a base path, if there is one."""
+    versions = [path for path in base.glob("*") if path.name.isdigit() and path.is_dir()]
+    return max(versions, key=lambda path: int(path.name), default=None)

@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.client import ServingError, SiameseClient
 from serving.embedded.memory import return_freed
+from serving.embedded.statuses import Status
+from serving.embedded.warmup import warm_up
 from serving.engine import Engine
 from serving.temporary_server import temporary_server
-
-WARMUP = "assets.extra/tf_serving_warmup_requests"
 
 _NAME = "candidate"
 _TOLERANCE = 1e-3
@@ -86,13 +85,11 @@ def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> i
 
 def _warmup(version_dir: Path) -> list[_Question]:
     """The requests that the model brings; none is fine."""
-    path = str(version_dir / WARMUP)
-    if not tf.io.gfile.exists(path):
-        return []
-    requests = [
-        prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-        for record in tf.data.TFRecordDataset(path)
-    ]
+    requests: list[Any] = []
+    try:
+        warm_up(str(version_dir), lambda log: requests.append(log.predict_log.request))
+    except Status as e:
+        raise InfraCheckError(f"{version_dir}: {e.message}") from e
     return [
         _Question(
             request.model_spec.signature_name,

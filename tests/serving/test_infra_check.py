@@ -9,6 +9,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import infra_check as module
 from serving.client import SiameseClient
+from serving.embedded.warmup import WARMUP_FILE
 from serving.infra_check import InfraCheckError, infra_check
 from serving.temporary_server import temporary_server
 from tests.serving.stand_in import StandIn
@@ -22,8 +23,8 @@ def publish(folder, offset=0.0, signature="embed"):
     request = log.predict_log.request
     request.model_spec.signature_name = signature
     request.inputs["image"].CopyFrom(tf.make_tensor_proto(IMAGES[:1]))
-    (folder / module.WARMUP).parent.mkdir()
-    with tf.io.TFRecordWriter(str(folder / module.WARMUP)) as writer:
+    (folder / WARMUP_FILE).parent.mkdir()
+    with tf.io.TFRecordWriter(str(folder / WARMUP_FILE)) as writer:
         writer.write(log.SerializeToString())
     return folder
 
@@ -64,6 +65,13 @@ def test_other_answers_are_told_of(no_new_server, tmp_path, offset):
 def test_a_warm_up_request_that_the_model_does_not_take(no_new_server, tmp_path):
     other = publish(tmp_path / "1", signature="nonesuch")
     with pytest.raises(InfraCheckError, match="the model has no signature 'nonesuch'"):
+        infra_check(other, [], "embedded")
+
+
+def test_warm_up_requests_that_cannot_be_read(no_new_server, tmp_path):
+    other = publish(tmp_path / "1")
+    (other / WARMUP_FILE).write_bytes(b"junk" * 10)
+    with pytest.raises(InfraCheckError, match=r"tf_serving_warmup_requests: record 0 of .*/1: "):
         infra_check(other, [], "embedded")
 
 
