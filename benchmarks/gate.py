@@ -9,17 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from benchmarks.new_process import in_new_process
 from benchmarks.report import report
 
 CLASSES = 10
+
+MODULE = "benchmarks.gate"  # also where it is run as the main one
 
 
 def write_images(folder: Path, count: int, size: int) -> None:
@@ -106,10 +108,6 @@ def judge(folder: Path) -> dict[str, Any]:
 
         return run
 
-    JudgedModel.embed = counted  # type: ignore[method-assign]
-    Models.load = timed("loading")  # type: ignore[method-assign]
-    Executor._embed = timed("embedding")  # type: ignore[method-assign]
-
     def artifact(kind: Any, name: str) -> list[Any]:
         made = kind()
         made.uri = str(folder / name)
@@ -139,7 +137,12 @@ def judge(folder: Path) -> dict[str, Any]:
     }
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = time.process_time()
-    Executor(context).Do(inputs, outputs, properties)
+    with (
+        patch.object(JudgedModel, "embed", counted),
+        patch.object(Models, "load", timed("loading")),
+        patch.object(Executor, "_embed", timed("embedding")),
+    ):
+        Executor(context).Do(inputs, outputs, properties)
     statistics = time.process_time() - started - sum(spent.values())
     return {
         "passes an image, most": max(passes.values()),
@@ -164,11 +167,15 @@ def main() -> None:
     rows = []
     for count in arguments.images:
         with tempfile.TemporaryDirectory() as place:
-            _in_process(f"write_images(Path({place!r}) / 'images', {count}, {arguments.size})")
-            _in_process(
-                f"export(Path({place!r}) / 'model', {arguments.backbone!r}, {arguments.size})"
+            in_new_process(
+                "benchmarks.gate",
+                f"write_images(Path({place!r}) / 'images', {count}, {arguments.size})",
             )
-            found = _in_process(f"print(json.dumps(judge(Path({place!r}))))")
+            in_new_process(
+                "benchmarks.gate",
+                f"export(Path({place!r}) / 'model', {arguments.backbone!r}, {arguments.size})",
+            )
+            found = in_new_process(MODULE, f"print(json.dumps(judge(Path({place!r}))))")
             rows.append({"images": count, **json.loads(found)})
             print(rows[-1], flush=True)
     report(
@@ -176,15 +183,6 @@ def main() -> None:
         rows,
         arguments.json,
     )
-
-
-def _in_process(statement: str) -> str:
-    """Run a statement of this module's in a new process; returns the last line that it prints."""
-    code = f"from benchmarks.gate import *; {statement}"
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout.strip().rpartition("\n")[2]
 
 
 if __name__ == "__main__":

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.new_process import in_new_process
 from benchmarks.report import report
 
 CLASSES, SIZE = 10, 32
+
+MODULE = "benchmarks.memory"  # also where it is run as the main one
 
 
 def write(folder: Path, count: int) -> None:
@@ -65,8 +66,8 @@ def main() -> None:
     for count in arguments.images:
         with tempfile.TemporaryDirectory() as place:
             # Writing is a process of its own too: a child's peak begins with its parent's size.
-            _in_process(f"write(Path({place!r}), {count})")
-            peaks.append(float(_in_process(f"print(peak_of_training(Path({place!r})))")))
+            in_new_process(MODULE, f"write(Path({place!r}), {count})")
+            peaks.append(float(in_new_process(MODULE, f"print(peak_of_training(Path({place!r})))")))
     report(
         "Memory: peak of a training",
         [
@@ -75,13 +76,6 @@ def main() -> None:
         ],
         arguments.json,
     )
-
-
-def _in_process(statement: str) -> str:
-    """Run a statement of this module's in a new process; returns the last line that it prints."""
-    code = f"from benchmarks.memory import *; {statement}"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return done.stdout.strip().rpartition("\n")[2]
 
 
 if __name__ == "__main__":
