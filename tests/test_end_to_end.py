@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from images import write_classes
+from tiny_encoder import write_encoder
 
 from serving.client import SiameseClient
 from serving.temporary_server import free_ports
@@ -29,21 +30,10 @@ UNSERVED = ["--set", "push.infra_check=null"]  # where the story is about someth
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with images, an untrained encoder, and a configuration."""
-    import keras
-
     folder = tmp_path_factory.mktemp("pipeline with space")
     # So unlike within a class that no model of this size tells all of them apart.
     write_classes(folder / "data", classes=3, each=20, size=24, spread=160)
-    keras.utils.set_random_seed(0)
-    keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Conv2D(16, 3, strides=2, activation="relu"),
-            keras.layers.AveragePooling2D(3),
-            keras.layers.Flatten(),
-        ]
-    ).save(folder / "encoder.keras")
+    write_encoder(folder / "encoder.keras")
     (folder / "config.yaml").write_text(
         yaml.safe_dump(
             {

@@ -5,14 +5,12 @@ import json
 
 import grpc
 import pytest
+from command_line import siamese
+from fake_serving import Service, serving
 from images import write_classes
-from typer.testing import CliRunner
 
-from pipeline import cli, held_out, history
+from pipeline import held_out, history
 from pipeline.terminal import FAILED, WRONG_USE
-from tests.serving.test_client import Service, start
-
-runner = CliRunner()
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +30,8 @@ def service():
 
 @pytest.fixture
 def address(service):
-    server, address = start(service)
-    yield address
-    server.stop(None)
+    with serving(service) as address:
+        yield address
 
 
 @pytest.fixture
@@ -67,12 +64,6 @@ def test_split(place, monkeypatch):
     monkeypatch.setattr(history, "read_runs", lambda metadata, name: [run])
     files = sorted((place / "data").rglob("*.png"))
     monkeypatch.setattr(held_out, "test_images", lambda uri: [(f, f.parent.name) for f in files])
-
-
-def siamese(*arguments):
-    result = runner.invoke(cli.app, list(arguments))
-    result.everything = result.output + getattr(result, "stderr", "")
-    return result
 
 
 PAIR = ("data/class-0/0.png", "data/class-1/0.png")

@@ -2,15 +2,13 @@ import subprocess
 import sys
 
 import pytest
-from typer.testing import CliRunner
+from command_line import siamese
 
 from components.judge.judgement import Verdict
 from pipeline import cli, progress
 from pipeline.config import load
 from pipeline.history import Artifact, Component, Run
 from pipeline.summary import Summary
-
-runner = CliRunner()
 
 
 @pytest.fixture(autouse=True)
@@ -19,12 +17,6 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "data" / "a").mkdir(parents=True)
     (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: data}\n")
     return tmp_path
-
-
-def siamese(*arguments):
-    result = runner.invoke(cli.app, list(arguments))
-    result.everything = result.output + getattr(result, "stderr", "")
-    return result
 
 
 def test_starts_without_tensorflow():

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from command_line import siamese
 from judge_views import held_out
 from judged_runs import Pipelines, good, judged, poor, write_judgement
-from typer.testing import CliRunner
 
 from components.judge.settings import JudgeSettings
-from pipeline import cli, finished_run
+from pipeline import finished_run
 
 WRONG_USE = 2
 
@@ -33,10 +33,9 @@ def two(pipelines):
 
 
 def compare(*arguments, code=0):
-    result = CliRunner().invoke(cli.app, ["compare", *map(str, arguments)])
-    everything = result.output + getattr(result, "stderr", "")
-    assert result.exit_code == code, everything
-    return everything
+    result = siamese("compare", *arguments)
+    assert result.exit_code == code, result.everything
+    return result.everything
 
 
 def compared(first="my.yaml:previous", second="my.yaml"):

@@ -4,18 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command_line import siamese
 
-from pipeline import cli
 from pipeline.terminal import FAILED, WRONG_USE
-
-runner = CliRunner()
-
-
-def siamese(*arguments):
-    result = runner.invoke(cli.app, list(arguments))
-    result.everything = result.output + getattr(result, "stderr", "")
-    return result
 
 
 @pytest.mark.parametrize(

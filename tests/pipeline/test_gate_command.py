@@ -4,17 +4,17 @@ import json
 from xml.etree import ElementTree
 
 import pytest
+from command_line import siamese
 from images import encoded
 from judged_model import LABELS, Encoder, JudgedModel, write_images
 from judged_runs import Pipelines, good, judged, poor
 from markdown_it import MarkdownIt
 from PIL import Image
-from typer.testing import CliRunner
 
 from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
 from components.judge.model import JudgedModel as Loaded
 from components.judge.settings import AtLeast, Thresholds
-from pipeline import cli, finished_run
+from pipeline import finished_run
 from tests.serving.stand_in import StandIn
 
 BLESSED, FAILED, WRONG_USE, NOT_BLESSED, UNDECIDED = range(5)
@@ -46,10 +46,9 @@ def pipelines(place, monkeypatch):
 
 def gate(code, *arguments):
     """What is printed, and the exit code is `code`."""
-    result = CliRunner().invoke(cli.app, ["gate", *map(str, arguments)])
-    everything = result.output + getattr(result, "stderr", "")
-    assert result.exit_code == code, everything
-    return everything
+    result = siamese("gate", *arguments)
+    assert result.exit_code == code, result.everything
+    return result.everything
 
 
 def gate_model(code, models, *arguments, model="good", images="labelled"):

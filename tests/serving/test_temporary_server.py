@@ -5,14 +5,11 @@ import sys
 import time
 
 import pytest
-from tensorflow_serving.apis import get_model_status_pb2
+from fake_serving import STATE, Service, serving
 
 from serving import temporary_server as module
 from serving.engine import EngineError
 from serving.temporary_server import temporary_server
-from tests.serving.test_client import Service, start
-
-STATE = get_model_status_pb2.ModelVersionStatus.State
 
 
 @pytest.fixture
@@ -23,9 +20,6 @@ def service():
 @pytest.fixture
 def run(monkeypatch, tmp_path, service):
     """Has a script in place of the server, beside a service that answers on its port."""
-    server, address = start(service)
-    port = int(address.rpartition(":")[2])
-    monkeypatch.setattr(module, "free_ports", lambda count: [port, 1])
 
     def with_script(code):
         monkeypatch.setattr(
@@ -33,8 +27,10 @@ def run(monkeypatch, tmp_path, service):
         )
         return temporary_server("embedded", "m", tmp_path, ready_seconds=5)
 
-    yield with_script
-    server.stop(None)
+    with serving(service) as address:
+        port = int(address.rpartition(":")[2])
+        monkeypatch.setattr(module, "free_ports", lambda count: [port, 1])
+        yield with_script
 
 
 SLEEPS = "import os, sys, time; open(sys.argv[1] + '/pid', 'w').write(str(os.getpid())); "

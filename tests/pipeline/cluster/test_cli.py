@@ -1,15 +1,12 @@
 import subprocess
 import sys
 
+import command_line
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from pipeline import cli
 from pipeline.cluster import run_local as runs
 from pipeline.cluster.run_local import Outcome, TaskFailed
-
-runner = CliRunner()
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +20,7 @@ def place(tmp_path, monkeypatch):
 
 
 def siamese(*arguments):
-    result = runner.invoke(cli.app, ["kubeflow", *arguments])
-    result.everything = result.output + getattr(result, "stderr", "")
-    return result
+    return command_line.siamese("kubeflow", *arguments)
 
 
 @pytest.mark.parametrize("command", ["compile", "submit", "run-local"])
@@ -80,22 +75,20 @@ def test_wrong_use_is_one_sentence(arguments, message):
     assert "Traceback" not in result.everything
 
 
+SUBMIT = ("submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p", "--set",
+          "kubeflow.endpoint=http://127.0.0.1:9")  # fmt: skip
+
+
 def test_an_endpoint_that_is_not_there_is_one_sentence():
     pytest.importorskip("kfp")
-    result = siamese(
-        "submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p", "--set",
-        "kubeflow.endpoint=http://127.0.0.1:9",
-    )  # fmt: skip
+    result = siamese(*SUBMIT)
     assert result.exit_code == 1
     assert "http://127.0.0.1:9 cannot be reached" in result.everything
 
 
 def test_kfp_that_is_missing_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "kfp", None)
-    result = siamese(
-        "submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p", "--set",
-        "kubeflow.endpoint=http://127.0.0.1:9",
-    )  # fmt: skip
+    result = siamese(*SUBMIT)
     assert result.exit_code == 2
     assert "make setup EXTRAS=kubeflow" in result.everything
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from images import write_classes
+from tiny_encoder import write_encoder
 
 pytest.importorskip("kfp")
 
@@ -22,21 +23,10 @@ SIAMESE = "from pipeline.cli import main; main()"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with an encoder, images, a configuration, and the compiled pipeline."""
-    import keras
-
     folder = tmp_path_factory.mktemp("cluster with space")
     write_classes(folder / "spans" / "span-1", classes=3, each=1, size=24)  # too few to learn from
     write_classes(folder / "spans" / "span-2", classes=3, each=15, size=24, spread=160)
-    keras.utils.set_random_seed(0)
-    keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Conv2D(16, 3, strides=2, activation="relu"),
-            keras.layers.AveragePooling2D(3),
-            keras.layers.Flatten(),
-        ]
-    ).save(folder / "encoder.keras")
+    write_encoder(folder / "encoder.keras")
     (folder / "config.yaml").write_text(
         yaml.safe_dump(
             {
