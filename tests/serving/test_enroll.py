@@ -8,6 +8,7 @@ import tensorflow as tf
 from encoded_images import png_bomb
 from exported_model import export, make_model, pixels, write_images
 from images import encoded, picture
+from same_answers import assert_same_answers
 
 from serving import enroll as module
 from serving.embedded.servable import LoadSettings, Servable
@@ -118,9 +119,9 @@ def test_nothing_but_the_support_set_is_changed(enrolled, exported):
         "variables/variables.data-00000-of-00001",
     }
     assert "assets.extra/tf_serving_warmup_requests" in late
-    one, other = (ask(v, queries(0, 7), "embed") for v in (enrolled.model, enrolled.version))
-    for name, value in one.items():
-        np.testing.assert_array_equal(other[name], value)
+    assert_same_answers(
+        *(ask(v, queries(0, 7), "embed") for v in (enrolled.model, enrolled.version))
+    )
 
 
 def test_versions_follow_each_other(base, new, tmp_path):
@@ -152,8 +153,7 @@ def test_a_session_answers_the_same(enrolled):
         assert ("VarHandleOp" in kinds) != freeze_variables
         answer = servable.signatures["classify"].run({"image": np.array(images, object)})
         servable.close()
-        for name, value in expected.items():
-            np.testing.assert_array_equal(answer[name], value)
+        assert_same_answers(expected, answer)
 
 
 def test_a_class_is_replaced(base, new):

@@ -1,0 +1,22 @@
+"""Answers are the same when they differ by rounding alone.
+
+The last bit of a float depends on the number of images in a batch and on the processor.
+"""
+
+import numpy as np
+
+
+def assert_same(one, other):
+    """Assert that two arrays are equal; floats, as nearly as 32 bits allow."""
+    one, other = np.asarray(one), np.asarray(other)
+    if one.dtype.kind == "f":
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(one, other)
+
+
+def assert_same_answers(one, other):
+    """The same of two signatures' answers, by output."""
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert_same(value, other[name])
