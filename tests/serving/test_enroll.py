@@ -119,9 +119,9 @@ def test_nothing_but_the_support_set_is_changed(enrolled, exported):
         "variables/variables.data-00000-of-00001",
     }
     assert "assets.extra/tf_serving_warmup_requests" in late
-    assert_same_answers(
-        *(ask(v, queries(0, 7), "embed") for v in (enrolled.model, enrolled.version))
-    )
+    one, other = (ask(v, queries(0, 7), "embed") for v in (enrolled.model, enrolled.version))
+    for name, value in one.items():
+        np.testing.assert_array_equal(other[name], value)
 
 
 def test_versions_follow_each_other(base, new, tmp_path):
