@@ -168,11 +168,11 @@ def main() -> None:
     for count in arguments.images:
         with tempfile.TemporaryDirectory() as place:
             in_new_process(
-                "benchmarks.gate",
+                MODULE,
                 f"write_images(Path({place!r}) / 'images', {count}, {arguments.size})",
             )
             in_new_process(
-                "benchmarks.gate",
+                MODULE,
                 f"export(Path({place!r}) / 'model', {arguments.backbone!r}, {arguments.size})",
             )
             found = in_new_process(MODULE, f"print(json.dumps(judge(Path({place!r}))))")

@@ -12,11 +12,10 @@ from rich.text import Text
 
 from components.printable import printable
 from pipeline.config import ConfigError
-from pipeline.table import make_table
+from pipeline.table import make_table, numbers
 from pipeline.terminal import FAILED, WRONG_USE, out, say, stop
 
 if TYPE_CHECKING:
-    from components.judge.judgement import Measure
     from pipeline.comparison import Change, Comparison, Metric, Side, Turned
     from pipeline.finished_run import JudgedRun
 
@@ -128,8 +127,8 @@ def _show_metrics(title: str, metrics: Sequence[Metric]) -> None:
         gap = one.difference
         table.add_row(
             Text(printable(one.name)),
-            _value(one.first),
-            _value(one.second),
+            numbers(one.first)[0],
+            numbers(one.second)[0],
             f"{gap.value:+.4f}" if gap else "",
             f"{gap.low:+.4f} to {gap.high:+.4f}" if gap else "",
             _meaning(one),
@@ -182,7 +181,3 @@ def _show_changes(title: str, changes: Sequence[Change] | None) -> None:
 
 def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _value(measure: Measure | None) -> str:
-    return f"{measure.value:.4f}" if measure else ""
