@@ -16,7 +16,7 @@ from tensorflow_serving.apis import model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.embedded.model import Model, Pace, VersionStatus
-from serving.embedded.servable import Servable
+from serving.embedded.servable import DEFAULT_SIGNATURE, Servable
 from serving.embedded.statuses import Status, failed_precondition, invalid_argument, not_found
 from serving.embedded.version_policy import check_policy
 
@@ -233,6 +233,15 @@ class Catalogue:
             self._models[successor.name] = successor
         threading.Thread(target=replaced.stop, daemon=True).start()
         self._on_change()
+
+
+def answered_by(asked: model_pb2.ModelSpec, version: int) -> model_pb2.ModelSpec:
+    """What an answer says of the model that gave it: its version, and the signature asked."""
+    told = model_pb2.ModelSpec(
+        name=asked.name, signature_name=asked.signature_name or DEFAULT_SIGNATURE
+    )
+    told.version.value = version
+    return told
 
 
 def _checked(
