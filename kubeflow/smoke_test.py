@@ -25,6 +25,7 @@ def main() -> None:
         place = importlib.import_module(package).__file__ or ""
         if not place.startswith(sys.prefix):
             raise SystemExit(f"{package} is not installed, it was found as {place}")
+    importlib.import_module("pipeline.log_noise").quiet()
     subprocess.run(["siamese", "--help"], check=True, stdout=subprocess.DEVNULL)
     for executor in sorted(executors()):
         module, _, name = executor.rpartition(".")
