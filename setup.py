@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 TFX_1_16 = 'python_version < "3.11"'  # runs on any glibc since 2.17
 TFX_1_21 = 'python_version >= "3.11"'  # its wheels need glibc 2.39
 KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # none goes with TFX on later ones
+KFP_SPEC = "kfp-pipeline-spec"  # all that compiling, and a task in its container, need of it
 
 setup(
     name="siamese-tfx",
@@ -46,10 +47,12 @@ setup(
         "typer>=0.12",
     ],
     extras_require={
-        "kubeflow": [KFP],
+        "gpu": ["tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
+        "kubeflow": [KFP, KFP_SPEC],
         "ui": ["gradio"],
         "dev": [
             KFP,  # the tests compile, and run what was compiled
+            KFP_SPEC,
             "check-jsonschema",  # brings the schemas of Compose, GitHub Actions, GitLab CI
             "hypothesis",
             "jax",  # a second Keras backend, to test on

@@ -19,10 +19,9 @@ from pipeline.cluster import cli as kubeflow
 from pipeline.config import ConfigError, RunConfig
 from pipeline.preflight import check_blocks, check_engine, check_found_hyperparameters
 from pipeline.terminal import (
-    BLESSED,
     FAILED,
     NOT_BLESSED,
-    UNDECIDED,
+    OF_VERDICT,
     WRONG_USE,
     Overrides,
     err,
@@ -255,7 +254,7 @@ def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
             say(last_lines(log, 15), err)
         say(f"The log: {log}", err)
         return FAILED
-    return {"blessed": BLESSED, "undecided": UNDECIDED}.get(summary.outcome or "", NOT_BLESSED)
+    return OF_VERDICT.get(summary.outcome or "", NOT_BLESSED)
 
 
 def _check_data_root(settings: RunConfig) -> None:

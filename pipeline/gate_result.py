@@ -8,7 +8,7 @@ from components.image_example_gen.report import SetAside
 from components.judge.judgement import Check, ClassResult, Judgement, Measure, Outcome, Verdict
 from components.printable import printable
 from pipeline.finished_run import JudgedRun
-from pipeline.terminal import BLESSED, NOT_BLESSED, UNDECIDED
+from pipeline.terminal import OF_VERDICT
 from pipeline.verdict import with_infra_check
 
 
@@ -44,9 +44,7 @@ class GateResult(BaseModel):
     @property
     def exit_code(self) -> int:
         """Of the command."""
-        return {"blessed": BLESSED, "not_blessed": NOT_BLESSED, "undecided": UNDECIDED}[
-            self.outcome
-        ]
+        return OF_VERDICT[self.outcome]
 
     @property
     def verdict(self) -> str:

@@ -15,6 +15,9 @@ from pipeline.config import ConfigError, RunConfig
 BLESSED, FAILED, WRONG_USE, NOT_BLESSED, UNDECIDED = 0, 1, 2, 3, 4
 """Exit codes; undecided: there are too few images to tell."""
 
+OF_VERDICT = {"blessed": BLESSED, "not_blessed": NOT_BLESSED, "undecided": UNDECIDED}
+"""The exit code by what came of the gate."""
+
 out = Console()
 err = Console(stderr=True)
 

@@ -15,7 +15,16 @@ def with_infra_check(verdict: Verdict, run: Run | None) -> Verdict:
     """
     if run is None or run.output("InfraCheck", "blessing") is None:
         return verdict
-    problem = run.infra_problem
+    return with_server_check(verdict, run.infra_problem)
+
+
+def with_server_check(verdict: Verdict, problem: str | None) -> Verdict:
+    """The verdict with InfraCheck's word.
+
+    Args:
+        verdict: The Judge's.
+        problem: Why a server does not give the model's answers; None or empty where it does.
+    """
     check = Check(
         metric="answers of a server",
         wanted="those of the model",

@@ -11,10 +11,10 @@ compile() { # stack, file, options of uv
     shift 2
     made=$(mktemp)
     cp "$file" "$made"
-    "$uv" pip compile --quiet --no-header --no-annotate --extra dev --extra kubeflow \
+    "$uv" pip compile --quiet --no-header --no-annotate --extra dev --extra kubeflow --extra gpu \
         --output-file "$made" "$@" setup.py >/dev/null
     {
-        echo "# $stack, with the extras dev and kubeflow. Written by \`make lock\` (newer versions:"
+        echo "# $stack, with the extras dev, kubeflow and gpu. Written by \`make lock\` (newer versions:"
         echo "# \`make lock UPGRADE=1\`) from setup.py; not to be edited by hand."
         # The markers that are true wherever this stack runs.
         sed -E -e "s/ and platform_machine == 'x86_64'//; s/ and sys_platform == 'linux'//" \

@@ -7,6 +7,8 @@
 #
 # DEBIAN13_ROOT   where the root lies (.cache/debian13)
 # DEBIAN_MIRROR   where Debian's packages come from (the one that this machine's apt uses)
+# PYTHON          an interpreter of the container or root, in place of Debian's own, such as a 3.11
+#                 that was copied there
 set -euo pipefail
 cd "$(dirname "$0")/.."
 packages=python3,python3-venv,python3-dev,g++,ca-certificates,make
@@ -14,10 +16,10 @@ root=${DEBIAN13_ROOT:-$PWD/.cache/debian13}
 command=${*:-make test}
 certificates=/etc/ssl/certs/ca-certificates.crt
 
-# What the package installers need to know, where it is said by variables.
+# What `make` and the package installers need to know, where it is said by variables.
 variables=()
 for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY \
-    PIP_INDEX_URL UV_INDEX_URL UV_DEFAULT_INDEX ARGS; do
+    PIP_INDEX_URL UV_INDEX_URL UV_DEFAULT_INDEX ARGS PYTHON; do
     if [ -n "${!name:-}" ]; then variables+=("$name=${!name}"); fi
 done
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import log_noise
-from pipeline.config import ConfigError, RunConfig
+from pipeline.config import ConfigError, RunConfig, absolute
 from pipeline.terminal import (
-    BLESSED,
     FAILED,
     NOT_BLESSED,
+    OF_VERDICT,
     WRONG_USE,
     Overrides,
     err,
@@ -25,6 +27,7 @@ from pipeline.terminal import (
 )
 
 if TYPE_CHECKING:
+    from components.judge.judgement import Verdict
     from pipeline.cluster.submit import Endpoint
 
 app = typer.Typer(
@@ -87,8 +90,8 @@ def submit(
 
     Where the endpoint asks who you are, set KFP_TOKEN (a bearer token) or KFP_COOKIE.
 
-    Exit codes: 0 blessed (or submitted, with --no-wait or --cron), 3 not blessed, 1 failed, 2 wrong
-    use.
+    Exit codes: 0 blessed (or submitted, with --no-wait or --cron), 3 not blessed, 4 undecided (too
+    few images), 1 failed, 2 wrong use.
 
     Example: [bold]siamese kubeflow submit my.yaml --param span=7 --param epochs=20[/]
 
@@ -133,33 +136,48 @@ def run_local(
     overrides: Overrides = None,
     parameters: Parameters = None,
     jobs: Annotated[int, typer.Option(min=1, help="Tasks at once; each takes 1 to 3 GB.")] = 1,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run each task in its container, by this command before the task's own; "
+            "{image} is the pipeline's image. Give the container the folders of data and "
+            "--pipeline-root, at the same paths.",
+        ),
+    ] = None,
 ) -> None:
     """Run a compiled pipeline here: each task a process, as the cluster would start it.
 
     A failed task's log is shown, and the run ends with exit code 1.
 
-    Exit codes: 0 blessed, 3 not blessed, 1 failed, 2 wrong use.
+    Exit codes: 0 blessed, 3 not blessed, 4 undecided (too few images), 1 failed, 2 wrong use.
 
     Example: [bold]siamese kubeflow run-local my-pipeline.yaml --param data_root=data/parts[/]
+
+    Example: [bold]siamese kubeflow run-local my-pipeline.yaml --within "docker run --rm --volume
+    $PWD:$PWD {image}"[/]
     """
     from pipeline.cluster import parameters as of_run
     from pipeline.cluster.run_local import TaskFailed, read_spec, run
 
     try:
         chosen = of_run.parse(parameters or [])
+        for name in (of_run.DATA_ROOT.name, of_run.PUSH_DESTINATION.name):
+            if name in chosen:  # a container has a working directory of its own
+                chosen[name] = absolute(str(chosen[name]))
         with tempfile.TemporaryDirectory() as folder:
             compiled = file
             if not _is_compiled(file):
                 compiled = Path(folder) / "pipeline.yaml"
                 settings = load(file, overrides or ())
-                if not settings.kubeflow.image:  # nothing runs in it here
+                if not settings.kubeflow.image and not within:  # nothing runs in it here
                     here = settings.kubeflow.model_copy(update={"image": "none"})
                     settings = settings.model_copy(update={"kubeflow": here})
                 _compile(settings, compiled)
             elif overrides:
                 raise ConfigError("--set: the pipeline is compiled; use --param, or compile anew")
             spec = read_spec(compiled)
-        outcome = run(spec, pipeline_root, chosen, jobs, say)
+        outcome = run(spec, pipeline_root, chosen, jobs, say, _words(within or ""))
     except ConfigError as e:
         stop(str(e), WRONG_USE)
     except TaskFailed as e:
@@ -168,18 +186,19 @@ def run_local(
         say(e.reason, err)
         say(f"The log: {e.log}", err)
         raise typer.Exit(FAILED) from None
-    say("Blessed." if outcome.blessed else "Not blessed; nothing is pushed.")
+    code = NOT_BLESSED if outcome.verdict is None else _tell(outcome.verdict)
     if outcome.pushed_to:
         say(f"Pushed to {outcome.pushed_to}")
     say(f"All files: {outcome.folder}")
-    raise typer.Exit(BLESSED if outcome.blessed else NOT_BLESSED)
+    raise typer.Exit(code)
 
 
 def _wait(
     endpoint: Endpoint, settings: RunConfig, run_id: str, tasks: list[str], minutes: float | None
 ) -> int:
     """Follow a run to its end; returns the exit code."""
-    from pipeline.cluster.submit import EndpointError, RunFailed, is_blessed
+    from pipeline.cluster.submit import EndpointError, RunFailed
+    from pipeline.cluster.verdict import read_verdict
 
     limit = None if minutes is None else minutes * 60
     root = settings.kubeflow.pipeline_root or ""
@@ -191,14 +210,21 @@ def _wait(
         stop("not waiting any longer; the run goes on")
     except (RunFailed, EndpointError) as e:
         stop(str(e))
-    blessed = is_blessed(root, settings.name, run_id)
-    if blessed is None:
+    verdict = read_verdict(f"{root.rstrip('/')}/{settings.name}/{run_id}")
+    if verdict is None:
         stop(
             f"the run succeeded; whether its model was blessed cannot be read from here: {root} "
             "must be readable on this machine"
         )
-    say("Blessed." if blessed else "Not blessed; nothing is pushed.")
-    return BLESSED if blessed else NOT_BLESSED
+    return _tell(verdict)
+
+
+def _tell(verdict: Verdict) -> int:
+    """Say what came of the gate; returns the exit code."""
+    say(f"{verdict.outcome.replace('_', ' ').capitalize()}: {'; '.join(verdict.reasons)}.")
+    if verdict.outcome != "blessed":
+        say("Nothing is pushed.")
+    return OF_VERDICT[verdict.outcome]
 
 
 def _compile(settings: RunConfig, path: Path) -> None:
@@ -215,6 +241,17 @@ def _compile(settings: RunConfig, path: Path) -> None:
         stop(str(e), WRONG_USE)
     except OSError as e:
         stop(f"{path}: cannot be written ({e.strerror})", WRONG_USE)
+
+
+def _words(command: str) -> list[str]:
+    """The words of `--within`, as a shell would take them."""
+    try:
+        words = shlex.split(command)
+    except ValueError as e:
+        raise ConfigError(f"--within {command}: {e}") from None
+    if words and not shutil.which(words[0]):
+        raise ConfigError(f"--within {command}: there is no command {words[0]} on this machine")
+    return words
 
 
 def _is_compiled(path: Path) -> bool:

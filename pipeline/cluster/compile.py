@@ -25,11 +25,10 @@ _TASK_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
 # The specification goes through the API server, Argo and etcd, whose objects hold 1.5 MB.
 _LARGEST = 1_000_000
 
-MISSING = (
-    "Kubeflow's SDK is not installed; install the extra of that name (`make setup "
-    "EXTRAS=kubeflow`), on a Python below 3.12"
+_MISSING = (
+    "the messages of Kubeflow Pipelines are not installed (kfp-pipeline-spec); install the extra "
+    "kubeflow: make setup EXTRAS=kubeflow"
 )
-"""What to do where the package kfp is missing."""
 
 
 class Compiled(NamedTuple):
@@ -54,8 +53,8 @@ def compile_pipeline(config: RunConfig, for_vertex: bool = False) -> Compiled:
         for_vertex: For Vertex AI rather than Kubeflow Pipelines.
 
     Raises:
-        ConfigError: kfp is missing, or the configuration names no image, or resources that there
-            are not.
+        ConfigError: kfp-pipeline-spec is missing, or the configuration names no image, or resources
+            that there are not.
     """
     if not config.kubeflow.image:
         raise ConfigError(
@@ -68,7 +67,7 @@ def compile_pipeline(config: RunConfig, for_vertex: bool = False) -> Compiled:
             KubeflowV2DagRunnerConfig,
         )
     except ImportError as e:
-        raise ConfigError(MISSING) from e
+        raise ConfigError(_MISSING) from e
     from pipeline.dag import create_pipeline
 
     pipeline = create_pipeline(config, for_cluster=True)

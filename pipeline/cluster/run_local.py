@@ -3,8 +3,8 @@
 Reads the file that Kubeflow Pipelines would get, and does what its driver and launcher do: resolve
 each task's inputs, give its outputs addresses, fill the placeholders of its command, run that as a
 process of its own, and hand the metadata that it writes to the tasks after it. As there, input
-artifacts come without their type. Not done here: pods with their images and resources, retries,
-and the cache.
+artifacts come without their type. Not done here: pods with their resources, retries, and the
+cache; containers only where `within` says how.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from components.judge.judgement import Verdict
 from pipeline.cluster.failures import explain_log
 from pipeline.cluster.parameters import PUSH_DESTINATION
+from pipeline.cluster.verdict import read_verdict
 from pipeline.config import ConfigError
 
 
@@ -47,13 +49,13 @@ class Outcome(NamedTuple):
 
     Attributes:
         folder: All that the run has written.
-        blessed: Whether every gate blessed the model.
+        verdict: What the gate said; None where the pipeline has none.
         pushed_to: Where the model went, if it was pushed.
         seconds: How long each task took, by name.
     """
 
     folder: Path
-    blessed: bool
+    verdict: Verdict | None
     pushed_to: str | None
     seconds: dict[str, float]
 
@@ -81,6 +83,7 @@ def run(
     parameters: Mapping[str, str | int],
     jobs: int = 1,
     say: Callable[[str], None] = print,
+    within: Sequence[str] = (),
 ) -> Outcome:
     """Run every task, those that don't wait for each other at once.
 
@@ -91,6 +94,8 @@ def run(
             to <pipeline_root>/<name>/serving.
         jobs: How many tasks run at once.
         say: Takes lines about the progress.
+        within: A command that runs the one after it in a container (`docker run ... {image}`, with
+            the task's image in place of `{image}`); empty: the task is a process of this machine.
 
     Raises:
         ConfigError: A parameter is missing or unknown.
@@ -100,7 +105,7 @@ def run(
     folder = Path(os.path.abspath(pipeline_root)) / name / uuid.uuid4().hex[:12]
     serving = str(folder.parent / "serving")
     values = _root_parameters(spec, {PUSH_DESTINATION.name: serving, **parameters})
-    return _Run(spec, folder, values, say).execute(jobs)
+    return _Run(spec, folder, values, say, within).execute(jobs)
 
 
 def _root_parameters(
@@ -127,6 +132,7 @@ class _Run:
         folder: Path,
         parameters: Mapping[str, str | int],
         say: Callable[[str], None],
+        within: Sequence[str],
     ) -> None:
         self._components = spec["components"]
         self._executors = spec["deploymentSpec"]["executors"]
@@ -134,6 +140,7 @@ class _Run:
         self._folder = folder
         self._parameters = parameters
         self._say = say
+        self._within = within
         self._artifacts: dict[tuple[str, str], dict[str, Any]] = {}
         self._seconds: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -163,7 +170,8 @@ class _Run:
             raise failure
         if waiting:
             raise ConfigError(f"these tasks wait for each other: {', '.join(waiting)}")
-        return Outcome(self._folder, self._blessed(), self._pushed_to(), self._seconds)
+        verdict = read_verdict(str(self._folder))
+        return Outcome(self._folder, verdict, self._pushed_to(), self._seconds)
 
     def _dependencies(self, name: str) -> set[str]:
         task = self._tasks[name]
@@ -187,6 +195,8 @@ class _Run:
         command = fill_placeholders(
             [*container["command"], *container.get("args", [])], executor_input
         )
+        image = container.get("image", "")
+        command = [word.replace("{image}", image) for word in self._within] + command
         self._say(f"  {name}: started")
         started = time.monotonic()
         log = place / "log.txt"
@@ -283,19 +293,8 @@ class _Run:
     def _component(self, name: str) -> Mapping[str, Any]:
         return self._components[self._tasks[name]["componentRef"]["name"]]
 
-    def _of_type(self, title: str) -> list[dict[str, Any]]:
-        return [
-            artifact
-            for artifact in self._artifacts.values()
-            if yaml.safe_load(artifact["type"].get("instanceSchema", "{}")).get("title") == title
-        ]
-
-    def _blessed(self) -> bool:
-        blessings = self._of_type("tfx.ModelBlessing")
-        return bool(blessings) and all(b["metadata"].get("blessed") == 1 for b in blessings)
-
     def _pushed_to(self) -> str | None:
-        for artifact in self._of_type("tfx.PushedModel"):
+        for artifact in self._artifacts.values():
             if artifact["metadata"].get("pushed") == 1:
                 return artifact["metadata"].get("pushed_destination")
         return None

@@ -16,13 +16,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.cluster.compile import MISSING
 from pipeline.cluster.failures import explain_log
 from pipeline.config import ConfigError, Kubeflow
 
 TOKEN, COOKIE = "KFP_TOKEN", "KFP_COOKIE"
 """Environment variables: a bearer token, or the cookie of a login, for endpoints that ask."""
 
+_MISSING = (
+    "Kubeflow's SDK is not installed (kfp); install the extra kubeflow (make setup "
+    "EXTRAS=kubeflow) on a Python below 3.12. `siamese kubeflow compile` works without it: upload "
+    "its file in Kubeflow's UI"
+)
 _TIMEOUT = 20  # seconds that the endpoint has for one answer
 _FINISHED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED", "ERROR")
 _LOST_POLLS = 10  # in a row, before waiting is given up
@@ -90,13 +94,13 @@ class Endpoint:
         if "://" not in self._address:
             self._address = f"https://{self._address}"
         try:
-            import kfp
+            from kfp import Client  # kfp-pipeline-spec alone makes a package kfp without it
         except ImportError as e:
-            raise ConfigError(MISSING) from e
+            raise ConfigError(_MISSING) from e
         self._check()
         with self._in_words(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._client = kfp.Client(
+            self._client = Client(
                 host=self._address,
                 namespace=kubeflow.namespace or "kubeflow",
                 existing_token=os.environ.get(TOKEN),
@@ -305,30 +309,6 @@ class Endpoint:
         if isinstance(reason, TimeoutError | socket.timeout) or "timed out" in text:
             return f"{self._address} gives no answer within {self._timeout:g} s; {mend}"
         return f"{self._address} cannot be reached ({text}); {mend}"
-
-
-def is_blessed(pipeline_root: str, name: str, run_id: str) -> bool | None:
-    """Whether every gate of a run blessed its model, from the files that they leave.
-
-    Kubeflow's API does not tell it.
-
-    Args:
-        pipeline_root: Of the run.
-        name: The pipeline's.
-        run_id: Kubeflow's.
-
-    Returns:
-        None where there are no such files or they cannot be read from here.
-    """
-    import tensorflow as tf
-
-    below = f"{pipeline_root.rstrip('/')}/{name}/{run_id}/*/*/*"
-    try:
-        if tf.io.gfile.glob(f"{below}/NOT_BLESSED"):
-            return False
-        return True if tf.io.gfile.glob(f"{below}/BLESSED") else None
-    except (tf.errors.OpError, OSError):
-        return None
 
 
 def _message(body: Any) -> str | None:

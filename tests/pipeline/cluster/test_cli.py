@@ -5,7 +5,11 @@ import command_line
 import pytest
 import yaml
 
+from components.judge.judgement import Verdict
+from pipeline.cluster import cli as cluster_cli
 from pipeline.cluster import run_local as runs
+from pipeline.cluster import submit as submits
+from pipeline.cluster import verdict as verdicts
 from pipeline.cluster.run_local import Outcome, TaskFailed
 
 
@@ -66,6 +70,9 @@ def test_starts_without_tensorflow_and_kfp():
         ),
         (["run-local", "none.yaml"], "none.yaml: cannot be read as a compiled pipeline"),
         (["run-local", "compiled.yaml", "--set", "a=1"], "use --param, or compile anew"),
+        (["run-local", "compiled.yaml", "--within", "no-docker run"], "no command no-docker"),
+        (["run-local", "compiled.yaml", "--within", "env 'a"], "env 'a: No closing quotation"),
+        (["run-local", "my.yaml", "--within", "env {image}"], "kubeflow.image: is needed"),
     ],
 )
 def test_wrong_use_is_one_sentence(arguments, message):
@@ -80,7 +87,7 @@ SUBMIT = ("submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p", "--se
 
 
 def test_an_endpoint_that_is_not_there_is_one_sentence():
-    pytest.importorskip("kfp")
+    pytest.importorskip("kfp.client")
     result = siamese(*SUBMIT)
     assert result.exit_code == 1
     assert "http://127.0.0.1:9 cannot be reached" in result.everything
@@ -93,13 +100,72 @@ def test_kfp_that_is_missing_is_one_sentence(monkeypatch):
     assert "make setup EXTRAS=kubeflow" in result.everything
 
 
-@pytest.mark.parametrize(("blessed", "code"), [(True, 0), (False, 3)])
-def test_a_local_runs_exit_code_is_the_blessing(monkeypatch, tmp_path, blessed, code):
-    outcome = Outcome(tmp_path, blessed, "/serving/7" if blessed else None, {})
-    monkeypatch.setattr(runs, "run", lambda *arguments: outcome)
+OUTCOMES = [("blessed", 0), ("not_blessed", 3), ("undecided", 4)]
+
+
+def verdict(outcome):
+    return Verdict(outcome=outcome, checks=(), reasons=("40 images would do",))
+
+
+@pytest.mark.parametrize(("outcome", "code"), OUTCOMES)
+def test_a_local_runs_exit_code_is_the_verdict(monkeypatch, tmp_path, outcome, code):
+    came_to = Outcome(tmp_path, verdict(outcome), None if code else "/serving/7", {})
+    monkeypatch.setattr(runs, "run", lambda *arguments: came_to)
     result = siamese("run-local", "compiled.yaml")
     assert result.exit_code == code
-    assert ("Pushed to /serving/7" in result.output) is blessed
+    assert ": 40 images would do." in result.output
+    assert ("Pushed to /serving/7" in result.output) is (code == 0)
+    assert ("Nothing is pushed." in result.output) is (code != 0)
+
+
+@pytest.mark.parametrize(("outcome", "code"), OUTCOMES)
+def test_a_submitted_runs_exit_code_is_the_verdict(monkeypatch, tmp_path, outcome, code):
+    monkeypatch.setattr(verdicts, "read_verdict", {"gs://b/p/mine/r1": verdict(outcome)}.get)
+    monkeypatch.setattr(submits, "Endpoint", FakeEndpoint)
+    monkeypatch.setattr(cluster_cli, "_compile", lambda settings, path: None)
+    monkeypatch.setattr(cluster_cli, "_tasks", lambda path: [])
+    result = siamese(*SUBMIT)
+    assert result.exit_code == code, result.everything
+    assert ": 40 images would do." in result.output
+
+
+def test_a_verdict_that_cannot_be_read_fails(monkeypatch):
+    monkeypatch.setattr(verdicts, "read_verdict", lambda folder: None)
+    monkeypatch.setattr(submits, "Endpoint", FakeEndpoint)
+    monkeypatch.setattr(cluster_cli, "_compile", lambda settings, path: None)
+    monkeypatch.setattr(cluster_cli, "_tasks", lambda path: [])
+    result = siamese(*SUBMIT)
+    assert result.exit_code == 1
+    assert "gs://b/p must be readable on this machine" in result.everything
+
+
+class FakeEndpoint:
+    """Takes a pipeline, and runs it at once."""
+
+    def __init__(self, kubeflow):
+        pass
+
+    def submit(self, *arguments):
+        return submits.Submitted("r1", "http://link")
+
+    def wait(self, *arguments):
+        pass
+
+
+def test_a_local_run_is_within_what_is_named(monkeypatch, tmp_path):
+    given = []
+
+    def run(*arguments):
+        given.extend(arguments)
+        return Outcome(tmp_path, verdict("blessed"), None, {})
+
+    monkeypatch.setattr(runs, "run", run)
+    assert siamese(
+        "run-local", "compiled.yaml", "--param", "data_root=few", "--within",
+        "env 'A=b c' {image}",
+    ).exit_code == 0  # fmt: skip
+    assert given[2] == {"data_root": str(tmp_path / "few")}  # wherever the container is
+    assert given[-1] == ["env", "A=b c", "{image}"]
 
 
 def test_a_failed_task_gives_its_log_and_exit_code_1(monkeypatch, tmp_path):

@@ -95,15 +95,42 @@ def test_a_task_gets_what_the_backend_would_give_it(tmp_path):
     }
 
 
-@pytest.mark.parametrize(("blessed", "pushed"), [(1, 1), (0, 0)])
-def test_says_what_the_run_came_to(tmp_path, blessed, pushed):
-    spec = pipeline(
-        Gate=([], {"blessed": blessed}, BLESSING),
-        Pusher=(["Gate"], {"pushed": pushed, "pushed_destination": "/serving/7"}, PUSHED),
-    )
+JUDGE = """
+import json, sys, pathlib
+given = json.loads(sys.argv[1])
+here = pathlib.Path(given["outputs"]["artifacts"]["judgement"]["artifacts"][0]["uri"])
+verdict = {"outcome": "undecided", "checks": [], "reasons": ["too few"]}
+(here / "judgement.json").write_text(json.dumps({"verdict": verdict}))
+"""
+
+
+def test_says_what_the_gate_said(tmp_path):
+    spec = pipeline(Judge=([], JUDGE, BLESSING))
+    artifacts = spec["components"]["Judge"]["outputDefinitions"]["artifacts"]
+    artifacts["judgement"] = artifacts.pop("out")
     outcome = run(spec, tmp_path, {}, say=lambda line: None)
-    assert outcome.blessed is bool(blessed)
+    assert (outcome.verdict.outcome, outcome.verdict.reasons) == ("undecided", ("too few",))
+    assert run(pipeline(Other=([], {}, BLESSING)), tmp_path, {}, say=str).verdict is None
+
+
+@pytest.mark.parametrize("pushed", [1, 0])
+def test_says_where_the_model_went(tmp_path, pushed):
+    spec = pipeline(Pusher=([], {"pushed": pushed, "pushed_destination": "/serving/7"}, PUSHED))
+    outcome = run(spec, tmp_path, {}, say=lambda line: None)
     assert outcome.pushed_to == ("/serving/7" if pushed else None)
+
+
+def test_each_command_is_within_what_is_named(tmp_path):
+    code = "import os; assert os.environ['WITHIN'] == 'registry/image:1'"
+    with pytest.raises(TaskFailed):
+        run(pipeline(One=([], code, BLESSING)), tmp_path, {}, say=str)
+    run(
+        pipeline(One=([], code, BLESSING)),
+        tmp_path,
+        {},
+        say=str,
+        within=["env", "WITHIN={image}"],
+    )
 
 
 def test_a_failed_task_ends_the_run(tmp_path):

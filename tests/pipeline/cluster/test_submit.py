@@ -5,14 +5,13 @@ import pytest
 from pipeline.config import ConfigError, Kubeflow
 from tests.pipeline.cluster.fake_kubeflow import fake_kubeflow
 
-pytest.importorskip("kfp")
+pytest.importorskip("kfp.client")
 
 from pipeline.cluster.submit import (
     Endpoint,
     EndpointError,
     RunFailed,
     check_cron,
-    is_blessed,
 )
 
 MISSING = "/usr/bin/python: Error while finding module specification for 'pipeline.cluster.task' "
@@ -213,17 +212,3 @@ def test_other_crons_are_refused(cron, mend):
     check_cron("0 0 3 * * *")
     with pytest.raises(ConfigError, match=mend):
         check_cron(cron)
-
-
-def test_reads_the_blessing_from_the_files(tmp_path):
-    root = str(tmp_path)
-    assert is_blessed(root, "parts", "r1") is None
-    gate = tmp_path / "parts/r1/Evaluator/5/blessing"
-    gate.mkdir(parents=True)
-    (gate / "BLESSED").write_text("")
-    assert is_blessed(root, "parts", "r1") is True
-    assert is_blessed(root, "parts", "r2") is None
-    other = tmp_path / "parts/r1/Judge/6/blessing"
-    other.mkdir(parents=True)
-    (other / "NOT_BLESSED").write_text("")
-    assert is_blessed(root, "parts", "r1") is False

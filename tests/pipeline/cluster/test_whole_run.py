@@ -13,7 +13,7 @@ import yaml
 from images import write_classes
 from tiny_encoder import write_encoder
 
-pytest.importorskip("kfp")
+pytest.importorskip("kfp.pipeline_spec")
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -1,0 +1,61 @@
+import json
+import os
+
+import pytest
+
+from components.judge.judgement import Verdict
+from pipeline.cluster.verdict import read_verdict
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Lays down what a Judge says, and returns the file."""
+
+    def write(outcome, attempt=1):
+        file = tmp_path / "Judge" / str(attempt) / "judgement" / "judgement.json"
+        file.parent.mkdir(parents=True)
+        verdict = Verdict(outcome=outcome, checks=(), reasons=("so it is",))
+        file.write_text(json.dumps({"verdict": verdict.model_dump(), "more": "than this"}))
+        return file
+
+    return write
+
+
+def withhold(tmp_path, problem):
+    file = tmp_path / "InfraCheck" / "1" / "blessing" / "INFRA_NOT_BLESSED"
+    file.parent.mkdir(parents=True)
+    file.write_text(problem)
+
+
+@pytest.mark.parametrize("outcome", ["blessed", "not_blessed", "undecided"])
+def test_is_the_judges(tmp_path, judged, outcome):
+    judged(outcome)
+    assert read_verdict(str(tmp_path)) == Verdict(outcome=outcome, checks=(), reasons=("so it is",))
+
+
+def test_what_cannot_be_served_is_not_blessed(tmp_path, judged):
+    judged("blessed")
+    withhold(tmp_path, "no such op")
+    found = read_verdict(str(tmp_path))
+    assert found.outcome == "not_blessed"
+    assert found.reasons == ("it cannot be served: no such op",)
+
+
+def test_a_task_that_was_taken_up_again_has_the_last_word(tmp_path, judged):
+    os.utime(judged("blessed", attempt=2), (1, 1))
+    os.utime(judged("undecided", attempt=1), (2, 2))
+    assert read_verdict(str(tmp_path)).outcome == "undecided"
+
+
+def test_there_is_none_without_a_judge(tmp_path):
+    assert read_verdict(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"verdict": {"outcome": "well"}}'])
+def test_there_is_none_that_cannot_be_read(tmp_path, judged, text):
+    judged("blessed").write_text(text)
+    assert read_verdict(str(tmp_path)) is None
+
+
+def test_there_is_none_in_a_bucket_that_is_not_there():
+    assert read_verdict("no-such-scheme://bucket/runs/parts/r1") is None
