@@ -138,7 +138,9 @@ class Thresholds(Section):
     @model_validator(mode="after")
     def _something_decides(self) -> Thresholds:
         if all(getattr(self, name) is None for name in METRICS):
-            raise ValueError(f"at least one of {', '.join(METRICS)} is needed")
+            raise ValueError(
+                f"at least one of {', '.join(METRICS)} is needed; `thresholds: null` measures only, and blesses nothing"
+            )
         return self
 
 
