@@ -139,7 +139,8 @@ class Thresholds(Section):
     def _something_decides(self) -> Thresholds:
         if all(getattr(self, name) is None for name in METRICS):
             raise ValueError(
-                f"at least one of {', '.join(METRICS)} is needed; `thresholds: null` measures only, and blesses nothing"
+                f"at least one of {', '.join(METRICS)} is needed; `thresholds: null` measures "
+                "only, and blesses nothing"
             )
         return self
 
