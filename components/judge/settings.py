@@ -172,9 +172,6 @@ class JudgeSettings(Section):
         description="Judge raw pixels and the encoder before training on the same images; costs "
         "one pass more through the encoder.",
     )
-    resamples: int = Field(
-        1000, ge=100, description="Times that the images are weighted anew, for the intervals."
-    )
     listed: Positive = Field(
         20, description="Mistakes, suspects and hard pairs that are named, of each at most."
     )
