@@ -262,7 +262,7 @@ def _metrics(
     thresholds = first.thresholds.get("same"), second.thresholds.get("same")
     if lines[0] and thresholds[0] and thresholds[1]:
         values = (thresholds[0].value, thresholds[1].value)
-        anew = paired.of_pairs(*lines, values, second.settings.resamples, second.settings.seed)
+        anew = paired.of_pairs(*lines, values)
     if images.names and first.classified_by == second.classified_by:
         anew["class_accuracy"] = paired.of_images(*_hits(images.couples))
     metrics = []

@@ -296,7 +296,9 @@ class RunConfig(Section):
     model: Model = Model()
     training: Training = Training()
     tuner: Tuner = Tuner()
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds | None = Field(
+        Thresholds(), description="null: the model is measured, and never blessed."
+    )
     judge: JudgeSettings = JudgeSettings()
     push: Push = Push()
     runner: Literal["beam", "local"] = "beam"
@@ -307,7 +309,8 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _judges_what_it_asks_for(self) -> RunConfig:
-        if self.thresholds.beats_frozen_encoder and not self.judge.baselines:
+        asked = self.thresholds
+        if asked and asked.beats_frozen_encoder and not self.judge.baselines:
             raise ValueError(
                 "thresholds.beats_frozen_encoder needs judge.baselines; set that to true, or leave "
                 "the threshold out"

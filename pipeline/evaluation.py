@@ -16,7 +16,7 @@ SIMILARITY, SAME = "similarity", "same"
 """Its outputs."""
 
 
-def eval_config(thresholds: Thresholds) -> tfma.EvalConfig:
+def eval_config(thresholds: Thresholds | None) -> tfma.EvalConfig:
     """TFMA's configuration: metrics of plain pairs, overall and for pairs with each class.
 
     Thresholds hold for the overall slice only: a class with a handful of images has too few pairs
@@ -25,13 +25,13 @@ def eval_config(thresholds: Thresholds) -> tfma.EvalConfig:
     # The ROC curve is of similarities; the others are of what the model makes of them by its own
     # threshold, a number too: 1 or 0.
     of_similarities = [
-        _metric("AUC", thresholds.auc, name="auc"),
+        _metric("AUC", thresholds, name="auc"),
         tfma.MetricConfig(class_name="ExampleCount"),
     ]
     of_verdicts = [
-        _metric("BinaryAccuracy", thresholds.accuracy, name="accuracy"),
-        _metric("Precision", thresholds.precision, name="precision"),
-        _metric("Recall", thresholds.recall, name="recall"),
+        _metric("BinaryAccuracy", thresholds, name="accuracy"),
+        _metric("Precision", thresholds, name="precision"),
+        _metric("Recall", thresholds, name="recall"),
     ]
     return tfma.EvalConfig(
         model_specs=[
@@ -50,8 +50,9 @@ def eval_config(thresholds: Thresholds) -> tfma.EvalConfig:
     )
 
 
-def _metric(class_name: str, least: AtLeast | None, name: str) -> tfma.MetricConfig:
+def _metric(class_name: str, thresholds: Thresholds | None, name: str) -> tfma.MetricConfig:
     metric = tfma.MetricConfig(class_name=class_name, config=f'{{"name": "{name}"}}')
+    least: AtLeast | None = getattr(thresholds, name) if thresholds else None
     if least is not None:
         threshold = tfma.MetricThreshold()
         threshold.value_threshold.lower_bound.value = least.at_least

@@ -12,7 +12,7 @@ from components.judge.settings import JudgeSettings, Thresholds
 from pipeline.history import Artifact, Component, Run
 from pipeline.summary import Summary
 
-SETTINGS = JudgeSettings(resamples=100)
+SETTINGS = JudgeSettings()
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 

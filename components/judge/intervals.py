@@ -5,10 +5,11 @@ couples of a same and a different pair that are ranked rightly). Images are inde
 other; pairs that have an image in common are not, so pairs are never counted as if they were.
 
 1. A metric's variance is that of its values over reweighted *images*: each image, and with it all
-   pairs that it is in, counts a little more or less, at random (the infinitesimal jackknife of
-   Jaeckel 1972; Giordano et al. 2019, https://arxiv.org/abs/1806.00550). A pair has two images, so
-   its own noise is counted twice, and is taken off once: the variance for dyads of Aronow, Samii
-   and Assenova 2015 (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
+   pairs that it is in, counts a little more or less (the infinitesimal jackknife of Jaeckel 1972;
+   Giordano et al. 2019, https://arxiv.org/abs/1806.00550). How much the metric changes then is the
+   sum of the image's pairs' influences, so nothing has to be drawn. A pair has two images, so its
+   own noise is counted twice, and is taken off once: the variance for dyads of Aronow, Samii and
+   Assenova 2015 (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
    bootstrap, would count that noise three times (Owen 2007, https://arxiv.org/abs/0712.1111), and
    leave classes of two or three images without a pair.
 2. The variance says how many independent trials the metric is worth, its *effective number*, and
@@ -25,7 +26,6 @@ other; pairs that have an image in common are not, so pairs are never counted as
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -72,60 +72,38 @@ def simultaneous_level(count: int, level: float = LEVEL) -> float:
     return float(level ** (1 / max(1, count)))
 
 
-def covariance(
-    metrics: Callable[[np.ndarray], np.ndarray],
-    images: int,
-    pairs: tuple[np.ndarray, np.ndarray] | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> np.ndarray:
+def by_images(influence: np.ndarray) -> np.ndarray:
     """How metrics vary, and vary together, with the images that they were measured on.
 
     Args:
-        metrics: From weights of the cases, float32 [b, p], to k values each, [b, k].
-        images: How many there are.
-        pairs: Of each case the index of its left image and of its right one, int [p] each; None:
-            the cases are the images themselves.
-        resamples: Times that the images are weighted anew.
-        seed: Of the weights.
+        influence: float64 [k, n], of each of n images on each of k metrics (`influence.Estimate`).
 
     Returns:
-        float64 [k, k]; NaN for a metric that is none for some weights.
+        float64 [k, k]; NaN for a metric that is not defined.
     """
-    by_image = _over_weights(metrics, images, pairs, resamples, seed)
-    if pairs is None:
-        return by_image * images / max(1, images - 1)
-    by_pair = _over_weights(metrics, len(pairs[0]), None, resamples, seed)
-    found = (by_image - by_pair) * images / max(1, images - 2)
+    images = influence.shape[1]
+    return influence @ influence.T * images / max(1, images - 1)
+
+
+def by_pairs(influence: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The same of metrics of pairs.
+
+    Args:
+        influence: float64 [k, p], of each of p pairs on each of k metrics.
+        left: int [p], the index of each pair's left image.
+        right: int [p], that of its right one.
+
+    Returns:
+        float64 [k, k]; NaN for a metric that is not defined.
+    """
+    images = int(max(left.max(), right.max())) + 1
+    of_images = np.stack([np.bincount(left, row, images) + np.bincount(right, row, images)
+                          for row in influence])  # fmt: skip
+    of_pairs = influence @ influence.T
+    found = (of_images @ of_images.T - of_pairs) * images / max(1, images - 2)
     # Pairs with an image in common are alike if anything, so no metric varies less than by pairs.
-    np.fill_diagonal(found, np.maximum(np.diag(found), np.diag(by_pair)))
+    np.fill_diagonal(found, np.maximum(np.diag(found), np.diag(of_pairs)))
     return found
-
-
-_STEP = 0.28
-"""Standard deviation of an image's weight: no pair's weight is below zero."""
-
-_NUMBERS_AT_ONCE = 500_000
-"""Weights held in memory at a time."""
-
-
-def _over_weights(
-    metrics: Callable[[np.ndarray], np.ndarray],
-    units: int,
-    pairs: tuple[np.ndarray, np.ndarray] | None,
-    resamples: int,
-    seed: int,
-) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    cases = units if pairs is None else len(pairs[0])
-    at_once = max(1, _NUMBERS_AT_ONCE // max(1, cases))
-    values = []
-    for start in range(0, resamples, at_once):
-        drawn = rng.random((min(at_once, resamples - start), units), "float32")
-        drawn = (drawn - 0.5) * (math.sqrt(12) * _STEP)
-        changes = drawn if pairs is None else drawn[:, pairs[0]] + drawn[:, pairs[1]]
-        values.append(np.asarray(metrics(1 + changes), "float64"))
-    return np.atleast_2d(np.cov(np.concatenate(values), rowvar=False)) / _STEP**2
 
 
 def effective_number(share: float, variance: float, least: float, most: float = math.inf) -> float:

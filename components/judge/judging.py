@@ -235,12 +235,14 @@ class _Judge:
             for name, view in views.items()
             if view.similarity
         }
+        ranked = [roc.Ranked(scores, self.pairs.same) for scores in self.similarities.values()]
         found = pairs.measure(
             self.pairs,
-            list(self.similarities.values()),
-            [view.same for view in views.values()],
-            self.settings.resamples,
-            self.settings.seed,
+            ranked,
+            [
+                pairs.called_same(scores, views[name].same)
+                for name, scores in self.similarities.items()
+            ],
         )
         measures = self._with_intervals(
             found.values,
@@ -268,12 +270,11 @@ class _Judge:
         if not chosen.any():
             return {}
         some = pairs.Pairs(*(column[chosen] for column in self.pairs))
+        scores = self.similarities[""][chosen]
         found = pairs.measure(
             some,
-            [self.similarities[""][chosen]],
-            [self.candidate.same],
-            self.settings.resamples,
-            self.settings.seed,
+            [roc.Ranked(scores, some.same)],
+            [pairs.called_same(scores, self.candidate.same)],
         )
         [measures] = self._with_intervals(
             found.values, found.covariance, _images_of(some), len(some.same), pairs.METRICS
@@ -299,10 +300,7 @@ class _Judge:
                 "with fewer than three classes, none can be left out to be unknown",
             )
         measured = recognition.measure(
-            list(found.values()),
-            [views[name].known for name in found],
-            self.settings.resamples,
-            self.settings.seed,
+            list(found.values()), [views[name].known for name in found]
         )
         measures = self._with_intervals(
             measured.values, measured.covariance, measured.images, math.inf, recognition.METRICS,
@@ -628,7 +626,7 @@ _BINS = 40
 
 
 def _curve(scores: np.ndarray, positive: np.ndarray, low: float, high: float) -> Curve:
-    points = roc.roc_points(scores, positive)
+    points = roc.roc_points(roc.Ranked(scores, positive))
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     return Curve(
         false_accepts=tuple(points.false_accepts.tolist()),

@@ -20,6 +20,7 @@ from components.judge.intervals import (
     wilson,
 )
 from components.judge.judgement import Measure, PairOutcome
+from components.judge.roc import Ranked
 
 
 class Paired(NamedTuple):
@@ -52,8 +53,6 @@ def of_pairs(
     one: Sequence[PairOutcome],
     other: Sequence[PairOutcome],
     thresholds: tuple[float, float],
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> dict[str, Paired]:
     """Metrics of the same pairs, by name; none where a kind of pair is missing.
 
@@ -61,8 +60,6 @@ def of_pairs(
         one: What the first model says of each pair.
         other: What the second says of the same pairs, in the same order.
         thresholds: Of both models, at and above which they call a pair the same.
-        resamples: See `intervals.covariance`.
-        seed: See there.
     """
     same = np.array([line.same for line in one], bool)
     if same.all() or not same.any():
@@ -71,7 +68,11 @@ def of_pairs(
     images, ends = np.unique(np.array(names, str), return_inverse=True)
     left, right = ends.reshape(-1, 2).T
     scores = [np.array([line.similarity for line in lines]) for lines in (one, other)]
-    found = pairs.measure(pairs.Pairs(left, right, same), scores, thresholds, resamples, seed)
+    found = pairs.measure(
+        pairs.Pairs(left, right, same),
+        [Ranked(s, same) for s in scores],
+        [pairs.called_same(s, at) for s, at in zip(scores, thresholds, strict=True)],
+    )
     count = len(pairs.METRICS)
     variances = np.diag(found.covariance).reshape(2, count)
     measured = {}

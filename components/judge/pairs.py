@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from components.data_error import DataError
-from components.judge import roc
-from components.judge.intervals import covariance
+from components.judge.influence import Estimate, complement, share, stacked
+from components.judge.intervals import by_pairs
+from components.judge.roc import Ranked, auc, equal_error_rate
 from components.pair_gen.sampling import held_out_pairs
 
 METRICS = (
@@ -63,59 +64,35 @@ def draw_pairs(labels: np.ndarray, partners: int, most_images: int, seed: int) -
     return Pairs(ends[:, 0], ends[:, 1], labels[ends[:, 0]] == labels[ends[:, 1]])
 
 
-def measure(
-    pairs: Pairs,
-    scores: Sequence[np.ndarray],
-    thresholds: Sequence[float],
-    resamples: int,
-    seed: int,
-) -> Metrics:
+def measure(pairs: Pairs, ranked: Sequence[Ranked], yes: Sequence[np.ndarray]) -> Metrics:
     """Measure models on the same pairs.
 
     Args:
         pairs: The pairs.
-        scores: Of each model the similarities, float [p].
-        thresholds: Of each model, at and above which it calls a pair the same.
-        resamples: See `intervals.covariance`.
-        seed: See there.
+        ranked: Of each model the pairs in the order of their similarities.
+        yes: Of each model which pairs it calls the same, bool [p].
     """
-    metrics = _metrics(pairs.same, scores, thresholds)
-    values = metrics(np.ones((1, len(pairs.same)), "float32"))
-    images, ends = np.unique(np.stack([pairs.left, pairs.right]), return_inverse=True)
-    left, right = ends.reshape(2, -1)
-    found = covariance(metrics, len(images), (left, right), resamples, seed)
-    return Metrics(values.reshape(len(scores), -1), found)
+    values, influence = stacked(
+        [_metrics(pairs.same, order, said) for order, said in zip(ranked, yes, strict=True)]
+    )
+    # Images that are in no pair do not count.
+    _, ends = np.unique(np.stack([pairs.left, pairs.right]), return_inverse=True)
+    return Metrics(values, by_pairs(influence, *ends.reshape(2, -1)))
 
 
-def _metrics(
-    same: np.ndarray, scores: Sequence[np.ndarray], thresholds: Sequence[float]
-) -> Callable[[np.ndarray], np.ndarray]:
-    ranked = [roc.Ranked(s, same) for s in scores]
-    # As the served graph compares: in single precision.
-    yes = [
-        np.asarray(s, "float32") >= np.float32(t) for s, t in zip(scores, thresholds, strict=True)
+def called_same(similarities: np.ndarray, threshold: float) -> np.ndarray:
+    """Which pairs a model calls the same, bool [p]: as the served graph compares, in float32."""
+    return np.asarray(similarities, "float32") >= np.float32(threshold)
+
+
+def _metrics(same: np.ndarray, ranked: Ranked, yes: np.ndarray) -> list[Estimate]:
+    found = share(yes, same)
+    return [
+        auc(ranked),
+        share(yes == same, np.ones(len(same), bool)),
+        share(same, yes),
+        found,
+        equal_error_rate(ranked),
+        share(yes, ~same),
+        complement(found),
     ]
-    # Weights times these give the weight of each kind of case.
-    kinds = np.stack([same, ~same, *(k for y in yes for k in (y & same, y & ~same))], axis=1)
-    kinds = kinds.astype("float32")
-
-    def values(weights: np.ndarray) -> np.ndarray:
-        columns = []
-        sums = (weights @ kinds).astype("float64").T
-        positive, negative = sums[:2]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            for i, order in enumerate(ranked):
-                below = order.below(weights)
-                hits, taken = sums[2 + 2 * i : 4 + 2 * i]
-                columns += [
-                    roc.auc(*below),
-                    (hits + negative - taken) / (positive + negative),
-                    hits / (hits + taken),
-                    hits / positive,
-                    roc.equal_error_rate(*below),
-                    taken / negative,
-                    1 - hits / positive,
-                ]
-        return np.stack(columns, axis=1)
-
-    return values

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from components.judge import roc
 from components.judge.classification import Support
-from components.judge.intervals import covariance
+from components.judge.influence import Estimate, complement, mean, share, stacked
+from components.judge.intervals import by_images
+from components.judge.roc import Ranked, auc
 from trainer.calibration import best_scores, known_and_unknown
 
 METRICS = ("known_auc", "known_accuracy", "false_accepts", "false_rejects")
@@ -80,49 +81,33 @@ class Metrics(NamedTuple):
     images: int
 
 
-def measure(
-    found: Sequence[Scores], thresholds: Sequence[float], resamples: int, seed: int
-) -> Metrics:
+def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
     """Measure models on the same images.
 
     Args:
         found: Of each model.
         thresholds: Of each model, at and above which it takes an image for known.
-        resamples: See `intervals.covariance`.
-        seed: See there.
     """
-    every = [column for s in found for column in (s.known_image, s.unknown_image)]
-    images: np.ndarray = np.unique(np.concatenate(every))
-    metrics = [_metrics(s, t, images) for s, t in zip(found, thresholds, strict=True)]
-
-    def values(weights: np.ndarray) -> np.ndarray:
-        return np.concatenate([metric(weights) for metric in metrics], axis=1)
-
-    return Metrics(
-        values(np.ones((1, images.size), "float32")).reshape(len(found), -1),
-        covariance(values, images.size, None, resamples, seed),
-        images.size,
+    cases = [np.concatenate([scores.known_image, scores.unknown_image]) for scores in found]
+    images: np.ndarray = np.unique(np.concatenate(cases))
+    # An image's influence is that of its cases; a model may have others than the next one.
+    values, influence = stacked(
+        [
+            [_of_images(one, np.searchsorted(images, case), images.size) for one in _metrics(*model)]
+            for case, model in zip(cases, zip(found, thresholds, strict=True), strict=True)
+        ]
     )
+    return Metrics(values, by_images(influence), images.size)
 
 
-def _metrics(
-    scores: Scores, threshold: float, images: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
-    image = np.searchsorted(images, np.concatenate([scores.known_image, scores.unknown_image]))
-    positive = np.arange(len(scores.known) + len(scores.unknown)) < len(scores.known)
+def _of_images(one: Estimate, image: np.ndarray, count: int) -> Estimate:
+    return Estimate(one.value, np.bincount(image, one.influence, count))
+
+
+def _metrics(scores: Scores, threshold: float) -> list[Estimate]:
     every = np.concatenate([scores.known, scores.unknown])
-    ranked = roc.Ranked(every, positive)
+    known = np.arange(len(every)) < len(scores.known)
     yes = every.astype("float32") >= np.float32(threshold)
-    kinds = np.stack([positive, ~positive, positive & yes, ~positive & yes], axis=1)
-    kinds = kinds.astype("float32")
-
-    def values(weights: np.ndarray) -> np.ndarray:
-        cases = weights[:, image]
-        known, unknown, found, taken = (cases @ kinds).astype("float64").T
-        missed, false = 1 - found / known, taken / unknown
-        # The mean of both kinds, however many there are of each.
-        return np.stack(
-            [roc.auc(*ranked.below(cases)), 1 - (missed + false) / 2, false, missed], axis=1
-        )
-
-    return values
+    false, missed = share(yes, ~known), share(~yes, known)
+    # The mean of both kinds, however many there are of each.
+    return [auc(Ranked(every, known)), complement(mean(false, missed)), false, missed]

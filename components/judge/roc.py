@@ -1,14 +1,16 @@
-"""How well a score tells two kinds apart, for many weightings of the cases at once. NumPy alone.
+"""How well a score tells two kinds apart. NumPy alone.
 
-scikit-learn gives the same figures for one weighting (a test compares them); resampling asks for
-thousands.
+scikit-learn gives the same figures (a test compares them), but not what each case adds to them.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+
+from components.judge.influence import Estimate, mean, share
 
 
 class Ranked:
@@ -19,57 +21,68 @@ class Ranked:
         positive: bool [p].
 
     Attributes:
+        positive: As given.
         thresholds: float64 [s], the scores that there are, in order.
+        step: int [p], which of them each case has.
+        missed: float64 [s + 1], shares of the positives that score below each threshold, and below
+            infinity; NaN where there is none.
+        passed: float64 [s + 1], the same of the negatives.
     """
 
     def __init__(self, scores: np.ndarray, positive: np.ndarray) -> None:
-        scores, positive = np.asarray(scores, "float64"), np.asarray(positive, bool)
-        self._order = np.argsort(scores, kind="stable")
-        ranked = scores[self._order]
-        self._steps = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)])
-        self._positive = positive[self._order]
-        self.thresholds = ranked[self._steps]
+        self.positive = np.asarray(positive, bool)
+        self.thresholds, step = np.unique(np.asarray(scores, "float64"), return_inverse=True)
+        self.step = step.reshape(-1)
+        self.missed = self._below(self.positive)
+        self.passed = self._below(~self.positive)
 
-    def below(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the positives and of the negatives that score below each step's end.
-
-        Args:
-            weights: [b, p], of the cases.
-
-        Returns:
-            float64 [b, s + 1] each, from 0 before the first step to 1 after the last; NaN where a
-            kind has no weight.
-        """
-        ranked = np.asarray(weights)[:, self._order]
-        return self._share(ranked * self._positive), self._share(ranked * ~self._positive)
-
-    def _share(self, ranked: np.ndarray) -> np.ndarray:
-        sums = np.cumsum(ranked, axis=1, dtype="float64")[:, self._steps]
-        sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
-        with np.errstate(invalid="ignore"):
-            return sums / sums[:, -1:]
+    def _below(self, kind: np.ndarray) -> np.ndarray:
+        counts = np.bincount(self.step[kind], minlength=len(self.thresholds))
+        sums = np.append(0, np.cumsum(counts))
+        return sums / (sums[-1] or math.nan)
 
 
-def auc(missed: np.ndarray, passed: np.ndarray) -> np.ndarray:
-    """Areas under ROC curves [b], from `Ranked.below`: positives missed, negatives passed over.
+def auc(ranked: Ranked) -> Estimate:
+    """The area under the ROC curve, and each case's influence (DeLong et al. 1988).
 
     It is the chance that a positive scores above a negative, equal scores counting half.
     """
-    gains = np.diff(missed, axis=1)
-    return np.sum(gains * (passed[:, 1:] + passed[:, :-1]) / 2, axis=1)
+    # Of each step, the share of the other kind that its cases are ranked rightly against.
+    of_positives = (ranked.passed[1:] + ranked.passed[:-1]) / 2
+    of_negatives = 1 - (ranked.missed[1:] + ranked.missed[:-1]) / 2
+    value = float(np.sum(np.diff(ranked.missed) * of_positives))
+    positives = max(1, int(ranked.positive.sum()))
+    negatives = max(1, len(ranked.positive) - positives)
+    influence = np.where(
+        ranked.positive,
+        (of_positives[ranked.step] - value) / positives,
+        (of_negatives[ranked.step] - value) / negatives,
+    )
+    return Estimate(value, influence)
 
 
-def equal_error_rate(missed: np.ndarray, passed: np.ndarray) -> np.ndarray:
-    """Rates [b] at which as many positives are missed as negatives taken, from `Ranked.below`.
+def equal_error_rate(ranked: Ranked) -> Estimate:
+    """The rate at which as many positives are missed as negatives taken, and cases' influence.
 
-    Of thresholds at which they differ least, that with the fewest errors; the mean of the two.
+    Of thresholds at which they differ least, that with the fewest errors; the mean of the two. When
+    cases count for more, the threshold moves too, and how far either rate follows depends on the
+    curve's slope there.
     """
-    taken = 1 - passed
-    gap = np.abs(missed - taken)
-    mean = (missed + taken) / 2
-    # A gap is larger than any mean's influence once it is scaled so.
-    best = np.argmin(np.round(gap, 12) * 1e6 + mean, axis=1)
-    return np.take_along_axis(mean, best[:, None], axis=1)[:, 0]
+    taken = 1 - ranked.passed
+    gap = ranked.missed - taken
+    best = int(np.lexsort((ranked.missed + taken, np.round(np.abs(gap), 12)))[0])
+    yes = ranked.step >= best
+    missed, accepted = share(~yes, ranked.positive), share(yes, ~ranked.positive)
+    value = mean(missed, accepted).value
+    if value != value:
+        return mean(missed, accepted)
+    # The slope, over as far as the rate may well lie off by chance.
+    few = min(int(ranked.positive.sum()), int((~ranked.positive).sum()))
+    reach = max(math.sqrt(value * (1 - value) / few), 1 / few)
+    low = max(0, int(np.searchsorted(gap, gap[best] - reach, "right")) - 1)
+    high = min(len(gap) - 1, int(np.searchsorted(gap, gap[best] + reach, "left")))
+    weight = float((taken[low] - taken[high]) / (gap[high] - gap[low]))
+    return Estimate(value, mean(missed, accepted, weight).influence)
 
 
 class RocPoints(NamedTuple):
@@ -86,11 +99,9 @@ class RocPoints(NamedTuple):
     thresholds: np.ndarray
 
 
-def roc_points(scores: np.ndarray, positive: np.ndarray, most: int = 200) -> RocPoints:
+def roc_points(ranked: Ranked, most: int = 200) -> RocPoints:
     """The curve, thinned out to `most` points evenly along its way."""
-    ranked = Ranked(scores, positive)
-    missed, passed = ranked.below(np.ones((1, len(scores))))
-    true, false = 1 - missed[0][::-1], 1 - passed[0][::-1]
+    true, false = 1 - ranked.missed[::-1], 1 - ranked.passed[::-1]
     thresholds = np.append(ranked.thresholds, np.inf)[::-1]
     way = np.nan_to_num(true) + np.nan_to_num(false)
     if len(way) > most:

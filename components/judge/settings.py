@@ -138,7 +138,10 @@ class Thresholds(Section):
     @model_validator(mode="after")
     def _something_decides(self) -> Thresholds:
         if all(getattr(self, name) is None for name in METRICS):
-            raise ValueError(f"at least one of {', '.join(METRICS)} is needed")
+            raise ValueError(
+                f"at least one of {', '.join(METRICS)} is needed; `thresholds: null` measures "
+                "only, and blesses nothing"
+            )
         return self
 
 
@@ -168,9 +171,6 @@ class JudgeSettings(Section):
         True,
         description="Judge raw pixels and the encoder before training on the same images; costs "
         "one pass more through the encoder.",
-    )
-    resamples: int = Field(
-        1000, ge=100, description="Times that the images are weighted anew, for the intervals."
     )
     listed: Positive = Field(
         20, description="Mistakes, suspects and hard pairs that are named, of each at most."

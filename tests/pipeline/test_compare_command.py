@@ -150,7 +150,7 @@ def test_metrics_that_were_measured_otherwise_have_no_difference(pipelines):
     from components.judge.settings import Thresholds
 
     pipelines.add(found=judged(good()))
-    settings = JudgeSettings(resamples=100, episodes={"ways": 3})
+    settings = JudgeSettings(episodes={"ways": 3})
     pipelines.add(found=judge(*good(), {}, None, Thresholds(), settings))
     measured = metrics(compared())
     assert measured["episode_accuracy"]["difference"] is None

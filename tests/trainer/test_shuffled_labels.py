@@ -59,7 +59,7 @@ def judged(folder, backbone, seed):
     )  # fmt: skip
     ids = np.array([i.decode() for i in test.ids])
     images = HeldOutImages(ids, test.labels, np.array([s.decode() for s in test.sources]))
-    settings = JudgeSettings(resamples=200)
+    settings = JudgeSettings()
     return [judge(images, view, {}, None, t, settings).judgement for t in (Thresholds(), LENIENT)]
 
 

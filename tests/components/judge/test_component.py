@@ -160,7 +160,7 @@ def judging(tmp_path, saved):
         wanted = Thresholds() if thresholds == "default" else thresholds
         properties = {
             "thresholds": wanted.model_dump_json() if wanted else "",
-            "settings": JudgeSettings(resamples=100, **settings).model_dump_json(),
+            "settings": JudgeSettings(**settings).model_dump_json(),
             "baseline_root": str(served),
             "held_out_partners": 16,
             "held_out_max_images": 500,

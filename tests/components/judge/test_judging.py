@@ -11,7 +11,7 @@ from components.judge.settings import METRICS, JudgeSettings, Thresholds
 from components.pair_gen.sampling import held_out_pairs
 from trainer.few_shot import nearest_centroid
 
-SETTINGS = JudgeSettings(resamples=200)
+SETTINGS = JudgeSettings()
 
 
 def judged(images, candidate, compared=None, raw=None, asked=None, settings=SETTINGS, **more):

@@ -10,7 +10,7 @@ from components.judge.judgement import Measure
 from components.judge.judging import judge
 from components.judge.settings import JudgeSettings
 
-SETTINGS = JudgeSettings(resamples=200)
+SETTINGS = JudgeSettings()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def same(found, expected):
 def test_pairs(both, together):
     lines = [list(judged.pairs) for judged in both]
     thresholds = tuple(judged.judgement.thresholds["same"].value for judged in both)
-    found = paired.of_pairs(*lines, thresholds, SETTINGS.resamples, SETTINGS.seed)
+    found = paired.of_pairs(*lines, thresholds)
     own, before = together
     for name in ("auc", "accuracy", "precision", "recall", "equal_error_rate"):
         same(found[name].one, before.metrics[name])

@@ -67,7 +67,7 @@ def judged(spread=0.4, thresholds=None, **settings):
         {"last blessed model": before},
         np.roll(images.labels, 3),
         Thresholds.model_validate(thresholds or {"auc": 0.5, "worst_class_recall": 0.99}),
-        JudgeSettings(resamples=100, **settings),
+        JudgeSettings(**settings),
     ).judgement
 
 
@@ -285,7 +285,7 @@ def test_what_could_not_be_judged_is_said(tmp_path):
     """One image of each of two classes, and no support set of them: hardly anything works."""
     images, view = held_out(classes=2, each=1, first=6, similarity=None)
     view = view._replace(support=support_set(2))
-    found = judge(images, view, {}, None, None, JudgeSettings(resamples=100)).judgement
+    found = judge(images, view, {}, None, None, JudgeSettings()).judgement
     page, _ = written(tmp_path, Findings("parts", judgement=found))
     assert "no class has two test images" in page.text
     assert "the model compares no pairs" in page.text

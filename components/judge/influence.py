@@ -1,0 +1,57 @@
+"""What each case adds to a metric, which is what its variance is made of. NumPy alone.
+
+The influence of a case is how fast the metric changes as the case counts for more than the others
+(Hampel 1974, https://doi.org/10.1080/01621459.1974.10482962).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Estimate(NamedTuple):
+    """A metric of p cases.
+
+    Attributes:
+        value: NaN where it is not defined.
+        influence: float64 [p], of each case; the sum is zero.
+    """
+
+    value: float
+    influence: np.ndarray
+
+
+def share(hits: np.ndarray, among: np.ndarray) -> Estimate:
+    """The share of hits among some of the cases.
+
+    Args:
+        hits: bool [p].
+        among: bool [p], which cases count; none: the share is not defined.
+    """
+    count = int(among.sum())
+    if not count:
+        return Estimate(np.nan, np.full(len(among), np.nan))
+    value = float((hits & among).sum() / count)
+    return Estimate(value, among * (hits - value) / count)
+
+
+def mean(one: Estimate, other: Estimate, weight: float = 0.5) -> Estimate:
+    """The mean of two metrics of the same cases, `weight` being that of the first."""
+    return Estimate(
+        weight * one.value + (1 - weight) * other.value,
+        weight * one.influence + (1 - weight) * other.influence,
+    )
+
+
+def complement(one: Estimate) -> Estimate:
+    """What a share lacks to the whole."""
+    return Estimate(1 - one.value, -one.influence)
+
+
+def stacked(estimates: Sequence[Sequence[Estimate]]) -> tuple[np.ndarray, np.ndarray]:
+    """Of k models m metrics each: their values float64 [k, m], and influences float64 [k * m, p]."""
+    values = np.array([[one.value for one in row] for row in estimates])
+    return values, np.stack([one.influence for row in estimates for one in row])

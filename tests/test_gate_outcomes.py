@@ -1,0 +1,166 @@
+"""Every outcome of the gate through the real DAG, its runner and the command line.
+
+The runs are in this process, so that TFX is imported once, and share a pipeline folder where they can,
+so that all that does not change comes from the cache; only the encoders are tiny.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from command_line import siamese
+from images import write_classes
+from tfx.utils import dependency_utils
+from tiny_encoder import write_encoder
+
+from components.judge.judgement import Judgement
+from pipeline import launch, progress
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with images that are easily told apart, encoders, and a configuration."""
+    folder = tmp_path_factory.mktemp("gate")
+    write_classes(folder / "data", classes=3, each=20, size=16, spread=60)
+    write_encoder(folder / "encoder.keras")
+    write_weak_encoders(folder)
+    config = {
+        "name": "few",
+        "data": {"root": "data"},
+        "image": {"size": 16},
+        "model": {"backbone": "./encoder.keras", "embedding_size": 8},
+        "training": {"epochs": 2, "learning_rate": 0.1, "augmentation": None},
+        "judge": {"baselines": False},
+        "push": {"infra_check": None},
+        "runner": "local",
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+def write_weak_encoders(folder):
+    """`brightness.keras` sees a mean alone, `collapsed.keras` nothing."""
+    import keras
+
+    for name, layers in (
+        ("brightness", [keras.layers.Rescaling(1 / 255), keras.layers.GlobalAveragePooling2D(),
+                        keras.layers.Dense(1, kernel_initializer="ones")]),
+        ("collapsed", [keras.layers.Rescaling(0.0), keras.layers.Flatten()]),
+    ):  # fmt: skip
+        keras.Sequential([keras.Input((16, 16, 3)), *layers]).save(folder / f"{name}.keras")
+
+
+class Ran:
+    """What `siamese run` came to."""
+
+    def __init__(self, place, name, result, before):
+        self.exit_code, self.everything, self.before = result.exit_code, result.everything, before
+        self.versions = versions(place, name)
+        self.folder = max((place / "runs" / name / "runs").iterdir())
+        self.judgement = Judgement.read(str(self.folder))
+        summary = json.loads((self.folder / "summary.json").read_text())
+        self.components = {c["id"]: c["outcome"] for c in summary["run"]["components"]}
+        gate = siamese("gate", f"runs/{name}", "--json")
+        self.gate_exit_code, self.gate = gate.exit_code, json.loads(gate.stdout)
+
+    def check(self, metric):
+        """The outcome of a check."""
+        [found] = [c.outcome for c in self.judgement.verdict.checks if c.metric == metric]
+        return found
+
+
+def versions(place, name):
+    return sorted(path.name for path in (place / "runs" / name / "serving").glob("*"))
+
+
+@pytest.fixture
+def run(place, monkeypatch):
+    """`siamese run`, whose process for the pipeline is this one."""
+    monkeypatch.chdir(place)
+    # TFX packs itself for Beam workers elsewhere, for seconds a component, and there are none.
+    monkeypatch.setattr(dependency_utils, "make_beam_dependency_flags", lambda arguments: arguments)
+    monkeypatch.setattr(
+        progress, "follow", lambda command, log, out: (launch.main(Path(command[-1])), None)
+    )
+
+    def started(*changes, name="few"):
+        before = versions(place, name)
+        options = [part for change in (f"name={name}", *changes) for part in ("--set", change)]
+        return Ran(place, name, siamese("run", "config.yaml", *options), before)
+
+    return started
+
+
+@pytest.fixture
+def blessed(run):
+    """The good model's run; from the cache but for the first time."""
+    return run()
+
+
+def test_a_good_first_model_is_blessed_and_pushed(run):
+    ran = run()
+    assert (ran.exit_code, ran.gate_exit_code) == (0, 0), ran.everything
+    assert ran.before == []
+    assert len(ran.versions) == 1
+    assert ran.judgement.verdict.outcome == "blessed"
+    # There is none to compare it with.
+    assert ran.check("auc against the last blessed model") == "skipped"
+    assert "last blessed model" not in ran.judgement.compared
+
+
+def test_a_worse_one_is_not_pushed_and_the_old_version_stays(blessed, run):
+    ran = run("model.backbone=./brightness.keras", "thresholds.auc=0.3",
+              "thresholds.better_than_chance=false")  # fmt: skip
+    assert (ran.exit_code, ran.gate_exit_code) == (3, 3), ran.everything
+    assert ran.versions == ran.before == blessed.versions
+    assert ran.judgement.verdict.outcome == "not_blessed"
+    assert ran.check("auc") == "passed"
+    assert ran.check("auc against the last blessed model") == "failed"
+    assert ran.judgement.compared["last blessed model"].model.startswith(str(Path.cwd()))
+    assert "Not blessed: auc against the last blessed model -0." in ran.everything
+    assert ran.components["ImageExampleGen"] == "cached"
+
+
+def test_a_collapsed_encoder_is_not_pushed(blessed, run):
+    ran = run("model.backbone=./collapsed.keras", "thresholds.auc=0.4",
+              "thresholds.max_auc_drop=1")  # fmt: skip
+    assert (ran.exit_code, ran.gate_exit_code) == (3, 3), ran.everything
+    assert ran.versions == ran.before == blessed.versions
+    assert ran.judgement.metrics["auc"].value == 0.5
+    assert ran.check("class_accuracy against chance") == "failed"
+
+
+def test_without_thresholds_nothing_is_pushed(blessed, run):
+    ran = run("thresholds=null")
+    assert (ran.exit_code, ran.gate_exit_code) == (3, 3), ran.everything
+    assert ran.versions == ran.before == blessed.versions
+    assert "no threshold is set" in ran.everything
+    assert ran.components["Trainer"] == "cached"
+
+
+def test_too_few_images_are_an_outcome_of_its_own(blessed, run):
+    ran = run("thresholds.class_accuracy={at_least: 0.95, bound: lower}")
+    assert (ran.exit_code, ran.gate_exit_code) == (4, 4), ran.everything
+    assert ran.versions == ran.before == blessed.versions
+    assert ran.judgement.verdict.outcome == "undecided"
+    assert "12 test images are too few to decide: about" in ran.everything
+    assert ran.components["Trainer"] == "cached"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_that_mean_nothing_are_not_pushed(place, run, seed):
+    files = sorted((place / "data").glob("*/*.png"))
+    labels = np.random.default_rng(seed).permutation([file.parent.name for file in files])
+    for file, label in zip(files, labels, strict=True):
+        there = place / f"shuffled-{seed}" / label / f"{file.parent.name}-{file.name}"
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_bytes(file.read_bytes())
+    # Of all that the gate asks for by default nothing is left but to be better than chance.
+    ran = run(f"data.root=shuffled-{seed}", "thresholds.auc=0", name=f"shuffled-{seed}")
+    assert (ran.exit_code, ran.gate_exit_code) in ((3, 3), (4, 4)), ran.everything
+    assert ran.versions == []
+    assert ran.check("class_accuracy against chance") != "passed"
