@@ -1,21 +1,50 @@
 from collections import Counter
+from typing import NamedTuple
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing.util import assert_that
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.image_example_gen.splitting import Described, assign_splits
+from components.image_example_gen import beam_steps
+from components.image_example_gen.near_duplicates import Groups
+from components.image_example_gen.splitting import Described, Placed, deal, waiting
+from pipeline.config import Beam
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 
 
-def described(label, number, group=None, content=None, split=None):
+class Division(NamedTuple):
+    splits: dict[str, str]
+    set_aside: dict[str, str]
+
+
+def described(label, number, content=None, split=None):
     path = f"{label}/{number}"
-    return Described(path, label, content or f"content of {path}", split, group or path)
+    return Described(path, label, content or f"content of {path}", split)
 
 
-def divide(images, by="image", seed=0, shares=SHARES):
-    return assign_splits(images, shares, by, seed)
+def divide(images, by="image", seed=0, shares=SHARES, same=()):
+    """Run the Beam steps; `same` are pairs of paths of near-duplicates."""
+    groups = Groups()
+    for pair in same:
+        groups.join(*pair)
+    found: list[Placed] = []
+    with beam.Pipeline(argv=list(Beam().args)) as pipeline:
+        placed = (
+            pipeline | "Images" >> beam.Create(images),
+            pipeline | "Groups" >> beam.Create([groups]),
+        ) | beam_steps.Divide(shares, by, seed)
+        assert_that(placed, found.extend)
+    return division(found)
+
+
+def division(placed):
+    return Division(
+        {one.path: one.split for one in placed if one.split},
+        {one.path: one.reason for one in placed if not one.split},
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,14 +88,14 @@ def test_extreme_shares_are_kept(shares):
     st.integers(0, 99),
 )
 def test_groups_leave_a_pair_to_learn_from(sizes, train, seed):
-    images = [
-        described("a", f"{group}-{i}", group=f"group {group}")
+    groups = [
+        waiting([described("a", f"{group}-{i}") for i in range(size)], seed)[1]
         for group, size in enumerate(sizes)
-        for i in range(size)
     ]
     shares = {"train": train, "validation": (1 - train) / 2, "test": (1 - train) / 2}
-    found = Counter(divide(images, seed=seed, shares=shares).splits.values())
-    assert found["train"] >= min(2, len(images))
+    found = Counter(placed.split for placed in deal(groups, shares))
+    assert found["train"] >= min(2, sum(sizes))
+    assert sum(found.values()) == sum(sizes)
 
 
 def test_a_new_image_leaves_most_others_where_they_were():
@@ -82,21 +111,18 @@ def test_the_2019_articles_division():
     assert Counter(divide(images, shares=shares).splits.values())["train"] == 180
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=10)
 @given(st.data())
 def test_near_duplicates_stay_together(data):
     count = data.draw(st.integers(4, 40))
-    images = [
-        described("ab"[i % 2], i, group=f"group {data.draw(st.integers(0, 12))}")
-        for i in range(count)
-    ]
+    images = [described("ab"[i % 2], i) for i in range(count)]
+    paths = st.sampled_from([image.path for image in images])
+    same = data.draw(st.lists(st.tuples(paths, paths), max_size=20))
     by = data.draw(st.sampled_from(["image", "class"]))
-    division = divide(images, by)
-    splits_of_group: dict[str, set[str]] = {}
-    for image in images:
-        if image.path in division.splits:
-            splits_of_group.setdefault(image.group, set()).add(division.splits[image.path])
-    assert all(len(splits) == 1 for splits in splits_of_group.values())
+    division = divide(images, by, same=same)
+    for one, other in same:
+        if one in division.splits and other in division.splits:
+            assert division.splits[one] == division.splits[other]
     assert set(division.splits) | set(division.set_aside) == {image.path for image in images}
     assert not set(division.splits) & set(division.set_aside)
 
@@ -132,10 +158,10 @@ def test_given_splits_are_kept_and_the_rest_learns():
 
 def test_a_near_duplicate_in_two_given_splits_is_kept_for_judging():
     images = [
-        described("a", 0, group="g", split="train"),
-        described("a", 1, group="g", split="test"),
+        described("a", 0, split="train"),
+        described("a", 1, split="test"),
     ]
-    division = divide(images)
+    division = divide(images, same=[("a/0", "a/1")])
     assert division.splits == {"a/1": "test"}
     assert division.set_aside == {"a/0": "shows the same as a/1, which is in split 'test'"}
 
