@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from components.image_example_gen.near_duplicates import (
-    Groups,
     Fingerprint,
+    Groups,
     are_near_duplicates,
     band_keys,
     fingerprint,
@@ -24,6 +24,13 @@ def photograph(seed, size=256):
 
 def fingerprint_of(pixels, name="image"):
     return fingerprint(name, cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA))
+
+
+def joined(pairs):
+    groups = Groups()
+    for pair in pairs:
+        groups.join(*pair)
+    return groups
 
 
 def recompressed(pixels):
