@@ -243,7 +243,7 @@ def _read(
             embeddings[name] += list(found)
         rows += batch
     progress(len(sources), len(sources))
-    described = [Described(r.path, r.label, r.content_hash, None, r.path) for r in rows]
+    described = [Described(r.path, r.label, r.content_hash, None) for r in rows]
     set_aside = {**contradictions(described), **set_aside}
     order = sorted(range(len(rows)), key=lambda i: (rows[i].id, rows[i].path))
     return _Images(

@@ -4,5 +4,6 @@
 * `inspection`: reads and checks one file.
 * `near_duplicates`: which images show the same.
 * `splitting`: which image goes to which split.
-* `executor`, `driver`, `component`: the TFX component, on Beam.
+* `beam_steps`: these, on Beam, and no step sees all images.
+* `executor`, `driver`, `component`: the TFX component.
 """

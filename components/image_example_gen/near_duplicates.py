@@ -84,28 +84,31 @@ def pairs_in_band(members: Iterable[Fingerprint], bits: int) -> Iterator[tuple[s
             yield one.image, other.image
 
 
-def groups(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Joins pairs into groups: each image that is in a pair, to its group's first image."""
-    leader: dict[str, str] = {}
+class Groups(dict[str, str]):
+    """Images that are in a pair, joined into groups (union-find; Galler and Fisher 1964).
 
-    def find(image: str) -> str:
-        while leader.setdefault(image, image) != image:
-            leader[image] = leader[leader[image]]
-            image = leader[image]
+    Maps each to another of its group, the first to itself. An image without a near-duplicate is not
+    in it, so that it grows with the duplicates and not with the images.
+    """
+
+    def first(self, image: str) -> str:
+        """The first image, by name, of an image's group."""
+        while self.setdefault(image, image) != image:
+            self[image] = self[self[image]]
+            image = self[image]
         return image
 
-    for one, other in pairs:
-        first, second = sorted((find(one), find(other)))
-        leader[second] = first
-    return {image: find(image) for image in list(leader)}
+    def join(self, one: str, other: str) -> None:
+        """Make one group of two images' groups."""
+        first, second = sorted((self.first(one), self.first(other)))
+        self[second] = first
 
-
-def group_lists(group_of: dict[str, str]) -> list[list[str]]:
-    """The groups as sorted lists."""
-    members: dict[str, list[str]] = defaultdict(list)
-    for image, leader in group_of.items():
-        members[leader].append(image)
-    return sorted(sorted(images) for images in members.values() if len(images) > 1)
+    def lists(self) -> list[list[str]]:
+        """The groups, sorted."""
+        members: dict[str, list[str]] = defaultdict(list)
+        for image in list(self):
+            members[self.first(image)].append(image)
+        return sorted(sorted(images) for images in members.values())
 
 
 def _phash(grey: np.ndarray) -> int:

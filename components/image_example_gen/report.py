@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,8 +14,7 @@ from components.data_error import DataError
 from components.printable import printable
 
 if TYPE_CHECKING:
-    from components.image_example_gen.inspection import Inspected
-    from components.image_example_gen.splitting import Assignment
+    from components.image_example_gen.splitting import Placed
 
 _NAMED = 10
 
@@ -68,7 +68,7 @@ class IngestionReport(BaseModel):
         Raises:
             DataError: Names the first files and their reasons.
         """
-        share = len(self.set_aside) / self.files
+        share = len(self.set_aside) / max(self.files, 1)
         named = "".join(f"\n  {item.path} {item.reason}" for item in self.set_aside[:_NAMED])
         if len(self.set_aside) > _NAMED:
             named += f"\n  and {len(self.set_aside) - _NAMED} more"
@@ -87,30 +87,45 @@ class IngestionReport(BaseModel):
             )
 
 
-def make_report(
-    root: str,
-    expected_classes: Sequence[str],
-    assignment: Assignment,
-    groups: Sequence[Sequence[str]],
-    inspected: Sequence[Inspected],
-) -> IngestionReport:
-    """The report of one ingestion."""
-    labels = sorted({*expected_classes, *(one.source.label for one in inspected)})
-    classes = {printable(label): dict.fromkeys(features.SPLITS, 0) for label in labels}
-    set_aside = []
-    for one in inspected:
-        split = assignment.splits.get(one.source.path)
-        if split is None:
-            reason = printable(one.problem or assignment.set_aside[one.source.path])
-            set_aside.append(SetAside(path=printable(one.source.path), reason=reason))
-        else:
-            classes[printable(one.source.label)][split] += 1
-    return IngestionReport(
-        root=root,
-        files=len(inspected),
-        reencoded=sum(one.reencoded for one in inspected),
-        expected_classes=[printable(label) for label in expected_classes],
-        classes=classes,
-        set_aside=set_aside,
-        near_duplicates=[[printable(path) for path in group] for group in groups],
-    )
+class Tally:
+    """Counts where images went, and lists those that are set aside."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str | None]] = Counter()
+        self.set_aside: list[SetAside] = []
+
+    def add(self, placed: Placed) -> None:
+        """Note an image."""
+        self.counts[placed.label, placed.split] += 1
+        if placed.split is None:
+            self.set_aside.append(
+                SetAside(path=printable(placed.path), reason=printable(placed.reason))
+            )
+
+    def merge(self, other: Tally) -> None:
+        """Note what another one has noted."""
+        self.counts += other.counts
+        self.set_aside += other.set_aside
+
+    def report(
+        self,
+        root: str,
+        expected_classes: Sequence[str],
+        reencoded: int,
+        near_duplicates: Sequence[Sequence[str]],
+    ) -> IngestionReport:
+        """What it comes to."""
+        labels = sorted({*expected_classes, *(label for label, _ in self.counts)})
+        classes = {printable(label): dict.fromkeys(features.SPLITS, 0) for label in labels}
+        for (label, split), count in self.counts.items():
+            if split is not None:
+                classes[printable(label)][split] += count
+        return IngestionReport(
+            root=root,
+            files=self.counts.total(),
+            reencoded=reencoded,
+            expected_classes=[printable(label) for label in expected_classes],
+            classes=classes,
+            set_aside=sorted(self.set_aside, key=lambda item: item.path),
+            near_duplicates=[[printable(path) for path in group] for group in near_duplicates],
+        )

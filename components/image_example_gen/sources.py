@@ -39,6 +39,20 @@ class Source(NamedTuple):
     problem: str | None = None
 
 
+class Folder(NamedTuple):
+    """A class folder, to be listed by itself; or the manifest, then without a class.
+
+    Attributes:
+        path: Relative to the data root.
+        label: The class.
+        split: The split that it is in, if any.
+    """
+
+    path: str
+    label: str | None
+    split: str | None = None
+
+
 def list_sources(root: str, layout: str = "auto", manifest: str | None = None) -> list[Source]:
     """All files of a data set, in the order of their paths. Hidden files are passed over.
 
@@ -51,26 +65,51 @@ def list_sources(root: str, layout: str = "auto", manifest: str | None = None) -
         DataError: There is no such folder or manifest, the manifest has no such columns, or no
             file is found.
     """
-    if not fileio.isdir(root):
-        raise DataError(f"{root}: there is no such folder; set data.root to a folder of images")
-    if layout == "auto":
-        layout = _detect(root, manifest)
-    if layout == "manifest":
-        sources = _from_manifest(root, manifest or "")
-    elif layout == "split_folders":
-        sources = [
-            _source(f"{split}/{path}", label, split)
-            for split in features.SPLITS
-            for path, label in _in_class_folders(os.path.join(root, split))
-        ]
-    else:
-        sources = [_source(path, label) for path, label in _in_class_folders(root)]
+    sources = [
+        source
+        for folder in list_folders(root, layout, manifest)
+        for source in sources_in(folder, root)
+    ]
     if not sources:
         raise DataError(
             f"{root}: holds no images; put them in one sub-folder per class, such as "
             f"{os.path.join(root, 'scratch', '1.jpg')}"
         )
     return sorted(sources, key=lambda source: source.path)
+
+
+def list_folders(root: str, layout: str = "auto", manifest: str | None = None) -> list[Folder]:
+    """The folders of a data set, see `list_sources`.
+
+    Raises:
+        DataError: There is no such data root.
+    """
+    if not fileio.isdir(root):
+        raise DataError(f"{root}: there is no such folder; set data.root to a folder of images")
+    if layout == "auto":
+        layout = _detect(root, manifest)
+    if layout == "manifest":
+        return [Folder(manifest or "", None)]
+    if layout == "split_folders":
+        return [
+            Folder(f"{split}/{label}", label, split)
+            for split in features.SPLITS
+            for label in _folders(os.path.join(root, split))
+        ]
+    return [Folder(label, label) for label in _folders(root)]
+
+
+def sources_in(folder: Folder, root: str) -> Iterator[Source]:
+    """The files of one of the folders.
+
+    Raises:
+        DataError: There is no such manifest, or it has no such columns.
+    """
+    if folder.label is None:
+        yield from _from_manifest(root, folder.path)
+        return
+    for name in _names(os.path.join(root, folder.path)):
+        yield _source(f"{folder.path}/{name}", folder.label, folder.split)
 
 
 def class_folders(root: str, layout: str = "auto", manifest: str | None = None) -> list[str]:
@@ -101,12 +140,6 @@ def _detect(root: str, manifest: str | None) -> str:
     if features.TRAIN in folders and folders <= set(features.SPLITS):
         return "split_folders"
     return "class_folders"
-
-
-def _in_class_folders(root: str) -> Iterator[tuple[str, str]]:
-    for label in _folders(root):
-        for name in _names(os.path.join(root, label)):
-            yield f"{label}/{name}", label
 
 
 def _folders(root: str) -> list[str]:

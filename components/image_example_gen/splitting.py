@@ -1,13 +1,14 @@
 """Which image goes to which split. Near-duplicates always go together.
 
-Pure functions over short descriptions of the images; no pixels.
+Pure functions over short descriptions, of a group of near-duplicates or of a class: none needs to
+see all images. `beam_steps` joins them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from components import features
@@ -24,53 +25,45 @@ class Described(NamedTuple):
         label: Its class.
         content_hash: Of its file.
         split: The split that it was given, if any.
-        group: Names its group of near-duplicates; an image without any is its own.
     """
 
     path: str
     label: str
     content_hash: str
     split: str | None
-    group: str
 
 
-class Assignment(NamedTuple):
-    """Where the images go.
+class Placed(NamedTuple):
+    """Where an image goes.
 
     Attributes:
-        splits: The split of each usable image, by its path.
-        set_aside: The reason for each other image, by its path.
+        path: Names the image.
+        label: Its class.
+        split: Its split; None for one that is set aside.
+        reason: Why it is set aside, a predicate.
     """
 
-    splits: dict[str, str]
-    set_aside: dict[str, str]
+    path: str
+    label: str
+    split: str | None
+    reason: str = ""
 
 
-def assign_splits(
-    images: Sequence[Described], shares: Mapping[str, float], by: str, seed: int
-) -> Assignment:
-    """Divide images among the splits.
+class Group(NamedTuple):
+    """Near-duplicates that wait to be dealt out with the others of their class.
 
-    Within a class, groups of near-duplicates are ranked by a hash of their content and dealt out by
-    the shares, so a class of few images is divided as exactly as it can be, and the order of the
-    files plays no part.
+    They sort in the order of dealing: large groups first, since the small ones then even out what
+    these took too much of, and among equals by a hash of their content.
 
-    Args:
-        images: The images, each once.
-        shares: Of each split of `features.SPLITS`, adding up to 1.
-        by: `image` divides each class; `class` keeps whole classes apart.
-        seed: Of the ranking.
+    Attributes:
+        place: The number of its images, negative.
+        rank: Decided by the seed and the images' content, not by their names.
+        images: Paths and classes.
     """
-    set_aside = contradictions(images)
-    rest = [image for image in images if image.path not in set_aside]
-    given = [image for image in rest if image.split is not None]
-    if given:
-        splits, late = _as_given(rest)
-        return Assignment(splits, set_aside | late)
-    if by == "class":
-        splits, late = _by_class(rest, shares, seed)
-        return Assignment(splits, set_aside | late)
-    return Assignment(_by_image(rest, shares, seed), set_aside)
+
+    place: int
+    rank: str
+    images: tuple[tuple[str, str], ...]
 
 
 def contradictions(images: Sequence[Described]) -> dict[str, str]:
@@ -89,36 +82,33 @@ def contradictions(images: Sequence[Described]) -> dict[str, str]:
     }
 
 
-def _by_image(
-    images: Sequence[Described], shares: Mapping[str, float], seed: int
-) -> dict[str, str]:
-    # Near-duplicates under two classes are one group, which the first class deals out.
-    label_of_group: dict[str, str] = {}
-    for image in sorted(images):
-        label_of_group.setdefault(image.group, image.label)
-    groups: dict[str, list[Described]] = defaultdict(list)
-    for image in images:
-        groups[image.group].append(image)
-    by_label: dict[str, list[list[Described]]] = defaultdict(list)
-    for group, members in groups.items():
-        by_label[label_of_group[group]].append(members)
-    splits = {}
-    for members_of_label in by_label.values():
-        # Large groups first: the small ones then even out what these took too much of.
-        ranked = sorted(
-            members_of_label, key=lambda g: (-len(g), _rank(seed, *(i.content_hash for i in g)))
-        )
-        wanted = _quotas(sum(map(len, ranked)), shares)
-        learning = 0
-        for place, members in enumerate(ranked):
-            if learning < 2 and learning + len(ranked) - place <= 2:
-                split = features.TRAIN  # else it would be left with less than a pair
-            else:
-                split = _most_wanted(wanted, len(members))
-            wanted[split] -= len(members)
-            learning += len(members) * (split == features.TRAIN)
-            splits.update({image.path: split for image in members})
-    return splits
+def waiting(group: Sequence[Described], seed: int) -> tuple[str, Group]:
+    """A group of near-duplicates as it waits, and the class that deals it out: its first image's."""
+    images = tuple(sorted((image.path, image.label) for image in group))
+    rank = _rank(seed, *(image.content_hash for image in group))
+    return images[0][1], Group(-len(images), rank, images)
+
+
+def deal(groups: Iterable[Group], shares: Mapping[str, float]) -> Iterator[Placed]:
+    """Divide a class, image by image, near-duplicates together.
+
+    Dealt out by the shares, a class of few images is divided as exactly as it can be.
+
+    Args:
+        groups: Those of the class, in any order.
+        shares: Of each split of `features.SPLITS`, adding up to 1.
+    """
+    ranked = sorted(groups)
+    wanted = _quotas(sum(len(group.images) for group in ranked), shares)
+    learning = 0
+    for place, group in enumerate(ranked):
+        if learning < 2 and learning + len(ranked) - place <= 2:
+            split = features.TRAIN  # else it would be left with less than a pair
+        else:
+            split = _most_wanted(wanted, len(group.images))
+        wanted[split] -= len(group.images)
+        learning += len(group.images) * (split == features.TRAIN)
+        yield from (Placed(path, label, split) for path, label in group.images)
 
 
 def _most_wanted(wanted: Mapping[str, int], size: int) -> str:
@@ -131,45 +121,43 @@ def _most_wanted(wanted: Mapping[str, int], size: int) -> str:
     return max(order, key=lambda split: wanted[split])
 
 
-def _by_class(
-    images: Sequence[Described], shares: Mapping[str, float], seed: int
-) -> tuple[dict[str, str], dict[str, str]]:
-    labels = sorted({image.label for image in images}, key=lambda label: _rank(seed, label))
-    wanted = _quotas(len(labels), shares)
-    split_of_label = {}
-    for label in labels:
+def divide_classes(labels: Iterable[str], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """The split of each class, where classes are kept whole."""
+    ranked = sorted(labels, key=lambda label: _rank(seed, label))
+    wanted = _quotas(len(ranked), shares)
+    split_of_class = {}
+    for label in ranked:
         split = _most_wanted(wanted, 1)
         wanted[split] -= 1
-        split_of_label[label] = split
-    return _keep_held_out({image: split_of_label[image.label] for image in images})
+        split_of_class[label] = split
+    return split_of_class
 
 
-def _as_given(images: Sequence[Described]) -> tuple[dict[str, str], dict[str, str]]:
-    """The splits that the user gave; an image without one learns."""
-    return _keep_held_out({image: image.split or features.TRAIN for image in images})
-
-
-def _keep_held_out(
-    split_of: Mapping[Described, str],
-) -> tuple[dict[str, str], dict[str, str]]:
+def keep_held_out(
+    group: Sequence[Described], split_of_class: Mapping[str, str] | None
+) -> Iterator[Placed]:
     """Of near-duplicates in several splits, those in the last split stay: test, validation, train.
 
     Judging keeps its images, and learning goes without what it would be judged on.
+
+    Args:
+        group: The near-duplicates.
+        split_of_class: Of each class; None: images have the split that they were given, and
+            without one they learn.
     """
-    last: dict[str, tuple[int, str]] = {}
-    for image, split in split_of.items():
-        place = (features.SPLITS.index(split), image.path)
-        last[image.group] = max(place, last.get(image.group, place))
-    splits, set_aside = {}, {}
-    for image, split in split_of.items():
-        index, path = last[image.group]
-        if features.SPLITS[index] == split:
-            splits[image.path] = split
+
+    def split_of(image: Described) -> str:
+        if split_of_class is None:
+            return image.split or features.TRAIN
+        return split_of_class[image.label]
+
+    last, path = max((features.SPLITS.index(split_of(image)), image.path) for image in group)
+    for image in group:
+        if features.SPLITS[last] == split_of(image):
+            yield Placed(image.path, image.label, features.SPLITS[last])
         else:
-            set_aside[image.path] = (
-                f"shows the same as {path}, which is in split '{features.SPLITS[index]}'"
-            )
-    return splits, set_aside
+            reason = f"shows the same as {path}, which is in split '{features.SPLITS[last]}'"
+            yield Placed(image.path, image.label, None, reason)
 
 
 def _quotas(count: int, shares: Mapping[str, float]) -> dict[str, int]:

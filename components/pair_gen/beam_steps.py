@@ -1,17 +1,20 @@
 """The Beam steps of PairGen.
 
-Pixels pass only through joins. What is gathered in one place is the index: a few short texts an
-image.
+Pixels pass only through joins, by image and then by block. What is gathered in one place, since a
+draw without repetition needs it, is each image's id: 16 bytes an image.
+
+Nothing here imports TFX's components, which takes every worker process half a minute.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import islice
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 import tensorflow as tf
 
 from components import features
@@ -45,12 +48,18 @@ class PairWithinSplit(beam.PTransform):
     def expand(self, records: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
         """Index entries, and serialized pair blocks."""
         index = records | "Index" >> beam.Map(_index_entry)
+        ids = (
+            index
+            | "KeyByClass" >> beam.Map(_key_by_class)
+            | "ByClass" >> beam.GroupByKey()
+            | "PackIds" >> beam.MapTuple(_pack_ids)
+        )
         blocks = (
             records.pipeline
             | "Once" >> beam.Create([None])
             | "Sample"
             >> beam.FlatMap(
-                _sample, beam.pvalue.AsList(index), self._split, self._sampler, self._arguments
+                _sample, beam.pvalue.AsDict(ids), self._split, self._sampler, self._arguments
             )
         )
         placed_images = (
@@ -59,7 +68,7 @@ class PairWithinSplit(beam.PTransform):
                 "place": blocks | "Places" >> beam.FlatMap(_places),
             }
             | "JoinImages" >> beam.CoGroupByKey()
-            | "PlaceImages" >> beam.FlatMap(_place_images)
+            | "PlaceImages" >> beam.FlatMap(_place_images, self._split)
         )
         pair_blocks = (
             {
@@ -136,24 +145,29 @@ def _key_by_image(record: bytes) -> tuple[bytes, bytes]:
     return _value(tf.train.Example.FromString(record), features.IMAGE_ID), record
 
 
+def _key_by_class(entry: IndexEntry) -> tuple[bytes, bytes]:
+    return entry.label, entry.image_id
+
+
+def _pack_ids(label: bytes, ids: Iterable[bytes]) -> tuple[bytes, np.ndarray]:
+    """In order, since Beam delivers in any; an array has no objects, which would take thrice."""
+    return label, np.sort(np.array(list(ids), bytes))
+
+
 def _sample(
     _: None,
-    index: list[IndexEntry],
+    ids: dict[bytes, np.ndarray],
     split: str,
     sampler: Callable[..., Iterator[Block]],
     arguments: tuple,
 ) -> Iterator[tuple[int, list[bytes], tuple[int, ...], tuple[int, ...]]]:
-    """Numbered blocks, their images by id: Beam delivers in any order, so the index is sorted."""
-    index = sorted(index)
-    for one, other in pairwise(index):
-        if one.image_id == other.image_id:
-            also = "" if one.source == other.source else f", also as {_name(other.source)}"
-            raise DataError(
-                f"split '{split}' holds the image {_name(one.source)} twice{also}; ingest it anew"
-            )
+    """Numbered blocks, their images by id; images are in the order of classes and then of ids."""
+    classes = sorted(ids)
+    labels = [label for label in classes for _ in range(len(ids[label]))]
+    every = np.concatenate([ids[label] for label in classes]) if classes else ()
     try:
-        for number, block in enumerate(sampler([entry.label for entry in index], *arguments)):
-            yield number, [index[i].image_id for i in block.images], block.left, block.right
+        for number, block in enumerate(sampler(labels, *arguments)):
+            yield number, [bytes(every[i]) for i in block.images], block.left, block.right
     except DataError as e:
         raise DataError(f"split '{split}': {e}") from e
 
@@ -165,12 +179,16 @@ def _places(block: tuple[int, list[bytes], Any, Any]) -> Iterator[tuple[bytes, t
 
 
 def _place_images(
-    joined: tuple[bytes, dict[str, Iterable[Any]]],
+    joined: tuple[bytes, dict[str, Iterable[Any]]], split: str
 ) -> Iterator[tuple[int, tuple[int, bytes]]]:
     _, values = joined
-    for record in values["record"]:
-        for number, position in values["place"]:
-            yield number, (position, record)
+    record, *others = islice(values["record"], 2)
+    if others:
+        one, other = sorted(_index_entry(found).source for found in (record, *others))
+        also = "" if one == other else f", also as {_name(other)}"
+        raise DataError(f"split '{split}' holds the image {_name(one)} twice{also}; ingest it anew")
+    for number, position in values["place"]:
+        yield number, (position, record)
 
 
 def _build(_: int, values: dict[str, Iterable[Any]]) -> bytes:

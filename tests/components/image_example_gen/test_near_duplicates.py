@@ -7,11 +7,10 @@ import pytest
 
 from components.image_example_gen.near_duplicates import (
     Fingerprint,
+    Groups,
     are_near_duplicates,
     band_keys,
     fingerprint,
-    group_lists,
-    groups,
     pairs_in_band,
 )
 
@@ -25,6 +24,13 @@ def photograph(seed, size=256):
 
 def fingerprint_of(pixels, name="image"):
     return fingerprint(name, cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA))
+
+
+def joined(pairs):
+    groups = Groups()
+    for pair in pairs:
+        groups.join(*pair)
+    return groups
 
 
 def recompressed(pixels):
@@ -108,18 +114,19 @@ def test_a_chain_is_found_whatever_the_order(names):
         Fingerprint(name, value, 2**63 + 2**60 * i, grey)
         for i, (name, value) in enumerate(zip(names, (0b0, 0b111, 0b111111), strict=True))
     ]
-    found = groups(pairs_in_band(chain, bits=3))
-    assert group_lists(found) == [["a", "b", "c"]]
+    assert joined(pairs_in_band(chain, bits=3)).lists() == [["a", "b", "c"]]
 
 
 def test_groups_join_chains():
-    group_of = groups([("b", "a"), ("c", "b"), ("x", "x"), ("y", "z")])
-    assert group_of == {"a": "a", "b": "a", "c": "a", "x": "x", "y": "y", "z": "y"}
-    assert group_lists(group_of) == [["a", "b", "c"], ["y", "z"]]
+    groups = joined([("c", "b"), ("b", "a"), ("y", "z")])
+    assert {image: groups.first(image) for image in "abcyz"} == {
+        "a": "a", "b": "a", "c": "a", "y": "y", "z": "y",
+    }  # fmt: skip
+    assert groups.lists() == [["a", "b", "c"], ["y", "z"]]
 
 
 def test_a_band_of_copies_costs_no_square():
     same = [fingerprint_of(photograph(0), f"{i:03d}") for i in range(200)]
     pairs = list(pairs_in_band(same, bits=3))
     assert len(pairs) == 199
-    assert len(group_lists(groups(pairs))) == 1
+    assert len(joined(pairs).lists()) == 1

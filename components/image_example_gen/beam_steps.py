@@ -1,0 +1,366 @@
+"""The Beam steps of the ingestion.
+
+Files are read twice, once to inspect them and once to write them: in between only short
+descriptions are shuffled. No step sees all of them: images meet by content, by near-duplicates and
+by class. What one place holds is the groups of near-duplicates, the counts, and the files set
+aside.
+
+Nothing here imports TFX's components, which takes every worker process half a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import tensorflow as tf
+
+from components import features
+from components.data_error import DataError
+from components.image_example_gen import near_duplicates, splitting
+from components.image_example_gen.inspection import Inspected, image_record, inspect
+from components.image_example_gen.report import Tally
+from components.image_example_gen.sources import Source, sources_in
+from components.image_example_gen.splitting import Described, Group, Placed
+from components.printable import printable
+
+
+class Inspect(beam.PTransform):
+    """Folders (`sources.Folder`) to a look at each of their files (`inspection.Inspected`).
+
+    Args:
+        root: The data root.
+        max_pixels: Of the largest image that is read.
+    """
+
+    def __init__(self, root: str, max_pixels: int) -> None:
+        super().__init__()
+        self._root, self._max_pixels = root, max_pixels
+
+    def expand(self, folders: beam.PCollection) -> beam.PCollection:
+        """Each file once."""
+        return (
+            folders
+            | "SpreadFolders" >> beam.Reshuffle()
+            | "List" >> beam.FlatMap(sources_in, self._root)
+            | "Spread" >> beam.Reshuffle()
+            | "Inspect" >> beam.Map(inspect, self._root, self._max_pixels)
+        )
+
+
+class FindNearDuplicates(beam.PTransform):
+    """Inspected files to one `near_duplicates.Groups`, copies among them.
+
+    Args:
+        bits: Of 64, by which near-duplicates' hashes may differ.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self._bits = bits
+
+    def expand(self, inspected: beam.PCollection) -> beam.PCollection:
+        """All groups of more than one image."""
+        near = (
+            inspected
+            | "Bands" >> beam.FlatMap(_by_band, self._bits)
+            | "SameBand" >> beam.GroupByKey()
+            | "Compare" >> beam.FlatMap(_near_duplicates, self._bits)
+        )
+        return near | "Join" >> beam.CombineGlobally(_JoinGroups())
+
+
+class Divide(beam.PTransform):
+    """Usable images (`Described`), and `near_duplicates.Groups`, to where they go (`Placed`).
+
+    Args:
+        shares: Of each split of `features.SPLITS`, adding up to 1.
+        by: `image` divides each class; `class` keeps whole classes apart.
+        seed: Of the ranking.
+    """
+
+    def __init__(self, shares: Mapping[str, float], by: str, seed: int) -> None:
+        super().__init__()
+        self._shares, self._by, self._seed = dict(shares), by, seed
+
+    def expand(self, collections: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
+        """Each image once."""
+        described, groups = collections
+        rest = (
+            described
+            | "ByContent" >> beam.GroupBy("content_hash")
+            | "Contradictions"
+            >> beam.FlatMapTuple(_contradictions).with_outputs("set_aside", main="rest")
+        )
+        rule = rest.rest | "Rule" >> beam.CombineGlobally(
+            _FindRule(self._shares, self._by, self._seed)
+        )
+        settled = (
+            {
+                "image": rest.rest | "ByPath" >> beam.Map(_by_path),
+                "group": groups | "Members" >> beam.FlatMap(_members),
+            }
+            | "FindGroup" >> beam.CoGroupByKey()
+            | "InGroup" >> beam.FlatMapTuple(_in_group)
+            | "ByGroup" >> beam.GroupByKey()
+            | "Settle"
+            >> beam.FlatMap(_settle, beam.pvalue.AsSingleton(rule), self._seed).with_outputs(
+                "waiting", main="settled"
+            )
+        )
+        dealt = (
+            settled.waiting
+            | "ByClass" >> beam.GroupByKey()
+            | "Deal" >> beam.FlatMap(_deal, self._shares)
+        )
+        return (rest.set_aside, settled.settled, dealt) | "Placed" >> beam.Flatten()
+
+
+class Records(beam.PTransform):
+    """Where images go (`Placed`) to their records, `tf.train.Example`, by split.
+
+    Args:
+        root: The data root.
+        max_pixels: Of the largest image that is read.
+    """
+
+    def __init__(self, root: str, max_pixels: int) -> None:
+        super().__init__()
+        self._root, self._max_pixels = root, max_pixels
+
+    def expand(self, placed: beam.PCollection) -> dict[str, beam.PCollection]:
+        """The records of each split of `features.SPLITS`."""
+        parts = (
+            placed
+            | "Usable" >> beam.Filter(_is_usable)
+            | "Spread" >> beam.Reshuffle()
+            | "Read" >> beam.Map(_record, self._root, self._max_pixels)
+            | "BySplit" >> beam.Partition(_index_of_split, len(features.SPLITS))
+        )
+        return {
+            split: part | f"Record[{split}]" >> beam.Values()
+            for split, part in zip(features.SPLITS, parts, strict=True)
+        }
+
+
+class Report(beam.PTransform):
+    """Inspected files, their groups, and where they go, to the report as a JSON text.
+
+    Args:
+        root: The data root.
+        expected_classes: The classes that there should be.
+    """
+
+    def __init__(self, root: str, expected_classes: Sequence[str]) -> None:
+        super().__init__()
+        self._root, self._expected_classes = root, expected_classes
+
+    def expand(
+        self, collections: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
+    ) -> beam.PCollection:
+        """One text (`report.IngestionReport`)."""
+        inspected, groups, placed = collections
+        unusable = inspected | "Unusable" >> beam.FlatMap(_unusable)
+        reencoded = (
+            inspected
+            | "Reencoded" >> beam.Filter(_is_reencoded)
+            | "CountReencoded" >> beam.combiners.Count.Globally()
+        )
+        return (
+            (placed, unusable)
+            | "All" >> beam.Flatten()
+            | "Tally" >> beam.CombineGlobally(_CombineTallies())
+            | "Write"
+            >> beam.Map(
+                _report,
+                self._root,
+                self._expected_classes,
+                beam.pvalue.AsSingleton(reencoded),
+                beam.pvalue.AsSingleton(groups),
+            )
+        )
+
+
+class _JoinGroups(beam.CombineFn):
+    """Pairs of images to groups of them."""
+
+    def create_accumulator(self) -> near_duplicates.Groups:
+        return near_duplicates.Groups()
+
+    def add_input(
+        self, groups: near_duplicates.Groups, pair: tuple[str, str]
+    ) -> near_duplicates.Groups:
+        groups.join(*pair)
+        return groups
+
+    def merge_accumulators(
+        self, found: Iterable[near_duplicates.Groups]
+    ) -> near_duplicates.Groups:
+        merged = near_duplicates.Groups()
+        for groups in found:
+            for pair in groups.items():
+                merged.join(*pair)
+        return merged
+
+    def extract_output(self, groups: near_duplicates.Groups) -> near_duplicates.Groups:
+        return groups
+
+
+class _Rule(NamedTuple):
+    """How the images are divided.
+
+    Attributes:
+        given: Some have been given a split, so all go by that.
+        split_of_class: Of each class, where classes are kept whole.
+    """
+
+    given: bool
+    split_of_class: dict[str, str] | None
+
+
+class _FindRule(beam.CombineFn):
+    """Described images to the rule that divides them. Holds the names of the classes."""
+
+    def __init__(self, shares: Mapping[str, float], by: str, seed: int) -> None:
+        self._shares, self._by, self._seed = shares, by, seed
+
+    def create_accumulator(self) -> tuple[bool, set[str]]:
+        return False, set()
+
+    def add_input(self, found: tuple[bool, set[str]], image: Described) -> tuple[bool, set[str]]:
+        given, labels = found
+        labels.add(image.label)
+        return given or image.split is not None, labels
+
+    def merge_accumulators(self, found: Iterable[tuple[bool, set[str]]]) -> tuple[bool, set[str]]:
+        given, labels = zip((False, set()), *found, strict=True)
+        return any(given), set().union(*labels)
+
+    def extract_output(self, found: tuple[bool, set[str]]) -> _Rule:
+        given, labels = found
+        if given or self._by == "image":
+            return _Rule(given, None)
+        return _Rule(given, splitting.divide_classes(labels, self._shares, self._seed))
+
+
+class _CombineTallies(beam.CombineFn):
+    """Where images go, counted."""
+
+    def create_accumulator(self) -> Tally:
+        return Tally()
+
+    def add_input(self, tally: Tally, placed: Placed) -> Tally:
+        tally.add(placed)
+        return tally
+
+    def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
+        merged = Tally()
+        for tally in tallies:
+            merged.merge(tally)
+        return merged
+
+    def extract_output(self, tally: Tally) -> Tally:
+        return tally
+
+
+def describe(inspected: Inspected) -> Iterator[Described]:
+    """What dividing needs to know of a usable image; nothing of another."""
+    if inspected.problem is None:
+        path, label, split, _ = inspected.source
+        yield Described(path, label, inspected.content_hash, split)
+
+
+def _by_band(
+    inspected: Inspected, bits: int
+) -> Iterator[tuple[tuple[int, int], near_duplicates.Fingerprint]]:
+    if inspected.fingerprint is not None:
+        for key in near_duplicates.band_keys(inspected.fingerprint, bits):
+            yield key, inspected.fingerprint
+
+
+def _near_duplicates(
+    band: tuple[tuple[int, int], Iterable[near_duplicates.Fingerprint]], bits: int
+) -> Iterator[tuple[str, str]]:
+    _, members = band
+    yield from near_duplicates.pairs_in_band(members, bits)
+
+
+def _members(groups: near_duplicates.Groups) -> Iterator[tuple[str, str]]:
+    for image in list(groups):
+        yield image, groups.first(image)
+
+
+def _contradictions(_: str, same: Iterable[Described]) -> Iterator[Any]:
+    images = list(same)
+    set_aside = splitting.contradictions(images)
+    for image in images:
+        if reason := set_aside.get(image.path):
+            yield beam.pvalue.TaggedOutput(
+                "set_aside", Placed(image.path, image.label, None, reason)
+            )
+        else:
+            yield image
+
+
+def _by_path(image: Described) -> tuple[str, Described]:
+    return image.path, image
+
+
+def _in_group(path: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Described]]:
+    """Each image by its group, which is named by its first image."""
+    for image in found["image"]:
+        yield next(iter(found["group"]), path), image
+
+
+def _settle(named: tuple[str, Iterable[Described]], rule: _Rule, seed: int) -> Iterator[Any]:
+    group = list(named[1])
+    if rule.given or rule.split_of_class is not None:
+        yield from splitting.keep_held_out(group, rule.split_of_class)
+    else:
+        yield beam.pvalue.TaggedOutput("waiting", splitting.waiting(group, seed))
+
+
+def _deal(
+    of_class: tuple[str, Iterable[Group]], shares: Mapping[str, float]
+) -> Iterator[Placed]:
+    yield from splitting.deal(of_class[1], shares)
+
+
+def _is_usable(placed: Placed) -> bool:
+    return placed.split is not None
+
+
+def _record(placed: Placed, root: str, max_pixels: int) -> tuple[int, tf.train.Example]:
+    try:
+        record = image_record(Source(placed.path, placed.label), root, max_pixels)
+    except ValueError as e:
+        raise DataError(
+            f"{printable(placed.path)} was changed while it was read: it {e}; run again"
+        ) from e
+    return features.SPLITS.index(placed.split), record
+
+
+def _index_of_split(record: tuple[int, tf.train.Example], _: int) -> int:
+    return record[0]
+
+
+def _unusable(inspected: Inspected) -> Iterator[Placed]:
+    if inspected.problem is not None:
+        source = inspected.source
+        yield Placed(source.path, source.label, None, inspected.problem)
+
+
+def _is_reencoded(inspected: Inspected) -> bool:
+    return inspected.reencoded
+
+
+def _report(
+    tally: Tally,
+    root: str,
+    expected_classes: Sequence[str],
+    reencoded: int,
+    groups: near_duplicates.Groups,
+) -> str:
+    report = tally.report(root, expected_classes, reencoded, groups.lists())
+    return report.model_dump_json(indent=1)

@@ -1,0 +1,202 @@
+"""Our Beam steps: what they do in one process, they do in several; and none holds all images."""
+
+import operator
+import os
+from pathlib import Path
+
+import apache_beam as beam
+import held_elements
+import numpy as np
+import pytest
+import tensorflow as tf
+from images import encoded, picture, write_classes
+
+from components import features
+from components.example import make_example
+from components.image_example_gen import beam_steps as ingestion
+from components.image_example_gen.report import IngestionReport
+from components.image_example_gen.sources import list_folders
+from components.judge import embedding
+from components.pair_gen import beam_steps as pairing
+from components.pair_gen.sampling import class_balanced, held_out_pairs
+from pipeline.config import Beam
+
+SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
+SEVERAL = (
+    "--runner=DirectRunner",
+    "--direct_running_mode=multi_processing",
+    "--direct_num_workers=2",
+)
+serialized = operator.methodcaller("SerializeToString", deterministic=True)
+
+
+def ingest(pipeline, root, by="image"):
+    """The report's text, and the records of each split."""
+    folders = list_folders(str(root))
+    inspected = pipeline | beam.Create(folders) | ingestion.Inspect(str(root), 10**6)
+    groups = inspected | ingestion.FindNearDuplicates(3)
+    described = inspected | beam.FlatMap(ingestion.describe)
+    placed = (described, groups) | ingestion.Divide(SHARES, by, 0)
+    report = (inspected, groups, placed) | ingestion.Report(
+        str(root), [folder.label for folder in folders]
+    )
+    return report, placed | ingestion.Records(str(root), 10**6)
+
+
+def transformed(count, classes):
+    """Serialized records as Transform writes them, 1 kB of pixels each."""
+    rng = np.random.default_rng(0)
+    values = (
+        {
+            features.PIXELS: [rng.bytes(1000)],
+            features.LABEL: [b"%d" % (i % classes)],
+            features.SOURCE: [b"%d.png" % i],
+            features.CONTENT_HASH: [b"%064x" % i],
+            features.IMAGE_ID: [b"%016x" % i],
+        }
+        for i in range(count)
+    )
+    return [make_example(one, {}).SerializeToString() for one in values]
+
+
+class Sampler(tf.Module):
+    """Takes a few bytes of an image for its embedding."""
+
+    def __init__(self):
+        super().__init__()
+        self.support = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def embed(self, image):
+        few = tf.io.decode_raw(tf.strings.substr(image, 50, 8), tf.uint8, fixed_length=8)
+        return {"embedding": tf.cast(few, tf.float32), "valid": tf.strings.length(image) > 0}
+
+
+def write(records, path):
+    return records | f"Write {path.name}" >> beam.io.WriteToTFRecord(str(path))
+
+
+def read(path):
+    files = [str(file) for file in path.parent.glob(path.name + "-*")]
+    return sorted(record.numpy() for record in tf.data.TFRecordDataset(files))
+
+
+def run(root, model, folder, arguments):
+    """Ingestion, pairing and judging in one pipeline; all that they write."""
+    folder.mkdir()
+    with beam.Pipeline(argv=list(arguments)) as pipeline:
+        report, records = ingest(pipeline, root)
+        _ = report | beam.io.WriteToText(
+            str(folder / IngestionReport.FILE), shard_name_template=""
+        )
+        by_split = {
+            split: part | f"Serialize {split}" >> beam.Map(serialized)
+            for split, part in records.items()
+        }
+        for split, part in by_split.items():
+            _ = write(part, folder / split)
+        _ = write(
+            by_split[features.TEST]
+            | beam.Map(embedding.item)
+            | embedding.Embed(embedding.Models({"candidate": model})),
+            folder / "embeddings",
+        )
+        images = pipeline | "Transformed" >> beam.Create(transformed(60, 4))
+        index, blocks = images | "Pair" >> pairing.PairWithinSplit(
+            "train", class_balanced, (3, 4, 2, 0)
+        )
+        _ = {"train": index} | pairing.NoLeak()
+        _ = write(blocks, folder / "blocks")
+    written = {name: read(folder / name) for name in (*by_split, "blocks")}
+    embeddings = embedding.read([str(file) for file in folder.glob("embeddings-*")])
+    return IngestionReport.read(str(folder)), written, embeddings
+
+
+def test_several_processes_write_what_one_does(tmp_path, monkeypatch):
+    root = tmp_path / "images"
+    write_classes(root, classes=3, each=12)
+    copy = picture(0, 3).resize((48, 48))
+    (root / "class-1" / "copy.jpg").write_bytes(encoded(copy, "JPEG", quality=95))
+    (root / "class-2" / "bad.png").write_bytes(b"no image")
+    model = Sampler()
+    tf.saved_model.save(model, str(tmp_path / "model"), signatures={"embed": model.embed})
+    # Workers are started in no particular folder: they import us from where this process does.
+    monkeypatch.setenv("PYTHONPATH", str(Path(features.__file__).parents[1]), prepend=os.pathsep)
+
+    one = run(root, str(tmp_path / "model"), tmp_path / "one", Beam().args)
+    several = run(root, str(tmp_path / "model"), tmp_path / "several", SEVERAL)
+    report, written, embeddings = several
+    assert report == one[0]
+    assert report.near_duplicates == [["class-0/3.png", "class-1/copy.jpg"]]
+    assert [item.path for item in report.set_aside] == ["class-2/bad.png"]
+    assert written == one[1]
+    assert all(written.values())
+    for name, column in one[2].items():
+        np.testing.assert_array_equal(embeddings[name], column)
+
+
+def test_whole_classes_and_their_near_duplicates(tmp_path):
+    write_classes(tmp_path, classes=10, each=3)
+    (tmp_path / "class-1" / "copy.png").write_bytes((tmp_path / "class-0" / "0.png").read_bytes())
+    copy = picture(2, 0).resize((48, 48))
+    (tmp_path / "class-3" / "copy.png").write_bytes(encoded(copy))
+    with beam.Pipeline(argv=list(Beam().args)) as pipeline:
+        report, _ = ingest(pipeline, tmp_path, by="class")
+        _ = report | beam.io.WriteToText(
+            str(tmp_path / IngestionReport.FILE), shard_name_template=""
+        )
+    found = IngestionReport.read(str(tmp_path))
+    reasons = {item.path: item.reason for item in found.set_aside}
+    for path in ("class-0/0.png", "class-1/copy.png"):
+        assert reasons.pop(path) == "is the same image under classes class-0 and class-1"
+    assert all(reason.startswith("shows the same as ") for reason in reasons.values())
+    used = [{split for split, n in counts.items() if n} for counts in found.classes.values()]
+    assert all(len(splits) == 1 for splits in used)
+    assert [sum(split in splits for splits in used) for split in SHARES] == [6, 2, 2]
+
+
+def held(root, classes, each):
+    """What each step of ingestion and pairing holds, in bytes."""
+    write_classes(root, classes, each, size=16)
+    pipeline = beam.Pipeline(argv=list(Beam().args))
+    ingest(pipeline, root)
+    images = pipeline | "Transformed" >> beam.Create(transformed(classes * each, classes))
+    for sampler, arguments in ((class_balanced, (3, 2, 1, 0)), (held_out_pairs, (2, 20, 0))):
+        index, _ = images | sampler.__name__ >> pairing.PairWithinSplit("x", sampler, arguments)
+        _ = {"x": index} | f"NoLeak {sampler.__name__}" >> pairing.NoLeak()
+    held_elements.watch(pipeline)
+    result = pipeline.run()
+    result.wait_until_finish()
+    return held_elements.held(result)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    return held(tmp_path_factory.mktemp("few"), 3, 6)
+
+
+def growth(small, large, added, least):
+    """Bytes that each of what was added adds, to the steps that grow by at least so many."""
+    each = {label: (large[label] - small[label]) / added for label in small}
+    return {label: size for label, size in each.items() if size >= least}
+
+
+IDS = {
+    f"{sampler.__name__}/Sample (side input {sampler.__name__}/PackIds)"
+    for sampler in (class_balanced, held_out_pairs)
+}
+
+
+def test_further_classes_add_their_counts_and_ids(few, tmp_path):
+    found = growth(few, held(tmp_path, 43, 6), added=40, least=40)
+    counts = {label for label in found if label.startswith("Report/Tally/")}
+    assert counts
+    assert set(found) == IDS | counts
+    assert max(found.values()) < 300
+
+
+def test_further_images_are_held_as_paths_by_class_and_as_ids(few, tmp_path):
+    found = growth(few, held(tmp_path, 3, 86), added=3 * 80, least=12)
+    assert set(found) == IDS | {"Divide/ByClass (values)"}
+    assert found["Divide/ByClass (values)"] < 200 / 3
+    assert {round(found[label]) for label in IDS} == {16}
