@@ -229,6 +229,8 @@ class Resources(Section):
                 f"gpu_count {self.gpu_count} without gpu_type; name what the cluster calls its "
                 "GPUs, such as nvidia.com/gpu (Vertex AI: NVIDIA_TESLA_T4)"
             )
+        if self.gpu_type and self.gpu_count is None:
+            raise ValueError(f"gpu_type {self.gpu_type} without gpu_count; say how many for a pod")
         return self
 
 

@@ -67,6 +67,8 @@ def compile_pipeline(config: RunConfig, for_vertex: bool = False) -> Compiled:
             KubeflowV2DagRunnerConfig,
         )
     except ImportError as e:
+        if not (e.name or "").startswith("kfp"):
+            raise
         raise ConfigError(_MISSING) from e
     from pipeline.dag import create_pipeline
 

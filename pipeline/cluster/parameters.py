@@ -59,7 +59,7 @@ def parse(assignments: list[str]) -> dict[str, str | int]:
         assignments: `name=value` each.
 
     Raises:
-        ConfigError: There is no such parameter, or the value is not of its type.
+        ConfigError: There is no such parameter, or the value is impossible.
     """
     values: dict[str, str | int] = {}
     for assignment in assignments:
@@ -74,6 +74,8 @@ def parse(assignments: list[str]) -> dict[str, str | int]:
                 values[name] = int(text)
             except ValueError:
                 raise ConfigError(f"--param {assignment}: {text!r} is not a whole number") from None
+    if EPOCHS.name in values:
+        _with_epochs("{}", int(values[EPOCHS.name]))
     check_span(values.get(SPAN.name, NEWEST))
     return values
 

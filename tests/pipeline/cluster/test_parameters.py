@@ -19,6 +19,7 @@ def test_reads_values():
         ("epoch=3", "the names are data_root, span, epochs"),
         ("epochs", "write it as name=value"),
         ("epochs=many", "'many' is not a whole number"),
+        ("epochs=0", "epochs: Input should be greater than or equal to 1; got 0"),
         ("span=last", "neither a number nor 'newest'"),
     ],
 )

@@ -53,6 +53,11 @@ def test_gpus_without_a_type_are_refused():
         kubeflow(components={"Trainer": {"gpu_count": 1}})
 
 
+def test_a_type_without_gpus_is_refused():
+    with pytest.raises(ConfigError, match=r"components\.Trainer: gpu_type a/b without gpu_count"):
+        kubeflow(components={"Trainer": {"gpu_type": "a/b"}})
+
+
 def test_unknown_keys_in_lists_and_by_component_are_refused_by_name():
     with pytest.raises(ConfigError, match=r"Trainer\.gpus: unknown key.*gpu_count"):
         kubeflow(components={"Trainer": {"gpus": 1}})

@@ -2,6 +2,7 @@ import json
 import os
 
 import pytest
+import tensorflow as tf
 
 from components.judge.judgement import Verdict
 from pipeline.cluster.verdict import read_verdict
@@ -31,6 +32,19 @@ def withhold(tmp_path, problem):
 def test_is_the_judges(tmp_path, judged, outcome):
     judged(outcome)
     assert read_verdict(str(tmp_path)) == Verdict(outcome=outcome, checks=(), reasons=("so it is",))
+
+
+def test_is_read_through_tensorflows_file_systems(tmp_path, judged):
+    judged("undecided")
+    withhold(tmp_path, "no such op")
+    there = "ram://bucket/parts/r1"
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            copy = f"{there}/{file.relative_to(tmp_path)}"
+            tf.io.gfile.makedirs(os.path.dirname(copy))
+            tf.io.gfile.copy(str(file), copy)
+    assert read_verdict(there) == read_verdict(str(tmp_path))
+    assert read_verdict(there).outcome == "not_blessed"
 
 
 def test_what_cannot_be_served_is_not_blessed(tmp_path, judged):
