@@ -373,7 +373,7 @@ class _Judge:
             found = {}
             for name, value, variance in zip(names, row.tolist(), spread.tolist(), strict=True):
                 number = effective_number(
-                    value, variance, images / 2 if least is None else least, most
+                    value, variance, images, images / 2 if least is None else least, most
                 )
                 low, high = wilson(value, number)
                 found[name] = Measure(value=value, low=low, high=high, images=images)
