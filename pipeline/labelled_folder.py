@@ -21,8 +21,9 @@ from components.image_example_gen.inspection import image_record
 from components.image_example_gen.report import IngestionReport, SetAside
 from components.image_example_gen.sources import Source, class_folders, list_sources
 from components.image_example_gen.splitting import Described, contradictions
-from components.judge.judging import HeldOutImages, Judged, PairSettings, View, judge
+from components.judge.judging import Judged, judge
 from components.judge.model import JudgedModel, ModelError, text
+from components.judge.views import HeldOutImages, PairSettings, View
 from components.printable import printable
 from pipeline.config import RunConfig
 from pipeline.pushed import newest_version

@@ -89,14 +89,13 @@ def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
         thresholds: Of each model, at and above which it takes an image for known.
     """
     cases = [np.concatenate([scores.known_image, scores.unknown_image]) for scores in found]
-    images: np.ndarray = np.unique(np.concatenate(cases))
-    # An image's influence is that of its cases; a model may have others than the next one.
-    values, influence = stacked(
-        [
-            [_of_images(one, np.searchsorted(images, case), images.size) for one in _metrics(*model)]
-            for case, model in zip(cases, zip(found, thresholds, strict=True), strict=True)
-        ]
-    )
+    images = np.unique(np.concatenate(cases))
+    rows = []
+    for scores, at, case in zip(found, thresholds, cases, strict=True):
+        # An image's influence is that of its cases; a model may have others than the next one.
+        place = np.searchsorted(images, case)
+        rows.append([_of_images(one, place, images.size) for one in _metrics(scores, at)])
+    values, influence = stacked(rows)
     return Metrics(values, by_images(influence), images.size)
 
 

@@ -78,7 +78,7 @@ def test_accuracy_is_covered_though_images_are_in_many_episodes(sizes, shots):
         return accuracy([hits(embeddings, episodes)], episodes, labels), len(labels)
 
     truth = np.mean([judged(10_000 + seed)[0].values[0] for seed in range(400)])
-    covered, draws = 0, 800
+    covered, draws = 0, 400
     for seed in range(draws):
         (found, covariance), images = judged(seed)
         number = effective_number(found[0], covariance[0, 0], images, images / 2)

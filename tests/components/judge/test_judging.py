@@ -6,8 +6,9 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from components.judge.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
 from components.judge.intervals import wilson
 from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, read_lines, write_lines
-from components.judge.judging import PairSettings, judge
+from components.judge.judging import judge
 from components.judge.settings import METRICS, JudgeSettings, Thresholds
+from components.judge.views import PairSettings
 from components.pair_gen.sampling import held_out_pairs
 from trainer.few_shot import nearest_centroid
 
