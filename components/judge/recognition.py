@@ -88,7 +88,9 @@ def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
         found: Of each model.
         thresholds: Of each model, at and above which it takes an image for known.
     """
-    cases = [np.concatenate([scores.known_image, scores.unknown_image]) for scores in found]
+    cases: list[np.ndarray] = [
+        np.concatenate([scores.known_image, scores.unknown_image]) for scores in found
+    ]
     images = np.unique(np.concatenate(cases))
     rows = []
     for scores, at, case in zip(found, thresholds, cases, strict=True):
