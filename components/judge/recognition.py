@@ -88,17 +88,16 @@ def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
         found: Of each model.
         thresholds: Of each model, at and above which it takes an image for known.
     """
-    cases: list[np.ndarray] = [
-        np.concatenate([scores.known_image, scores.unknown_image]) for scores in found
+    cases = [np.concatenate([scores.known_image, scores.unknown_image]) for scores in found]
+    images, places = np.unique(np.concatenate(cases), return_inverse=True)
+    # An image's influence is that of its cases; a model may have others than the next one.
+    of_model = np.split(places, np.cumsum([len(case) for case in cases])[:-1])
+    rows = [
+        [_of_images(one, place, len(images)) for one in _metrics(scores, at)]
+        for scores, at, place in zip(found, thresholds, of_model, strict=True)
     ]
-    images = np.unique(np.concatenate(cases))
-    rows = []
-    for scores, at, case in zip(found, thresholds, cases, strict=True):
-        # An image's influence is that of its cases; a model may have others than the next one.
-        place = np.searchsorted(images, case)
-        rows.append([_of_images(one, place, images.size) for one in _metrics(scores, at)])
     values, influence = stacked(rows)
-    return Metrics(values, by_images(influence), images.size)
+    return Metrics(values, by_images(influence), len(images))
 
 
 def _of_images(one: Estimate, image: np.ndarray, count: int) -> Estimate:
