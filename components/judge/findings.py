@@ -108,8 +108,8 @@ def with_intervals(
     metrics: Sequence[str],
     values: np.ndarray,
     covariance: np.ndarray,
-    images: int,
-    least: float,
+    images: int | Sequence[int],
+    least: float | Sequence[int],
     most: float = math.inf,
 ) -> dict[str, dict[str, Measure]]:
     """Of each model its measures, by name.
@@ -119,17 +119,20 @@ def with_intervals(
         metrics: The m metrics' names.
         values: float64 [k, m].
         covariance: float64 [k * m, k * m].
-        images: They were measured on.
+        images: They were measured on; of each metric, or of all.
         least: See `intervals.effective_number`.
         most: See there.
     """
     variances = np.diag(covariance).reshape(values.shape)
+    counts = np.broadcast_to(images, len(metrics)).tolist()
+    floors = np.broadcast_to(least, len(metrics)).tolist()
     measures: dict[str, dict[str, Measure]] = {}
     for model, row, spread in zip(models, values.tolist(), variances.tolist(), strict=True):
         measures[model] = {}
-        for metric, value, variance in zip(metrics, row, spread, strict=True):
-            low, high = wilson(value, effective_number(value, variance, images, least, most))
-            measures[model][metric] = Measure(value=value, low=low, high=high, images=images)
+        columns = zip(metrics, row, spread, counts, floors, strict=True)
+        for metric, value, variance, count, floor in columns:
+            low, high = wilson(value, effective_number(value, variance, count, floor, most))
+            measures[model][metric] = Measure(value=value, low=low, high=high, images=count)
     return measures
 
 

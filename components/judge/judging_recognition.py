@@ -51,7 +51,7 @@ def judge_recognition(
     measured = recognition.measure(list(found.values()), [views[name].known for name in found])
     measures = with_intervals(
         found, recognition.METRICS, measured.values, measured.covariance, measured.images,
-        least=measured.images,
+        least=measured.least,
     )  # fmt: skip
     # An encoder alone has no threshold.
     taken = {name: METRICS[:1] if math.isnan(views[name].known) else METRICS for name in found}

@@ -73,12 +73,16 @@ class Metrics(NamedTuple):
     Attributes:
         values: float64 [k, m], of each model each of `METRICS`.
         covariance: float64 [k * m, k * m], with the images.
-        images: How many there were.
+        images: Of each of `METRICS` how many it goes by.
+        least: Of each of `METRICS` how many independent trials it is worth in any case: an AUC of
+            as many couples of a known and an unknown image as have no image in common; a mean of
+            two shares is worth twice the smaller number, if its images are not the same.
     """
 
     values: np.ndarray
     covariance: np.ndarray
-    images: int
+    images: tuple[int, ...]
+    least: tuple[int, ...]
 
 
 def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
@@ -97,7 +101,14 @@ def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
         for scores, at, place in zip(found, thresholds, of_model, strict=True)
     ]
     values, influence = stacked(rows)
-    return Metrics(values, by_images(influence), len(images))
+    known, unknown, every = len(found[0].known), len(found[0].unknown), len(images)
+    few = min(known, unknown)
+    return Metrics(
+        values,
+        by_images(influence),
+        (every, every, unknown, known),
+        (few, min(every, 2 * few), unknown, known),
+    )
 
 
 def _of_images(one: Estimate, image: np.ndarray, count: int) -> Estimate:

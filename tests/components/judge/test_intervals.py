@@ -102,6 +102,17 @@ def test_auc_equal_error_and_accuracy_of_pairs_are_covered(classes, each, apart)
     assert (covered / draws <= 0.97).all(), covered / draws
 
 
+def test_many_classes_of_a_few_images_are_covered_more_often():
+    """What differs from class to class counts as chance, though every draw has the same classes."""
+    pairs = Pairs(20, 4, 1)
+    truth = np.mean([pairs.measure(pairs.draw()) for _ in range(1000)], axis=0)
+    held = [
+        [i.low <= t <= i.high for i, t in zip(pairs.intervals(pairs.draw()), truth, strict=True)]
+        for _ in range(500)
+    ]
+    assert ((np.mean(held, axis=0) >= 0.95) & (np.mean(held, axis=0) <= 0.99)).all()
+
+
 def test_pairs_are_not_counted_as_if_independent():
     """Counted so, the interval holds the truth in far fewer cases."""
     pairs = Pairs(2, 30, 0.6)
