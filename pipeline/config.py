@@ -319,6 +319,19 @@ class RunConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _unknown_is_no_class(self) -> RunConfig:
+        unknown, listed = self.judge.unknown, self.data.manifest
+        if not unknown or listed:
+            return self
+        root, folder = (os.path.abspath(path) for path in (self.data.root, unknown))
+        if os.path.commonpath([root, folder]) == root:
+            raise ValueError(
+                f"judge.unknown {unknown!r} is in data.root, whose folders are classes; move it "
+                "beside that"
+            )
+        return self
+
     @property
     def root(self) -> Path:
         """The pipeline's own folder."""

@@ -21,11 +21,14 @@ from components.image_example_gen.inspection import image_record
 from components.image_example_gen.report import IngestionReport, SetAside
 from components.image_example_gen.sources import Source, class_folders, list_sources
 from components.image_example_gen.splitting import Described, contradictions
-from components.judge.judging import HeldOutImages, Judged, PairSettings, View, judge
-from components.judge.model import JudgedModel, ModelError, text
+from components.judge import gate
+from components.judge.judging import Judged, judge
+from components.judge.model import Embedded, JudgedModel, ModelError, text
+from components.judge.views import HeldOutImages, PairSettings, View
 from components.printable import printable
 from pipeline.config import RunConfig
 from pipeline.pushed import newest_version
+from trainer.few_shot import nearest_neighbour
 
 BATCH = 32
 """Images that a model takes at once."""
@@ -125,7 +128,7 @@ def judge_folder(
         held_out,
         view,
         views,
-        None,
+        np.array(read.by_pixels)[kept] if read.by_pixels else None,
         config.thresholds,
         config.judge,
         PairSettings(config.pairs.held_out.partners, config.pairs.held_out.max_images, config.seed),
@@ -154,10 +157,15 @@ class _Row(NamedTuple):
 
 
 class _Images(NamedTuple):
-    """The images that could be read, by id; set-aside ones may be among them."""
+    """The images that could be read, by id; set-aside ones may be among them.
+
+    `by_pixels` are the classes of the labelled images nearest by pixels; none without an encoder
+    before training, which brings these.
+    """
 
     rows: list[_Row]
     embeddings: dict[str, list[np.ndarray]]
+    by_pixels: list[str]
     set_aside: dict[str, str]
 
 
@@ -217,6 +225,7 @@ def _read(
 ) -> _Images:
     rows: list[_Row] = []
     embeddings: dict[str, list[np.ndarray]] = {name: [] for name in models}
+    by_pixels: list[str] = []
     set_aside: dict[str, str] = {}
     for start in range(0, len(sources), BATCH):
         progress(start, len(sources))
@@ -237,10 +246,12 @@ def _read(
         if not batch:
             continue
         for name, found in _embed(models, encoded):
-            for row, embedding in zip(batch, found, strict=True):
+            for row, embedding in zip(batch, found.embeddings, strict=True):
                 if np.isnan(embedding).any():
                     set_aside[row.path] = _NOT_VALID
-            embeddings[name] += list(found)
+            embeddings[name] += list(found.embeddings)
+            if name == gate.FROZEN_ENCODER:
+                by_pixels += _nearest_by_pixels(models[name], found.pixels)
         rows += batch
     progress(len(sources), len(sources))
     described = [Described(r.path, r.label, r.content_hash, None) for r in rows]
@@ -249,14 +260,24 @@ def _read(
     return _Images(
         [rows[i] for i in order],
         {name: [column[i] for i in order] for name, column in embeddings.items()},
+        [by_pixels[i] for i in order] if by_pixels else [],
         set_aside,
     )
 
 
+def _nearest_by_pixels(encoder: JudgedModel, pixels: np.ndarray | None) -> list[str]:
+    """The class of the labelled image nearest to each; none where the encoder keeps no pixels."""
+    labelled = encoder.support_pixels
+    if pixels is None or labelled is None:
+        return []
+    rows, queries = (images.reshape(len(images), -1) for images in (labelled, pixels))
+    return nearest_neighbour(rows, encoder.support.labels, queries).tolist()
+
+
 def _embed(
     models: Mapping[str, JudgedModel], encoded: list[bytes]
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Of each model the embeddings, NaN where it takes an image for none."""
+) -> Iterator[tuple[str, Embedded]]:
+    """What each model makes of images; its embeddings are NaN where it takes one for none."""
     for name, model in models.items():
         found = model.embed(encoded)
         if not np.isfinite(found.embeddings[found.valid]).all():
@@ -264,7 +285,8 @@ def _embed(
                 f"{model.directory}: embeds images as NaN or infinity, so its weights are broken; "
                 "train it anew"
             )
-        yield name, np.where(found.valid[:, None], found.embeddings, np.nan)
+        embeddings = np.where(found.valid[:, None], found.embeddings, np.nan)
+        yield name, found._replace(embeddings=embeddings)
 
 
 def _report(
@@ -309,8 +331,8 @@ def _strangers(models: Mapping[str, JudgedModel], config: RunConfig) -> dict[str
                 )
             except UnusableImage:
                 continue
-        for name, embeddings in _embed(models, encoded) if encoded else ():
-            found[name].append(embeddings)
+        for name, embedded in _embed(models, encoded) if encoded else ():
+            found[name].append(embedded.embeddings)
     joined = {name: np.concatenate(parts) for name, parts in found.items()}
     valid = np.all([np.isfinite(part).all(axis=1) for part in joined.values()], axis=0)
     return {name: part[valid] for name, part in joined.items()}

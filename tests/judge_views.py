@@ -3,7 +3,7 @@
 import numpy as np
 
 from components.judge.classification import Support
-from components.judge.judging import HeldOutImages, View
+from components.judge.views import HeldOutImages, View
 
 
 def clouds(classes, each, spread, seed, first=0):

@@ -61,7 +61,21 @@ class JudgedModel(_Embeds):
         return 1 - tf.abs(left[:, 0] - right[:, 0])
 
 
-Encoder = _Embeds
+class Encoder(_Embeds):
+    """As it is before training: it brings the labelled images' pixels."""
+
+    def __init__(self, labels=LABELS, scale=1.0):
+        super().__init__(labels, scale)
+        pixels = np.array([25, 50, 200, 230], "uint8")[:, None, None, None]
+        self.support.pixels = tf.Variable(np.broadcast_to(pixels, (4, 8, 8, 3)))
+
+    @tf.function(input_signature=[_STRINGS])
+    def embed(self, image):
+        def pixels(data):
+            return tf.ensure_shape(tf.io.decode_image(data), [8, 8, 3])
+
+        decoded = tf.map_fn(pixels, image, fn_output_signature=tf.TensorSpec([8, 8, 3], tf.uint8))
+        return {**super().embed(image), "pixels": decoded}
 
 
 def write_images(folder, labels=LABELS, each=10, first=0.02, size=8):

@@ -55,7 +55,7 @@ def class_centroids(support: np.ndarray, support_labels: np.ndarray) -> ClassCen
 
 def centroid_distances(known: ClassCentroids, query: np.ndarray) -> np.ndarray:
     """Squared distances float64 [q, c] of queries float [q, d], centred and normalized."""
-    return _squared_distances(normalize(query - known.centre), known.centroids)
+    return squared_distances(normalize(query - known.centre), known.centroids)
 
 
 def nearest_centroid(
@@ -83,7 +83,7 @@ def nearest_neighbour(
 ) -> np.ndarray:
     """The class of the nearest support image, for each query [q, d], by Euclidean distance."""
     nearest = [
-        np.argmin(np.hstack([_squared_distances(some, part) for part in _parts(support)]), axis=1)
+        np.argmin(np.hstack([squared_distances(some, part) for part in _parts(support)]), axis=1)
         for some in _parts(query)
     ]
     return np.asarray(support_labels)[np.concatenate(nearest)] if nearest else support_labels[:0]
@@ -119,7 +119,7 @@ def _leave_one_out(embeddings: np.ndarray, labels: np.ndarray) -> float:
             continue
         centroids = sums / sizes[:, None]
         centroids[own] = (sums[own] - row) / (sizes[own] - 1)
-        hits.append(int(np.argmin(_squared_distances(row[None], centroids)[0])) == own)
+        hits.append(int(np.argmin(squared_distances(row[None], centroids)[0])) == own)
     return float(np.mean(hits)) if hits else float("nan")
 
 
@@ -129,6 +129,7 @@ def _means(rows: np.ndarray, membership: np.ndarray, count: int) -> np.ndarray:
     return sums / np.bincount(membership, minlength=count)[:, None]
 
 
-def _squared_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def squared_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of rows [n, d] to rows [m, d], computed in double precision: float64 [n, m]."""
     one, other = one.astype("float64"), other.astype("float64")
     return (one**2).sum(1)[:, None] - 2 * one @ other.T + (other**2).sum(1)[None]

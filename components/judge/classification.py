@@ -7,7 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.few_shot import centroid_distances, class_centroids, class_mean, normalize
+from trainer.few_shot import (
+    centroid_distances,
+    class_centroids,
+    class_mean,
+    normalize,
+    squared_distances,
+)
 
 MOST_NEIGHBOURS = 5
 """Nearest labelled images that are looked at."""
@@ -86,7 +92,7 @@ def by_each_other(embeddings: np.ndarray, labels: np.ndarray) -> Answers:
     parts = []
     for part in _parts(len(rows)):
         query, here = rows[part], own[part]
-        distances = _squared_distances(query, centroids)
+        distances = squared_distances(query, centroids)
         with np.errstate(invalid="ignore", divide="ignore"):
             without = (sums[here] - query) / (sizes[here] - 1)[:, None]
         distances[np.arange(len(query)), here] = ((query - without) ** 2).sum(1)
@@ -109,7 +115,7 @@ def _answers(
     best = np.argmin(np.where(np.isnan(distances), np.inf, distances), axis=1)
     scores = np.clip(1 - distances / 2, -1, 1)
     own_score = np.where(own >= 0, scores[each, np.maximum(own, 0)], np.nan)
-    to_rows = _squared_distances(query, rows)
+    to_rows = squared_distances(query, rows)
     if places is not None:
         to_rows[each, places] = np.inf
     most = min(MOST_NEIGHBOURS, len(rows) - (places is not None))
@@ -126,10 +132,6 @@ def _places(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Where each label is among the classes, which are in order; -1 where it is not."""
     at = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     return np.where(classes[at] == labels, at, -1)
-
-
-def _squared_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return (one**2).sum(1)[:, None] - 2 * one @ other.T + (other**2).sum(1)[None]
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -21,11 +21,12 @@ from components import features
 from components.image_example_gen.report import IngestionReport
 from components.judge import embedding, gate, strangers
 from components.judge.judgement import Judgement, Verdict, write_lines
-from components.judge.judging import HeldOutImages, PairSettings, View, judge
+from components.judge.judging import judge
 from components.judge.last_blessed import last_served
 from components.judge.model import JudgedModel, text
 from components.judge.settings import JudgeSettings, Thresholds
 from components.judge.tfma_verdict import tfma_checks
+from components.judge.views import HeldOutImages, PairSettings, View
 from trainer.frozen_encoder import FOLDER
 
 VERDICT = "verdict"

@@ -52,6 +52,6 @@ def complement(one: Estimate) -> Estimate:
 
 
 def stacked(estimates: Sequence[Sequence[Estimate]]) -> tuple[np.ndarray, np.ndarray]:
-    """Of k models m metrics each: their values float64 [k, m], and influences float64 [k * m, p]."""
+    """Of k models m metrics each: values float64 [k, m], and influences float64 [k * m, p]."""
     values = np.array([[one.value for one in row] for row in estimates])
     return values, np.stack([one.influence for row in estimates for one in row])

@@ -1,4 +1,4 @@
-"""95 % intervals of what was measured on a few images. NumPy alone.
+"""95 % intervals of what was measured on a few images. NumPy and SciPy alone.
 
 Everything judged here is a share: of images, of pairs, or of comparisons (an AUC is the share of
 couples of a same and a different pair that are ranked rightly). Images are independent of each
@@ -12,15 +12,19 @@ other; pairs that have an image in common are not, so pairs are never counted as
    Assenova 2015 (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
    bootstrap, would count that noise three times (Owen 2007, https://arxiv.org/abs/0712.1111), and
    leave classes of two or three images without a pair.
-2. The variance says how many independent trials the metric is worth, its *effective number*, and
-   the interval is Wilson's score interval of a share of so many (found best of several by Franco,
-   Little, Louis and Slud 2019, https://doi.org/10.1093/jssam/smy019). So it is no single point
-   where no error was seen, as the percentiles of a bootstrap would be.
+2. The variance says how many independent trials the metric is worth, its *effective number*, less
+   what few images leave unknown of the variance (Korn and Graubard 1998), and the interval is
+   Wilson's score interval of a share of so many (found best of several by Franco, Little, Louis
+   and Slud 2019, https://doi.org/10.1093/jssam/smy019). So it is no single point where no error
+   was seen, as the percentiles of a bootstrap would be.
 3. The difference of two models on the same images has the interval of Zou and Donner 2008
    (https://doi.org/10.1002/sim.3095), from both models' intervals and the correlation of their
    values over the same reweighted images; for shares of images it is Newcombe's method 10 of 1998.
 
-`tests/components/judge/test_intervals.py` measures how often they hold the truth.
+`tests/components/judge/test_intervals.py` measures how often they hold the truth: 93 to 97 of 100
+times. Where twenty classes have four images each it is 98: what differs from class to class counts
+as chance, though every draw has the same classes. A share that is 1 or 0 has an interval by the
+number of images alone.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 """Of all intervals."""
@@ -106,19 +111,24 @@ def by_pairs(influence: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.n
     return found
 
 
-def effective_number(share: float, variance: float, least: float, most: float = math.inf) -> float:
+def effective_number(
+    share: float, variance: float, images: int, least: float, most: float = math.inf
+) -> float:
     """How many independent trials a share is worth.
 
     Args:
         share: As measured.
-        variance: Its own.
+        variance: Its own, estimated from the images.
+        images: How many these were. The fewer, the less is known of the variance itself, so the
+            number is lowered as a quantile of Student's distribution is above the normal one's.
         least: It is worth so many in any case: pairs of n images are worth n / 2, since so many
             have no image in common (and averaging over more is no worse: Hoeffding 1948).
         most: It is worth no more: the number of pairs.
     """
     if not 0 < share < 1 or not variance > 0:
         return least
-    return min(max(least, share * (1 - share) / variance), max(least, most))
+    known = (_z(LEVEL) / stdtrit(max(1, images - 1), (1 + LEVEL) / 2)) ** 2
+    return min(max(least, known * share * (1 - share) / variance), max(least, most))
 
 
 def difference(

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.judge.classification import Support
-from components.judge.judging import View
+from components.judge.views import View
 
 
 class ModelError(ValueError):

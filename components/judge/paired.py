@@ -88,7 +88,7 @@ def of_pairs(
 
 
 def _with_interval(value: float, variance: float, images: int, cases: int) -> Measure:
-    low, high = wilson(value, effective_number(value, variance, images / 2, cases))
+    low, high = wilson(value, effective_number(value, variance, images, images / 2, cases))
     return Measure(value=value, low=low, high=high, images=images)
 
 

@@ -73,12 +73,16 @@ class Metrics(NamedTuple):
     Attributes:
         values: float64 [k, m], of each model each of `METRICS`.
         covariance: float64 [k * m, k * m], with the images.
-        images: How many there were.
+        images: Of each of `METRICS` how many it goes by.
+        least: Of each of `METRICS` how many independent trials it is worth in any case: an AUC of
+            as many couples of a known and an unknown image as have no image in common; a mean of
+            two shares is worth twice the smaller number, if its images are not the same.
     """
 
     values: np.ndarray
     covariance: np.ndarray
-    images: int
+    images: tuple[int, ...]
+    least: tuple[int, ...]
 
 
 def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
@@ -89,15 +93,22 @@ def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
         thresholds: Of each model, at and above which it takes an image for known.
     """
     cases = [np.concatenate([scores.known_image, scores.unknown_image]) for scores in found]
-    images: np.ndarray = np.unique(np.concatenate(cases))
+    images, places = np.unique(np.concatenate(cases), return_inverse=True)
     # An image's influence is that of its cases; a model may have others than the next one.
-    values, influence = stacked(
-        [
-            [_of_images(one, np.searchsorted(images, case), images.size) for one in _metrics(*model)]
-            for case, model in zip(cases, zip(found, thresholds, strict=True), strict=True)
-        ]
+    of_model = np.split(places, np.cumsum([len(case) for case in cases])[:-1])
+    rows = [
+        [_of_images(one, place, len(images)) for one in _metrics(scores, at)]
+        for scores, at, place in zip(found, thresholds, of_model, strict=True)
+    ]
+    values, influence = stacked(rows)
+    known, unknown, every = len(found[0].known), len(found[0].unknown), len(images)
+    few = min(known, unknown)
+    return Metrics(
+        values,
+        by_images(influence),
+        (every, every, unknown, known),
+        (few, min(every, 2 * few), unknown, known),
     )
-    return Metrics(values, by_images(influence), images.size)
 
 
 def _of_images(one: Estimate, image: np.ndarray, count: int) -> Estimate:

@@ -128,11 +128,22 @@ def test_overrides(file, override, section, key, value):
             "beats_frozen_encoder needs judge.baselines",
         ),
         ({"judge": {"episodes": {"ways": 1}}}, r"judge\.episodes\.ways: .*got 1"),
+        ({"judge": {"unknown": "./x/unknown"}}, "judge.unknown './x/unknown' is in data.root"),
+        ({"judge": {"unknown": "x"}}, "judge.unknown 'x' is in data.root"),
     ],
 )
 def test_mistakes_are_named_with_the_mend(values, message):
     with pytest.raises(ConfigError, match=message):
         parse({"data": {"root": "x"}, **values} if values and "dat" not in values else values)
+
+
+def test_images_of_no_class_are_beside_the_classes_or_not_among_those_listed():
+    parse({"data": {"root": "x"}, "judge": {"unknown": "x-unknown"}})
+    parse({"data": {"root": "x", "manifest": "m.csv"}, "judge": {"unknown": "x/unknown"}})
+
+
+def test_a_model_may_be_measured_only():
+    assert parse({"data": {"root": "x"}, "thresholds": None}).thresholds is None
 
 
 def test_every_mistake_is_named():

@@ -210,10 +210,15 @@ def test_against_the_frozen_encoder(models, place):
     gate_model(UNDECIDED, models, "--thresholds", "gate.yaml")  # it was not judged
     Encoder(scale=0.0).save(place / "frozen")
     told = gate_model(
-        BLESSED, models, "--thresholds", "gate.yaml", "--frozen-encoder", "frozen", "--json"
-    )
+        BLESSED, models, "--thresholds", "gate.yaml", "--frozen-encoder", "frozen", "--json",
+        "--keep", "kept",
+    )  # fmt: skip
     metrics = [check["metric"] for check in json.loads(told)["checks"]]
     assert "class_accuracy against the frozen encoder" in metrics
+    compared = Judgement.read("kept").compared
+    assert compared["frozen encoder"].metrics["class_accuracy"].value == 0.5  # it is collapsed
+    # It brings the labelled images' pixels, which tell dark from light.
+    assert compared["raw pixels"].metrics["class_accuracy"].value == 1
 
 
 def test_each_image_is_embedded_once(models, place, monkeypatch):

@@ -7,8 +7,9 @@ from pair_files import transformed, write_blocks
 
 from components import features
 from components.judge.classification import Support
-from components.judge.judging import HeldOutImages, View, judge
+from components.judge.judging import judge
 from components.judge.settings import JudgeSettings, Thresholds
+from components.judge.views import HeldOutImages, View
 from components.pair_gen.sampling import class_balanced, held_out_pairs
 from trainer.fit import embedder, train
 from trainer.images import held_out

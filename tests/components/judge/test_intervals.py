@@ -80,9 +80,9 @@ class Pairs:
 
     def intervals(self, scores):
         [values], influence = stacked([self.metrics(scores)])
-        found = by_pairs(influence, self.left, self.right)
+        found, images = by_pairs(influence, self.left, self.right), len(self.labels)
         return [
-            wilson(v, effective_number(v, variance, len(self.labels) / 2, len(scores)))
+            wilson(v, effective_number(v, variance, images, images / 2, len(scores)))
             for v, variance in zip(values, np.diag(found), strict=True)
         ]
 
@@ -93,14 +93,24 @@ def test_auc_equal_error_and_accuracy_of_pairs_are_covered(classes, each, apart)
     # The same pairs of other images: what the figures would be in the mean.
     truth = np.mean([pairs.measure(pairs.draw()) for _ in range(2000)], axis=0)
     covered = np.zeros(3)
-    draws = 400
+    draws = 1500
     for _ in range(draws):
         found = pairs.intervals(pairs.draw())
         covered += [i.low <= t <= i.high for i, t in zip(found, truth, strict=True)]
-    # Of 400 draws a true 95 % shows 92.9 to 97.1 in 19 of 20 cases. Rates of equal error are
-    # coarse where images are few, and their intervals a little too wide.
-    assert (covered / draws >= 0.93 - 1e-9).all(), covered / draws
-    assert (covered / draws <= (0.97, 0.98, 0.97)).all(), covered / draws
+    # Of 1500 draws a true 95 % shows 93.9 to 96.1 in 19 of 20 cases.
+    assert (covered / draws >= 0.93).all(), covered / draws
+    assert (covered / draws <= 0.97).all(), covered / draws
+
+
+def test_many_classes_of_a_few_images_are_covered_more_often():
+    """What differs from class to class counts as chance, though every draw has the same classes."""
+    pairs = Pairs(20, 4, 1)
+    truth = np.mean([pairs.measure(pairs.draw()) for _ in range(1000)], axis=0)
+    held = [
+        [i.low <= t <= i.high for i, t in zip(pairs.intervals(pairs.draw()), truth, strict=True)]
+        for _ in range(500)
+    ]
+    assert ((np.mean(held, axis=0) >= 0.95) & (np.mean(held, axis=0) <= 0.99)).all()
 
 
 def test_pairs_are_not_counted_as_if_independent():
@@ -160,7 +170,7 @@ def test_covariance_of_pairs_is_over_all_that_have_an_image_in_common():
 
 def test_a_metric_that_never_varies_is_worth_its_least():
     found = by_images(share(np.ones(20, bool), np.ones(20, bool)).influence[None])
-    assert effective_number(1.0, found[0, 0], 10) == 10
+    assert effective_number(1.0, found[0, 0], 20, 10) == 10
     assert np.isnan(correlation(found, 0, 0))
 
 

@@ -6,8 +6,9 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from components.judge.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
 from components.judge.intervals import wilson
 from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, read_lines, write_lines
-from components.judge.judging import PairSettings, judge
+from components.judge.judging import judge
 from components.judge.settings import METRICS, JudgeSettings, Thresholds
+from components.judge.views import PairSettings
 from components.pair_gen.sampling import held_out_pairs
 from trainer.few_shot import nearest_centroid
 
@@ -170,7 +171,7 @@ def test_a_model_against_itself_does_not_differ(images_and_view):
     before = judged(images, view, {LAST_BLESSED: view}).judgement.compared[LAST_BLESSED]
     for name, difference in before.differences.items():
         assert difference.value == 0
-        assert -0.12 < difference.low <= 0 <= difference.high < 0.12 or name == "worst_class_recall"
+        assert -0.13 < difference.low <= 0 <= difference.high < 0.13 or name == "worst_class_recall"
 
 
 def test_mistakes_suspects_and_hard_pairs(images_and_view):

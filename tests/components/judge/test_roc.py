@@ -36,7 +36,9 @@ def test_influence_is_how_the_area_changes_with_a_case_weight(decimals):
     for case in range(0, len(scores), 30):
         weights = np.ones(len(scores))
         weights[case] += 1e-5
-        change = by_scikit_learn(scores, positive, weights)[0] - by_scikit_learn(scores, positive)[0]
+        change = (
+            by_scikit_learn(scores, positive, weights)[0] - by_scikit_learn(scores, positive)[0]
+        )
         assert change / 1e-5 == pytest.approx(influence[case], abs=1e-7)
 
 
