@@ -124,19 +124,23 @@ def measure(step: str, mode: str, folder: Path) -> dict[str, float]:
 
 @contextmanager
 def _watched_workers() -> Iterator[dict[int, int]]:
-    """Of each child process the peak in KiB; its own count begins with its parent's size."""
+    """Of each process below the peak in KiB. What `getrusage` counts begins with the parent's size."""
     peaks: dict[int, int] = {}
     over = threading.Event()
 
-    def watch() -> None:
-        while not over.wait(0.2):
-            for children in Path("/proc/self/task").glob("*/children"):
-                for child in _text(children).split():
-                    for line in _text(Path(f"/proc/{child}/status")).splitlines():
-                        if line.startswith("VmHWM:"):
-                            peaks[int(child)] = int(line.split()[1])
+    def watch(process: int | str) -> None:
+        for children in Path(f"/proc/{process}/task").glob("*/children"):
+            for child in _text(children).split():
+                for line in _text(Path(f"/proc/{child}/status")).splitlines():
+                    if line.startswith("VmHWM:"):
+                        peaks[int(child)] = int(line.split()[1])
+                watch(child)  # Beam starts its workers by a shell
 
-    thread = threading.Thread(target=watch)
+    def watch_on() -> None:
+        while not over.wait(0.2):
+            watch("self")
+
+    thread = threading.Thread(target=watch_on)
     thread.start()
     try:
         yield peaks
