@@ -124,7 +124,7 @@ def measure(step: str, mode: str, folder: Path) -> dict[str, float]:
 
 @contextmanager
 def _watched_workers() -> Iterator[dict[int, int]]:
-    """Of each process below the peak in KiB. What `getrusage` counts begins with the parent's size."""
+    """Of each process below the peak in KiB: `getrusage` would begin with its parent's size."""
     peaks: dict[int, int] = {}
     over = threading.Event()
 
