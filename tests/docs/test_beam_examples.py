@@ -11,7 +11,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.config import parse
 
 TEXT = (Path(__file__).parents[2] / "docs" / "beam.md").read_text(encoding="utf-8")
-EXAMPLES = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", TEXT, re.M | re.S)]
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.M | re.S)
+EXAMPLES = [yaml.safe_load(block) for block in BLOCKS]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
