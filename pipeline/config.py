@@ -179,7 +179,7 @@ class Beam(Section):
 
     args: tuple[str, ...] = Field(
         ("--runner=DirectRunner", "--direct_running_mode=in_memory"),
-        description="Passed to every Beam step; see docs/architecture.md.",
+        description="Beam's own options, passed to every step that uses Beam; see docs/beam.md.",
     )
 
 

@@ -1,7 +1,7 @@
 """What single places hold while a Beam pipeline runs.
 
-A worker may have to hold what one step sees at once: the values of one key, a side input, a combined
-value. The rest streams through it.
+A worker may have to hold what one step sees at once: the values of one key, a side input, a
+combined value. The rest streams through it.
 """
 
 import pickle

@@ -194,9 +194,7 @@ class _JoinGroups(beam.CombineFn):
         groups.join(*pair)
         return groups
 
-    def merge_accumulators(
-        self, found: Iterable[near_duplicates.Groups]
-    ) -> near_duplicates.Groups:
+    def merge_accumulators(self, found: Iterable[near_duplicates.Groups]) -> near_duplicates.Groups:
         merged = near_duplicates.Groups()
         for groups in found:
             for pair in groups.items():
@@ -321,9 +319,7 @@ def _settle(named: tuple[str, Iterable[Described]], rule: _Rule, seed: int) -> I
         yield beam.pvalue.TaggedOutput("waiting", splitting.waiting(group, seed))
 
 
-def _deal(
-    of_class: tuple[str, Iterable[Group]], shares: Mapping[str, float]
-) -> Iterator[Placed]:
+def _deal(of_class: tuple[str, Iterable[Group]], shares: Mapping[str, float]) -> Iterator[Placed]:
     yield from splitting.deal(of_class[1], shares)
 
 

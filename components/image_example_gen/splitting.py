@@ -83,7 +83,7 @@ def contradictions(images: Sequence[Described]) -> dict[str, str]:
 
 
 def waiting(group: Sequence[Described], seed: int) -> tuple[str, Group]:
-    """A group of near-duplicates as it waits, and the class that deals it out: its first image's."""
+    """A group as it waits, and the class that deals it out: that of its first image."""
     images = tuple(sorted((image.path, image.label) for image in group))
     rank = _rank(seed, *(image.content_hash for image in group))
     return images[0][1], Group(-len(images), rank, images)

@@ -86,9 +86,7 @@ def run(root, model, folder, arguments):
     folder.mkdir()
     with beam.Pipeline(argv=list(arguments)) as pipeline:
         report, records = ingest(pipeline, root)
-        _ = report | beam.io.WriteToText(
-            str(folder / IngestionReport.FILE), shard_name_template=""
-        )
+        _ = report | beam.io.WriteToText(str(folder / IngestionReport.FILE), shard_name_template="")
         by_split = {
             split: part | f"Serialize {split}" >> beam.Map(serialized)
             for split, part in records.items()

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from google.protobuf import json_format
 
-from pipeline.config import ConfigError, parse
+from pipeline.config import Beam, ConfigError, parse
 
 pytest.importorskip("kfp.pipeline_spec")
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -55,6 +55,12 @@ def test_kubeflow_reads_it(documents):
     )
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 2
     json_format.ParseDict(documents[1], pipeline_spec_pb2.PlatformSpec())
+
+
+def test_beams_arguments_reach_every_container(documents):
+    executors = documents[0]["deploymentSpec"]["executors"].values()
+    for container in [one["container"] for one in executors if "container" in one]:
+        assert set(Beam().args) <= set(container["args"])
 
 
 def test_so_does_its_sdk(documents, tmp_path):
