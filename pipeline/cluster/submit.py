@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from pipeline.cluster.compile import MISSING
 from pipeline.cluster.failures import explain_log
+from components.storage_error import StorageError
 from pipeline.config import ConfigError, Kubeflow
 
 TOKEN, COOKIE = "KFP_TOKEN", "KFP_COOKIE"
@@ -322,12 +323,15 @@ def is_blessed(pipeline_root: str, name: str, run_id: str) -> bool | None:
     """
     import tensorflow as tf
 
+    from components.file_systems import load_plugins
+
     below = f"{pipeline_root.rstrip('/')}/{name}/{run_id}/*/*/*"
     try:
+        load_plugins(pipeline_root)
         if tf.io.gfile.glob(f"{below}/NOT_BLESSED"):
             return False
         return True if tf.io.gfile.glob(f"{below}/BLESSED") else None
-    except (tf.errors.OpError, OSError):
+    except (tf.errors.OpError, OSError, StorageError):
         return None
 
 
