@@ -96,7 +96,11 @@ def check(address: str, write: bool) -> None:
             f"{address}: nobody is named to ask for it; set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         ) from e
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.HTTPClientError, ValueError) as e:
+    except (
+        botocore.exceptions.BotoCoreError,
+        botocore.exceptions.HTTPClientError,
+        ValueError,
+    ) as e:
         where = os.environ.get("S3_ENDPOINT", "Amazon")
         raise StorageError(
             f"{address}: {where} gives no answer ({e}); set AWS_ENDPOINT_URL to the store's address"
