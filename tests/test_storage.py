@@ -9,7 +9,7 @@ import time
 import pytest
 import yaml
 from images import write_classes
-from s3 import Bucket, environment, s3_server
+from s3 import Bucket, s3_server
 from tiny_encoder import write_encoder
 
 pytest.importorskip("tensorflow_io", reason="there is no tensorflow-io for this TensorFlow")
