@@ -83,7 +83,8 @@ def check(address: str, write: bool) -> None:
         connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": _ATTEMPTS}
     )
     try:
-        client = boto3.client(SCHEME, config=patience)
+        # A session of its own: the default one keeps whom it has found first.
+        client = boto3.Session().client(SCHEME, config=patience)
         client.list_objects_v2(Bucket=bucket, Prefix=f"{folder.split('{')[0]}", MaxKeys=1)
         if write:
             probe = f"{folder}/.siamese-{uuid.uuid4().hex}"
