@@ -18,7 +18,6 @@ from components.image_example_gen.executor import expected_classes, read_setting
 from components.image_example_gen.settings import Settings
 from components.image_example_gen.sources import list_sources
 
-
 _AT_ONCE = 16
 
 

@@ -16,9 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from components.storage_error import StorageError
 from pipeline.cluster.compile import MISSING
 from pipeline.cluster.failures import explain_log
-from components.storage_error import StorageError
 from pipeline.config import ConfigError, Kubeflow
 
 TOKEN, COOKIE = "KFP_TOKEN", "KFP_COOKIE"
