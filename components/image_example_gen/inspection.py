@@ -76,17 +76,17 @@ def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example
 def _read(source: Source, root: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
     path = os.path.join(root, source.path)
     try:
-        # In a bucket, to ask first whether it is a folder would cost two requests an image.
+        # In a bucket, where a folder reads as empty, to ask first would cost requests an image.
         if not is_remote(path) and os.path.exists(path) and not os.path.isfile(path):
             what = "a folder, not a file" if os.path.isdir(path) else "no regular file"
             raise UnusableImage(f"is {what}")  # reading a pipe would wait for ever
         with fileio.open(path, "rb") as file:
             data = file.read()
     except (OSError, tf.errors.OpError, fileio.NotFoundError) as e:
-        if is_remote(path) and fileio.isdir(path):
-            raise UnusableImage("is a folder, not a file") from e
         message = str(e).rpartition("; ")[2] or type(e).__name__
         raise UnusableImage(f"cannot be read: {message}") from e
+    if not data and is_remote(path) and fileio.isdir(path):
+        raise UnusableImage("is a folder, not a file")
     canonical = canonical_image(data, max_pixels)
     if not canonical.reencoded:
         # Transform decodes without a second chance: one damaged image would end the run there.

@@ -76,5 +76,5 @@ def test_plugins_that_are_not_installed(monkeypatch):
     with pytest.raises(StorageError, match=r"install them: pip install 'siamese-tfx\[s3\]'"):
         s3_access.check_installed()
     monkeypatch.setattr(s3_access.sys, "version_info", (3, 12, 1))
-    with pytest.raises(StorageError, match="use Python 3.10, gs://, or a mounted volume"):
+    with pytest.raises(StorageError, match=r"use Python 3\.10, gs://, or a mounted volume"):
         s3_access.check_installed()
