@@ -6,6 +6,10 @@ from setuptools import find_packages, setup
 
 TFX_1_16 = 'python_version < "3.11"'  # runs on any glibc since 2.17
 TFX_1_21 = 'python_version >= "3.11"'  # its wheels need glibc 2.39
+S3 = [  # for s3://, by TensorFlow and by Beam; no tensorflow-io goes with later TensorFlows
+    'boto3; python_version < "3.11"',
+    'tensorflow-io==0.37.*; python_version < "3.11"',
+]
 KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # none goes with TFX on later ones
 KFP_SPEC = "kfp-pipeline-spec"  # all that compiling, and a task in its container, need of it
 
@@ -49,10 +53,15 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
         "kubeflow": [KFP, KFP_SPEC],
+        "s3": S3,
         "ui": ["gradio"],
         "dev": [
             KFP,  # the tests compile, and run what was compiled
             KFP_SPEC,
+            *S3,  # and read and write a store of objects
+            'flask; python_version < "3.11"',  # which moto's server needs
+            'flask-cors; python_version < "3.11"',
+            'moto[s3]; python_version < "3.11"',
             "check-jsonschema",  # brings the schemas of Compose, GitHub Actions, GitLab CI
             "hypothesis",
             "jax",  # a second Keras backend, to test on

@@ -221,7 +221,8 @@ def _served(settings: RunConfig) -> Iterator[str]:
     from serving.engine import choose
     from serving.temporary_server import temporary_server
 
-    newest, engine = newest_model(settings.serving_root), choose("auto")
+    newest = newest_model(settings.serving_root, settings.root / "served")
+    engine = choose("auto")
     say(f"Serving {newest} by the engine '{engine}' ...", err)
     with temporary_server(engine, settings.name, newest.parent) as address:
         yield address

@@ -13,11 +13,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from components.file_systems import is_remote
 from pipeline import ask, compare_command, enroll, gate_command
 from pipeline import config as configuration
 from pipeline.cluster import cli as kubeflow
 from pipeline.config import ConfigError, RunConfig
-from pipeline.preflight import check_blocks, check_engine, check_found_hyperparameters
+from pipeline.preflight import (
+    check_blocks,
+    check_engine,
+    check_found_hyperparameters,
+    check_storage,
+)
 from pipeline.terminal import (
     FAILED,
     NOT_BLESSED,
@@ -123,6 +129,7 @@ def run(
     settings = load(config, [*(overrides or ()), *chosen, *(["cache=false"] if no_cache else ())])
     _check_data_root(settings)
     try:
+        check_storage(settings)
         check_blocks(settings)
         check_found_hyperparameters(settings)
         check_engine(settings)
@@ -167,11 +174,10 @@ def serve(
 
     settings = load(config, overrides or ())
     try:
-        newest_model(settings.serving_root)
+        base_path = newest_model(settings.serving_root, settings.root / "served").parent
         chosen = choose(engine)
     except ValueError as e:
         stop(str(e), WRONG_USE)
-    base_path = Path(settings.serving_root)
     say(f"{settings.name} from {base_path}, by the engine '{chosen}'.")
     started = command(chosen, Serving(settings.name, base_path, port, rest_port, context.args))
     # In place of this process: signals reach the server itself.
@@ -259,7 +265,7 @@ def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
 
 def _check_data_root(settings: RunConfig) -> None:
     root = settings.data.root
-    if "://" in root or "{SPAN}" in root or Path(root).is_dir():
+    if is_remote(root) or "{SPAN}" in root or Path(root).is_dir():
         return
     stop(
         f"data.root: there is no folder {root}. Name a folder with a sub-folder of images per "

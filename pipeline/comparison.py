@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from components import features
+from components.file_systems import open_text
 from components.image_example_gen.report import IngestionReport
 from components.judge import paired
 from components.judge.judgement import (
@@ -356,10 +357,8 @@ def _counts(run: JudgedRun, notes: list[str]) -> dict[str, Any] | None:
 
 
 def _report(uri: str) -> IngestionReport:
-    if "://" in uri:
-        return IngestionReport.read(uri)
     # Without TFX's file systems, whose import takes seconds.
-    with open(os.path.join(uri, IngestionReport.FILE), "rb") as file:
+    with open_text(os.path.join(uri, IngestionReport.FILE)) as file:
         return IngestionReport.model_validate_json(file.read())
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from components.file_systems import is_remote
 from components.judge.settings import JudgeSettings, Thresholds
 from trainer.settings import Model, Positive, Search, Section, Share, Training
 
@@ -289,7 +290,15 @@ class RunConfig(Section):
         description="Of the pipeline: lower-case letters, digits and hyphens (Kubeflow's rule).",
     )
     output: str = Field(
-        "runs", description="Folder for the pipelines' files; each gets one by its name."
+        "runs",
+        description="Folder for the pipelines' files; each gets one by its name. It is local: "
+        "`artifacts` says where what the components make goes, if elsewhere.",
+    )
+    artifacts: str | None = Field(
+        None,
+        description="Folder for what the components make, such as gs://bucket/folder or "
+        "s3://bucket/folder; each pipeline gets one by its name. Left out: `pipeline` in the "
+        "pipeline's own folder. See docs/storage.md.",
     )
     data: Data
     splits: Splits = Splits()
@@ -332,6 +341,15 @@ class RunConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _keeps_its_own_files_here(self) -> RunConfig:
+        if is_remote(self.output):
+            raise ValueError(
+                f"output: {self.output} is no local folder, which the metadata database and the "
+                "logs need; say `artifacts` for what the components make"
+            )
+        return self
+
     @property
     def root(self) -> Path:
         """The pipeline's own folder."""
@@ -343,9 +361,46 @@ class RunConfig(Section):
         return self.root / "metadata.sqlite"
 
     @property
+    def pipeline_root(self) -> str:
+        """Where the components' outputs go: TFX's pipeline root."""
+        if self.artifacts:
+            return absolute(f"{self.artifacts.rstrip('/')}/{self.name}")
+        return absolute(str(self.root / "pipeline"))
+
+    @property
     def serving_root(self) -> str:
         """Base path of the pushed models."""
         return self.push.destination or str(self.root / "serving")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Whatever may be on another file system, of a run here or on a cluster."""
+        cluster = self.kubeflow.pipeline_root or ""
+        return (*self.read_from.values(), *self.written_to.values(), cluster)
+
+    @property
+    def read_from(self) -> dict[str, str]:
+        """What a run reads, by key: paths and addresses, no other values."""
+        model, files = self.model, {}
+        if model.saved_encoder:
+            files["model.backbone"] = model.backbone
+        if model.weights not in ("imagenet", "none"):
+            files["model.weights"] = model.weights
+        folders = {
+            "data.root": self.data.root,
+            "tuner.reuse": self.tuner.reuse,
+            "judge.unknown": self.judge.unknown,
+        }
+        return files | {key: path for key, path in folders.items() if path}
+
+    @property
+    def written_to(self) -> dict[str, str]:
+        """What a run writes, by key, but for what is kept in its own folder."""
+        paths = {
+            "artifacts": self.pipeline_root if self.artifacts else None,
+            "push.destination": self.push.destination,
+        }
+        return {key: path for key, path in paths.items() if path}
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
@@ -412,7 +467,7 @@ def dump(config: RunConfig) -> str:
 
 def absolute(path: str) -> str:
     """`path` from the current folder on; addresses such as gs://bucket stay as they are."""
-    return path if "://" in path else os.path.abspath(path)
+    return path if is_remote(path) else os.path.abspath(path)
 
 
 def _apply(override: str, values: dict[str, Any]) -> None:

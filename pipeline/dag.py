@@ -12,6 +12,7 @@ from tfx import v1 as tfx
 from components import baseline, features
 from components.code_version import code_version
 from components.data_check import DataCheck
+from components.file_systems import beam_arguments
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema import ImageSchemaGen
 from components.infra_check import InfraCheck
@@ -140,7 +141,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
     )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=absolute(str(config.root / "pipeline")),
+        pipeline_root=config.pipeline_root,
         metadata_connection_config=None
         if for_cluster
         else tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata)),
@@ -161,7 +162,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
             pusher,
         ],
         enable_cache=config.cache,
-        beam_pipeline_args=list(config.beam.args),
+        beam_pipeline_args=[*config.beam.args, *beam_arguments(*config.addresses)],
     )
 
 

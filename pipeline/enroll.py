@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from components.file_systems import is_remote
 from components.printable import printable
 from pipeline import log_noise
 from pipeline.terminal import WRONG_USE, err, out, say, stop
@@ -53,6 +54,14 @@ def enroll(
     Example: [bold]siamese enroll --model runs/digits/serving --images new/scratch[/]
     """
     folders = images or []
+    for path in (model, *folders, *([output] if output else [])):
+        if is_remote(path):
+            stop(
+                f"{path}: is not on this machine, and a bucket cannot rename a folder, by which a "
+                "version appears whole; copy the model and the images here, enroll, and copy the "
+                "new version back, its saved_model.pb last (docs/storage.md)",
+                WRONG_USE,
+            )
     if name is not None and len(folders) != 1:
         stop("--name is for one --images", WRONG_USE)
     classes = {folder.absolute().name if name is None else name: folder for folder in folders}

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import yaml
 from pydantic import ValidationError
 
+from components.file_systems import is_remote
 from components.judge.judgement import Judgement
 from pipeline import config as configuration
 from pipeline.history import Artifact, Run, read_runs
@@ -177,7 +178,7 @@ def _choose(root: Path, name: str, run_id: str | None) -> Run:
 def _uri(artifact: Artifact, root: Path | None) -> str:
     """Where an artifact lies, also where the pipeline's folder came from another machine."""
     uri = artifact.uri
-    if root is None or "://" in uri or os.path.isdir(uri):
+    if root is None or is_remote(uri) or os.path.isdir(uri):
         return uri
     moved = root / "pipeline" / uri.rpartition("/pipeline/")[2]
     return str(moved) if moved.is_dir() else uri

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components import features
+from components.file_systems import is_remote, load_plugins
 from components.image_example_gen.report import IngestionReport
 
 
@@ -16,10 +17,20 @@ def test_images(examples_uri: str) -> list[tuple[Path, str]]:
 
     Args:
         examples_uri: Of ImageExampleGen's examples.
+
+    Raises:
+        ValueError: They are not on this machine.
     """
     import tensorflow as tf
 
-    root = Path(IngestionReport.read(examples_uri).root)
+    load_plugins(examples_uri)
+    data_root = IngestionReport.read(examples_uri).root
+    if is_remote(data_root):
+        raise ValueError(
+            f"--held-out sends files of this machine, and the images are in {data_root}; copy some "
+            "here and name them instead"
+        )
+    root = Path(data_root)
     files = tf.io.gfile.glob(f"{examples_uri}/Split-{features.TEST}/*")
     images = []
     for record in tf.data.TFRecordDataset(sorted(files), compression_type="GZIP"):

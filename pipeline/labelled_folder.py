@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from components import features
-from components.canonical_image import UnusableImage, canonical_image
+from components.canonical_image import UnusableImage
 from components.data_error import DataError
+from components.file_systems import load_plugins
 from components.image_example_gen.inspection import image_record
 from components.image_example_gen.report import IngestionReport, SetAside
 from components.image_example_gen.sources import Source, class_folders, list_sources
@@ -319,18 +320,16 @@ def _strangers(models: Mapping[str, JudgedModel], config: RunConfig) -> dict[str
     }
     files: list[str] = []
     if config.judge.unknown:
+        load_plugins(config.judge.unknown)
         from components.judge import strangers
 
         files = strangers.files(config.judge.unknown)
     for start in range(0, len(files), BATCH):
-        encoded = []
-        for path in files[start : start + BATCH]:
-            try:
-                encoded.append(
-                    canonical_image(Path(path).read_bytes(), config.data.max_pixels).data
-                )
-            except UnusableImage:
-                continue
+        encoded = [
+            item.image
+            for path in files[start : start + BATCH]
+            for item in strangers.read(path, config.data.max_pixels)
+        ]
         for name, embedded in _embed(models, encoded) if encoded else ():
             found[name].append(embedded.embeddings)
     joined = {name: np.concatenate(parts) for name, parts in found.items()}

@@ -34,6 +34,7 @@ _FOR_PEOPLE = (
     "ConfigError",
     "EngineError",
     "ModelError",
+    "StorageError",
 )
 _IN_TRACEBACK = re.compile(
     rf"^(?:[\w.]+\.)?(?:{'|'.join(_FOR_PEOPLE)}): (.*?)"
@@ -53,6 +54,8 @@ def main(folder: Path) -> int:
     config.root.mkdir(parents=True, exist_ok=True)
     from absl import logging
 
+    from components.file_systems import load_plugins
+
     logging.set_verbosity(logging.INFO)
     from pipeline.dag import create_pipeline
     from pipeline.preflight import check_network
@@ -61,6 +64,7 @@ def main(folder: Path) -> int:
 
     failure, unexpected = None, False
     try:
+        load_plugins(*config.addresses)
         check_network(config)
         pipeline = create_pipeline(config)
         print(PLAN + " ".join(component.id for component in pipeline.components), flush=True)

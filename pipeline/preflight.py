@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from components import features
+from components.file_systems import is_remote
+from components.storage_error import StorageError
 from pipeline.config import ConfigError, RunConfig
 
 
@@ -20,6 +22,8 @@ def check_blocks(config: RunConfig) -> None:
     """
     named = config.pairs.train.model_fields_set
     if config.data.layout not in ("auto", "class_folders") or config.data.manifest:
+        return
+    if is_remote(config.data.root):
         return
     classes = _images(Path(config.data.root))
     if config.splits.by == "class" or len(classes) < 2:
@@ -45,11 +49,31 @@ def check_found_hyperparameters(config: RunConfig) -> None:
         ConfigError: It does not.
     """
     folder = config.tuner.reuse
-    if folder and "://" not in folder and not (Path(folder) / BEST_HYPERPARAMETERS).is_file():
+    if folder and not is_remote(folder) and not (Path(folder) / BEST_HYPERPARAMETERS).is_file():
         raise ConfigError(
             f"tuner.reuse: {folder} holds no {BEST_HYPERPARAMETERS}; give the folder that a Tuner "
             f"has written, {config.root}/pipeline/Tuner/best_hyperparameters/<number>"
         )
+
+
+def check_storage(config: RunConfig) -> None:
+    """Refuse buckets of s3:// that cannot be read or written, within seconds.
+
+    TensorFlow would try each of them for a minute, and the Pusher's after the training. Of gs://
+    and others it is left to TensorFlow.
+
+    Raises:
+        ConfigError: They cannot, or the plug-in for them is not installed.
+    """
+    from components import s3_access
+
+    places = [(config.read_from, False), (config.written_to, True)]
+    for key, path, write in ((k, p, write) for of, write in places for k, p in of.items()):
+        try:
+            if path.startswith(f"{s3_access.SCHEME}://"):
+                s3_access.check(path, write)
+        except StorageError as e:
+            raise ConfigError(f"{key}: {e}") from e
 
 
 def check_engine(config: RunConfig) -> None:

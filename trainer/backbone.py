@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import keras
 
 from trainer.conv4 import MINIMUM_SIZE, build_conv4
 from trainer.errors import BackboneError, WeightsError
+from trainer.local_file import local_file
 from trainer.settings import Model
 
 
@@ -128,10 +128,11 @@ def _application(name: str) -> tuple[Callable[..., keras.Model], Callable]:
 
 
 def _saved_encoder(path: str, image_size: int) -> keras.Model:
-    if not Path(path).is_file():
-        raise BackboneError(f"model.backbone {path!r}: there is no such file")
     try:
-        encoder = keras.models.load_model(path, compile=False)
+        with local_file(path) as file:
+            encoder = keras.models.load_model(file, compile=False)
+    except FileNotFoundError as e:
+        raise BackboneError(f"model.backbone {path!r}: there is no such file") from e
     except Exception as e:  # Keras raises many kinds for a file it cannot read
         raise BackboneError(
             f"model.backbone {path!r} is not a saved Keras model: {_first_line(e)}"
@@ -146,12 +147,13 @@ def _saved_encoder(path: str, image_size: int) -> keras.Model:
 
 
 def _load_weights(network: keras.Model, name: str, path: str) -> None:
-    if not Path(path).is_file():
+    try:
+        with local_file(path) as file:
+            network.load_weights(file)
+    except FileNotFoundError as e:
         raise WeightsError(
             f"model.weights {path!r}: there is no such file; give a file, 'imagenet', or 'none'"
-        )
-    try:
-        network.load_weights(path)
+        ) from e
     except Exception as e:  # Keras and h5py raise many kinds for a file that does not fit
         raise WeightsError(
             f"model.weights {path!r} does not fit {name} without its top: {_first_line(e)}"

@@ -91,9 +91,12 @@ def _free_port() -> int:
 
 def main(file: str) -> None:
     """Take part in a search, as the environment says."""
+    from components.file_systems import load_plugins
     from trainer.search import Task, build_tuner
 
-    build_tuner(Task.model_validate_json(Path(file).read_text(encoding="utf-8"))).search()
+    task = Path(file).read_text(encoding="utf-8")
+    load_plugins(task)
+    build_tuner(Task.model_validate_json(task)).search()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from components.file_systems import is_remote
+
 
 def unfinished_folder(root: str, *inputs: Any) -> Path:
     """A folder for work with just these inputs.
@@ -20,5 +22,5 @@ def unfinished_folder(root: str, *inputs: Any) -> Path:
         inputs: All that decides what comes out; JSON can hold it.
     """
     key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-    local = Path(tempfile.gettempdir()) / "siamese-unfinished" if "://" in root else Path(root)
+    local = Path(tempfile.gettempdir()) / "siamese-unfinished" if is_remote(root) else Path(root)
     return local / key

@@ -12,6 +12,7 @@ from tfx.dsl.io import fileio
 from components import features
 from components.canonical_image import CanonicalImage, UnusableImage, canonical_image
 from components.example import make_example
+from components.file_systems import is_remote
 from components.image_example_gen.near_duplicates import Fingerprint, fingerprint
 from components.image_example_gen.sources import Source
 
@@ -75,15 +76,17 @@ def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example
 def _read(source: Source, root: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
     path = os.path.join(root, source.path)
     try:
-        if fileio.isdir(path):
-            raise UnusableImage("is a folder, not a file")
-        if "://" not in path and os.path.exists(path) and not os.path.isfile(path):
-            raise UnusableImage("is no regular file")  # reading a pipe would wait for ever
+        # In a bucket, where a folder reads as empty, to ask first would cost requests an image.
+        if not is_remote(path) and os.path.exists(path) and not os.path.isfile(path):
+            what = "a folder, not a file" if os.path.isdir(path) else "no regular file"
+            raise UnusableImage(f"is {what}")  # reading a pipe would wait for ever
         with fileio.open(path, "rb") as file:
             data = file.read()
     except (OSError, tf.errors.OpError, fileio.NotFoundError) as e:
         message = str(e).rpartition("; ")[2] or type(e).__name__
         raise UnusableImage(f"cannot be read: {message}") from e
+    if not data and is_remote(path) and fileio.isdir(path):
+        raise UnusableImage("is a folder, not a file")
     canonical = canonical_image(data, max_pixels)
     if not canonical.reencoded:
         # Transform decodes without a second chance: one damaged image would end the run there.

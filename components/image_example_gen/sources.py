@@ -15,6 +15,7 @@ from tfx.dsl.io import fileio
 
 from components import features
 from components.data_error import DataError
+from components.file_systems import is_remote
 from components.printable import printable
 
 _CLUTTER = ("Thumbs.db", "desktop.ini")
@@ -151,13 +152,13 @@ def _names(folder: str) -> list[str]:
         return []
     # TensorFlow does not list a local folder in which a name is not UTF-8; and some of its file
     # systems mark folders by a slash.
-    names = fileio.listdir(folder) if "://" in folder else os.listdir(folder)
+    names = fileio.listdir(folder) if is_remote(folder) else os.listdir(folder)
     visible = (name.rstrip("/") for name in names if not name.startswith("."))
     return sorted(name for name in visible if name and name not in _CLUTTER)
 
 
 def _is_folder(path: str) -> bool:
-    return fileio.isdir(path) if "://" in path else os.path.isdir(path)
+    return fileio.isdir(path) if is_remote(path) else os.path.isdir(path)
 
 
 def _from_manifest(root: str, manifest: str) -> list[Source]:

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from components.file_systems import open_text
 from components.judge.settings import JudgeSettings, Thresholds
 
 Outcome = Literal["blessed", "not_blessed", "undecided"]
@@ -272,13 +273,13 @@ class Judgement(Frozen):
 
     def write(self, folder: str) -> None:
         """Write `judgement.json`."""
-        with _open(os.path.join(folder, self.FILE), "w") as file:
+        with open_text(os.path.join(folder, self.FILE), "w") as file:
             file.write(self.model_dump_json(indent=1))
 
     @classmethod
     def read(cls, folder: str) -> Judgement:
         """That of an artifact's or a run's folder."""
-        with _open(os.path.join(folder, cls.FILE), "r") as file:
+        with open_text(os.path.join(folder, cls.FILE)) as file:
             return cls.model_validate_json(file.read())
 
 
@@ -331,22 +332,13 @@ _Line = TypeVar("_Line", ImageOutcome, PairOutcome)
 
 def write_lines(path: str, lines: Iterable[ImageOutcome] | Iterable[PairOutcome]) -> None:
     """Write outcomes, one a line."""
-    with _open(path, "w") as file:
+    with open_text(path, "w") as file:
         for line in lines:
             file.write(line.model_dump_json() + "\n")
 
 
 def read_lines(path: str, kind: type[_Line]) -> Iterator[_Line]:
     """Read outcomes, one at a time."""
-    with _open(path, "r") as file:
+    with open_text(path) as file:
         for line in file:
             yield kind.model_validate_json(line)
-
-
-def _open(path: str, mode: str):
-    """Local files without TensorFlow; any other by its file systems."""
-    if "://" not in path:
-        return open(path, mode, encoding="utf-8")
-    import tensorflow as tf
-
-    return tf.io.gfile.GFile(path, mode)

@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
+from components.file_systems import load_plugins
 from pipeline import log_noise
 from pipeline.cluster import parameters
 from pipeline.launch import explain, message_for_people
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
         from pipeline.cluster.folder_markers import remove_folder_markers
 
         arguments = list(argv)
+        load_plugins(*arguments)
         executor_input = json.loads(_value(arguments, _INPUT))
         prepared = prepare(
             _value(arguments, _EXECUTOR), executor_input, json.loads(_value(arguments, _SPEC))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from components.file_systems import is_remote, load_plugins
 from components.judge.judgement import Judgement, Verdict
 from pipeline import log_noise
 from pipeline.verdict import with_server_check
@@ -45,10 +46,11 @@ def _newest(folder: str, pattern: str) -> str | None:
     Raises:
         OSError: It cannot be read.
     """
-    if "://" not in folder:  # without TensorFlow's slow import
+    if not is_remote(folder):  # without TensorFlow's slow import
         here = sorted(Path(folder).glob(pattern), key=lambda file: file.stat().st_mtime_ns)
         return here[-1].read_text("utf-8") if here else None
     log_noise.quiet()
+    load_plugins(folder)
     import tensorflow as tf
 
     try:

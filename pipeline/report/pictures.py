@@ -13,6 +13,7 @@ from PIL import Image
 
 from components import features
 from components.canonical_image import MAX_PIXELS, UnusableImage, canonical_image
+from components.file_systems import is_remote, load_plugins
 from components.judge.judgement import Picture
 
 SIDE = 144
@@ -105,6 +106,7 @@ def _key(id_: str, source: str) -> str:
 
 def _records(examples: str) -> Iterator[tuple[str, str, bytes]]:
     """Id, source and image of each record; test images first, then those of the support set."""
+    load_plugins(examples)
     import tensorflow as tf
 
     for split in (features.TEST, features.TRAIN, features.VALIDATION):
@@ -126,7 +128,7 @@ def _file(root: str, source: str) -> bytes | None:
     if not root or not source or os.path.isabs(source) or ".." in source.split("/"):
         return None
     path = os.path.join(root, source)
-    if "://" not in root:
+    if not is_remote(root):
         if not os.path.isfile(path):  # reading a pipe would wait for ever
             return None
         try:
@@ -134,6 +136,7 @@ def _file(root: str, source: str) -> bytes | None:
                 return local.read()
         except OSError:
             return None
+    load_plugins(path)
     import tensorflow as tf
 
     try:

@@ -194,3 +194,17 @@ def test_a_missing_file(tmp_path):
 def test_nothing_can_be_changed_afterwards(file):
     with pytest.raises(ValueError, match="frozen"):
         load(file).training.epochs = 3
+
+
+def test_artifacts_may_be_elsewhere_and_the_rest_stays_here(file):
+    config = load(file, ["name=few", "artifacts=s3://bucket/runs/", "model.weights=gs://w/x.h5"])
+    assert config.pipeline_root == "s3://bucket/runs/few"
+    assert str(config.metadata) == "runs/few/metadata.sqlite"
+    assert config.written_to == {"artifacts": "s3://bucket/runs/few"}
+    assert config.read_from == {"model.weights": "gs://w/x.h5", "data.root": "images"}
+    assert load(file).pipeline_root == str(Path("runs/siamese/pipeline").absolute())
+
+
+def test_the_output_stays_here(file):
+    with pytest.raises(ConfigError, match="output: s3://bucket/runs is no local folder"):
+        load(file, ["output=s3://bucket/runs"])

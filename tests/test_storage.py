@@ -1,0 +1,180 @@
+"""The whole pipeline with its images, its artifacts and its pushed model in a bucket."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from images import write_classes
+from s3 import Bucket, s3_server
+from tiny_encoder import write_encoder
+
+pytest.importorskip("tensorflow_io", reason="there is no tensorflow-io for this TensorFlow")
+
+pytestmark = pytest.mark.timeout(600)
+
+SIAMESE = "from pipeline.cli import main; main()"
+
+
+@pytest.fixture(scope="module")
+def variables():
+    with s3_server() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def bucket(variables):
+    return Bucket("siamese-bucket", variables)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, bucket):
+    """A folder with a configuration; images and an encoder are in the bucket."""
+    folder = tmp_path_factory.mktemp("storage")
+    write_classes(folder / "images", classes=3, each=12, size=24)
+    bucket.upload(folder / "images", "images")
+    bucket.put("images/", b"")  # as consoles and gs:// mark folders
+    bucket.put("images/class-0/", b"")
+    write_encoder(folder / "encoder.keras")
+    bucket.put("encoder.keras", (folder / "encoder.keras").read_bytes())
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "name": "few",
+                "artifacts": "s3://siamese-bucket/artifacts",
+                "data": {"root": "s3://siamese-bucket/images"},
+                "image": {"size": 16},
+                "model": {"backbone": "s3://siamese-bucket/encoder.keras", "embedding_size": 8},
+                "training": {"epochs": 2, "learning_rate": 0.1},
+                "thresholds": {"auc": 0.4},
+                "judge": {"episodes": {"count": 20}, "resamples": 100},
+                "push": {"destination": "s3://siamese-bucket/models", "infra_check": None},
+            }
+        )
+    )
+    return folder
+
+
+def siamese(place, variables, *arguments):
+    # What this machine knows of AWS must not help.
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "S3_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", SIAMESE, *arguments],
+        cwd=place,
+        env={**clean, "COLUMNS": "160", "HOME": str(place), **variables},
+        capture_output=True,
+        text=True,
+    )
+    print(done.stdout, done.stderr)
+    return done
+
+
+@pytest.fixture
+def here(variables, monkeypatch):
+    """This process uses the store, too."""
+    from components.file_systems import load_plugins
+
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("S3_ENDPOINT", variables["AWS_ENDPOINT_URL"])
+    load_plugins("s3://siamese-bucket")
+
+
+def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, variables, bucket):
+    done = siamese(place, variables, "run", "config.yaml")
+    assert done.returncode == 0
+    assert "Blessed" in done.stdout
+    assert "Pushed to s3://siamese-bucket/models/" in done.stdout
+    assert "image not at hand" not in next(place.glob("runs/few/runs/*/report.html")).read_text()
+    assert not (place / "runs/few/pipeline").exists()
+    assert not [key for key in bucket.keys("models/") if ".siamese" in key]  # of the check before
+
+
+def test_the_pushed_model_is_loaded_back(place, bucket, here, tmp_path):
+    import tensorflow as tf
+
+    from components.judge.last_blessed import last_served
+    from pipeline.pushed import newest_model
+
+    base = "s3://siamese-bucket/models"
+    bucket.put("models/9999999999/variables/variables.index", b"half")  # being pushed
+    copy = newest_model(base, tmp_path / "served")
+    assert newest_model(base, tmp_path / "served") == copy
+    image = tf.constant([(place / "images/class-1/0.png").read_bytes()])
+    answers = [
+        tf.saved_model.load(folder).signatures["classify"](image=image)["label"].numpy()
+        for folder in (str(copy), f"{base}/{copy.name}")
+    ]
+    assert answers[0] == answers[1]
+    assert last_served(base, str(tmp_path)) == f"{base}/{copy.name}"
+    assert last_served(base, str(copy)) is None
+
+
+def test_files_of_a_bucket_are_listed_as_those_of_a_folder(place, bucket, here):
+    from components.image_example_gen.sources import class_folders, list_sources
+
+    there, local = "s3://siamese-bucket/images", str(place / "images")
+    assert list_sources(there) == list_sources(local)
+    assert class_folders(there) == class_folders(local)
+
+
+def test_a_bucket_of_more_files_than_one_answer_lists(bucket, here):
+    from components.image_example_gen.sources import list_sources
+
+    for number in range(1_010):
+        bucket.put(f"many/a/{number}.png", b"")
+    assert len(list_sources("s3://siamese-bucket/many")) == 1_010
+
+
+def test_a_changed_object_is_noticed(bucket, here):
+    from components.image_example_gen.driver import _state
+
+    path = "s3://siamese-bucket/changed.png"
+    bucket.put("changed.png", b"one")
+    before = _state(path)
+    assert before == _state(path)
+    bucket.put("changed.png", b"three")
+    assert before != _state(path)
+    assert _state("s3://siamese-bucket/none.png") == b"unreadable"
+
+
+def test_what_cannot_be_read_as_an_image(bucket, here):
+    from components.image_example_gen.inspection import inspect
+    from components.image_example_gen.sources import Source
+
+    bucket.put("odd/a/folder/1.png", b"no image")
+    root = "s3://siamese-bucket/odd"
+    assert inspect(Source("a/folder", "a"), root, 100).problem == "is a folder, not a file"
+    assert "cannot be read" in inspect(Source("a/none", "a"), root, 100).problem
+
+
+def test_a_weights_file_is_copied_here(bucket, here):
+    from trainer.local_file import local_file
+
+    bucket.put("weights.h5", b"weights")
+    with local_file("s3://siamese-bucket/weights.h5") as path:
+        assert Path(path).read_bytes() == b"weights"
+        assert path.endswith(".h5")
+    assert not Path(path).exists()
+    with (
+        pytest.raises(FileNotFoundError),
+        local_file("s3://siamese-bucket/none.h5"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("data.root=s3://gone/x", "data.root: s3://gone/x: there is no bucket 'gone'"),
+        ("push.destination=s3://gone/x", "push.destination: s3://gone/x: there is no bucket"),
+        ("output=s3://siamese-bucket/x", "output: s3://siamese-bucket/x is no local folder"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_at_once(place, variables, change, told):
+    done = siamese(place, variables, "run", "config.yaml", "--set", change)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
