@@ -49,7 +49,7 @@ def place(tmp_path_factory, bucket):
                 "model": {"backbone": "s3://siamese-bucket/encoder.keras", "embedding_size": 8},
                 "training": {"epochs": 2, "learning_rate": 0.1},
                 "thresholds": {"auc": 0.4},
-                "judge": {"episodes": {"count": 20}, "resamples": 100},
+                "judge": {"episodes": {"count": 20}},
                 "push": {"destination": "s3://siamese-bucket/models", "infra_check": None},
             }
         )
