@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from components.file_systems import is_remote
 from pipeline import config as configuration
 from pipeline import log_noise
 from pipeline.config import ConfigError, RunConfig
@@ -127,6 +128,9 @@ def gate(
             stop("--run is of a run, and --model is of none; leave one of them out", WRONG_USE)
         if images is None:
             stop("--model needs --images, a folder of labelled images to judge it on", WRONG_USE)
+        for path in (model, images, baseline, frozen_encoder):
+            if path and is_remote(path):
+                stop(f"{path}: is not on this machine; copy it here (docs/storage.md)", WRONG_USE)
         settings = _settings(images, thresholds, config, overrides or [])
         result = _of_model(model, images, settings, baseline, frozen_encoder, keep)
     _tell(result, as_json, junit, markdown)

@@ -357,6 +357,7 @@ def test_options_that_contradict_each_other(models, place):
     assert "name a run, or a model" in gate(WRONG_USE)
     assert "name a run, or a model" in gate(WRONG_USE, "my.yaml", *model)
     assert "needs --images" in gate(WRONG_USE, "--model", "m")
+    assert "not on this machine" in gate(WRONG_USE, "--model", "s3://b/m", "--images", "i")
     assert "--images, --keep: only for --model" in gate(
         WRONG_USE, "my.yaml", "--images", "i", "--keep", "k"
     )
