@@ -88,7 +88,7 @@ def judge(folder: Path) -> dict[str, Any]:
     from components.judge.executor import Executor
     from components.judge.model import JudgedModel
     from components.judge.settings import JudgeSettings, Thresholds
-    from pipeline.config import Beam
+    from pipeline.sections import Beam
 
     passes: Counter[bytes] = Counter()
     embed = JudgedModel.embed

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config import ConfigError, Kubeflow, Resources
+from pipeline.cluster.settings import Kubeflow, Resources
+from pipeline.config import ConfigError
 
 
 def resources_of(component: str, kubeflow: Kubeflow) -> Resources:

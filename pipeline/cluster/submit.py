@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.cluster.failures import explain_log
-from pipeline.config import ConfigError, Kubeflow
+from pipeline.cluster.settings import Kubeflow
+from pipeline.config import ConfigError
 
 TOKEN, COOKIE = "KFP_TOKEN", "KFP_COOKIE"
 """Environment variables: a bearer token, or the cookie of a login, for endpoints that ask."""

@@ -19,7 +19,7 @@ from components.image_example_gen.sources import list_folders
 from components.judge import embedding
 from components.pair_gen import beam_steps as pairing
 from components.pair_gen.sampling import class_balanced, held_out_pairs
-from pipeline.config import Beam
+from pipeline.sections import Beam
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 SEVERAL = (

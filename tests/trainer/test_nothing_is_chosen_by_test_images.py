@@ -13,7 +13,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from components import features
 from components.pair_gen.component import PairGen
 from components.preprocessing import decode_and_resize
-from pipeline.config import Beam
+from pipeline.sections import Beam
 from trainer import run_fn
 from trainer.settings import Model, Training
 

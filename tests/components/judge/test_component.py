@@ -22,7 +22,7 @@ from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, rea
 from components.judge.last_blessed import last_served
 from components.judge.model import JudgedModel, ModelError
 from components.judge.settings import JudgeSettings, Thresholds
-from pipeline.config import Beam
+from pipeline.sections import Beam
 
 SIZE = 12
 CLASSES = 4

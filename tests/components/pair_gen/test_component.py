@@ -11,8 +11,8 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components import features
 from components.pair_gen.component import PairGen
-from pipeline.config import Beam
 from pipeline.launch import explain
+from pipeline.sections import Beam
 
 SETTINGS = {
     "sampling": "class_balanced",

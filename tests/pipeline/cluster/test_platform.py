@@ -7,7 +7,8 @@ from pipeline.cluster.platform import (
     resources_of,
     retry_policy,
 )
-from pipeline.config import ConfigError, Kubeflow, parse
+from pipeline.cluster.settings import Kubeflow
+from pipeline.config import ConfigError, parse
 
 GPU = {"gpu_count": 2, "gpu_type": "nvidia.com/gpu"}
 

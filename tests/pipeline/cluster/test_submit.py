@@ -2,7 +2,8 @@ import socket
 
 import pytest
 
-from pipeline.config import ConfigError, Kubeflow
+from pipeline.cluster.settings import Kubeflow
+from pipeline.config import ConfigError
 from tests.pipeline.cluster.fake_kubeflow import fake_kubeflow
 
 pytest.importorskip("kfp.client")
