@@ -47,6 +47,7 @@ setup(
         "pyyaml",
         "rich",
         "scikit-learn",
+        "scipy",
         "tensorflow-serving-api",  # the messages of TensorFlow Serving
         "typer>=0.12",
     ],
