@@ -23,7 +23,7 @@ demo: setup ## from sample images to a blessed, pushed, served model, and its an
 	@$(BIN)/siamese classify --config configs/quickstart.yaml --held-out 6
 
 test: setup ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-current: ## run all tests on the newer stack, in a Debian 13 container or root
 	@tools/test_current.sh

@@ -6,3 +6,9 @@ os.environ["TF_USE_LEGACY_KERAS"] = "0"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["COLUMNS"] = "160"  # what is asserted on must not wrap
+
+
+def pytest_collection_modifyitems(items):
+    """Whole runs, known by their long time limits, come first: at the end each would run alone."""
+    limits = {item: item.get_closest_marker("timeout") for item in items}
+    items.sort(key=lambda item: -limits[item].args[0] if limits[item] else 0)
