@@ -36,7 +36,7 @@ def place(tmp_path_factory):
                 "model": {"backbone": "./encoder.keras", "embedding_size": 8},
                 "training": {"epochs": 9, "learning_rate": 0.1},
                 "tuner": {"enabled": True, "algorithm": "random", "trials": 1, "epochs": 1},
-                "thresholds": {"auc": 0.4},
+                "thresholds": {"auc": 0, "better_than_chance": False},  # not what is tested
                 "kubeflow": {
                     "image": "registry/siamese:1",
                     "pipeline_root": "gs://no-such-bucket/runs",
