@@ -155,7 +155,7 @@ def difference(
 
 
 def correlation(covariances: np.ndarray, one: int, other: int) -> float:
-    """Of two metrics, from `covariance`; NaN where one does not vary."""
+    """Of two metrics, from what `by_images` or `by_pairs` found; NaN where one does not vary."""
     variance = covariances[one, one] * covariances[other, other]
     if not variance > 0:
         return math.nan
