@@ -12,6 +12,7 @@ import resource
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -78,16 +79,55 @@ def export(folder: Path, backbone: str, size: int) -> None:
     served.save(str(folder / "Format-Serving"))
 
 
-def judge(folder: Path) -> dict[str, Any]:
-    """Judge what `write_images` and `export` have written; returns this process's figures."""
+def run_judge(folder: Path, arguments: Sequence[str]) -> None:
+    """Run the Judge's executor on what `write_images` and `export` have written.
+
+    Args:
+        folder: That holds them as `images` and `model`.
+        arguments: Beam's.
+    """
     import apache_beam as beam
     from tfx.types import artifact_utils, standard_artifacts
 
     from components import features
+    from components.judge.executor import Executor
+    from components.judge.settings import JudgeSettings, Thresholds
+
+    def artifact(kind: Any, name: str) -> list[Any]:
+        made = kind()
+        made.uri = str(folder / name)
+        Path(made.uri).mkdir(exist_ok=True)
+        return [made]
+
+    inputs = {
+        "examples": artifact(standard_artifacts.Examples, "images"),
+        "model": artifact(standard_artifacts.Model, "model"),
+        "evaluation": artifact(standard_artifacts.ModelEvaluation, "evaluation"),
+        "evaluator_blessing": artifact(standard_artifacts.ModelBlessing, "evaluator_blessing"),
+    }
+    inputs["examples"][0].split_names = artifact_utils.encode_split_names([features.TEST])
+    outputs = {
+        "judgement": artifact(standard_artifacts.ModelEvaluation, "judgement"),
+        "blessing": artifact(standard_artifacts.ModelBlessing, "blessing"),
+    }
+    context = Executor.Context(make_beam_pipeline_fn=lambda: beam.Pipeline(argv=list(arguments)))
+    properties = {
+        "thresholds": Thresholds().model_dump_json(),
+        "settings": JudgeSettings().model_dump_json(),
+        "baseline_root": "",
+        "held_out_partners": 16,
+        "held_out_max_images": 500,
+        "pair_seed": 0,
+        "max_pixels": 10_000_000,
+    }
+    Executor(context).Do(inputs, outputs, properties)
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Judge what `write_images` and `export` have written; returns this process's figures."""
     from components.judge.embedding import Models
     from components.judge.executor import Executor
     from components.judge.model import JudgedModel
-    from components.judge.settings import JudgeSettings, Thresholds
     from pipeline.sections import Beam
 
     passes: Counter[bytes] = Counter()
@@ -108,33 +148,6 @@ def judge(folder: Path) -> dict[str, Any]:
 
         return run
 
-    def artifact(kind: Any, name: str) -> list[Any]:
-        made = kind()
-        made.uri = str(folder / name)
-        Path(made.uri).mkdir(exist_ok=True)
-        return [made]
-
-    inputs = {
-        "examples": artifact(standard_artifacts.Examples, "images"),
-        "model": artifact(standard_artifacts.Model, "model"),
-        "evaluation": artifact(standard_artifacts.ModelEvaluation, "evaluation"),
-        "evaluator_blessing": artifact(standard_artifacts.ModelBlessing, "evaluator_blessing"),
-    }
-    inputs["examples"][0].split_names = artifact_utils.encode_split_names([features.TEST])
-    outputs = {
-        "judgement": artifact(standard_artifacts.ModelEvaluation, "judgement"),
-        "blessing": artifact(standard_artifacts.ModelBlessing, "blessing"),
-    }
-    context = Executor.Context(make_beam_pipeline_fn=lambda: beam.Pipeline(argv=list(Beam().args)))
-    properties = {
-        "thresholds": Thresholds().model_dump_json(),
-        "settings": JudgeSettings().model_dump_json(),
-        "baseline_root": "",
-        "held_out_partners": 16,
-        "held_out_max_images": 500,
-        "pair_seed": 0,
-        "max_pixels": 10_000_000,
-    }
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = time.process_time()
     with (
@@ -142,7 +155,7 @@ def judge(folder: Path) -> dict[str, Any]:
         patch.object(Models, "load", timed("loading")),
         patch.object(Executor, "_embed", timed("embedding")),
     ):
-        Executor(context).Do(inputs, outputs, properties)
+        run_judge(folder, Beam().args)
     statistics = time.process_time() - started - sum(spent.values())
     return {
         "passes an image, most": max(passes.values()),
@@ -175,7 +188,7 @@ def main() -> None:
                 MODULE,
                 f"export(Path({place!r}) / 'model', {arguments.backbone!r}, {arguments.size})",
             )
-            found = in_new_process(MODULE, f"print(json.dumps(judge(Path({place!r}))))")
+            found = in_new_process(MODULE, f"print(json.dumps(measure(Path({place!r}))))")
             rows.append({"images": count, **json.loads(found)})
             print(rows[-1], flush=True)
     report(

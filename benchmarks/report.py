@@ -23,14 +23,14 @@ def report(
 
     Args:
         title: Of the benchmark.
-        rows: Dicts with the same keys, which are the columns.
+        rows: Dicts with the same keys, which are the columns; None is shown as a dash.
         json_file: Where to write; None writes nothing.
         notes: Sentences below the table.
     """
     console = Console(width=140)
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for name in rows[0]:
-        number = isinstance(rows[0][name], int | float)
+        number = all(isinstance(row[name], int | float | None) for row in rows)
         table.add_column(name, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
@@ -48,6 +48,8 @@ def report(
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, float):
         return f"{value:,.4g}"
     return str(value)

@@ -1,29 +1,45 @@
-"""Ingestion and pairing of many small images: `python -m benchmarks.scale --json scale.json`.
+"""Ingestion, pairing and judging of many small images: `python -m benchmarks.scale`.
 
-Each measurement is a process of its own. Under `in_memory` it is one process, in which Beam keeps
-all that a stage shuffles; its CPU time is that of our steps and Beam's. Under `multi_processing`
-the steps run in two workers, each of which gets half of a stage's data at once, and the shuffle
-stays with the process that was started, whose CPU time is then Beam's alone.
+Each measurement is a process of its own, on one of three ways to run Beam:
+
+* in one process, in which Beam keeps all that a stage shuffles;
+* in two workers of DirectRunner, each of which gets its half of a stage's input as one message;
+* in the same two workers, but with the input in pieces of 1 MiB, as runners deliver that shuffle
+  through disks. Beam's own code is patched for it: what then grows in a worker is of our steps.
+
+A hundred thousand images take about half an hour.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
+from benchmarks import gate
 from benchmarks.new_process import in_new_process
 from benchmarks.report import report
 
 CLASSES, SIZE = 10, 24
-MODES = ("in_memory", "multi_processing")
+PIECE = 1 << 20
+
+_DIRECT = "--runner=DirectRunner"
+_WORKERS = [_DIRECT, "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+
+MODES = {
+    "one process": [_DIRECT, "--direct_running_mode=in_memory"],
+    "two workers": _WORKERS,
+    "in pieces": _WORKERS,
+}
 
 MODULE = "benchmarks.scale"  # also where it is run as the main one
 
@@ -68,6 +84,12 @@ def write_transformed(folder: Path, count: int) -> None:
         done += int(count * share)
 
 
+def write_judged(folder: Path, count: int) -> None:
+    """Write test images, and a small network that judges them."""
+    gate.write_images(folder / "images", count, SIZE)
+    gate.export(folder / "model", "Conv4", SIZE)
+
+
 def ingest(folder: Path, arguments: list[str]) -> None:
     """Run ImageExampleGen's executor on what `write_images` has written."""
     from tfx.types import standard_artifacts
@@ -102,39 +124,73 @@ def pair(folder: Path, arguments: list[str]) -> None:
         )
 
 
-STEPS = {"ingestion": (write_images, ingest), "pairing": (write_transformed, pair)}
+STEPS = {
+    "ingestion": (write_images, ingest),
+    "pairing": (write_transformed, pair),
+    "judging": (write_judged, gate.run_judge),
+}
 
 
 def measure(step: str, mode: str, folder: Path) -> dict[str, float]:
-    """Run a step; CPU seconds and peak of this process, and the peak of its largest worker."""
+    """Run a step; CPU seconds of all processes, peak of this one and of its largest worker."""
     import tfx.v1  # noqa: F401 - takes half a minute, whatever the number of images
 
-    arguments = ["--runner=DirectRunner", f"--direct_running_mode={mode}"]
-    if mode == MODES[1]:
-        arguments.append("--direct_num_workers=2")
+    cut = _input_in_pieces() if mode == "in pieces" else nullcontext()
     started = time.process_time()
-    with _watched_workers() as peaks:
-        STEPS[step][1](folder, arguments)
+    with _watched_workers() as workers, cut:
+        STEPS[step][1](folder, list(MODES[mode]))
+    if mode == "one process":
+        workers.clear()  # they pack a package, as TFX does for any runner
     return {
-        "CPU, s": time.process_time() - started,
+        "CPU, s": time.process_time() - started + sum(one.seconds for one in workers.values()),
         "process, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        # In one process, the only other ones pack a package, as TFX does for any runner.
-        "worker, MiB": max(peaks.values(), default=0) / 1024 if mode == MODES[1] else 0.0,
+        "worker, MiB": max((one.peak for one in workers.values()), default=0.0),
     }
 
 
 @contextmanager
-def _watched_workers() -> Iterator[dict[int, int]]:
-    """Of each process below the peak in KiB: `getrusage` would begin with its parent's size."""
-    peaks: dict[int, int] = {}
+def _input_in_pieces() -> Iterator[None]:
+    """Send workers what they work on in pieces of `PIECE` bytes."""
+    from apache_beam.coders.coder_impl import create_InputStream
+    from apache_beam.runners.portability.fn_api_runner.fn_runner import BundleManager
+
+    def send(self: Any, bundle: str, transform: str, data: Iterable[bytes] | None) -> None:
+        out = self._worker_handler.data_conn.output_stream(bundle, transform)
+        coder = self.bundle_context_manager.get_input_coder_impl(transform)
+        for part in data or ():
+            elements = create_InputStream(part)
+            while elements.size():
+                coder.encode_to_stream(coder.decode_from_stream(elements, True), out, True)
+                if out.size() >= PIECE:
+                    out.flush()
+        out.close()
+
+    with patch.object(BundleManager, "_send_input_to_worker", send):
+        yield
+
+
+class _Worker(NamedTuple):
+    peak: float
+    """Resident memory, MiB. `getrusage` would begin with its parent's size."""
+    seconds: float
+    """Of CPU time."""
+
+
+@contextmanager
+def _watched_workers() -> Iterator[dict[int, _Worker]]:
+    """The processes below this one, by number, as they were last seen."""
+    found: dict[int, _Worker] = {}
     over = threading.Event()
+    ticks = os.sysconf("SC_CLK_TCK")
 
     def watch(process: int | str) -> None:
         for children in Path(f"/proc/{process}/task").glob("*/children"):
             for child in _text(children).split():
-                for line in _text(Path(f"/proc/{child}/status")).splitlines():
-                    if line.startswith("VmHWM:"):
-                        peaks[int(child)] = int(line.split()[1])
+                status = _text(Path(f"/proc/{child}/status")).partition("VmHWM:")[2].split()
+                stat = _text(Path(f"/proc/{child}/stat")).rpartition(")")[2].split()
+                if status and stat:
+                    user, system = int(stat[11]), int(stat[12])
+                    found[int(child)] = _Worker(int(status[0]) / 1024, (user + system) / ticks)
                 watch(child)  # Beam starts its workers by a shell
 
     def watch_on() -> None:
@@ -144,7 +200,7 @@ def _watched_workers() -> Iterator[dict[int, int]]:
     thread = threading.Thread(target=watch_on)
     thread.start()
     try:
-        yield peaks
+        yield found
     finally:
         over.set()
         thread.join()
@@ -163,32 +219,46 @@ def _channel(artifact: Any) -> Any:
     return channel_utils.as_channel([artifact])
 
 
+def _compared(found: dict[str, float], count: int, smaller: dict[str, Any]) -> dict[str, Any]:
+    """A measurement beside that of fewer images: what each further image has taken."""
+    further = count - smaller.get("images", count)
+
+    def each(name: str, scale: float) -> float | None:
+        return (found[name] - smaller[name]) * scale / further if further else None
+
+    return {
+        "CPU, ms a further image": each("CPU, s", 1000),
+        "process, kB a further image": each("process, MiB", 1048.576),
+        "worker, kB a further image": each("worker, MiB", 1048.576),
+        **found,
+    }
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[1_000, 10_000])
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
     rows: list[dict[str, Any]] = []
-    for step, (write, _) in STEPS.items():
-        first: dict[str, dict[str, float]] = {}
-        for count in arguments.images:
+    for step in arguments.steps:
+        last: dict[str, dict[str, Any]] = {}
+        for count in sorted(arguments.images):
             with tempfile.TemporaryDirectory() as place:
-                in_new_process(MODULE, f"{write.__name__}(Path({place!r}), {count})")
+                write = STEPS[step][0].__name__
+                in_new_process(MODULE, f"{write}(Path({place!r}), {count})")
                 for mode in arguments.modes:
                     statement = f"print(json.dumps(measure({step!r}, {mode!r}, Path({place!r}))))"
                     found = json.loads(in_new_process(MODULE, statement))
-                    found["CPU, ms an image"] = 1000 * found.pop("CPU, s") / count
-                    of_first = first.setdefault(mode, found)
-                    ratios = {
-                        f"{name.partition(',')[0]}, ratio": found[name] / (of_first[name] or 1.0)
-                        for name in ("CPU, ms an image", "process, MiB", "worker, MiB")
-                    }
-                    rows.append({"step": step, "mode": mode, "images": count, **ratios, **found})
+                    compared = _compared(found, count, last.get(mode, {}))
+                    rows.append({"step": step, "mode": mode, "images": count, **compared})
+                    last[mode] = rows[-1]
                     print(rows[-1], flush=True)
-    report("Scale: ingestion and pairing", rows, arguments.json)
+    rows.sort(key=lambda row: (list(STEPS).index(row["step"]), list(MODES).index(row["mode"])))
+    report("Scale: ingestion, pairing and judging", rows, arguments.json)
 
 
 if __name__ == "__main__":

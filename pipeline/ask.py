@@ -188,7 +188,8 @@ def _asking(asked: Connection) -> Iterator[tuple[SiameseClient, RunConfig | None
     log_noise.quiet()
     with contextlib.ExitStack() as stack:
         status = stack.enter_context(err.status("Loading ..."))
-        from serving.client import ImageError, ServingError, SiameseClient, Tls
+        from serving.client import ImageError, SiameseClient
+        from serving.connection import ServingError, Tls
         from serving.engine import EngineError
 
         try:

@@ -1,15 +1,9 @@
-"""Asks a server of TensorFlow Serving's protocol by gRPC; needs no model file and no TFX.
-
-Sources: https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis for the messages,
-https://grpc.io/docs/guides/retry for the retries.
-"""
+"""Asks a model about images by gRPC; needs no model file and no TFX."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,16 +11,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 import numpy as np
-import tensorflow as tf
-from tensorflow_serving.apis import (
-    get_model_status_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
 
 from components.canonical_image import UnusableImage, canonical_image
 from serving.answers import Classification, Comparison
+from serving.connection import Connection, ServingError
 
 Image: TypeAlias = "bytes | str | os.PathLike[str]"
 """An encoded image, JPEG, PNG, WebP or another kind of `components.canonical_image`; or its file"""
@@ -34,63 +22,9 @@ Image: TypeAlias = "bytes | str | os.PathLike[str]"
 _IN_A_REQUEST = 32
 """Images, or pairs."""
 
-_State = get_model_status_pb2.ModelVersionStatus.State
-
-_RETRIES = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "tensorflow.serving.PredictionService"},
-                {"service": "tensorflow.serving.ModelService"},
-            ],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],  # all calls only read
-            },
-        }
-    ]
-}
-_CHANNEL_OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.service_config", json.dumps(_RETRIES)),
-    # gRPC keeps a message to send it again only up to this size: 256 KB, were it not set.
-    ("grpc.per_rpc_retry_buffer_size", 256 * 2**20),
-    # By default a client takes answers up to 4 MB; it trusts its server.
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
-
-
-class ServingError(Exception):
-    """The server gave no answer; the message says why and how to mend it.
-
-    Attributes:
-        code: gRPC's status.
-    """
-
-    def __init__(self, message: str, code: grpc.StatusCode) -> None:
-        super().__init__(message)
-        self.code = code
-
 
 class ImageError(ValueError):
     """An image that cannot be used; the message names it."""
-
-
-class Tls(NamedTuple):
-    """PEM files for an encrypted connection.
-
-    Attributes:
-        ca: Certificates of the authorities that sign the server's; gRPC's own, if left out.
-        certificate: The client's, where the server asks for one (mTLS).
-        key: The client's private key, with `certificate`.
-    """
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
 
 
 class FileAnswer(NamedTuple):
@@ -107,63 +41,15 @@ class FileAnswer(NamedTuple):
     problem: str = ""
 
 
-class SiameseClient:
-    """Asks one model of a server; threads may share it.
+class SiameseClient(Connection):
+    """Asks one model of a server about images; threads may share it.
 
-    Calls that find no server are tried again by gRPC itself, within the timeout.
+    Arguments and errors are those of `serving.connection.Connection`.
 
     Example:
         with SiameseClient("localhost:8500", "parts") as client:
             [answer] = client.classify(["photo.jpg"])
-
-    Args:
-        server: HOST:PORT of gRPC.
-        model: The name it is served by.
-        version: Ask this version; the server's choice, if left out.
-        version_label: Or the version of this label.
-        timeout: Seconds that an answer may take.
-        tls: Encrypt the connection; without it, it is in the clear.
-
-    Raises:
-        ValueError: A PEM file cannot be read, or both a version and a label are given.
     """
-
-    def __init__(
-        self,
-        server: str,
-        model: str,
-        *,
-        version: int | None = None,
-        version_label: str | None = None,
-        timeout: float = 30.0,
-        tls: Tls | None = None,
-    ) -> None:
-        if version is not None and version_label is not None:
-            raise ValueError("name a version or a label, not both")
-        self._server, self._timeout = server, timeout
-        self._spec = predict_pb2.PredictRequest().model_spec
-        self._spec.name = model
-        if version is not None:
-            self._spec.version.value = version
-        if version_label is not None:
-            self._spec.version_label = version_label
-        self._channel = (
-            grpc.secure_channel(server, _credentials(tls), _CHANNEL_OPTIONS)
-            if tls
-            else grpc.insecure_channel(server, _CHANNEL_OPTIONS)
-        )
-        self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
-
-    def __enter__(self) -> SiameseClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the connection; calls that wait for their answer fail."""
-        self._channel.close()
 
     def compare(self, left: Sequence[Image], right: Sequence[Image]) -> list[Comparison]:
         """Whether the images of n pairs are of the same class.
@@ -245,67 +131,6 @@ class SiameseClient:
             np.concatenate([_output(answer, "valid") for answer in answers]),
         )
 
-    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Ask any signature.
-
-        Args:
-            signature: Its name.
-            inputs: What becomes tensors, by name; images are to be canonical.
-
-        Returns:
-            The outputs, by name.
-
-        Raises:
-            ServingError: There was no answer.
-        """
-        return self._outputs(self._future(signature, inputs))
-
-    def wait_until_available(self, seconds: float) -> None:
-        """Wait until a version of the model takes requests.
-
-        Raises:
-            ServingError: None does within this time, or all have failed to load.
-        """
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                if self._is_available():
-                    return
-            except grpc.RpcError as e:
-                if e.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND):
-                    raise self._error(e) from e
-            if time.monotonic() > end:
-                raise ServingError(
-                    f"{self._server} serves no version of {self._spec.name!r} after {seconds:g} s",
-                    grpc.StatusCode.DEADLINE_EXCEEDED,
-                )
-            time.sleep(0.1)
-
-    def _is_available(self) -> bool:
-        request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec)
-        versions = self._models.GetModelStatus(request, timeout=self._timeout).model_version_status
-        if versions and all(one.state == _State.END and one.status.error_code for one in versions):
-            raise ServingError(
-                f"{self._server} cannot load {self._spec.name!r}: "
-                f"{versions[0].status.error_message}",
-                grpc.StatusCode.FAILED_PRECONDITION,
-            )
-        return any(one.state == _State.AVAILABLE for one in versions)
-
-    def _future(self, signature: str, inputs: Mapping[str, Any]) -> Any:
-        request = predict_pb2.PredictRequest(model_spec=self._spec)
-        request.model_spec.signature_name = signature
-        for name, value in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        return self._predictions.Predict.future(request, timeout=self._timeout)
-
-    def _outputs(self, future: Any) -> dict[str, np.ndarray]:
-        try:
-            response = future.result()
-        except grpc.RpcError as e:
-            raise self._error(e) from e
-        return {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
-
     def _in_parts(
         self, signature: str, inputs: Mapping[str, Sequence[bytes]]
     ) -> Iterator[dict[str, np.ndarray]]:
@@ -324,10 +149,10 @@ class SiameseClient:
                 answers.append(FileAnswer(file, None))
             except ImageError as e:
                 answers.append(FileAnswer(file, None, str(e)))
-        return answers, self._future("classify", {"image": images}) if images else None
+        return answers, self.ask("classify", {"image": images}) if images else None
 
     def _file_answers(self, files: Sequence[FileAnswer], future: Any) -> Iterator[FileAnswer]:
-        classified = iter(_classifications(self._outputs(future)) if future else ())
+        classified = iter(_classifications(self.answer(future)) if future else ())
         for each in files:
             if each.problem:
                 yield each
@@ -337,20 +162,6 @@ class SiameseClient:
                 yield FileAnswer(each.file, answer)
             else:
                 yield FileAnswer(each.file, None, f"{each.file}: {REFUSED_BY_THE_MODEL}")
-
-    def _error(self, error: grpc.RpcError) -> ServingError:
-        code, details = error.code(), error.details()
-        say = {
-            grpc.StatusCode.UNAVAILABLE: f"{self._server} does not answer ({details}); is a server "
-            "running there? Start one: siamese serve",
-            grpc.StatusCode.DEADLINE_EXCEEDED: f"{self._server} gave no answer within "
-            f"{self._timeout:g} s; allow more",
-            grpc.StatusCode.NOT_FOUND: f"{self._server} has no such model or version: {details}",
-            grpc.StatusCode.FAILED_PRECONDITION: f"the model {self._spec.name!r} at "
-            f"{self._server} is not one of ours: {details}",
-        }
-        default = f"{self._server} answered {code.name}: {details}"
-        return ServingError(say.get(code, default), code)
 
 
 REFUSED_BY_THE_MODEL = (
@@ -409,15 +220,3 @@ def _output(answer: Mapping[str, np.ndarray], name: str) -> np.ndarray:
 def _text(value: bytes) -> str:
     """A class or a file's name, as it was; bytes that are no text are escaped."""
     return value.decode("utf-8", "backslashreplace")
-
-
-def _credentials(tls: Tls) -> grpc.ChannelCredentials:
-    if (tls.certificate is None) != (tls.key is None):
-        raise ValueError("a client's certificate needs its key, and a key its certificate")
-    try:
-        ca, key, certificate = (
-            file.read_bytes() if file else None for file in (tls.ca, tls.key, tls.certificate)
-        )
-    except OSError as e:
-        raise ValueError(f"{e.filename}: cannot be read ({e.strerror}); name a PEM file") from e
-    return grpc.ssl_channel_credentials(ca, key, certificate)

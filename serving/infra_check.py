@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from serving.client import ServingError, SiameseClient
+from serving.connection import Connection, ServingError
 from serving.embedded.memory import return_freed
 from serving.embedded.statuses import Status
 from serving.embedded.warmup import warm_up
@@ -68,7 +68,7 @@ def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> i
     return_freed()
     with (
         temporary_server(engine, _NAME, version_dir.parent) as address,
-        SiameseClient(address, _NAME, timeout=120) as client,
+        Connection(address, _NAME, timeout=120) as client,
     ):
         for question, wanted in zip(questions, expected, strict=True):
             try:

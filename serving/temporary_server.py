@@ -13,7 +13,7 @@ from typing import IO
 
 import grpc
 
-from serving.client import ServingError, SiameseClient
+from serving.connection import Connection, ServingError
 from serving.engine import Engine, EngineError, Serving, command
 
 READY_SECONDS = 300.0
@@ -64,7 +64,7 @@ def temporary_server(
 def _wait(
     process: subprocess.Popen[bytes], address: str, name: str, log: IO[bytes], end: float
 ) -> None:
-    with SiameseClient(address, name) as client:
+    with Connection(address, name) as client:
         while True:
             try:
                 return client.wait_until_available(seconds=1)

@@ -8,7 +8,7 @@ from images import encoded, picture
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import infra_check as module
-from serving.client import SiameseClient
+from serving.connection import Connection
 from serving.embedded.warmup import WARMUP_FILE
 from serving.infra_check import InfraCheckError, infra_check
 from serving.temporary_server import temporary_server
@@ -88,8 +88,8 @@ def test_ties_may_be_ranked_otherwise(no_new_server, monkeypatch):
                 answer[name] = answer[name][:, ::-1]
         return answer
 
-    predict = SiameseClient.predict
-    monkeypatch.setattr(SiameseClient, "predict", ranked_backwards)
+    predict = Connection.predict
+    monkeypatch.setattr(Connection, "predict", ranked_backwards)
     infra_check(no_new_server, IMAGES, "embedded")
 
 
@@ -104,9 +104,9 @@ def test_ties_may_be_ranked_otherwise(no_new_server, monkeypatch):
     ],
 )
 def test_what_differs_is_named(no_new_server, monkeypatch, change, message):
-    predict = SiameseClient.predict
+    predict = Connection.predict
     monkeypatch.setattr(
-        SiameseClient,
+        Connection,
         "predict",
         lambda self, signature, inputs: (change if signature == "classify" else dict)(
             predict(self, signature, inputs)

@@ -1,0 +1,226 @@
+"""A connection by gRPC to one model of a server of TensorFlow Serving's protocol.
+
+Sources: https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis for the messages,
+https://grpc.io/docs/guides/retry for the retries.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+_Connection = TypeVar("_Connection", bound="Connection")
+_State = get_model_status_pb2.ModelVersionStatus.State
+
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "tensorflow.serving.PredictionService"},
+                {"service": "tensorflow.serving.ModelService"},
+            ],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],  # all calls only read
+            },
+        }
+    ]
+}
+_CHANNEL_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.service_config", json.dumps(_RETRIES)),
+    # gRPC keeps a message to send it again only up to this size: 256 KB, were it not set.
+    ("grpc.per_rpc_retry_buffer_size", 256 * 2**20),
+    # By default a client takes answers up to 4 MB; it trusts its server.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]
+
+
+class ServingError(Exception):
+    """The server gave no answer; the message says why and how to mend it.
+
+    Attributes:
+        code: gRPC's status.
+    """
+
+    def __init__(self, message: str, code: grpc.StatusCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Tls(NamedTuple):
+    """PEM files for an encrypted connection.
+
+    Attributes:
+        ca: Certificates of the authorities that sign the server's; gRPC's own, if left out.
+        certificate: The client's, where the server asks for one (mTLS).
+        key: The client's private key, with `certificate`.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class Connection:
+    """Asks one model of a server for its signatures; threads may share it.
+
+    Calls that find no server are tried again by gRPC itself, within the timeout.
+
+    Args:
+        server: HOST:PORT of gRPC.
+        model: The name it is served by.
+        version: Ask this version; the server's choice, if left out.
+        version_label: Or the version of this label.
+        timeout: Seconds that an answer may take.
+        tls: Encrypt the connection; without it, it is in the clear.
+
+    Raises:
+        ValueError: A PEM file cannot be read, or both a version and a label are given.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        model: str,
+        *,
+        version: int | None = None,
+        version_label: str | None = None,
+        timeout: float = 30.0,
+        tls: Tls | None = None,
+    ) -> None:
+        if version is not None and version_label is not None:
+            raise ValueError("name a version or a label, not both")
+        self._server, self._timeout = server, timeout
+        self._spec = predict_pb2.PredictRequest().model_spec
+        self._spec.name = model
+        if version is not None:
+            self._spec.version.value = version
+        if version_label is not None:
+            self._spec.version_label = version_label
+        self._channel = (
+            grpc.secure_channel(server, _credentials(tls), _CHANNEL_OPTIONS)
+            if tls
+            else grpc.insecure_channel(server, _CHANNEL_OPTIONS)
+        )
+        self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+
+    def __enter__(self: _Connection) -> _Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; calls that wait for their answer fail."""
+        self._channel.close()
+
+    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Ask any signature.
+
+        Args:
+            signature: Its name.
+            inputs: What becomes tensors, by name; images are to be canonical.
+
+        Returns:
+            The outputs, by name.
+
+        Raises:
+            ServingError: There was no answer.
+        """
+        return self.answer(self.ask(signature, inputs))
+
+    def ask(self, signature: str, inputs: Mapping[str, Any]) -> Any:
+        """Send what `predict` sends, and return at once; `answer` waits."""
+        request = predict_pb2.PredictRequest(model_spec=self._spec)
+        request.model_spec.signature_name = signature
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        return self._predictions.Predict.future(request, timeout=self._timeout)
+
+    def answer(self, asked: Any) -> dict[str, np.ndarray]:
+        """What `predict` returns, to what `ask` has sent.
+
+        Raises:
+            ServingError: There was no answer.
+        """
+        try:
+            response = asked.result()
+        except grpc.RpcError as e:
+            raise self._error(e) from e
+        return {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
+
+    def wait_until_available(self, seconds: float) -> None:
+        """Wait until a version of the model takes requests.
+
+        Raises:
+            ServingError: None does within this time, or all have failed to load.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                if self._is_available():
+                    return
+            except grpc.RpcError as e:
+                if e.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND):
+                    raise self._error(e) from e
+            if time.monotonic() > end:
+                raise ServingError(
+                    f"{self._server} serves no version of {self._spec.name!r} after {seconds:g} s",
+                    grpc.StatusCode.DEADLINE_EXCEEDED,
+                )
+            time.sleep(0.1)
+
+    def _is_available(self) -> bool:
+        request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec)
+        versions = self._models.GetModelStatus(request, timeout=self._timeout).model_version_status
+        if versions and all(one.state == _State.END and one.status.error_code for one in versions):
+            raise ServingError(
+                f"{self._server} cannot load {self._spec.name!r}: "
+                f"{versions[0].status.error_message}",
+                grpc.StatusCode.FAILED_PRECONDITION,
+            )
+        return any(one.state == _State.AVAILABLE for one in versions)
+
+    def _error(self, error: grpc.RpcError) -> ServingError:
+        code, details = error.code(), error.details()
+        say = {
+            grpc.StatusCode.UNAVAILABLE: f"{self._server} does not answer ({details}); is a server "
+            "running there? Start one: siamese serve",
+            grpc.StatusCode.DEADLINE_EXCEEDED: f"{self._server} gave no answer within "
+            f"{self._timeout:g} s; allow more",
+            grpc.StatusCode.NOT_FOUND: f"{self._server} has no such model or version: {details}",
+            grpc.StatusCode.FAILED_PRECONDITION: f"the model {self._spec.name!r} at "
+            f"{self._server} is not one of ours: {details}",
+        }
+        default = f"{self._server} answered {code.name}: {details}"
+        return ServingError(say.get(code, default), code)
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    if (tls.certificate is None) != (tls.key is None):
+        raise ValueError("a client's certificate needs its key, and a key its certificate")
+    try:
+        ca, key, certificate = (
+            file.read_bytes() if file else None for file in (tls.ca, tls.key, tls.certificate)
+        )
+    except OSError as e:
+        raise ValueError(f"{e.filename}: cannot be read ({e.strerror}); name a PEM file") from e
+    return grpc.ssl_channel_credentials(ca, key, certificate)

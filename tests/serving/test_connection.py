@@ -1,0 +1,158 @@
+"""Against a fake service in this process: what goes over the wire, retries, TLS, errors."""
+
+import subprocess
+
+import grpc
+import pytest
+from fake_serving import STATE, Service, serving
+
+from serving.connection import Connection, ServingError, Tls
+
+
+@pytest.fixture
+def service():
+    return Service()
+
+
+@pytest.fixture
+def address(service):
+    with serving(service) as address:
+        yield address
+
+
+@pytest.fixture
+def connection(address):
+    with Connection(address, "parts") as connection:
+        yield connection
+
+
+def ask(connection, image=b"an image"):
+    return connection.predict("classify", {"image": [image]})
+
+
+def test_a_signature_is_asked_for(service, connection):
+    assert ask(connection)["label"].tolist() == [b"a"]
+    [request] = service.requests
+    assert (request.model_spec.name, request.model_spec.signature_name) == ("parts", "classify")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "field"), [({"version": 7}, "version"), ({"version_label": "canary"}, "label")]
+)
+def test_a_version_or_a_label_is_asked_for(service, address, chosen, field):
+    with Connection(address, "parts", **chosen) as connection:
+        ask(connection)
+    spec = service.requests[0].model_spec
+    assert (spec.version.value, spec.version_label) == (
+        (7, "") if field == "version" else (0, "canary")
+    )
+
+
+def test_not_both_a_version_and_a_label():
+    with pytest.raises(ValueError, match="a version or a label, not both"):
+        Connection("localhost:1", "parts", version=1, version_label="canary")
+
+
+def test_what_is_unavailable_is_tried_again_whatever_its_size(service, connection):
+    service.failures = [(grpc.StatusCode.UNAVAILABLE, "busy")] * 3
+    assert ask(connection, b"x" * 1_000_000)["valid"].all()
+    assert len(service.requests) == 4
+
+
+def test_other_errors_are_not_tried_again(service, connection):
+    service.failures = [(grpc.StatusCode.INVALID_ARGUMENT, "input size does not match signature")]
+    with pytest.raises(ServingError, match="INVALID_ARGUMENT: input size does not match") as caught:
+        ask(connection)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (grpc.StatusCode.NOT_FOUND, "has no such model or version: why"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "the model 'parts' at localhost:.* is not one of"),
+    ],
+)
+def test_errors_are_told_in_words(service, connection, code, message):
+    service.failures = [(code, "why")]
+    with pytest.raises(ServingError, match=message):
+        ask(connection)
+
+
+def test_nobody_at_home():
+    with (
+        Connection("localhost:1", "parts", timeout=2) as connection,
+        pytest.raises(ServingError, match=r"localhost:1 does not answer .*siamese serve"),
+    ):
+        ask(connection)
+
+
+def test_a_deadline(service, address):
+    service.gate.clear()
+    with (
+        Connection(address, "parts", timeout=0.3) as connection,
+        pytest.raises(ServingError, match=r"gave no answer within 0\.3 s; allow more"),
+    ):
+        ask(connection)
+    service.gate.set()
+
+
+def test_waiting_for_a_version(service, connection):
+    service.statuses = [(STATE.START, 0), (STATE.LOADING, 0)]
+    connection.wait_until_available(10)
+    assert not service.statuses
+
+
+def test_a_version_that_cannot_be_loaded_is_not_waited_for(service, connection):
+    service.statuses = [(STATE.LOADING, 0), (STATE.END, 3)]
+    with pytest.raises(ServingError, match="cannot load 'parts': no such op"):
+        connection.wait_until_available(10)
+
+
+def test_a_version_that_never_comes(service, connection):
+    service.statuses = [(STATE.LOADING, 0)] * 100
+    with pytest.raises(ServingError, match=r"serves no version of 'parts' after 0\.1 s"):
+        connection.wait_until_available(0.1)
+
+
+@pytest.fixture(scope="module")
+def pems(tmp_path_factory):
+    """A self-signed certificate each for the server and a client, and their keys."""
+    folder = tmp_path_factory.mktemp("pems")
+    for name in ("server", "client"):
+        files = ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
+        new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost"]
+        command = ["openssl", "req", "-x509", *new_key, *files, *names]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_tls(service, pems, mutual):
+    key, certificate = ((pems / f"server.{kind}").read_bytes() for kind in ("key", "crt"))
+    roots = (pems / "client.crt").read_bytes() if mutual else None
+    credentials = grpc.ssl_server_credentials([(key, certificate)], roots, mutual)
+    own = (pems / "client.crt", pems / "client.key") if mutual else (None, None)
+    wrong = Tls(pems / ("server.crt" if mutual else "client.crt"))
+    with serving(service, credentials) as address:
+        with Connection(address, "parts", tls=Tls(pems / "server.crt", *own)) as connection:
+            assert ask(connection)
+        with (
+            Connection(address, "parts", tls=wrong, timeout=3) as connection,
+            pytest.raises(ServingError, match="does not answer"),
+        ):
+            ask(connection)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("none.pem", None, None), "none.pem: cannot be read .*; name a PEM file"),
+        ((None, "client.crt", None), "a client's certificate needs its key"),
+    ],
+)
+def test_pem_files_that_are_missing(pems, names, message):
+    with pytest.raises(ValueError, match=message):
+        Connection("x:1", "parts", tls=Tls(*(pems / name if name else None for name in names)))
