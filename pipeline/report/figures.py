@@ -53,7 +53,10 @@ def learning_curves(training: Mapping[str, Any]) -> list[tuple[str, Markup]]:
                 )
             ]
         values = [y for one in series for _, y in one.points if math.isfinite(y)]
-        plot = _Plot((1, max(2, epochs)), _span(values), "epoch", "", whole_x=True)
+        low, high = _span(values)
+        if title in _SHARES:
+            low, high = max(low, 0.0), min(high, 1.0)
+        plot = _Plot((1, max(2, epochs)), (low, high), "epoch", "", whole_x=True)
         if kept:
             plot.upright(kept, "kept")
         for one in series:
@@ -124,6 +127,7 @@ _PANELS = {
     "AUC of the pairs": (("training", "auc", "a"), ("validation", "val_auc", "b")),
     "Few-shot accuracy": (("validation", "val_accuracy", "b"),),
 }
+_SHARES = ("AUC of the pairs", "Few-shot accuracy")
 
 
 class _Plot:

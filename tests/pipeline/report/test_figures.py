@@ -1,4 +1,5 @@
 import math
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -111,6 +112,14 @@ def test_learning_curves():
 @pytest.mark.parametrize("training", [{}, history(), history(loss=[]), history(loss=[math.nan])])
 def test_no_figures_without_numbers(training):
     assert figures.learning_curves(training) == []
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_axes_of_shares_end_where_shares_do(value):
+    [(_, figure)] = figures.learning_curves(history(val_auc=[value, value, value]))
+    ticks = [float(text) for text in re.findall(r'class="tick"[^>]*"end">([^<]*)<', figure)]
+    assert value in (ticks[0], ticks[-1])
+    assert all(0 <= tick <= 1 for tick in ticks)
 
 
 def test_one_epoch_is_a_dot():
