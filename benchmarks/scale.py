@@ -135,6 +135,9 @@ def measure(step: str, mode: str, folder: Path) -> dict[str, float]:
     """Run a step; CPU seconds of all processes, peak of this one and of its largest worker."""
     import tfx.v1  # noqa: F401 - takes half a minute, whatever the number of images
 
+    from pipeline.beam_workers import send_all_to_workers
+
+    send_all_to_workers()
     cut = _input_in_pieces() if mode == "in pieces" else nullcontext()
     started = time.process_time()
     with _watched_workers() as workers, cut:

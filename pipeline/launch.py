@@ -35,6 +35,7 @@ _FOR_PEOPLE = (
     "EngineError",
     "ModelError",
     "StorageError",
+    "RecordsLost",
 )
 _IN_TRACEBACK = re.compile(
     rf"^(?:[\w.]+\.)?(?:{'|'.join(_FOR_PEOPLE)}): (.*?)"
@@ -57,6 +58,7 @@ def main(folder: Path) -> int:
     from components.file_systems import load_plugins
 
     logging.set_verbosity(logging.INFO)
+    from pipeline.beam_workers import send_all_to_workers
     from pipeline.dag import create_pipeline
     from pipeline.preflight import check_network
     from pipeline.runners import run
@@ -65,6 +67,7 @@ def main(folder: Path) -> int:
     failure, unexpected = None, False
     try:
         load_plugins(*config.addresses)
+        send_all_to_workers()
         check_network(config)
         pipeline = create_pipeline(config)
         print(PLAN + " ".join(component.id for component in pipeline.components), flush=True)

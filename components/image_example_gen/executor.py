@@ -7,6 +7,8 @@ import os
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import tensorflow as tf
 from google.protobuf import wrappers_pb2
 from tfx.components.example_gen import base_example_gen_executor
 from tfx.dsl.io import fileio
@@ -19,6 +21,7 @@ from components.image_example_gen import beam_steps
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.settings import Settings
 from components.image_example_gen.sources import class_folders, list_folders
+from components.records_lost import records_lost
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):
@@ -34,6 +37,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
         Raises:
             DataError: The images are too few or too many of them unusable.
+            RecordsLost: Not all images have arrived in the records.
         """
         uri = artifact_utils.get_single_uri(output_dict["examples"])
         self._report_path = os.path.join(uri, IngestionReport.FILE)
@@ -42,6 +46,12 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         for item in report.set_aside:
             logging.warning("set aside: %s %s", item.path, item.reason)
         report.check(read_settings(exec_properties).max_unusable)
+        for split in features.SPLITS:
+            placed = sum(counts[split] for counts in report.classes.values())
+            written = _count(os.path.join(uri, f"Split-{split}"))
+            # Here and not in a later step: what has failed is not taken from the cache.
+            if written != placed:
+                raise records_lost(f"split '{split}' holds {written:,} of {placed:,} images")
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
         """Not used: `GenerateExamplesByBeam` reads images once for all splits."""
@@ -69,6 +79,15 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             | "WriteReport" >> beam.io.WriteToText(self._report_path, shard_name_template="")
         )
         return placed | beam_steps.Records(root, settings.max_pixels)
+
+
+def _count(folder: str) -> int:
+    """Records in a folder of compressed TFRecords."""
+    files = fileio.glob(os.path.join(folder, "*"))
+    if not files:
+        return 0
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    return int(records.reduce(np.int64(0), lambda count, _: count + 1))
 
 
 def read_settings(exec_properties: dict[str, Any]) -> Settings:

@@ -27,6 +27,7 @@ from components.judge.model import JudgedModel, text
 from components.judge.settings import JudgeSettings, Thresholds
 from components.judge.tfma_verdict import tfma_checks
 from components.judge.views import HeldOutImages, PairSettings, View
+from components.records_lost import records_lost
 from trainer.frozen_encoder import FOLDER
 
 VERDICT = "verdict"
@@ -49,6 +50,7 @@ class Executor(BaseBeamExecutor):
 
         Raises:
             ModelError: The candidate cannot be judged.
+            RecordsLost: Not all test images have been embedded.
         """
         asked = exec_properties.get("thresholds")
         thresholds = Thresholds.model_validate_json(asked) if asked else None
@@ -59,7 +61,12 @@ class Executor(BaseBeamExecutor):
         loaded = models.load()  # here too, so that what is wrong with them is said at once
         output = artifact_utils.get_single_instance(output_dict["judgement"])
 
+        report = _report(examples.uri)
         found = self._embed(models, examples, settings, exec_properties, output.uri)
+        if report:
+            placed = sum(counts[features.TEST] for counts in report.classes.values())
+            if (embedded := np.count_nonzero(~found["stranger"])) != placed:
+                raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} test images")
         usable = found["valid"] & ~found["stranger"]
         images = HeldOutImages(
             *(np.array([text(x) for x in found[n][usable].tolist()], str)
@@ -92,7 +99,7 @@ class Executor(BaseBeamExecutor):
             update={
                 "model": artifact_utils.get_single_uri(input_dict["model"]),
                 "examples": examples.uri,
-                "root": _root(examples.uri),
+                "root": report.root if report else "",
                 "invalid": {**judged.judgement.invalid, **invalid},
             }
         )
@@ -171,11 +178,11 @@ def _view(model: JudgedModel, found: dict[str, np.ndarray], usable: np.ndarray, 
     return model.view(embeddings[usable], embeddings[found["stranger"] & found["valid"]])
 
 
-def _root(examples: str) -> str:
-    """The data root; empty where the examples come without a report."""
+def _report(examples: str) -> IngestionReport | None:
+    """The ingestion's; None where the examples come without one."""
     if not fileio.exists(os.path.join(examples, IngestionReport.FILE)):
-        return ""
-    return IngestionReport.read(examples).root
+        return None
+    return IngestionReport.read(examples)
 
 
 def _bless(

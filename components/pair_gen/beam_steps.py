@@ -21,6 +21,7 @@ from components import features
 from components.data_error import DataError
 from components.pair_gen.pair_block import pair_block
 from components.pair_gen.sampling import Block
+from components.records_lost import records_lost
 
 
 class IndexEntry(NamedTuple):
@@ -73,10 +74,10 @@ class PairWithinSplit(beam.PTransform):
         pair_blocks = (
             {
                 "image": placed_images,
-                "pairs": blocks | "Pairs" >> beam.Map(lambda b: (b[0], (b[2], b[3]))),
+                "pairs": blocks | "Pairs" >> beam.MapTuple(_pairs),
             }
             | "JoinBlocks" >> beam.CoGroupByKey()
-            | "Build" >> beam.MapTuple(_build)
+            | "Build" >> beam.Map(_build, self._split)
         )
         return index, pair_blocks
 
@@ -181,20 +182,33 @@ def _places(block: tuple[int, list[bytes], Any, Any]) -> Iterator[tuple[bytes, t
 def _place_images(
     joined: tuple[bytes, dict[str, Iterable[Any]]], split: str
 ) -> Iterator[tuple[int, tuple[int, bytes]]]:
-    _, values = joined
-    record, *others = islice(values["record"], 2)
-    if others:
-        one, other = sorted(_index_entry(found).source for found in (record, *others))
+    image_id, values = joined
+    records = list(islice(values["record"], 2))
+    if not records:
+        raise records_lost(f"split '{split}' lacks image {image_id.decode()}, which is in pairs")
+    if len(records) > 1:
+        one, other = sorted(_index_entry(record).source for record in records)
         also = "" if one == other else f", also as {_name(other)}"
         raise DataError(f"split '{split}' holds the image {_name(one)} twice{also}; ingest it anew")
     for number, position in values["place"]:
-        yield number, (position, record)
+        yield number, (position, records[0])
 
 
-def _build(_: int, values: dict[str, Iterable[Any]]) -> bytes:
-    [(left, right)] = values["pairs"]
-    images = [tf.train.Example.FromString(record) for _, record in sorted(values["image"])]
-    return pair_block(images, left, right).SerializeToString(deterministic=True)
+def _pairs(
+    number: int, images: list[bytes], left: tuple[int, ...], right: tuple[int, ...]
+) -> tuple[int, tuple[int, tuple[int, ...], tuple[int, ...]]]:
+    return number, (len(images), left, right)
+
+
+def _build(joined: tuple[int, dict[str, Iterable[Any]]], split: str) -> bytes:
+    number, values = joined
+    images, pairs = sorted(values["image"]), list(values["pairs"])
+    if not pairs or len(images) != pairs[0][0]:
+        expected = f" of {pairs[0][0]}" if pairs else ""
+        raise records_lost(f"block {number} of split '{split}' has {len(images)}{expected} images")
+    [(_, left, right)] = pairs
+    records = [tf.train.Example.FromString(record) for _, record in images]
+    return pair_block(records, left, right).SerializeToString(deterministic=True)
 
 
 def _leak_keys(

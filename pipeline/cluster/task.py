@@ -44,8 +44,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as tfx_entry
 
+        from pipeline.beam_workers import send_all_to_workers
         from pipeline.cluster.folder_markers import remove_folder_markers
 
+        send_all_to_workers()
         arguments = list(argv)
         load_plugins(*arguments)
         executor_input = json.loads(_value(arguments, _INPUT))

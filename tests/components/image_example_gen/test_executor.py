@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 
+import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +12,9 @@ from PIL import Image
 
 from components import features
 from components.data_error import DataError
+from components.image_example_gen import beam_steps
 from components.image_example_gen.report import IngestionReport
+from components.records_lost import RecordsLost
 
 
 @pytest.fixture
@@ -73,6 +76,21 @@ def test_every_image_arrives_once_as_it_was(root, tmp_path):
         assert value(record, features.LABEL).decode() == source.split("/")[0]
         assert (value(record, features.HEIGHT), value(record, features.WIDTH)) == (32, 32)
         assert set(record) == set(features.IMAGE_RECORD)
+
+
+def test_records_lost_on_the_way_are_told_of(root, tmp_path, monkeypatch):
+    expand = beam_steps.Records.expand
+
+    def lossy(self, placed):
+        return expand(self, placed | beam.Filter(_is_not_the_first))
+
+    monkeypatch.setattr(beam_steps.Records, "expand", lossy)
+    with pytest.raises(RecordsLost, match=r"split '\w+' holds (5 of 6|17 of 18) images: Beam's"):
+        ingest(root, tmp_path / "out")
+
+
+def _is_not_the_first(placed):
+    return placed.path != "class-0/0.png"
 
 
 def link_loop(path):

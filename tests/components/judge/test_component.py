@@ -15,13 +15,15 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components import features
 from components.example import make_example
-from components.judge import strangers
+from components.image_example_gen.report import IngestionReport
+from components.judge import executor, strangers
 from components.judge.component import Judge
 from components.judge.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
 from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
 from components.judge.last_blessed import last_served
 from components.judge.model import JudgedModel, ModelError
 from components.judge.settings import JudgeSettings, Thresholds
+from components.records_lost import RecordsLost
 from pipeline.sections import Beam
 
 SIZE = 12
@@ -354,6 +356,17 @@ def test_strangers_of_a_folder(judging, saved, tmp_path, monkeypatch):
     (folder / "0.png").write_bytes(encoded(picture(9, 50)))
     assert strangers.fingerprint(str(folder)) != before
     assert strangers.fingerprint(str(tmp_path / "nowhere")) == ""
+
+
+def test_embeddings_lost_on_the_way_are_told_of(judging, saved, monkeypatch):
+    counts = {"test": 49}
+    report = IngestionReport(
+        root="", files=49, reencoded=0, expected_classes=["a"], classes={"a": counts},
+        set_aside=[], near_duplicates=[],
+    )  # fmt: skip
+    monkeypatch.setattr(executor, "_report", lambda _: report)
+    with pytest.raises(RecordsLost, match="embeddings are of 48 of 49 test images: Beam's runner"):
+        judging(saved("good"))
 
 
 def test_an_image_that_the_model_takes_for_none_is_named(judging, saved, monkeypatch):

@@ -10,6 +10,7 @@ from components import features
 from components.data_error import DataError
 from components.pair_gen import beam_steps
 from components.pair_gen.sampling import class_balanced, held_out_pairs
+from components.records_lost import RecordsLost
 
 
 def record(number, label, image_id=None, content=None):
@@ -91,6 +92,23 @@ def test_the_order_of_the_images_plays_no_part(tmp_path):
 def test_an_image_twice_in_a_split_is_named(tmp_path):
     with pytest.raises(Exception, match=r"split 'train' holds the image a/0\.png twice"):
         pair_blocks([*RECORDS, RECORDS[0]], class_balanced, (2, 3, 1, 0), tmp_path)
+
+
+def test_an_image_lost_on_the_way_is_not_done_without(tmp_path, monkeypatch):
+    places = beam_steps._places
+    monkeypatch.setattr(beam_steps, "_places", lambda block: list(places(block))[1:])
+    with pytest.raises(Exception, match=r"block \d of split 'train' has 5 of 6 images: Beam's"):
+        pair_blocks(RECORDS, class_balanced, (2, 3, 1, 0), tmp_path)
+
+
+def test_a_record_lost_on_the_way_is_named():
+    with pytest.raises(RecordsLost, match="split 'train' lacks image x7, which is in pairs"):
+        list(beam_steps._place_images((b"x7", {"record": [], "place": [(0, 0)]}), "train"))
+
+
+def test_pairs_lost_on_the_way_are_told_of():
+    with pytest.raises(RecordsLost, match="block 3 of split 'test' has 1 images"):
+        beam_steps._build((3, {"image": [(0, RECORDS[0])], "pairs": []}), "test")
 
 
 def test_a_split_without_pairs_is_named(tmp_path):
