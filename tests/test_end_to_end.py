@@ -1,114 +1,40 @@
 """The real DAG on a few images, through the command line; only the encoder is tiny.
 
-The tests share one pipeline folder and tell a story in order: the first model, the same again,
-a stricter gate, other pairs, a death, bad images.
+The tests share one pipeline folder and tell a story in order: the first model and all that can be
+asked of it, the same again, a stricter gate, other pairs, bad images, a search.
 """
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from command_line import SIAMESE, siamese, siamese_process
 from images import write_classes
-from tiny_encoder import write_encoder
+from pipeline_folder import UNSERVED, outcomes, versions, write_pipeline_folder
 
 from serving.client import SiameseClient
 from serving.temporary_server import free_ports
 
 pytestmark = pytest.mark.timeout(600)
 
-SIAMESE = str(Path(sys.executable).with_name("siamese"))
-UNSERVED = ["--set", "push.infra_check=null"]  # where the story is about something else
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with images, an untrained encoder, and a configuration."""
-    folder = tmp_path_factory.mktemp("pipeline with space")
-    # So unlike within a class that no model of this size tells all of them apart.
-    write_classes(folder / "data", classes=3, each=20, size=24, spread=160)
-    write_encoder(folder / "encoder.keras")
-    (folder / "config.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "name": "few",
-                "data": {"root": "data"},
-                "image": {"size": 16},
-                "model": {"backbone": "./encoder.keras", "embedding_size": 8},
-                "training": {"epochs": 4, "learning_rate": 0.1},
-                "thresholds": {"auc": 0.5},
-                "push": {"infra_check": "embedded"},
-            }
-        )
-    )
-    return folder
+    return write_pipeline_folder(tmp_path_factory.mktemp("pipeline with space"))
 
 
-def siamese(place, *arguments):
-    done = subprocess.run(
-        [SIAMESE, *arguments],
-        cwd=place,
-        env={**os.environ, "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-    )
-    print(done.stdout, done.stderr)
-    return done
-
-
-def outcomes(place):
-    """Each component's outcome in the last run."""
-    shown = siamese(place, "show", "config.yaml", "--run", "latest", "--json")
-    summary = json.loads(shown.stdout)
-    return summary, {one["id"]: one["outcome"] for one in summary["run"]["components"]}
-
-
-def _processes(*arguments):
-    """Those whose command line holds all of the arguments."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().decode("utf-8", "replace").split("\0")
-        except OSError:  # it has ended
-            continue
-        if set(arguments) <= set(command):
-            yield int(path.parent.name)
-
-
-def kill_at(place, text, *change):
-    """Run with `change`, and kill it when it says `text`; returns its log's path.
-
-    As by kill -9: the command line and the pipeline's process both.
-    """
-    child = subprocess.Popen(
-        [SIAMESE, "run", "config.yaml", *change],
-        cwd=place,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
-    for line in child.stdout:
-        if text in line:
-            break
-    log = max((place / "runs/few/runs").glob("*")) / "log.txt"
-    for process in [*_processes("pipeline.launch", str(log.parent.relative_to(place))), child.pid]:
-        os.kill(process, signal.SIGKILL)
-    child.wait()
-    return log
-
-
-def versions(place):
-    return sorted(path.name for path in (place / "runs/few/serving").glob("*"))
+@pytest.fixture
+def inside(place, monkeypatch):
+    """For commands in this process, which has TensorFlow already."""
+    monkeypatch.chdir(place)
 
 
 def test_images_become_a_blessed_and_pushed_model(place):
-    done = siamese(place, "run", "config.yaml")
+    done = siamese_process(place, "run", "config.yaml")
     assert done.returncode == 0
     assert "Trainer: done" in done.stdout
     assert "epoch 4/4" in done.stdout
@@ -229,10 +155,10 @@ def test_the_judge_judges_as_the_model_answers_and_tfma_measures(place):
             assert found[name]["doubleValue"] == pytest.approx(metrics[name].value, abs=2e-3)
 
 
-def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place):
+def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place, inside):
     from components.judge.judgement import ImageOutcome, Judgement, read_lines
 
-    done = siamese(place, "gate", "config.yaml", "--json")
+    done = siamese_process(place, "gate", "config.yaml", "--json")
     assert done.returncode == 0
     # What InfraCheck found is among it.
     last = json.loads(done.stdout)["checks"][-1]
@@ -242,69 +168,68 @@ def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place):
         file = place / "held" / line.source
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes((place / "data" / line.source).read_bytes())
-    done = siamese(
-        place, "gate", "--model", "runs/few/serving", "--images", "held", "--config", "config.yaml",
-        "--json", "--keep", "kept",
-    )  # fmt: skip
-    assert done.returncode == 0
+    done = siamese("gate", "--model", "runs/few/serving", "--images", "held", "--config",
+                   "config.yaml", "--json", "--keep", "kept")  # fmt: skip
+    assert done.exit_code == 0, done.everything
     found = {name: one["value"] for name, one in json.loads(done.stdout)["metrics"].items()}
     metrics = Judgement.read(str(judged)).metrics
     assert found == pytest.approx({name: one.value for name, one in metrics.items()}, abs=1e-6)
-    compared = json.loads(siamese(place, "compare", "config.yaml", "kept", "--json").stdout)
+    compared = json.loads(siamese("compare", "config.yaml", "kept", "--json").stdout)
     assert compared["shared"]["both"] == 12
     assert compared["shared"]["only_first"] == compared["shared"]["only_second"] == 0
     differences = [one["difference"]["value"] for one in compared["metrics"]]
     assert differences == pytest.approx([0] * 10, abs=1e-6)
 
 
-@pytest.fixture
-def server(place):
-    """`siamese serve` on the models that were pushed; gives options to ask it by."""
-    port, rest_port = free_ports(2)
-    options = ["--engine", "embedded", "--port", str(port), "--rest-port", str(rest_port)]
-    with (place / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [SIAMESE, "serve", "config.yaml", *options], cwd=place, stdout=log, stderr=log
-        )
-    with SiameseClient(f"localhost:{port}", "few") as client:
-        client.wait_until_available(120)
-    yield ["--server", f"localhost:{port}", "--config", "config.yaml", "--json"]
-    process.terminate()
-    assert process.wait(60) == 0, (place / "server.log").read_text()
+class TestThePushedModel:
+    @pytest.fixture(scope="class")
+    def server(self, place):
+        """`siamese serve` on the models that were pushed; gives options to ask it by."""
+        port, rest_port = free_ports(2)
+        options = ["--engine", "embedded", "--port", str(port), "--rest-port", str(rest_port)]
+        with (place / "server.log").open("w") as log:
+            process = subprocess.Popen(
+                [SIAMESE, "serve", "config.yaml", *options], cwd=place, stdout=log, stderr=log
+            )
+        with SiameseClient(f"localhost:{port}", "few") as client:
+            client.wait_until_available(120)
+        yield ["--server", f"localhost:{port}", "--config", "config.yaml", "--json"]
+        process.terminate()
+        assert process.wait(60) == 0, (place / "server.log").read_text()
+
+    def test_answers_by_grpc(self, place, server):
+        pair = ["data/class-0/0.png", "data/class-0/0.png"]
+        done = siamese_process(place, "predict", *pair, *server)
+        assert done.returncode == 0
+        [same] = json.loads(done.stdout)["pairs"]
+        assert same["same"]
+        held_out = siamese_process(place, "predict", "--held-out", "4", *server)
+        pairs = json.loads(held_out.stdout)["pairs"]
+        assert [pair["truth"] for pair in pairs] == [True, False, True, False]
+        assert all(0 <= pair["similarity"] <= same["similarity"] for pair in pairs)
+
+    def test_classifies_by_grpc(self, place, server):
+        done = siamese_process(place, "classify", "--held-out", "12", *server)
+        assert done.returncode == 0
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(answers) == 12
+        assert sum(answer["label"] == answer["truth"] for answer in answers) >= 8  # 4 by chance
+        for answer in answers:
+            assert list(answer["scores"].values()) == sorted(
+                answer["scores"].values(), reverse=True
+            )
+            assert next(iter(answer["scores"])) == answer["label"]
+            assert all((place / "data" / source).is_file() for source in answer["nearest"])
 
 
-def test_the_pushed_model_answers_by_grpc(place, server):
-    pair = ["data/class-0/0.png", "data/class-0/0.png"]
-    done = siamese(place, "predict", *pair, *server)
-    assert done.returncode == 0
-    [same] = json.loads(done.stdout)["pairs"]
-    assert same["same"]
-    held_out = siamese(place, "predict", "--held-out", "4", *server)
-    pairs = json.loads(held_out.stdout)["pairs"]
-    assert [pair["truth"] for pair in pairs] == [True, False, True, False]
-    assert all(0 <= pair["similarity"] <= same["similarity"] for pair in pairs)
-
-
-def test_the_pushed_model_classifies_by_grpc(place, server):
-    done = siamese(place, "classify", "--held-out", "12", *server)
-    assert done.returncode == 0
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == 12
-    assert sum(answer["label"] == answer["truth"] for answer in answers) >= 8  # 4 by chance
-    for answer in answers:
-        assert list(answer["scores"].values()) == sorted(answer["scores"].values(), reverse=True)
-        assert next(iter(answer["scores"])) == answer["label"]
-        assert all((place / "data" / source).is_file() for source in answer["nearest"])
-
-
-def test_a_class_is_enrolled_without_training(place):
+def test_a_class_is_enrolled_without_training(place, inside):
     import tensorflow as tf
 
     write_classes(place / "more", classes=4, each=5, size=24, spread=60)
     before = versions(place)
-    done = siamese(place, "enroll", "--model", "runs/few/serving", "--images", "more/class-3",
+    done = siamese("enroll", "--model", "runs/few/serving", "--images", "more/class-3",
                    "--output", "enrolled", "--json")  # fmt: skip
-    assert done.returncode == 0
+    assert done.exit_code == 0, done.everything
     told = json.loads(done.stdout)
     assert told["classes"]["class-3"] == 5
     version = place / told["version"]
@@ -320,17 +245,17 @@ def test_a_class_is_enrolled_without_training(place):
 
 def test_nothing_new_runs_nothing_and_pushes_nothing(place):
     before = versions(place)
-    assert siamese(place, "run", "config.yaml").returncode == 0
+    assert siamese_process(place, "run", "config.yaml").returncode == 0
     _, outcome = outcomes(place)
     assert outcome.pop("latest_blessed_model") == "done"
     assert set(outcome.values()) == {"cached"}
     assert versions(place) == before
 
 
-def test_a_model_below_its_threshold_is_not_pushed(place):
+def test_a_model_below_its_threshold_is_not_pushed(place, inside):
     before = versions(place)
-    done = siamese(place, "run", "config.yaml", "--set", "thresholds.recall=1", "--set",
-                   "thresholds.precision=1")  # fmt: skip
+    done = siamese_process(place, "run", "config.yaml", "--set", "thresholds.recall=1",
+                           "--set", "thresholds.precision=1")  # fmt: skip
     assert done.returncode == 3
     assert "Not blessed: " in done.stdout
     summary, outcome = outcomes(place)
@@ -345,14 +270,15 @@ def test_a_model_below_its_threshold_is_not_pushed(place):
         "Pusher",
     }
     assert versions(place) == before
-    assert siamese(place, "gate", "config.yaml").returncode == 3
-    assert siamese(place, "gate", "config.yaml", "--run", "previous").returncode == 0
+    assert siamese("gate", "config.yaml").exit_code == 3
+    assert siamese("gate", "config.yaml", "--run", "previous").exit_code == 0
 
 
 def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(place):
     time.sleep(1)  # versions are seconds
-    done = siamese(place, "run", "config.yaml", "--runner", "local", "--set",
-                   "pairs.train.passes=2", "--set", "thresholds.max_auc_drop=1")  # fmt: skip
+    done = siamese_process(place, "run", "config.yaml", "--runner", "local", "--set",
+                           "pairs.train.passes=2", "--set", "thresholds.max_auc_drop=1",
+                           *UNSERVED)  # fmt: skip
     assert done.returncode == 0
     summary, outcome = outcomes(place)
     compared = [c for c in summary["verdict"]["checks"] if "last blessed model" in c["metric"]]
@@ -368,21 +294,12 @@ def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(pla
     assert len(versions(place)) == 2
 
 
-def test_a_run_that_died_goes_on_where_it_stopped(place):
-    change = ["--set", "pairs.train.passes=3", *UNSERVED]
-    kill_at(place, "PairGen: done", *change)
-    assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3, 4)
-    _, outcome = outcomes(place)
-    assert outcome["PairGen"] == "cached"
-    assert outcome["Trainer"] == "done"
-
-
 def test_bad_images_stop_the_run_in_words(place):
     bad = place / "data" / "class-3"
     bad.mkdir()
     try:
         (bad / "only.png").write_bytes((place / "data/class-0/0.png").read_bytes()[:-40])
-        done = siamese(place, "run", "config.yaml")
+        done = siamese_process(place, "run", "config.yaml")
     finally:
         (bad / "only.png").unlink()
         bad.rmdir()
@@ -391,12 +308,13 @@ def test_bad_images_stop_the_run_in_words(place):
     assert "class 'class-3' is missing: it has no usable image" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert "class-3/only.png is cut off or damaged" in done.stdout
-    shown = siamese(place, "show", "config.yaml")
+    shown = siamese_process(place, "show", "config.yaml")
     assert "failed in DataCheck" in shown.stdout
 
 
 def test_a_network_that_cannot_be_had_is_refused_before_any_component_runs(place):
-    done = siamese(place, "run", "config.yaml", "--set", "model.backbone=./nowhere.keras")
+    change = ["--set", "model.backbone=./nowhere.keras"]
+    done = siamese_process(place, "run", "config.yaml", *change)
     assert done.returncode == 1
     assert "model.backbone './nowhere.keras': there is no such file" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -404,27 +322,16 @@ def test_a_network_that_cannot_be_had_is_refused_before_any_component_runs(place
 
 
 def test_a_block_larger_than_the_split_is_refused_at_once(place):
-    done = siamese(place, "run", "config.yaml", "--set", "pairs.train.images_per_class=13")
+    change = ["--set", "pairs.train.images_per_class=13"]
+    done = siamese_process(place, "run", "config.yaml", *change)
     assert done.returncode == 2
     assert "images_per_class: 13 is more" in done.stderr
-
-
-def test_a_training_that_was_killed_goes_on_within_itself(place):
-    change = ["--set", "training.epochs=12", "--set", "training.patience=0", *UNSERVED]
-    log = kill_at(place, "epoch 4/12", *change)
-    reached = log.read_text().count("\nepoch ")
-    assert siamese(place, "run", "config.yaml", *change).returncode in (0, 3, 4)
-    summary, _ = outcomes(place)
-    if reached < 12:  # else it had ended before the kill came
-        assert summary["training"]["resumed_at"] in (reached - 1, reached)
-    assert summary["training"]["epochs"] == 12
-    assert not list((place / "runs/few/unfinished").glob("*"))
 
 
 def test_the_tuner_finds_hyperparameters_that_the_trainer_takes_and_others_reuse(place):
     search = ["--set", "tuner.enabled=true", "--set", "tuner.trials=2", "--set", "tuner.epochs=1",
               "--set", "tuner.algorithm=random", *UNSERVED]  # fmt: skip
-    done = siamese(place, "run", "config.yaml", *search)
+    done = siamese_process(place, "run", "config.yaml", *search)
     assert done.returncode in (0, 3, 4)
     assert "Found by the tuner" in done.stdout
     summary, outcome = outcomes(place)
@@ -432,22 +339,9 @@ def test_the_tuner_finds_hyperparameters_that_the_trainer_takes_and_others_reuse
     found = summary["training"]["hyperparameters"]
     [best] = (place / "runs/few/pipeline/Tuner/best_hyperparameters").glob("*")
     assert json.loads((best / "best_hyperparameters.txt").read_text())["values"] == found
-    done = siamese(place, "run", "config.yaml", "--set", f"tuner.reuse={best}", *UNSERVED)
+    reuse = ["--set", f"tuner.reuse={best}", *UNSERVED]
+    done = siamese_process(place, "run", "config.yaml", *reuse)
     assert done.returncode in (0, 3, 4)
     summary, outcome = outcomes(place)
     assert "Tuner" not in outcome
     assert summary["training"]["hyperparameters"] == found
-
-
-def test_two_runs_with_the_same_seed_are_equal(place):
-    histories = []
-    for name in ("one", "other"):
-        done = siamese(place, "run", "config.yaml", "--set", f"name={name}", *UNSERVED)
-        assert done.returncode == 0
-        [training] = (place / "runs" / name / "pipeline/Trainer").rglob("training.json")
-        history = json.loads(training.read_text())["history"]
-        histories.append(
-            {k: v for k, v in history.items() if k not in ("seconds", "pairs_per_second")}
-        )
-    for metric, values in histories[0].items():
-        np.testing.assert_allclose(values, histories[1][metric], rtol=1e-5)

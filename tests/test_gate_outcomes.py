@@ -12,7 +12,6 @@ import pytest
 import yaml
 from command_line import siamese
 from images import write_classes
-from tfx.utils import dependency_utils
 from tiny_encoder import write_encoder
 
 from components.judge.judgement import Judgement
@@ -91,8 +90,6 @@ def run(place):
         patch.setattr(
             progress, "follow", lambda command, log, out: (launch.main(Path(command[-1])), None)
         )
-        # TFX packs itself for Beam workers elsewhere, for seconds a component; there are none.
-        patch.setattr(dependency_utils, "make_beam_dependency_flags", lambda arguments: arguments)
         yield started
 
 

@@ -1,12 +1,11 @@
 """The whole pipeline with its images, its artifacts and its pushed model in a bucket."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from command_line import siamese_process
 from images import write_classes
 from s3 import Bucket, s3_server
 from tiny_encoder import write_encoder
@@ -14,8 +13,6 @@ from tiny_encoder import write_encoder
 pytest.importorskip("tensorflow_io", reason="there is no tensorflow-io for this TensorFlow")
 
 pytestmark = pytest.mark.timeout(600)
-
-SIAMESE = "from pipeline.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +57,8 @@ def place(tmp_path_factory, bucket):
 def siamese(place, variables, *arguments):
     # What this machine knows of AWS must not help.
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "S3_"))}
-    done = subprocess.run(
-        [sys.executable, "-c", SIAMESE, *arguments],
-        cwd=place,
-        env={**clean, "COLUMNS": "160", "HOME": str(place), **variables},
-        capture_output=True,
-        text=True,
-    )
-    print(done.stdout, done.stderr)
-    return done
+    environment = {**clean, "HOME": str(place), **variables}
+    return siamese_process(place, *arguments, environment=environment)
 
 
 @pytest.fixture

@@ -119,7 +119,8 @@ def set_up(args: argparse.Namespace) -> None:
     use_index_of_pip()
     extras = ",".join(["dev", *filter(None, (chosen["extras"] or "").split(","))])
     run(
-        uv, "pip", "install", "--quiet", "--python", str(python),
+        # Compiled now: where Python may write no bytecode, each start would compile TFX for 20 s.
+        uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python),
         "--constraint", str(ROOT / "constraints" / constraints_of(interpreter)),
         "--editable", f"{ROOT}[{extras}]",
     )  # fmt: skip

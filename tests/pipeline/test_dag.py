@@ -1,19 +1,36 @@
 from pipeline.config import parse
 
+STEPS = ["ImageExampleGen", "StatisticsGen", "Transform", "PairGen", "Evaluator", "Judge"]
 
-def test_beams_arguments_reach_every_step_that_uses_beam():
+
+def beam_arguments(**sections):
+    """Those of each step that uses Beam."""
     from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
     from pipeline.dag import create_pipeline
 
-    arguments = ["--runner=FlinkRunner", "--flink_master=flink:8081"]
-    config = parse({"name": "x", "data": {"root": "images"}, "beam": {"args": arguments}})
-    found = {
+    config = parse({"name": "x", "data": {"root": "images"}, **sections})
+    return {
         component.id: component.executor_spec.beam_pipeline_args
         for component in create_pipeline(config).components
         if isinstance(component.executor_spec, BeamExecutorSpec)
     }
-    assert found == dict.fromkeys(
-        ["ImageExampleGen", "StatisticsGen", "Transform", "PairGen", "Evaluator", "Judge"],
-        arguments,
-    )
+
+
+def test_beams_arguments_reach_every_step_that_uses_beam():
+    arguments = ["--runner=FlinkRunner", "--flink_master=flink:8081"]
+    assert beam_arguments(beam={"args": arguments}) == dict.fromkeys(STEPS, arguments)
+
+
+def test_tfx_does_not_pack_itself_where_all_workers_are_here(monkeypatch):
+    from tfx.utils import dependency_utils
+
+    monkeypatch.setattr(dependency_utils, "build_ephemeral_package", lambda: "packed.tar.gz")
+    for sections, packed in (
+        ({}, False),
+        ({"beam": {"args": ["--direct_num_workers=2"]}}, False),
+        ({"beam": {"args": ["--runner=FlinkRunner"]}}, True),
+    ):
+        for step, arguments in beam_arguments(**sections).items():
+            made = dependency_utils.make_beam_dependency_flags(list(arguments))
+            assert ("--extra_package=packed.tar.gz" in made) == packed, step

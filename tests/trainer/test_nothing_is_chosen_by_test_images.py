@@ -3,17 +3,15 @@
 import json
 from types import SimpleNamespace
 
-import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
 from pair_files import transformed
+from pair_gen_here import run_pair_gen
 from tfx.types import artifact_utils, standard_artifacts
 
 from components import features
-from components.pair_gen.component import PairGen
 from components.preprocessing import decode_and_resize
-from pipeline.sections import Beam
 from trainer import run_fn
 from trainer.settings import Model, Training
 
@@ -53,17 +51,12 @@ def pairs_of(folder, test_numbers):
                     own = record.features.feature[features.IMAGE_ID].bytes_list.value[0]
                     record.features.feature[features.CONTENT_HASH].bytes_list.value.append(own)
                     writer.write(record.SerializeToString())
-    spec = PairGen.EXECUTOR_SPEC
-    context = spec.executor_class.Context(
-        # Not by arguments: for these, TFX packs itself for workers elsewhere, which takes seconds.
-        make_beam_pipeline_fn=lambda: beam.Pipeline(argv=list(Beam().args))
-    )
     settings = {
         "sampling": "class_balanced", "classes_per_block": 3, "images_per_class": 2,
         "block_size": 4, "partners": 3, "passes": 2, "held_out_partners": 4,
         "held_out_max_images": 100, "seed": 0, "code": "",
     }  # fmt: skip
-    spec.executor_class(context).Do({"examples": [examples]}, {"pairs": [pairs]}, settings)
+    run_pair_gen(examples, pairs, settings)
     return folder / "pairs"
 
 

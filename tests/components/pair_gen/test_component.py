@@ -5,14 +5,13 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from pair_gen_here import run_pair_gen
 from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
 from components import features
-from components.pair_gen.component import PairGen
 from pipeline.launch import explain
-from pipeline.sections import Beam
 
 SETTINGS = {
     "sampling": "class_balanced",
@@ -72,11 +71,7 @@ def pair_gen(folder, by_split, **settings):
             with tf.io.TFRecordWriter(name, options="GZIP") as writer:
                 for record in part:
                     writer.write(serialized(record))
-    spec = PairGen.EXECUTOR_SPEC
-    context = spec.executor_class.Context(beam_pipeline_args=list(Beam().args))
-    spec.executor_class(context).Do(
-        {"examples": [examples]}, {"pairs": [pairs]}, {**SETTINGS, **settings}
-    )
+    run_pair_gen(examples, pairs, {**SETTINGS, **settings})
     return pairs
 
 

@@ -3,21 +3,17 @@
 Each task imports TFX, as its pod would, so this is the slowest test of all.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from command_line import siamese_process
 from images import write_classes
 from tiny_encoder import write_encoder
 
 pytest.importorskip("kfp.pipeline_spec")
 
 pytestmark = pytest.mark.timeout(1800)
-
-SIAMESE = "from pipeline.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -45,26 +41,14 @@ def place(tmp_path_factory):
             }
         )
     )
-    done = siamese(folder, "compile", "config.yaml", "-o", "few.yaml")
+    done = siamese_process(folder, "kubeflow", "compile", "config.yaml", "-o", "few.yaml")
     assert done.returncode == 0, done.stderr
     return folder
 
 
-def siamese(place, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", SIAMESE, "kubeflow", *arguments],
-        cwd=place,
-        env={**os.environ, "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-    )
-    print(done.stdout, done.stderr)
-    return done
-
-
 def test_the_compiled_pipeline_makes_images_into_a_pushed_model(place):
-    done = siamese(
-        place, "run-local", "few.yaml", "--pipeline-root", "root", "--jobs", "2",
+    done = siamese_process(
+        place, "kubeflow", "run-local", "few.yaml", "--pipeline-root", "root", "--jobs", "2",
         "--param", f"data_root={place}/spans/span-{{SPAN}}", "--param", "epochs=2",
     )  # fmt: skip
     assert done.returncode == 0
@@ -81,8 +65,8 @@ def test_the_compiled_pipeline_makes_images_into_a_pushed_model(place):
 
 
 def test_images_that_cannot_be_learned_from_end_the_run_in_words(place):
-    done = siamese(
-        place, "run-local", "few.yaml", "--pipeline-root", "root-2",
+    done = siamese_process(
+        place, "kubeflow", "run-local", "few.yaml", "--pipeline-root", "root-2",
         "--param", f"data_root={place}/spans/nothing-here",
     )  # fmt: skip
     assert done.returncode == 1

@@ -1,6 +1,6 @@
 """A server on the probe, which tests share, or any server that is given.
 
-    python -m pytest tests/serving/embedded/test_conformance.py \\
+    python -m pytest tests/serving/embedded/conformance \\
         --server localhost:8500 --rest-server localhost:8501
 
 asks a server that serves `FOLDER/probe`, written by models.py, under the name `probe`.

@@ -1,0 +1,182 @@
+"""REST: the same by JSON."""
+
+import base64
+import math
+
+import pytest
+
+from tests.serving.embedded.conformance.asking import MODEL
+
+
+class TestRestPredict:
+    @staticmethod
+    def ask(rest, body, path=f"{MODEL}:predict"):
+        status, answer = rest(path, body)
+        assert status == 200, answer
+        return answer
+
+    def test_rows_of_one_input(self, rest):
+        assert self.ask(rest, {"instances": [1.0, 2, 0.1]}) == {"predictions": [2.5, 3.0, 2.05]}
+        assert self.ask(rest, {"instances": [{"x": 1.0}]}) == {"predictions": [2.5]}
+
+    def test_rows_of_several_inputs(self, rest):
+        body = {
+            "signature_name": "two_inputs",
+            "instances": [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0}],
+        }
+        assert self.ask(rest, body) == {
+            "predictions": [{"sum": 3.0, "difference": -1.0}, {"sum": 7.0, "difference": -1.0}]
+        }
+
+    def test_columns(self, rest):
+        assert self.ask(rest, {"inputs": [1.0, 2.0]}) == {"outputs": [2.5, 3.0]}
+        assert self.ask(rest, {"inputs": {"x": [1.0]}}) == {"outputs": [2.5]}
+        body = {"signature_name": "two_inputs", "inputs": {"a": [1.0], "b": [2.0]}}
+        assert self.ask(rest, body) == {"outputs": {"sum": [3.0], "difference": [-1.0]}}
+        body = {"signature_name": "scalar", "inputs": 21.0}
+        assert self.ask(rest, body) == {"outputs": 42.0}
+
+    def test_versions_and_case(self, rest):
+        assert self.ask(rest, {"instances": [0]}, f"{MODEL}/versions/1:predict")
+        assert rest(f"{MODEL}/versions/7:predict", {"instances": [0]})[0] == 404
+        status, answer = rest(f"{MODEL}/labels/nightly:predict", {"instances": [0]})
+        assert (status, "Unrecognized servable version label" in answer["error"]) == (400, True)
+
+    def test_bytes(self, rest):
+        raw = base64.b64encode(b"\x00abc").decode()
+        body = {"signature_name": "text", "instances": [{"b64": raw}, "text"]}
+        first, second = self.ask(rest, body)["predictions"]
+        assert first == {"length": 4, "same": "\x00abc", "same_bytes": {"b64": raw}}
+        assert second["same_bytes"] == {"b64": base64.b64encode(b"text").decode()}
+
+    def test_nan_and_infinity(self, rest):
+        body = b'{"signature_name": "inverse", "instances": [0.0, -0.0, NaN, Infinity, 4]}'
+        first, second, third, *others = self.ask(rest, body)["predictions"]
+        assert (first, second, others) == (math.inf, -math.inf, [0.0, 0.25])
+        assert math.isnan(third)
+
+    def test_every_dtype(self, rest):
+        row = {"i32": 1, "i64": 2**40, "u8": 255, "flag": True, "f64": 0.1, "f16": 0.5}
+        body = {"signature_name": "dtypes", "instances": [row]}
+        if "error" in rest(f"{MODEL}:predict", body)[1]:
+            pytest.skip("DT_HALF isn't taken as JSON by all versions of TensorFlow Serving")
+        assert self.ask(rest, body)["predictions"] == [
+            {"i32": -1, "i64": -(2**40), "u8": 255, "flag": False, "f64": -0.1, "f16": -0.5}
+        ]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{",
+            b"[1]",
+            {},
+            {"instances": [1.0], "inputs": [1.0]},
+            {"instances": []},
+            {"instances": 1.0},
+            {"instances": ["text"]},
+            {"instances": [True]},
+            {"instances": [None]},
+            {"instances": [[1.0], 2.0]},
+            {"instances": [{"x": 1.0}, 2.0]},
+            {"instances": [{"z": 1.0}]},
+            {"instances": [{"x": 1.0, "z": 1.0}]},
+            {"inputs": {"z": [1.0]}},
+            {"instances": [1.0], "signature_name": 7},
+            {"instances": [1.0], "signature_name": "none"},
+            {"instances": [1.0], "signature_name": "two_inputs"},
+            {"instances": [{"a": 1.0}], "signature_name": "two_inputs"},
+            {"instances": [1.5], "signature_name": "spin"},
+            {"instances": [{"b64": "abc!"}], "signature_name": "text"},
+            {"instances": [{"b64": "aaaa", "more": 1}], "signature_name": "text"},
+            {"inputs": [[1.0, 2.0], [3.0]], "signature_name": "matrix"},
+            {"instances": ["bm8="], "signature_name": "image"},
+        ],
+        ids=str,
+    )
+    def test_what_is_refused(self, rest, body):
+        status, answer = rest(f"{MODEL}:predict", body)
+        assert (status, list(answer)) == (400, ["error"])
+        assert answer["error"]
+
+    def test_an_unknown_model(self, rest):
+        status, answer = rest("/v1/models/other:predict", {"instances": [1.0]})
+        assert status == 404
+        assert "Servable not found for request: Latest(other)" in answer["error"]
+
+
+class TestRestOthers:
+    def test_classify(self, rest):
+        body = {"signature_name": "classify", "examples": [{"x": 0.25}]}
+        assert rest(f"{MODEL}:classify", body) == (
+            200,
+            {"results": [[["low", 0.75], ["high", 0.25]]]},
+        )
+
+    def test_regress_with_context(self, rest):
+        body = {"signature_name": "regress", "examples": [{"x": 1.0}, {"x": [2.0]}]}
+        assert rest(f"{MODEL}:regress", body) == (200, {"results": [2.5, 3.0]})
+        body = {"signature_name": "regress", "context": {"x": 1.0}, "examples": [{}]}
+        assert rest(f"{MODEL}:regress", body) == (200, {"results": [2.5]})
+
+    @pytest.mark.parametrize("examples", [None, [], "x", [1], [{"x": [1.0, "a"]}], [{"x": None}]])
+    def test_examples_that_are_none(self, rest, examples):
+        body = {"signature_name": "classify", "examples": examples}
+        status, answer = rest(f"{MODEL}:classify", body)
+        assert (status, list(answer)) == (400, ["error"])
+
+    @pytest.mark.parametrize("path", [MODEL, f"{MODEL}/versions/1"])
+    def test_status(self, rest, path):
+        status, answer = rest(path)
+        assert status == 200
+        assert answer == {
+            "model_version_status": [
+                {
+                    "version": "1",
+                    "state": "AVAILABLE",
+                    "status": {"error_code": "OK", "error_message": ""},
+                }
+            ]
+        }
+
+    def test_metadata(self, rest):
+        status, answer = rest(f"{MODEL}/metadata")
+        assert status == 200
+        assert answer["model_spec"] == {"name": "probe", "signature_name": "", "version": "1"}
+        signatures = answer["metadata"]["signature_def"]["signature_def"]
+        assert signatures["serving_default"]["inputs"]["x"] == {
+            "dtype": "DT_FLOAT",
+            "tensor_shape": {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False},
+            "name": "serving_default_x:0",
+        }
+
+    @pytest.mark.parametrize(
+        ("path", "code"),
+        [
+            ("/v1/models/other", 404),
+            (f"{MODEL}/versions/7", 404),
+            ("/v1/models/other/metadata", 404),
+            ("/v1/models", 400),
+            ("/v1/elsewhere", 400),
+        ],
+    )
+    def test_what_there_is_not(self, rest, path, code):
+        status, answer = rest(path)
+        assert (status, list(answer)) == (code, ["error"])
+
+    def test_the_wrong_method(self, rest):
+        assert rest(f"{MODEL}:predict")[0] in (400, 405)
+
+    def test_prometheus_metrics(self, client, rest):
+        client.predict(x=[0.0])
+        text = client.http_text("/monitoring/prometheus/metrics")
+        counts = [
+            line
+            for line in text.splitlines()
+            if line.startswith(":tensorflow:serving:request_count{")
+            and 'model_name="probe"' in line
+            and 'status="OK"' in line
+        ]
+        assert len(counts) == 1
+        assert float(counts[0].rsplit(" ", 1)[1]) >= 1
+        assert ":tensorflow:serving:request_latency_bucket{" in text
