@@ -349,7 +349,7 @@ def _counts(run: JudgedRun, notes: list[str]) -> dict[str, Any] | None:
         return None
     counts: dict[str, Any] = {"root": report.root}
     for split in features.SPLITS:
-        counts[split] = sum(of_class[split] for of_class in report.classes.values())
+        counts[split] = report.images_in(split)
     counts["set aside"] = len(report.set_aside)
     for label, of_class in report.classes.items():
         counts |= {f"class {label}, {split}": of_class[split] for split in features.SPLITS}

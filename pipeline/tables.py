@@ -90,8 +90,7 @@ def _data(summary: Summary) -> Table:
     if len(classes) > _MOST_CLASSES:
         table.add_row(f"and {len(classes) - _MOST_CLASSES} classes more")
     table.add_section()
-    totals = [sum(counts[split] for counts in classes.values()) for split in features.SPLITS]
-    table.add_row("all", *map(str, totals))
+    table.add_row("all", *(str(summary.data.images_in(split)) for split in features.SPLITS))
     if summary.pairs:
         table.add_row("pairs", *(f"{summary.pairs[split]['pairs']:,}" for split in features.SPLITS))
     return table

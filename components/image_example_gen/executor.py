@@ -47,7 +47,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             logging.warning("set aside: %s %s", item.path, item.reason)
         report.check(read_settings(exec_properties).max_unusable)
         for split in features.SPLITS:
-            placed = sum(counts[split] for counts in report.classes.values())
+            placed = report.images_in(split)
             written = _count(os.path.join(uri, f"Split-{split}"))
             # Here and not in a later step: what has failed is not taken from the cache.
             if written != placed:

@@ -54,6 +54,10 @@ class IngestionReport(BaseModel):
         """How many files are used."""
         return self.files - len(self.set_aside)
 
+    def images_in(self, split: str) -> int:
+        """How many images a split has."""
+        return sum(counts[split] for counts in self.classes.values())
+
     @classmethod
     def read(cls, examples_uri: str) -> IngestionReport:
         """The report beside ImageExampleGen's examples."""

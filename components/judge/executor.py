@@ -64,7 +64,7 @@ class Executor(BaseBeamExecutor):
         report = _report(examples.uri)
         found = self._embed(models, examples, settings, exec_properties, output.uri)
         if report:
-            placed = sum(counts[features.TEST] for counts in report.classes.values())
+            placed = report.images_in(features.TEST)
             if (embedded := np.count_nonzero(~found["stranger"])) != placed:
                 raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} test images")
         usable = found["valid"] & ~found["stranger"]
