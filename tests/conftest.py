@@ -1,6 +1,11 @@
-"""Settings that must hold on any machine, before TensorFlow and the command line are imported."""
+"""Settings that must hold on any machine, before TensorFlow and the command line are imported.
+
+And the fixtures that several folders share, which import what they need when they are used.
+"""
 
 import os
+
+import pytest
 
 os.environ["TF_USE_LEGACY_KERAS"] = "0"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -12,3 +17,20 @@ def pytest_collection_modifyitems(items):
     """Whole runs, known by their long time limits, come first: at the end each would run alone."""
     limits = {item: item.get_closest_marker("timeout") for item in items}
     items.sort(key=lambda item: -limits[item].args[0] if limits[item] else 0)
+
+
+@pytest.fixture
+def service():
+    """What a server answers, in this process."""
+    from fake_serving import Service
+
+    return Service()
+
+
+@pytest.fixture
+def address(service):
+    """Where it answers."""
+    from fake_serving import serving
+
+    with serving(service) as address:
+        yield address

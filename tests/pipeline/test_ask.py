@@ -6,7 +6,6 @@ import json
 import grpc
 import pytest
 from command_line import siamese
-from fake_serving import Service, serving
 from images import write_classes
 
 from pipeline import held_out, history
@@ -21,17 +20,6 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: data}\n")
     (tmp_path / "runs/mine/serving/7").mkdir(parents=True)
     return tmp_path
-
-
-@pytest.fixture
-def service():
-    return Service()
-
-
-@pytest.fixture
-def address(service):
-    with serving(service) as address:
-        yield address
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from fake_serving import Service, serving
 from images import encoded, picture
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2
@@ -15,17 +14,6 @@ from serving.client import ImageError, SiameseClient
 from serving.connection import ServingError
 
 PNG = encoded(picture(0, 0))
-
-
-@pytest.fixture
-def service():
-    return Service()
-
-
-@pytest.fixture
-def address(service):
-    with serving(service) as address:
-        yield address
 
 
 @pytest.fixture

@@ -4,20 +4,9 @@ import subprocess
 
 import grpc
 import pytest
-from fake_serving import STATE, Service, serving
+from fake_serving import STATE, serving
 
 from serving.connection import Connection, ServingError, Tls
-
-
-@pytest.fixture
-def service():
-    return Service()
-
-
-@pytest.fixture
-def address(service):
-    with serving(service) as address:
-        yield address
 
 
 @pytest.fixture

@@ -5,16 +5,11 @@ import sys
 import time
 
 import pytest
-from fake_serving import STATE, Service, serving
+from fake_serving import STATE, serving
 
 from serving import temporary_server as module
 from serving.engine import EngineError
 from serving.temporary_server import temporary_server
-
-
-@pytest.fixture
-def service():
-    return Service()
 
 
 @pytest.fixture
