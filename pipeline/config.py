@@ -23,6 +23,8 @@ from pipeline.cluster.settings import Kubeflow
 from pipeline.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
 from trainer.settings import Model, Section, Training
 
+_PATTERN = re.compile(r"[*?\[\]]")
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be run; the message says which key and how to mend it."""
@@ -95,6 +97,18 @@ class RunConfig(Section):
                 f"output: {self.output} is no local folder, which the metadata database and the "
                 "logs need; say `artifacts` for what the components make"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _names_no_pattern(self) -> RunConfig:
+        spans = self.data.root if "{SPAN}" in self.data.root else ""
+        key = "artifacts" if self.artifacts else "output"
+        for name, path in ((key, self.pipeline_root), ("data.root", absolute(spans))):
+            if found := _PATTERN.search(path):
+                raise ValueError(
+                    f"{name}: {found[0]!r} in {path} would be read as part of a pattern of file "
+                    "names; rename the folder, or choose another one"
+                )
         return self
 
     @property
@@ -182,12 +196,39 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: is not a UTF-8 text file; give a YAML file") from e
     try:
-        values = yaml.safe_load(text)
+        values = _read(text)
+    except _KeyGivenTwice as e:
+        raise ConfigError(f"{path}: {e}") from None
     except yaml.YAMLError as e:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(e).split())}") from e
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold keys and values, such as `data: {{root: FOLDER}}`")
     return values
+
+
+class _KeyGivenTwice(Exception):
+    """A key is in a mapping twice."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML forbids to give a key twice; PyYAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in lines:
+                    raise _KeyGivenTwice(
+                        f"line {line}: {key.value!r} is given before, in line {lines[key.value]}; "
+                        "put what belongs to it in one place"
+                    )
+                lines[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+def _read(text: str) -> Any:
+    return yaml.load(text, _UniqueKeys)
 
 
 def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig:
@@ -222,9 +263,11 @@ def _apply(override: str, values: dict[str, Any]) -> None:
     if not equals or not re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", key):
         raise ConfigError(f"--set {override}: write it as section.key=value")
     try:
-        value = yaml.safe_load(text)
+        value = _read(text)
     except yaml.YAMLError as e:
         raise ConfigError(f"--set {override}: the value is not YAML") from e
+    except _KeyGivenTwice as e:
+        raise ConfigError(f"--set {override}: {e}") from None
     *sections, last = key.split(".")
     for section in sections:
         below = values.get(section)

@@ -96,6 +96,12 @@ def test_overrides(file, override, section, key, value):
         ({"splits": {"train": 0.9}}, r"splits: train \+ validation \+ test must be 1, not 1\.3"),
         ({"image": {"size": 4}}, r"image\.size: .*got 4"),
         ({"name": "My_Parts"}, "name: .*got 'My_Parts'"),
+        (
+            {"output": "runs [1]"},
+            r"output: '\[' in /.*/runs \[1\]/.* pattern .*; rename the folder",
+        ),
+        ({"artifacts": "gs://a/b*"}, r"artifacts: '\*' in gs://a/b\*/"),
+        ({"data": {"root": "a?/{SPAN}"}}, r"data\.root: '\?' in /.*/a\?/\{SPAN\} would be"),
         ({"runner": "spark"}, "runner: .*'beam' or 'local'; got 'spark'"),
         (
             {"data": {"root": "x", "layout": "manifest"}},
@@ -161,6 +167,7 @@ def test_every_mistake_is_named():
         ("epochs", "write it as section.key=value"),
         ("training.epochs", "write it as section.key=value"),
         ("training.epochs=[", "the value is not YAML"),
+        ("image={size: 32, size: 64}", "'size' is given before"),
         ("data.root.x=1", "data.root has no keys below it|root has no keys below it"),
         ("training.epoch=1", r"training\.epoch: unknown key; did you mean 'epochs'"),
     ],
@@ -174,6 +181,8 @@ def test_wrong_overrides(file, override, message):
     ("content", "message"),
     [
         (b"a: [", "is not YAML"),
+        (b"seed: 1\nname: a\nseed: 2", "line 3: 'seed' is given before, in line 1; put"),
+        (b"data:\n  root: a\n  root: b", "line 3: 'root' is given before, in line 2"),
         (b"- a\n- b", "must hold keys and values"),
         (b"\xff\xfe", "is not a UTF-8 text file"),
         (b"", "must hold keys and values"),
