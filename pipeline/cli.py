@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
 from datetime import datetime, timezone
 from importlib import metadata
@@ -18,6 +20,7 @@ from pipeline import ask, compare_command, enroll, gate_command
 from pipeline import config as configuration
 from pipeline.cluster import cli as kubeflow
 from pipeline.config import ConfigError, RunConfig
+from pipeline.folder_lock import FolderInUse, locked
 from pipeline.preflight import (
     check_blocks,
     check_engine,
@@ -135,12 +138,20 @@ def run(
         check_engine(settings)
     except ConfigError as e:
         stop(str(e), WRONG_USE)
-    folder = _make_run_folder(settings)
-    log = folder / "log.txt"
-    out.print(
-        f"[bold]{settings.name}[/]: log in {escape(str(log))}", highlight=False, soft_wrap=True
-    )
-    raise typer.Exit(_follow(settings, folder, log))
+    with contextlib.ExitStack() as held:
+        try:
+            lock = held.enter_context(locked(settings.root))
+            folder = _make_run_folder(settings)
+        except FolderInUse as e:
+            stop(str(e))
+        except OSError as e:
+            stop(f"{e.filename}: cannot be made ({e.strerror}); set `output` elsewhere", WRONG_USE)
+        log = folder / "log.txt"
+        out.print(
+            f"[bold]{settings.name}[/]: log in {escape(str(log))}", highlight=False, soft_wrap=True
+        )
+        code = _follow(folder, log, lock)
+    raise typer.Exit(code)
 
 
 app.command()(ask.predict)
@@ -236,15 +247,15 @@ def show(
 app.command()(enroll.enroll)
 
 
-def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
-    """Run it, show it, and return the exit code."""
+def _follow(folder: Path, log: Path, lock: int) -> int:
+    """Run it, show it, and return the exit code; the run holds the lock as long as it lives."""
     from pipeline.progress import follow
     from pipeline.summary import Summary
     from pipeline.tables import show_summary
 
     command = [sys.executable, "-m", "pipeline.launch", str(folder)]
     try:
-        code, component = follow(command, log, out)
+        code, component = follow(command, log, out, [lock])
     except KeyboardInterrupt:
         err.print("\nStopped. The next run goes on after the last finished component.")
         return FAILED
@@ -256,11 +267,24 @@ def _follow(settings: RunConfig, folder: Path, log: Path) -> int:
         err.print(f"[bold red]Failed{where}.[/]")
         if summary and summary.failure:
             say(summary.failure, err)
+        if code < 0:
+            say(_killed(-code), err)
         if summary is None or summary.unexpected or not summary.failure:
             say(last_lines(log, 15), err)
         say(f"The log: {log}", err)
         return FAILED
     return OF_VERDICT.get(summary.outcome or "", NOT_BLESSED)
+
+
+def _killed(number: int) -> str:
+    """Why a run was ended from outside, as far as the signal's number tells."""
+    told = f"the run was ended by signal {number} ({signal.strsignal(number)})"
+    if number == signal.SIGKILL:
+        told += (
+            ", as the system does when memory runs out (`dmesg` tells). Smaller images "
+            "(image.size), blocks (pairs.train) or batches (training.blocks_per_step) need less"
+        )
+    return f"{told}. The next run goes on where it stopped."
 
 
 def _check_data_root(settings: RunConfig) -> None:
@@ -282,8 +306,6 @@ def _make_run_folder(settings: RunConfig) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
-        except OSError as e:
-            stop(f"{folder}: cannot be made ({e.strerror}); set `output` elsewhere", WRONG_USE)
         (folder / "config.yaml").write_text(configuration.dump(settings), encoding="utf-8")
         return folder
     stop(f"{settings.root}: too many runs at once")

@@ -107,7 +107,9 @@ class Tracker:
 MARKS = {"done": "[green]✓", "cached": "[blue]≡", "failed": "[red]✗", "unfinished": "[red]✗"}
 
 
-def follow(command: Sequence[str], log: Path, console: Console) -> tuple[int, str | None]:
+def follow(
+    command: Sequence[str], log: Path, console: Console, inherited: Sequence[int] = ()
+) -> tuple[int, str | None]:
     """Run `command` with its output in `log`, and show its progress until it ends.
 
     An interrupt (Ctrl-C or SIGTERM) ends the process and those that it has started.
@@ -116,9 +118,11 @@ def follow(command: Sequence[str], log: Path, console: Console) -> tuple[int, st
         command: The process.
         log: Made anew.
         console: Where the progress is shown.
+        inherited: File descriptors that the process gets too.
 
     Returns:
-        The process's exit code, and the component that was running when it failed, if any.
+        The process's exit code (negative: the signal that ended it), and the component that was
+        running when it failed, if any.
 
     Raises:
         KeyboardInterrupt: It was interrupted, and has been stopped.
@@ -135,6 +139,7 @@ def follow(command: Sequence[str], log: Path, console: Console) -> tuple[int, st
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            pass_fds=inherited,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         try:

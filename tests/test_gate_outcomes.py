@@ -88,7 +88,7 @@ def run(place):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setattr(
-            progress, "follow", lambda command, log, out: (launch.main(Path(command[-1])), None)
+            progress, "follow", lambda command, *_: (launch.main(Path(command[-1])), None)
         )
         yield started
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ from command_line import siamese
 from components.judge.judgement import Verdict
 from pipeline import cli, progress
 from pipeline.config import load
+from pipeline.folder_lock import locked
 from pipeline.history import Artifact, Component, Run
 from pipeline.summary import Summary
 
@@ -89,11 +91,12 @@ def finished(outcome, failure=None, unexpected=False):
         (0, None, finished("undecided"), 4, "Undecided: auc is what it is"),
         (1, "Trainer", finished("blessed", "no weights"), 1, "Failed in Trainer.\nno weights"),
         (1, "Trainer", None, 1, "the last relevant line"),
-        (-9, "PairGen", None, 1, "Failed in PairGen"),
+        (-9, "PairGen", None, 1, "Failed in PairGen.\nthe run was ended by signal 9 (Killed), as"),
+        (-15, None, None, 1, "ended by signal 15 (Terminated). The next run goes on"),
     ],
 )
 def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, message):
-    def follow(command, log, console):
+    def follow(command, log, console, inherited):
         log.write_text("INFO:absl: noise\nthe last relevant line\n")
         assert command[1:3] == ["-m", "pipeline.launch"]
         assert load(log.parent / "config.yaml").training.epochs == 3
@@ -112,7 +115,7 @@ def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, mes
 
 @pytest.mark.parametrize("unexpected", [True, False])
 def test_the_log_is_shown_where_an_error_does_not_explain_itself(monkeypatch, unexpected):
-    def follow(command, log, console):
+    def follow(command, log, console, inherited):
         log.write_text("INFO:absl: noise\nthe last relevant line\n")
         finished("blessed", "KeyError: 'x'", unexpected).write(log.parent)
         return 1, "Trainer"
@@ -155,11 +158,29 @@ def test_sample_data_says_what_it_wrote():
 def test_brackets_in_a_path_are_no_markup(monkeypatch):
     assert siamese("sample-data", "d[/x]", "--per-class", "1").output.startswith("d[/x]: 10 images")
 
-    def follow(command, log, console):
+    def follow(command, log, console, inherited):
         log.touch()
         return 1, None
 
     monkeypatch.setattr(progress, "follow", follow)
-    result = siamese("run", "my.yaml", "--set", "output=o[dim]")
+    result = siamese("run", "my.yaml", "--set", "output=o[dim]", "--set", "artifacts=elsewhere")
     assert result.exit_code == cli.FAILED
     assert "log in o[dim]" in result.output
+
+
+def test_one_run_of_a_pipeline_at_a_time(monkeypatch, place):
+    def follow(command, log, *_):
+        finished("blessed").write(log.parent)
+        second = siamese("run", "my.yaml")
+        assert second.exit_code == cli.FAILED
+        told = f"runs/mine: another run is under way (process {os.getpid()} on"
+        assert told in second.everything
+        # It has left nothing behind, and another pipeline is free.
+        assert len(list((place / "runs/mine/runs").iterdir())) == 1
+        with locked(place / "runs" / "other"):
+            return 0, None
+
+    monkeypatch.setattr(progress, "follow", follow)
+    assert siamese("run", "my.yaml").exit_code == 0
+    with locked(place / "runs" / "mine"):  # free again
+        pass

@@ -97,6 +97,13 @@ def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
     assert not _runs(pid)
 
 
+def test_a_file_descriptor_is_handed_on(console, tmp_path):
+    with (tmp_path / "open").open("w") as file:
+        write = child(f"import os; os.write({file.fileno()}, b'x')")
+        assert follow(write, tmp_path / "log.txt", console, [file.fileno()]) == (0, None)
+    assert (tmp_path / "open").read_text() == "x"
+
+
 def _wait_until(holds):
     deadline = time.monotonic() + 30
     while not holds() and time.monotonic() < deadline:

@@ -1,0 +1,20 @@
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.folder_lock import FolderInUse, locked
+
+
+def test_a_process_that_inherits_it_holds_it_when_this_one_is_gone(tmp_path):
+    with locked(tmp_path / "new") as lock:
+        wait = [sys.executable, "-c", "input()"]
+        child = subprocess.Popen(wait, stdin=subprocess.PIPE, pass_fds=[lock])
+    with (
+        pytest.raises(FolderInUse, match=r"new: another run is under way \(process \d+ on .*, sin"),
+        locked(tmp_path / "new"),
+    ):
+        pass
+    child.communicate(b"\n")
+    with locked(tmp_path / "new"):
+        pass
