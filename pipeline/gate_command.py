@@ -51,8 +51,8 @@ def gate(
         Path | None,
         typer.Option(
             metavar="YAML",
-            help="What the model must reach: the keys of a configuration's `thresholds`; its "
-            "defaults, if left out.",
+            help="What the model must reach: the keys of a configuration's `thresholds`. Left "
+            "out: of a run, those of its configuration; of a model, the defaults.",
         ),
     ] = None,
     config: Annotated[
@@ -98,8 +98,9 @@ def gate(
 ) -> None:
     """Say by the exit code whether a model is good enough.
 
-    Of a finished run nothing is computed anew. An exported model is judged on labelled images that
-    it has never seen, without a pipeline, as the Judge would.
+    Of a finished run nothing is measured anew; where other thresholds are given, by the
+    configuration or --thresholds, they decide on what was measured. An exported model is judged on
+    labelled images that it has never seen, without a pipeline, as the Judge would.
 
     Exit codes: 0 blessed, 3 not blessed, 4 not enough data to tell, 1 failed, 2 wrong use.
 
@@ -116,13 +117,13 @@ def gate(
         stop("name a run, or a model by --model and images by --images", WRONG_USE)
     if model is None:
         of_model = {
-            "--images": images, "--thresholds": thresholds, "--config": config,
-            "--baseline": baseline, "--frozen-encoder": frozen_encoder, "--keep": keep,
+            "--images": images, "--config": config, "--baseline": baseline,
+            "--frozen-encoder": frozen_encoder, "--keep": keep,
         }  # fmt: skip
         if given := [name for name, value in of_model.items() if value]:
             stop(f"{', '.join(given)}: only for --model; a run was judged already", WRONG_USE)
         assert where is not None
-        result = _of_run(where, run_id, overrides or [])
+        result = _of_run(where, run_id, thresholds, overrides or [])
     else:
         if run_id:
             stop("--run is of a run, and --model is of none; leave one of them out", WRONG_USE)
@@ -137,14 +138,34 @@ def gate(
     raise typer.Exit(result.exit_code)
 
 
-def _of_run(where: Path, run_id: str | None, overrides: list[str]) -> GateResult:
+_OF_A_RUN = ("name", "output", "thresholds")
+
+
+def _of_run(
+    where: Path, run_id: str | None, thresholds: Path | None, overrides: list[str]
+) -> GateResult:
     from pipeline.finished_run import FailedRun, NoSuchRun, find_judged_run
-    from pipeline.gate_result import of_run
+    from pipeline.gate_result import Wanted, of_run
 
     if overrides and not where.is_file():
         stop(_IN_CONFIGURATION, WRONG_USE)
+    for override in overrides:
+        if override.partition("=")[0].split(".")[0] not in _OF_A_RUN:
+            stop(
+                f"--set {override}: the run is finished; its name and output, which say where it "
+                "is, and its thresholds can be set. What else changes it needs a new one: siamese "
+                "run",
+                WRONG_USE,
+            )
     try:
-        return of_run(find_judged_run(where, run_id, overrides))
+        wanted = None
+        if where.is_file():
+            settings = configuration.load(where, overrides)
+            wanted = Wanted(settings.thresholds, str(where), settings.judge)
+        if thresholds:
+            asked = configuration.parse(_with_thresholds(thresholds, where), str(thresholds))
+            wanted = Wanted(asked.thresholds, str(thresholds), wanted and wanted.judge)
+        return of_run(find_judged_run(where, run_id, overrides), wanted)
     except (ConfigError, NoSuchRun) as e:
         stop(str(e), WRONG_USE)
     except FailedRun as e:
@@ -160,13 +181,16 @@ def _settings(
         return load(config, overrides)
     if overrides:
         stop(f"{_IN_CONFIGURATION}; give one by --config", WRONG_USE)
-    values: dict[str, Any] = {"data": {"root": str(images)}}
     try:
-        if thresholds:
-            values["thresholds"] = configuration.read_yaml(thresholds)
-        return configuration.parse(values, str(thresholds))
+        return configuration.parse(_with_thresholds(thresholds, images), str(thresholds))
     except ConfigError as e:
         stop(str(e), WRONG_USE)
+
+
+def _with_thresholds(file: Path | None, images: Path) -> dict[str, Any]:
+    """A configuration's values: the least that it needs, and the thresholds of a file, if any."""
+    values: dict[str, Any] = {"data": {"root": str(images)}}
+    return {**values, "thresholds": configuration.read_yaml(file)} if file else values
 
 
 def _of_model(

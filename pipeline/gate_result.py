@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import BaseModel, ConfigDict
 
 from components.image_example_gen.report import SetAside
+from components.judge import gate
 from components.judge.judgement import Check, ClassResult, Judgement, Measure, Outcome, Verdict
+from components.judge.settings import JudgeSettings, Thresholds
 from components.printable import printable
 from pipeline.finished_run import JudgedRun
 from pipeline.terminal import OF_VERDICT
@@ -93,7 +97,42 @@ def of_judgement(
     )
 
 
-def of_run(judged: JudgedRun) -> GateResult:
-    """What came of a run: its judgement and, where it was served, what InfraCheck found."""
-    verdict = with_infra_check(judged.judgement.verdict, judged.run)
-    return of_judgement(judged.judgement, judged.words, verdict)
+class Wanted(NamedTuple):
+    """What a finished run should have reached.
+
+    Attributes:
+        thresholds: What the model must reach; None: nothing is said.
+        said_in: The file that says so.
+        judge: How it should have been judged; None: nothing is said.
+    """
+
+    thresholds: Thresholds | None
+    said_in: str
+    judge: JudgeSettings | None = None
+
+
+def of_run(judged: JudgedRun, wanted: Wanted | None = None) -> GateResult:
+    """What came of a run: its judgement and, where it was served, what InfraCheck found.
+
+    Args:
+        judged: The run.
+        wanted: Where its thresholds are others than the run's, they decide on what was measured.
+    """
+    judgement, notes = judged.judgement, []
+    verdict = judgement.verdict
+    if wanted and wanted.thresholds != judgement.asked:
+        j = judgement
+        measured = gate.Measured(j.images, j.metrics, j.missing, j.chance, j.compared)
+        verdict = gate.decide(wanted.thresholds, measured)
+        notes.append(
+            f"the thresholds of {wanted.said_in} are not those that the run was judged by, by "
+            f"which it came out as {judgement.verdict.outcome.replace('_', ' ')}; nothing is "
+            "pushed or taken back by this"
+        )
+    if wanted and wanted.judge and wanted.judge != judgement.settings:
+        notes.append(
+            f"`judge` in {wanted.said_in} is not what the run was judged by; what it changes needs "
+            "a new run"
+        )
+    verdict = with_infra_check(verdict, judged.run)
+    return of_judgement(judgement, judged.words, verdict, notes=tuple(notes))

@@ -32,9 +32,33 @@ def test_a_run_that_is_not_blessed(pipelines):
 def test_a_run_with_too_few_images(pipelines):
     asked = Thresholds(class_accuracy=AtLeast(at_least=0.999, bound="lower"))
     pipelines.add(found=judged(good(), asked))
-    told = gate(UNDECIDED, "my.yaml")
+    told = gate(UNDECIDED, "runs/mine")
     assert "Not enough data: class_accuracy 1.0000" in told
     assert "48 test images are too few to decide: about" in told
+
+
+def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
+    pipelines.add(found=judged(good()))
+    pipelines.add(found=judged(poor()))
+
+    told = gate(NOT_BLESSED, "my.yaml", "--run", "previous", "--set", "thresholds.auc=1")
+    assert "auc 0.9" in told
+    assert "is to be at least 1.0000" in told
+    assert "my.yaml are not those that the run was judged by, by which it came out as bles" in told
+    assert "Note" not in gate(BLESSED, "my.yaml", "--run", "previous", "--set", "name=mine")
+    assert "no threshold is set" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds=null")
+
+    low = "{auc: 0.1, better_than_chance: false}"
+    assert "came out as not blessed" in gate(BLESSED, "my.yaml", "--set", f"thresholds={low}")
+    (place / "low.yaml").write_text(low)
+    for where in ("my.yaml", "runs/mine"):
+        assert "of low.yaml are not those" in gate(BLESSED, where, "--thresholds", "low.yaml")
+
+
+def test_it_is_said_where_a_run_was_judged_otherwise(pipelines):
+    pipelines.add(found=judged(good()))
+    (pipelines.place / "my.yaml").write_text("name: mine\ndata: {root: d}\njudge: {listed: 3}\n")
+    assert "`judge` in my.yaml is not what the run was judged by" in gate(BLESSED, "my.yaml")
 
 
 def test_a_run_whose_model_no_server_answers_for(pipelines):
