@@ -210,12 +210,15 @@ def show(
 
     Example: [bold]siamese show configs/quickstart.yaml --run latest[/]
     """
-    from pipeline.history import read_runs
+    from pipeline.history import HistoryError, read_runs
     from pipeline.summary import Summary
     from pipeline.tables import show_runs, show_summary
 
     settings = load(config, overrides or ())
-    runs = read_runs(settings.metadata, settings.name, None if run_id else number)
+    try:
+        runs = read_runs(settings.metadata, settings.name, None if run_id else number)
+    except HistoryError as e:
+        stop(str(e))
     if not runs:
         stop(f"{settings.name} has no runs in {settings.root}; start one: siamese run {config}")
     summaries = {}

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from components.file_systems import is_remote
 from components.judge.judgement import Judgement
 from pipeline import config as configuration
-from pipeline.history import Artifact, Run, read_runs
+from pipeline.history import Artifact, HistoryError, Run, read_runs
 from pipeline.summary import Summary
 
 METADATA = "metadata.sqlite"
@@ -157,10 +157,10 @@ def _refuse_failed(run: Run | None) -> None:
 
 
 def _choose(root: Path, name: str, run_id: str | None) -> Run:
-    if run_id in (None, LATEST):
-        runs = read_runs(root / METADATA, name, limit=1)
-    else:
-        runs = read_runs(root / METADATA, name)
+    try:
+        runs = read_runs(root / METADATA, name, limit=1 if run_id in (None, LATEST) else None)
+    except HistoryError as e:
+        raise NoSuchRun(str(e)) from e
     if not runs:
         raise NoSuchRun(f"{name} has no runs in {root}; start one: siamese run")
     if run_id in (None, LATEST):

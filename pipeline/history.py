@@ -86,6 +86,10 @@ class Run(BaseModel):
         return str(model.properties["pushed_destination"])
 
 
+class HistoryError(ValueError):
+    """The metadata database cannot be read; the message names it."""
+
+
 def read_runs(metadata: Path, pipeline_name: str, limit: int | None = None) -> list[Run]:
     """The pipeline's runs, the newest first.
 
@@ -93,6 +97,9 @@ def read_runs(metadata: Path, pipeline_name: str, limit: int | None = None) -> l
         metadata: The SQLite database; where there is none, there are no runs.
         pipeline_name: As in the configuration.
         limit: How many at most.
+
+    Raises:
+        HistoryError: The database cannot be read.
     """
     # A run that died at its very start leaves an empty file.
     if not metadata.is_file() or not metadata.stat().st_size:
@@ -103,13 +110,19 @@ def read_runs(metadata: Path, pipeline_name: str, limit: int | None = None) -> l
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = str(metadata)
     config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    store = ml_metadata.MetadataStore(config)
     try:
+        store = ml_metadata.MetadataStore(config)
         contexts = store.get_contexts_by_type("pipeline_run")
+        contexts = sorted(contexts, key=lambda c: c.id, reverse=True)
+        return [_run(store, context, pipeline_name) for context in contexts[:limit]]
     except ml_metadata.errors.NotFoundError:
         return []
-    contexts = sorted(contexts, key=lambda c: c.id, reverse=True)
-    return [_run(store, context, pipeline_name) for context in contexts[:limit]]
+    except (RuntimeError, ml_metadata.errors.StatusError) as e:
+        said = str(e).partition(" query:")[0]
+        raise HistoryError(
+            f"{metadata}: is no database of ML Metadata that can be read ({said}); restore it, or "
+            "move it away: the pipeline then begins anew, with no run to go on from or compare with"
+        ) from e
 
 
 def _run(store: Any, context: Any, pipeline_name: str) -> Run:

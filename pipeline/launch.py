@@ -36,6 +36,7 @@ _FOR_PEOPLE = (
     "ModelError",
     "StorageError",
     "RecordsLost",
+    "HistoryError",
 )
 _IN_TRACEBACK = re.compile(
     rf"^(?:[\w.]+\.)?(?:{'|'.join(_FOR_PEOPLE)}): (.*?)"
@@ -60,6 +61,7 @@ def main(folder: Path) -> int:
     logging.set_verbosity(logging.INFO)
     from pipeline.beam_workers import send_all_to_workers
     from pipeline.dag import create_pipeline
+    from pipeline.history import read_runs
     from pipeline.preflight import check_network
     from pipeline.runners import run
     from pipeline.summary import copy_findings, summarize
@@ -68,6 +70,7 @@ def main(folder: Path) -> int:
     try:
         load_plugins(*config.addresses)
         send_all_to_workers()
+        read_runs(config.metadata, config.name, limit=1)  # TFX's own error would be of SQL
         check_network(config)
         pipeline = create_pipeline(config)
         print(PLAN + " ".join(component.id for component in pipeline.components), flush=True)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from components.image_example_gen.report import IngestionReport
 from components.judge.judgement import Judgement, Measure, Verdict
 from pipeline.config import RunConfig
-from pipeline.history import Run, read_runs
+from pipeline.history import HistoryError, Run, read_runs
 from pipeline.verdict import with_infra_check
 
 
@@ -81,7 +81,10 @@ def summarize(config: RunConfig, started: datetime, failure: str | None) -> Summ
         started: When it began.
         failure: What went wrong, if anything.
     """
-    runs = read_runs(config.metadata, config.name, limit=1)
+    try:
+        runs = read_runs(config.metadata, config.name, limit=1)
+    except HistoryError:  # it is why the run failed
+        runs = []
     run = runs[0] if runs and runs[0].started >= started.replace(microsecond=0) else None
     summary = Summary(
         name=config.name,

@@ -66,6 +66,15 @@ def test_show_without_runs_says_how_to_start_one():
     assert "siamese run my.yaml" in result.everything
 
 
+def test_a_damaged_database_is_named(place):
+    (place / "runs/mine").mkdir(parents=True)
+    (place / "runs/mine/metadata.sqlite").write_bytes(b"?" * 5000)
+    for command in (["show", "my.yaml"], ["gate", "my.yaml"], ["compare", "my.yaml", "my.yaml"]):
+        result = siamese(*command)
+        assert result.exit_code in (cli.FAILED, cli.WRONG_USE)
+        assert "runs/mine/metadata.sqlite: is no database" in result.everything
+
+
 def finished(outcome, failure=None, unexpected=False):
     blessing = Artifact(uri="b", properties={"verdict": outcome})
     return Summary(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.history import read_runs
+from pipeline.history import HistoryError, read_runs
 
 
 @pytest.fixture
@@ -155,3 +155,12 @@ def test_no_database_is_no_run(tmp_path):
     assert read_runs(tmp_path / "none.sqlite", "parts") == []
     (tmp_path / "empty.sqlite").touch()
     assert read_runs(tmp_path / "empty.sqlite", "parts") == []
+
+
+@pytest.mark.parametrize("content", [b"?" * 5000, b"SQLite format 3\0" + b"?" * 5000])
+def test_a_damaged_database_is_named(tmp_path, content):
+    metadata = tmp_path / "metadata.sqlite"
+    metadata.write_bytes(content)
+    with pytest.raises(HistoryError, match=r"sqlite: is no database .* restore it") as caught:
+        read_runs(metadata, "parts")
+    assert "CREATE" not in str(caught.value)

@@ -3,6 +3,7 @@ from datetime import datetime, timezone
 import pytest
 
 from components.data_error import DataError
+from pipeline import launch
 from pipeline.config import parse
 from pipeline.launch import explain, message_for_people, write_findings
 from pipeline.summary import Summary
@@ -75,3 +76,14 @@ def test_a_report_that_fails_costs_a_run_nothing(tmp_path, capsys):
     write_findings(tmp_path, summary, config)
     assert Summary.read(tmp_path).report is None
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_damaged_database_is_why_a_run_fails(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(f"name: parts\ndata: {{root: {tmp_path}}}\n")
+    (tmp_path / "runs/parts").mkdir(parents=True)
+    (tmp_path / "runs/parts/metadata.sqlite").write_bytes(b"?" * 5000)
+    assert launch.main(tmp_path) == 1
+    summary = Summary.read(tmp_path)
+    assert "runs/parts/metadata.sqlite: is no database of ML Metadata" in summary.failure
+    assert not summary.unexpected
