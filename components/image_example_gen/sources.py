@@ -21,6 +21,15 @@ from components.printable import printable
 _CLUTTER = ("Thumbs.db", "desktop.ini")
 """Files that Windows strews; those of others are hidden."""
 
+_CALLED_OTHERWISE = {
+    "training": features.TRAIN,
+    "val": features.VALIDATION,
+    "valid": features.VALIDATION,
+    "dev": features.VALIDATION,
+    "testing": features.TEST,
+}
+"""What others call the splits."""
+
 LAYOUTS = ("auto", "class_folders", "split_folders", "manifest")
 
 
@@ -83,7 +92,7 @@ def list_folders(root: str, layout: str = "auto", manifest: str | None = None) -
     """The folders of a data set, see `list_sources`.
 
     Raises:
-        DataError: There is no such data root.
+        DataError: There is no such data root, or its splits are called otherwise than ours.
     """
     if not fileio.isdir(root):
         raise DataError(f"{root}: there is no such folder; set data.root to a folder of images")
@@ -92,6 +101,7 @@ def list_folders(root: str, layout: str = "auto", manifest: str | None = None) -
     if layout == "manifest":
         return [Folder(manifest or "", None)]
     if layout == "split_folders":
+        _refuse_other_names(root, set(_folders(root)))
         return [
             Folder(f"{split}/{label}", label, split)
             for split in features.SPLITS
@@ -140,7 +150,19 @@ def _detect(root: str, manifest: str | None) -> str:
     folders = set(_folders(root))
     if features.TRAIN in folders and folders <= set(features.SPLITS):
         return "split_folders"
+    if folders <= {*features.SPLITS, *_CALLED_OTHERWISE}:
+        _refuse_other_names(root, folders)
     return "class_folders"
+
+
+def _refuse_other_names(root: str, folders: set[str]) -> None:
+    """Else the splits would be taken for classes, or one of them be passed over."""
+    if odd := sorted(folders & set(_CALLED_OTHERWISE)):
+        renamed = ", ".join(f"'{name}' to '{_CALLED_OTHERWISE[name]}'" for name in odd)
+        raise DataError(
+            f"{root}: the splits' folders are called {', '.join(features.SPLITS)}; rename "
+            f"{renamed}. If they are classes, set data.layout to 'class_folders'"
+        )
 
 
 def _folders(root: str) -> list[str]:

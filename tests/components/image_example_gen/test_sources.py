@@ -34,6 +34,18 @@ def test_split_folders_are_recognized(tmp_path):
     assert class_folders(str(tmp_path)) == ["a", "b"]
 
 
+@pytest.mark.parametrize("layout", ["auto", "split_folders"])
+def test_splits_that_are_called_otherwise_are_refused(tmp_path, layout):
+    touch(tmp_path, "train/a/1.jpg", "val/a/2.jpg", "testing/b/3.jpg")
+    with pytest.raises(DataError, match=r"rename 'testing' to 'test', 'val' to 'validation'\. If"):
+        list_sources(str(tmp_path), layout)
+
+
+def test_a_class_may_be_called_like_a_split_beside_others(tmp_path):
+    touch(tmp_path, "val/1.jpg", "cat/2.jpg")
+    assert [s.label for s in list_sources(str(tmp_path))] == ["cat", "val"]
+
+
 def test_classes_may_be_called_like_splits_if_told_so(tmp_path):
     touch(tmp_path, "train/1.jpg", "test/2.jpg")
     assert [s.label for s in list_sources(str(tmp_path), "class_folders")] == ["test", "train"]
