@@ -1,7 +1,8 @@
 """The Beam steps of PairGen.
 
-Pixels pass only through joins, by image and then by block. What is gathered in one place, since a
-draw without repetition needs it, is each image's id: 16 bytes an image.
+Pixels pass through no join: they are written once, and read where a block is built. What is
+gathered in one place, since a draw without repetition needs it, is each image's id: 16 bytes an
+image.
 
 Nothing here imports TFX's components, which takes every worker process half a minute.
 """
@@ -19,6 +20,7 @@ import tensorflow as tf
 
 from components import features
 from components.data_error import DataError
+from components.pair_gen import image_store
 from components.pair_gen.pair_block import pair_block
 from components.pair_gen.sampling import Block
 from components.records_lost import records_lost
@@ -33,17 +35,32 @@ class IndexEntry(NamedTuple):
     source: bytes
 
 
+class StoredImage(NamedTuple):
+    """Where an image is for as long as the pipeline runs, and the file that it comes from."""
+
+    path: str
+    source: bytes
+
+
 class PairWithinSplit(beam.PTransform):
     """Serialized transformed records of one split to its index and its pair blocks.
 
     Args:
         split: Its name, for messages.
+        folder: Of the images, from `image_store`.
         sampler: One of `components.pair_gen.sampling`.
         arguments: The sampler's arguments after the labels.
     """
 
-    def __init__(self, split: str, sampler: Callable[..., Iterator[Block]], arguments: tuple):
+    def __init__(
+        self,
+        split: str,
+        folder: str,
+        sampler: Callable[..., Iterator[Block]],
+        arguments: tuple,
+    ) -> None:
         super().__init__()
+        self._folder = folder
         self._split, self._sampler, self._arguments = split, sampler, arguments
 
     def expand(self, records: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
@@ -65,7 +82,7 @@ class PairWithinSplit(beam.PTransform):
         )
         placed_images = (
             {
-                "record": records | "KeyByImage" >> beam.Map(_key_by_image),
+                "image": records | "Store" >> beam.Map(_store, self._folder),
                 "place": blocks | "Places" >> beam.FlatMap(_places),
             }
             | "JoinImages" >> beam.CoGroupByKey()
@@ -142,8 +159,9 @@ def _index_entry(record: bytes) -> IndexEntry:
     )
 
 
-def _key_by_image(record: bytes) -> tuple[bytes, bytes]:
-    return _value(tf.train.Example.FromString(record), features.IMAGE_ID), record
+def _store(record: bytes, folder: str) -> tuple[bytes, StoredImage]:
+    image = _index_entry(record)
+    return image.image_id, StoredImage(image_store.write(record, folder), image.source)
 
 
 def _key_by_class(entry: IndexEntry) -> tuple[bytes, bytes]:
@@ -181,17 +199,17 @@ def _places(block: tuple[int, list[bytes], Any, Any]) -> Iterator[tuple[bytes, t
 
 def _place_images(
     joined: tuple[bytes, dict[str, Iterable[Any]]], split: str
-) -> Iterator[tuple[int, tuple[int, bytes]]]:
+) -> Iterator[tuple[int, tuple[int, str]]]:
     image_id, values = joined
-    records = list(islice(values["record"], 2))
-    if not records:
+    images = list(islice(values["image"], 2))
+    if not images:
         raise records_lost(f"split '{split}' lacks image {image_id.decode()}, which is in pairs")
-    if len(records) > 1:
-        one, other = sorted(_index_entry(record).source for record in records)
+    if len(images) > 1:
+        one, other = sorted(image.source for image in images)
         also = "" if one == other else f", also as {_name(other)}"
         raise DataError(f"split '{split}' holds the image {_name(one)} twice{also}; ingest it anew")
     for number, position in values["place"]:
-        yield number, (position, records[0])
+        yield number, (position, images[0].path)
 
 
 def _pairs(
@@ -207,8 +225,8 @@ def _build(joined: tuple[int, dict[str, Iterable[Any]]], split: str) -> bytes:
         expected = f" of {pairs[0][0]}" if pairs else ""
         raise records_lost(f"block {number} of split '{split}' has {len(images)}{expected} images")
     [(_, left, right)] = pairs
-    records = [tf.train.Example.FromString(record) for _, record in images]
-    return pair_block(records, left, right).SerializeToString(deterministic=True)
+    records = map(tf.train.Example.FromString, image_store.read([path for _, path in images]))
+    return pair_block(list(records), left, right).SerializeToString(deterministic=True)
 
 
 def _leak_keys(

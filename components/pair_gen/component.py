@@ -12,6 +12,7 @@ from tfx.types import artifact_utils
 from components import features
 from components.code_version import code_version
 from components.pair_gen import beam_steps
+from components.pair_gen.image_store import image_store
 from components.pair_gen.sampling import (
     Block,
     all_pairs,
@@ -78,14 +79,15 @@ def PairGen(
     pairs.split_names = artifact_utils.encode_split_names(splits)
     examples_utils.set_payload_format(pairs, example_gen_pb2.FORMAT_TF_EXAMPLE)
 
-    with beam_pipeline as pipeline:
+    # The pipeline runs when its context ends, and the store's is around that.
+    with image_store(pairs.uri) as folder, beam_pipeline as pipeline:
         indexes = {}
         for split in splits:
             sampler, arguments = samplers[sampling] if split == features.TRAIN else held_out
             source = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
             records = pipeline | f"Read[{split}]" >> beam.io.ReadFromTFRecord(source)
             indexes[split], blocks = records | f"Pair[{split}]" >> beam_steps.PairWithinSplit(
-                split, sampler, arguments
+                split, folder, sampler, arguments
             )
             _ = blocks | f"Write[{split}]" >> beam.io.WriteToTFRecord(
                 os.path.join(artifact_utils.get_split_uri([pairs], split), "data_tfrecord"),

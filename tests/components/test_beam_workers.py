@@ -18,6 +18,7 @@ from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.sources import list_folders
 from components.judge import embedding
 from components.pair_gen import beam_steps as pairing
+from components.pair_gen.image_store import image_store
 from components.pair_gen.sampling import class_balanced, held_out_pairs
 from pipeline.sections import Beam
 
@@ -43,12 +44,12 @@ def ingest(pipeline, root, by="image"):
     return report, placed | ingestion.Records(str(root), 10**6)
 
 
-def transformed(count, classes):
-    """Serialized records as Transform writes them, 1 kB of pixels each."""
+def transformed(count, classes, size=1000):
+    """Serialized records as Transform writes them, `size` bytes of pixels each."""
     rng = np.random.default_rng(0)
     values = (
         {
-            features.PIXELS: [rng.bytes(1000)],
+            features.PIXELS: [rng.bytes(size)],
             features.LABEL: [b"%d" % (i % classes)],
             features.SOURCE: [b"%d.png" % i],
             features.CONTENT_HASH: [b"%064x" % i],
@@ -84,7 +85,7 @@ def read(path):
 def run(root, model, folder, arguments):
     """Ingestion, pairing and judging in one pipeline; all that they write."""
     folder.mkdir()
-    with beam.Pipeline(argv=list(arguments)) as pipeline:
+    with image_store(str(folder)) as images, beam.Pipeline(argv=list(arguments)) as pipeline:
         report, records = ingest(pipeline, root)
         _ = report | beam.io.WriteToText(str(folder / IngestionReport.FILE), shard_name_template="")
         by_split = {
@@ -99,9 +100,10 @@ def run(root, model, folder, arguments):
             | embedding.Embed(embedding.Models({"candidate": model})),
             folder / "embeddings",
         )
-        images = pipeline | "Transformed" >> beam.Create(transformed(60, 4))
-        index, blocks = images | "Pair" >> pairing.PairWithinSplit(
-            "train", class_balanced, (3, 4, 2, 0)
+        index, blocks = (
+            pipeline
+            | "Transformed" >> beam.Create(transformed(60, 4))
+            | "Pair" >> pairing.PairWithinSplit("train", images, class_balanced, (3, 4, 2, 0))
         )
         _ = {"train": index} | pairing.NoLeak()
         _ = write(blocks, folder / "blocks")
@@ -153,18 +155,21 @@ def test_whole_classes_and_their_near_duplicates(tmp_path):
     assert [sum(split in splits for splits in used) for split in SHARES] == [6, 2, 2]
 
 
-def held(root, classes, each):
-    """What each step of ingestion and pairing holds, in bytes."""
-    write_classes(root, classes, each, size=16)
-    pipeline = beam.Pipeline(argv=list(Beam().args))
-    ingest(pipeline, root)
-    images = pipeline | "Transformed" >> beam.Create(transformed(classes * each, classes))
-    for sampler, arguments in ((class_balanced, (3, 2, 1, 0)), (held_out_pairs, (2, 20, 0))):
-        index, _ = images | sampler.__name__ >> pairing.PairWithinSplit("x", sampler, arguments)
-        _ = {"x": index} | f"NoLeak {sampler.__name__}" >> pairing.NoLeak()
-    held_elements.watch(pipeline)
-    result = pipeline.run()
-    result.wait_until_finish()
+def held(root, classes, each, size=16):
+    """What each step of ingestion and pairing holds, in bytes, of images of so many pixels."""
+    write_classes(root / "images", classes, each, size)
+    with image_store(str(root)) as folder:
+        pipeline = beam.Pipeline(argv=list(Beam().args))
+        ingest(pipeline, root / "images")
+        records = transformed(classes * each, classes, size * size * 3)
+        images = pipeline | "Transformed" >> beam.Create(records)
+        for sampler, arguments in ((class_balanced, (3, 2, 1, 0)), (held_out_pairs, (2, 20, 0))):
+            pair = pairing.PairWithinSplit("x", folder, sampler, arguments)
+            index, _ = images | sampler.__name__ >> pair
+            _ = {"x": index} | f"NoLeak {sampler.__name__}" >> pairing.NoLeak()
+        held_elements.watch(pipeline)
+        result = pipeline.run()
+        result.wait_until_finish()
     return held_elements.held(result)
 
 
@@ -198,3 +203,9 @@ def test_further_images_are_held_as_paths_by_class_and_as_ids(few, tmp_path):
     assert set(found) == IDS | {"Divide/ByClass (values)"}
     assert found["Divide/ByClass (values)"] < 200 / 3
     assert {round(found[label]) for label in IDS} == {16}
+
+
+def test_no_step_holds_the_images_themselves(few, tmp_path):
+    """Whatever their size: neither those of a class nor those of a block."""
+    larger = growth(few, held(tmp_path, 3, 6, size=64), added=1, least=5000)
+    assert {label for label in larger if not label.startswith("Transformed/")} == set()

@@ -9,6 +9,7 @@ from apache_beam.testing.util import assert_that, is_empty
 from components import features
 from components.data_error import DataError
 from components.pair_gen import beam_steps
+from components.pair_gen.image_store import image_store
 from components.pair_gen.sampling import class_balanced, held_out_pairs
 from components.records_lost import RecordsLost
 
@@ -36,11 +37,11 @@ RECORDS = [record(i, b"ab"[i % 2 : i % 2 + 1]) for i in range(12)]
 
 def pair_blocks(records, sampler, arguments, tmp_path):
     path = str(tmp_path / "blocks")
-    with beam.Pipeline() as pipeline:
+    with image_store(str(tmp_path)) as folder, beam.Pipeline() as pipeline:
         _, blocks = (
             pipeline
             | beam.Create(records)
-            | beam_steps.PairWithinSplit("train", sampler, arguments)
+            | beam_steps.PairWithinSplit("train", folder, sampler, arguments)
         )
         _ = blocks | beam.io.WriteToTFRecord(path, shard_name_template="")
         _ = (
@@ -103,12 +104,12 @@ def test_an_image_lost_on_the_way_is_not_done_without(tmp_path, monkeypatch):
 
 def test_a_record_lost_on_the_way_is_named():
     with pytest.raises(RecordsLost, match="split 'train' lacks image x7, which is in pairs"):
-        list(beam_steps._place_images((b"x7", {"record": [], "place": [(0, 0)]}), "train"))
+        list(beam_steps._place_images((b"x7", {"image": [], "place": [(0, 0)]}), "train"))
 
 
 def test_pairs_lost_on_the_way_are_told_of():
     with pytest.raises(RecordsLost, match="block 3 of split 'test' has 1 images"):
-        beam_steps._build((3, {"image": [(0, RECORDS[0])], "pairs": []}), "test")
+        beam_steps._build((3, {"image": [(0, "path")], "pairs": []}), "test")
 
 
 def test_a_split_without_pairs_is_named(tmp_path):
@@ -116,21 +117,22 @@ def test_a_split_without_pairs_is_named(tmp_path):
         pair_blocks(RECORDS[::2], class_balanced, (2, 3, 1, 0), tmp_path)
 
 
-def no_leak(train, test):
-    with beam.Pipeline() as pipeline:
+def no_leak(train, test, place):
+    with image_store(str(place)) as folder, beam.Pipeline() as pipeline:
         indexes = {}
         for name, records in (("train", train), ("test", test)):
             index, _ = (
                 pipeline
                 | f"Create {name}" >> beam.Create(records)
-                | f"Pair {name}" >> beam_steps.PairWithinSplit(name, held_out_pairs, (2, 100, 0))
+                | f"Pair {name}"
+                >> beam_steps.PairWithinSplit(name, folder, held_out_pairs, (2, 100, 0))
             )
             indexes[name] = index
         assert_that(indexes | beam_steps.NoLeak(), is_empty())
 
 
-def test_splits_apart_are_no_leak():
-    no_leak(RECORDS[:6], RECORDS[6:])
+def test_splits_apart_are_no_leak(tmp_path):
+    no_leak(RECORDS[:6], RECORDS[6:], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +142,9 @@ def test_splits_apart_are_no_leak():
         (record(50, b"a", content=b"hash 8"), "content"),
     ],
 )
-def test_a_leak_names_the_files(leaking, kind):
+def test_a_leak_names_the_files(leaking, kind, tmp_path):
     with pytest.raises(Exception, match=kind) as caught:
-        no_leak([*RECORDS[:6], leaking], RECORDS[6:])
+        no_leak([*RECORDS[:6], leaking], RECORDS[6:], tmp_path)
     assert "DataError" in f"{type(caught.value)} {caught.value}"
     assert "a/50.png in 'train'" in str(caught.value)
     assert "a/8.png in 'test'" in str(caught.value)
