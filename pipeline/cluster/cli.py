@@ -99,7 +99,7 @@ def submit(
     """
     from pipeline.cluster import parameters as of_run
     from pipeline.cluster.reach import check_reachable
-    from pipeline.cluster.submit import Endpoint, EndpointError, check_cron
+    from pipeline.cluster.submit import Endpoint, EndpointError, check_cron, exposed_login
 
     settings = load(config, overrides or ())
     try:
@@ -108,6 +108,8 @@ def submit(
         check_reachable(settings, {**defaults, **chosen})
         if cron:
             check_cron(cron)
+        if warning := exposed_login(settings.kubeflow):
+            say(f"Warning: {warning}.", err)
         endpoint = Endpoint(settings.kubeflow)
         label = run_name or f"{settings.name} {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
         with tempfile.TemporaryDirectory() as folder:

@@ -129,6 +129,18 @@ def test_a_submitted_runs_exit_code_is_the_verdict(monkeypatch, tmp_path, outcom
     assert ": 40 images would do." in result.output
 
 
+def test_a_login_that_others_can_read_is_warned_of(monkeypatch):
+    monkeypatch.setenv("KFP_TOKEN", "secret")
+    monkeypatch.setattr(submits, "Endpoint", FakeEndpoint)
+    monkeypatch.setattr(cluster_cli, "_compile", lambda settings, path: None)
+    monkeypatch.setattr(cluster_cli, "_tasks", lambda path: [])
+    plain = ("--set", "kubeflow.endpoint=http://kubeflow.example", "--no-wait")
+    result = siamese(*SUBMIT, *plain)
+    assert result.exit_code == 0, result.everything
+    assert "KFP_TOKEN can be read on the way to http://kubeflow.example" in result.stderr
+    assert "can be read" not in siamese(*SUBMIT, "--no-wait").everything
+
+
 def test_a_verdict_that_cannot_be_read_fails(monkeypatch):
     monkeypatch.setattr(verdicts, "read_verdict", lambda folder: None)
     monkeypatch.setattr(submits, "Endpoint", FakeEndpoint)
