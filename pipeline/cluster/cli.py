@@ -150,14 +150,15 @@ def run_local(
 ) -> None:
     """Run a compiled pipeline here: each task a process, as the cluster would start it.
 
-    A failed task's log is shown, and the run ends with exit code 1.
+    A failed task's log is shown, and the run ends with exit code 1. Ctrl-C (SIGTERM, SIGHUP) ends
+    the tasks too.
 
     Exit codes: 0 blessed, 3 not blessed, 4 undecided (too few images), 1 failed, 2 wrong use.
 
     Example: [bold]siamese kubeflow run-local my-pipeline.yaml --param data_root=data/parts[/]
 
-    Example: [bold]siamese kubeflow run-local my-pipeline.yaml --within "docker run --rm --volume
-    $PWD:$PWD {image}"[/]
+    Example: [bold]siamese kubeflow run-local my-pipeline.yaml --within "docker run --rm --init
+    --volume $PWD:$PWD {image}"[/]
     """
     from pipeline.cluster import parameters as of_run
     from pipeline.cluster.run_local import TaskFailed, read_spec, run
@@ -182,6 +183,9 @@ def run_local(
         outcome = run(spec, pipeline_root, chosen, jobs, say, _words(within or ""))
     except ConfigError as e:
         stop(str(e), WRONG_USE)
+    except KeyboardInterrupt:
+        err.print("\nStopped.")
+        raise typer.Exit(FAILED) from None
     except TaskFailed as e:
         say(last_lines(e.log, 20), err)
         err.print(f"[bold red]Failed in {e.task}.[/]")

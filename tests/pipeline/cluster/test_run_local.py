@@ -1,9 +1,13 @@
 """On pipelines of tiny commands; `test_whole_run.py` runs the real one."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 import yaml
+from processes import STAYS, ends, wait_until
 
 from pipeline.cluster.run_local import TaskFailed, fill_placeholders, read_spec, run
 from pipeline.config import ConfigError
@@ -168,6 +172,24 @@ while not all((here.parent / name).exists() for name in ("One", "Two")): time.sl
     codes = {name: meet.format(str(tmp_path), name) for name in ("One", "Two")}
     spec = pipeline(**{name: ([], code, BLESSING) for name, code in codes.items()})
     run(spec, tmp_path / "root", {}, jobs=2, say=str)  # else they would wait for ever
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_the_tasks_and_what_they_have_started(tmp_path, sign):
+    starts = "import subprocess, sys; subprocess.run([sys.executable, '-c', {!r}, {!r}])"
+    stay = {name: starts.format(STAYS, str(tmp_path / name)) for name in ("One", "Two")}
+    spec = pipeline(**{name: ([], code, BLESSING) for name, code in stay.items()})
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
+    siamese = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+    run_local = [*siamese, "kubeflow", "run-local", "tiny.yaml", "--jobs", "2"]
+    process = subprocess.Popen(run_local, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    for name in stay:
+        wait_until((tmp_path / name).exists)
+    process.send_signal(sign)
+    assert process.communicate(timeout=30)[1].strip() == "Stopped."
+    assert process.returncode == 1
+    for name in stay:
+        assert ends(int((tmp_path / name).read_text()))
 
 
 def test_takes_an_imported_artifact(tmp_path):
