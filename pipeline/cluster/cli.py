@@ -133,8 +133,9 @@ def run_local(
         Path, typer.Argument(help="A compiled pipeline, or a configuration, which is compiled.")
     ],
     pipeline_root: Annotated[
-        Path, typer.Option(help="A local folder, for all that the run writes.")
-    ] = Path("runs/kubeflow"),
+        str,  # no Path, which would make s3:/bucket of s3://bucket
+        typer.Option(metavar="FOLDER", help="A local folder, for all that the run writes."),
+    ] = "runs/kubeflow",
     overrides: Overrides = None,
     parameters: Parameters = None,
     jobs: Annotated[int, typer.Option(min=1, help="Tasks at once; each takes 1 to 3 GB.")] = 1,

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from components.file_systems import is_remote
 from components.judge.judgement import Verdict
 from pipeline.child_process import stop, terminated_as_interrupted
 from pipeline.cluster.failures import explain_log
@@ -80,7 +81,7 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 def run(
     spec: Mapping[str, Any],
-    pipeline_root: Path,
+    pipeline_root: str | os.PathLike[str],
     parameters: Mapping[str, str | int],
     jobs: int = 1,
     say: Callable[[str], None] = print,
@@ -99,15 +100,28 @@ def run(
             the task's image in place of `{image}`); empty: the task is a process of this machine.
 
     Raises:
-        ConfigError: A parameter is missing or unknown.
+        ConfigError: A parameter is missing or unknown, or the pipeline root is no local folder that
+            can be written.
         TaskFailed: A task did; those that were running have ended, and none was started after it.
         KeyboardInterrupt: It was interrupted (Ctrl-C, SIGTERM or SIGHUP), and its tasks and all
             that these have started have been ended.
     """
+    if is_remote(pipeline_root):
+        raise ConfigError(
+            f"--pipeline-root {pipeline_root}: is no local folder, which the tasks' logs need; "
+            "name one. `siamese run` with `artifacts` tries a bucket (docs/storage.md)"
+        )
     name = spec["pipelineInfo"]["name"]
     folder = Path(os.path.abspath(pipeline_root)) / name / uuid.uuid4().hex[:12]
     serving = str(folder.parent / "serving")
     values = _root_parameters(spec, {PUSH_DESTINATION.name: serving, **parameters})
+    try:
+        folder.mkdir(parents=True)
+    except OSError as e:
+        raise ConfigError(
+            f"--pipeline-root {pipeline_root}: {folder} cannot be made ({e.strerror}); name a "
+            "folder that can be written"
+        ) from e
     return _Run(spec, folder, values, say, within).execute(jobs)
 
 
@@ -203,7 +217,7 @@ class _Run:
         """Start a task's process; an importer has none, and is done with this."""
         executor = self._executors[self._component(name)["executorLabel"]]
         place = self._folder / name
-        place.mkdir(parents=True)
+        place.mkdir()
         if "importer" in executor:
             self._import(name, executor["importer"])
             self._done.add(name)

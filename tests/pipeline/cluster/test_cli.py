@@ -18,7 +18,12 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: gs://bucket/images}\n")
-    spec = {"pipelineInfo": {"name": "mine"}, "root": {}, "deploymentSpec": {}, "components": {}}
+    spec = {
+        "pipelineInfo": {"name": "mine"},
+        "root": {"dag": {"tasks": {}}},
+        "deploymentSpec": {"executors": {}},
+        "components": {},
+    }
     (tmp_path / "compiled.yaml").write_text(yaml.safe_dump(spec))
     return tmp_path
 
@@ -69,6 +74,14 @@ def test_starts_without_tensorflow_and_kfp():
             "'0 0 3 * * *'",
         ),
         (["run-local", "none.yaml"], "none.yaml: cannot be read as a compiled pipeline"),
+        (
+            ["run-local", "compiled.yaml", "--pipeline-root", "s3://bucket/runs"],
+            "--pipeline-root s3://bucket/runs: is no local folder",
+        ),
+        (
+            ["run-local", "compiled.yaml", "--pipeline-root", "my.yaml/runs"],
+            "--pipeline-root my.yaml/runs: ",
+        ),
         (["run-local", "compiled.yaml", "--set", "a=1"], "use --param, or compile anew"),
         (["run-local", "compiled.yaml", "--within", "no-docker run"], "no command no-docker"),
         (["run-local", "compiled.yaml", "--within", "env 'a"], "env 'a: No closing quotation"),

@@ -211,6 +211,18 @@ def test_unknown_and_missing_parameters_are_refused(tmp_path):
         run(spec, tmp_path, {}, say=str)
 
 
+def test_a_pipeline_root_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = pipeline(One=([], {}, BLESSING))
+    (tmp_path / "file").touch()
+    message = r"--pipeline-root file: .*/file/tiny/\w+ cannot be made \(Not a directory\); name a"
+    with pytest.raises(ConfigError, match=message):
+        run(spec, "file", {}, say=str)
+    with pytest.raises(ConfigError, match=r"--pipeline-root s3://b/runs: is no local folder"):
+        run(spec, "s3://b/runs", {}, say=str)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_fills_each_placeholder():
     executor_input = {
         "inputs": {
