@@ -105,6 +105,7 @@ def submit(
     try:
         chosen = of_run.parse(parameters or [])
         defaults = {one.name: one.default(settings) for one in of_run.PARAMETERS}
+        of_run.check_span_fits({**defaults, **chosen})
         check_reachable(settings, {**defaults, **chosen})
         if cron:
             check_cron(cron)

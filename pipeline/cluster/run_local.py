@@ -25,7 +25,7 @@ from components.file_systems import is_remote
 from components.judge.judgement import Verdict
 from pipeline.child_process import stop, terminated_as_interrupted
 from pipeline.cluster.failures import explain_log
-from pipeline.cluster.parameters import PUSH_DESTINATION
+from pipeline.cluster.parameters import PUSH_DESTINATION, check_span_fits
 from pipeline.cluster.verdict import read_verdict
 from pipeline.config import ConfigError
 
@@ -100,8 +100,8 @@ def run(
             the task's image in place of `{image}`); empty: the task is a process of this machine.
 
     Raises:
-        ConfigError: A parameter is missing or unknown, or the pipeline root is no local folder that
-            can be written.
+        ConfigError: A parameter is missing, unknown or does not fit another one, or the pipeline
+            root is no local folder that can be written.
         TaskFailed: A task did; those that were running have ended, and none was started after it.
         KeyboardInterrupt: It was interrupted (Ctrl-C, SIGTERM or SIGHUP), and its tasks and all
             that these have started have been ended.
@@ -115,6 +115,7 @@ def run(
     folder = Path(os.path.abspath(pipeline_root)) / name / uuid.uuid4().hex[:12]
     serving = str(folder.parent / "serving")
     values = _root_parameters(spec, {PUSH_DESTINATION.name: serving, **parameters})
+    check_span_fits(values)
     try:
         folder.mkdir(parents=True)
     except OSError as e:

@@ -20,7 +20,15 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: gs://bucket/images}\n")
     spec = {
         "pipelineInfo": {"name": "mine"},
-        "root": {"dag": {"tasks": {}}},
+        "root": {
+            "dag": {"tasks": {}},
+            "inputDefinitions": {
+                "parameters": {
+                    "data_root": {"defaultValue": "gs://bucket/images"},
+                    "span": {"defaultValue": "newest"},
+                }
+            },
+        },
         "deploymentSpec": {"executors": {}},
         "components": {},
     }
@@ -72,6 +80,18 @@ def test_starts_without_tensorflow_and_kfp():
                 "0 3 * * *",
             ],
             "'0 0 3 * * *'",
+        ),
+        (
+            ["submit", "my.yaml", "--param", "span=7"],
+            "the data root gs://bucket/images has no {SPAN}",
+        ),
+        (
+            ["run-local", "compiled.yaml", "--param", "span=7"],
+            "--param span=7: the data root gs://bucket/images has no {SPAN}",
+        ),
+        (
+            ["run-local", "compiled.yaml", "--param", "span=7", "--param", "data_root=/few"],
+            "--param span=7: the data root /few has no {SPAN}",
         ),
         (["run-local", "none.yaml"], "none.yaml: cannot be read as a compiled pipeline"),
         (
