@@ -26,6 +26,7 @@ from pipeline.preflight import (
     check_engine,
     check_found_hyperparameters,
     check_storage,
+    check_unknown,
 )
 from pipeline.terminal import (
     FAILED,
@@ -134,6 +135,7 @@ def run(
     try:
         check_storage(settings)
         check_blocks(settings)
+        check_unknown(settings)
         check_found_hyperparameters(settings)
         check_engine(settings)
     except ConfigError as e:

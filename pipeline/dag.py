@@ -18,6 +18,7 @@ from components.file_systems import beam_arguments
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema import ImageSchemaGen
 from components.infra_check import InfraCheck
+from components.judge import strangers
 from components.judge.component import Judge
 from components.pair_gen.component import PairGen
 from pipeline.config import RunConfig, absolute
@@ -107,15 +108,14 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         example_splits=[features.TEST],
     )
     resolver, last_blessed = ([], None) if for_cluster else _last_blessed(trainer)
+    unknown = config.judge.unknown and absolute(config.judge.unknown)
     judge = Judge(
         examples=images,
         model=trainer.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
         evaluator_blessing=evaluator.outputs["blessing"],
         thresholds=config.thresholds,
-        settings=config.judge.model_copy(
-            update={"unknown": config.judge.unknown and absolute(config.judge.unknown)}
-        ),
+        settings=config.judge.model_copy(update={"unknown": unknown}),
         model_run=trainer.outputs["model_run"],
         baseline_model=last_blessed,
         baseline_root=absolute(config.serving_root) if for_cluster else "",
@@ -123,6 +123,8 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         held_out_max_images=config.pairs.held_out.max_images,
         pair_seed=config.seed,
         max_pixels=config.data.max_pixels,
+        # Of the time of the run: on a cluster that is not now, and the cache is off (`compile`).
+        unknown_files=strangers.fingerprint(unknown) if unknown and not for_cluster else "",
     )
     infra_check = []
     if config.push.infra_check:

@@ -1,7 +1,8 @@
-"""Refuses, before any component runs, what cannot work: backbone, weights, blocks, a server."""
+"""Refuses, before any component runs, what cannot work: folders, a backbone, blocks, a server."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -40,6 +41,25 @@ def check_blocks(config: RunConfig) -> None:
             _refuse("images_per_class", pairs.images_per_class, most, "images of a class at most")
     if pairs.sampling == "random_partners" and "partners" in named:
         _refuse("partners", pairs.partners, sum(train.values()) - 1, "partners for an image")
+
+
+def check_unknown(config: RunConfig) -> None:
+    """Refuse a local `judge.unknown` that is no folder or has no files in it.
+
+    The Judge, which reads them, comes after the training.
+
+    Raises:
+        ConfigError: It is none, or has none.
+    """
+    folder = config.judge.unknown
+    if not folder or is_remote(folder):
+        return
+    mend = "name a folder with images of no class, or leave judge.unknown out"
+    if not Path(folder).is_dir():
+        raise ConfigError(f"judge.unknown: there is no folder {folder}; {mend}")
+    files = (name for _, _, names in os.walk(folder, followlinks=True) for name in names)
+    if all(name.startswith(".") for name in files):
+        raise ConfigError(f"judge.unknown: {folder} holds no files; {mend}")
 
 
 def check_found_hyperparameters(config: RunConfig) -> None:

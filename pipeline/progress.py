@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,13 +16,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.child_process import stop, terminated_as_interrupted
 from pipeline.launch import PLAN
 
 _EVENT = re.compile(r"(?:node|Component) (\S+) is (running|finished)\.")
 _CACHED = re.compile(r"A cached execution \d+ is used\.")
 _NOTE = re.compile(r"^(?:epoch \d+/\d+|trial \S+)(?P<within>, step \d+/\d+)?: .*")
 _POLL_SECONDS = 0.1
-_GRACE_SECONDS = 10
 
 
 class Tracker:
@@ -112,7 +110,7 @@ def follow(
 ) -> tuple[int, str | None]:
     """Run `command` with its output in `log`, and show its progress until it ends.
 
-    An interrupt (Ctrl-C or SIGTERM) ends the process and those that it has started.
+    An interrupt (Ctrl-C, SIGTERM or SIGHUP) ends the process and those that it has started.
 
     Args:
         command: The process.
@@ -129,7 +127,7 @@ def follow(
     """
     tracker = Tracker(console)
     with (
-        _terminated_as_interrupted(),
+        terminated_as_interrupted(),
         log.open("wb") as sink,
         log.open(encoding="utf-8", errors="replace") as lines,
     ):
@@ -148,8 +146,8 @@ def follow(
                     code = _read_to_the_end(child, lines, tracker)
             else:
                 code = _read_to_the_end(child, lines, tracker)
-        except KeyboardInterrupt:
-            _stop(child)
+        except BaseException:  # a closed terminal takes no more lines, either
+            stop(child)
             raise
     component = tracker.running
     if code:
@@ -168,34 +166,3 @@ def _read_to_the_end(child: subprocess.Popen, lines, tracker: Tracker) -> int:
         if ended:
             return child.returncode
         time.sleep(_POLL_SECONDS)
-
-
-def _stop(child: subprocess.Popen) -> None:
-    """End the process group: its workers too."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, sign)
-            child.wait(_GRACE_SECONDS)
-            return
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """A SIGTERM ends the run as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread, as under a test
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -9,7 +9,6 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.code_version import code_version
-from components.judge import strangers
 from components.judge.executor import Executor
 from components.judge.settings import JudgeSettings, Thresholds
 
@@ -64,6 +63,8 @@ class Judge(BaseBeamComponent):
         held_out_max_images: As PairGen's.
         pair_seed: As PairGen's.
         max_pixels: Of the largest image of `settings.unknown` that is read.
+        unknown_files: `strangers.fingerprint` of `settings.unknown`: TFX's cache knows nothing of
+            a folder.
     """
 
     SPEC_CLASS = JudgeSpec
@@ -85,6 +86,7 @@ class Judge(BaseBeamComponent):
         held_out_max_images: int = 500,
         pair_seed: int = 0,
         max_pixels: int = 100_000_000,
+        unknown_files: str = "",
     ) -> None:
         super().__init__(
             JudgeSpec(
@@ -103,8 +105,7 @@ class Judge(BaseBeamComponent):
                 held_out_max_images=held_out_max_images,
                 pair_seed=pair_seed,
                 max_pixels=max_pixels,
-                # The cache knows nothing of a folder.
-                unknown_files=strangers.fingerprint(settings.unknown) if settings.unknown else "",
+                unknown_files=unknown_files,
                 code=code_version(
                     "components/judge",
                     "components/pair_gen/sampling.py",

@@ -99,15 +99,18 @@ def submit(
     """
     from pipeline.cluster import parameters as of_run
     from pipeline.cluster.reach import check_reachable
-    from pipeline.cluster.submit import Endpoint, EndpointError, check_cron
+    from pipeline.cluster.submit import Endpoint, EndpointError, check_cron, exposed_login
 
     settings = load(config, overrides or ())
     try:
         chosen = of_run.parse(parameters or [])
         defaults = {one.name: one.default(settings) for one in of_run.PARAMETERS}
+        of_run.check_span_fits({**defaults, **chosen})
         check_reachable(settings, {**defaults, **chosen})
         if cron:
             check_cron(cron)
+        if warning := exposed_login(settings.kubeflow):
+            say(f"Warning: {warning}.", err)
         endpoint = Endpoint(settings.kubeflow)
         label = run_name or f"{settings.name} {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
         with tempfile.TemporaryDirectory() as folder:
@@ -131,8 +134,9 @@ def run_local(
         Path, typer.Argument(help="A compiled pipeline, or a configuration, which is compiled.")
     ],
     pipeline_root: Annotated[
-        Path, typer.Option(help="A local folder, for all that the run writes.")
-    ] = Path("runs/kubeflow"),
+        str,  # no Path, which would make s3:/bucket of s3://bucket
+        typer.Option(metavar="FOLDER", help="A local folder, for all that the run writes."),
+    ] = "runs/kubeflow",
     overrides: Overrides = None,
     parameters: Parameters = None,
     jobs: Annotated[int, typer.Option(min=1, help="Tasks at once; each takes 1 to 3 GB.")] = 1,
@@ -148,14 +152,15 @@ def run_local(
 ) -> None:
     """Run a compiled pipeline here: each task a process, as the cluster would start it.
 
-    A failed task's log is shown, and the run ends with exit code 1.
+    A failed task's log is shown, and the run ends with exit code 1. Ctrl-C (SIGTERM, SIGHUP) ends
+    the tasks too.
 
     Exit codes: 0 blessed, 3 not blessed, 4 undecided (too few images), 1 failed, 2 wrong use.
 
     Example: [bold]siamese kubeflow run-local my-pipeline.yaml --param data_root=data/parts[/]
 
-    Example: [bold]siamese kubeflow run-local my-pipeline.yaml --within "docker run --rm --volume
-    $PWD:$PWD {image}"[/]
+    Example: [bold]siamese kubeflow run-local my-pipeline.yaml --within "docker run --rm --init
+    --volume $PWD:$PWD {image}"[/]
     """
     from pipeline.cluster import parameters as of_run
     from pipeline.cluster.run_local import TaskFailed, read_spec, run
@@ -180,6 +185,9 @@ def run_local(
         outcome = run(spec, pipeline_root, chosen, jobs, say, _words(within or ""))
     except ConfigError as e:
         stop(str(e), WRONG_USE)
+    except KeyboardInterrupt:
+        err.print("\nStopped.")
+        raise typer.Exit(FAILED) from None
     except TaskFailed as e:
         say(last_lines(e.log, 20), err)
         err.print(f"[bold red]Failed in {e.task}.[/]")

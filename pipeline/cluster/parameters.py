@@ -90,6 +90,24 @@ def check_span(span: str | int) -> None:
         raise ConfigError(f"span: {span!r} is neither a number nor '{NEWEST}'")
 
 
+def check_span_fits(values: Mapping[str, Any]) -> None:
+    """Refuse a span that is named where the data root has none.
+
+    Args:
+        values: The run's parameters, complete.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    root, span = values.get(DATA_ROOT.name, ""), values.get(SPAN.name, NEWEST)
+    if span != NEWEST and "{SPAN}" not in root:
+        raise ConfigError(
+            f"--param span={span}: the data root {root} has no {{SPAN}} for it; name one that has "
+            f"(--param data_root={root.rstrip('/')}/span-{{SPAN}}, where the folders are called so)"
+            ", or leave the span out"
+        )
+
+
 def apply(values: Mapping[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
     """A task's execution properties, with the run's parameters in them.
 
@@ -126,6 +144,7 @@ def _at_root(root: str, span: str, properties: dict[str, Any]) -> dict[str, Any]
     arguments = settings.model_dump(exclude={"code", "root"})
     moved = dict(ImageExampleGen(root=root, **arguments).exec_properties)
     check_span(span)
+    check_span_fits({DATA_ROOT.name: root, SPAN.name: span})
     if span != NEWEST:
         only = {"start_span_number": int(span), "end_span_number": int(span)}
         moved["range_config"] = json.dumps({"static_range": only})

@@ -37,12 +37,12 @@ def check_reachable(config: RunConfig, parameters: Mapping[str, str | int]) -> N
             "gs://bucket/folder or s3://bucket/folder (`siamese kubeflow run-local` takes a path)"
         )
     paths = {
+        **config.read_from,
         "data.root": str(parameters[DATA_ROOT.name]),
         "push.destination": str(parameters[PUSH_DESTINATION.name]),
-        "tuner.reuse": config.tuner.reuse or "",
     }
     for key, path in paths.items():
-        if path and not _is_reachable(path, config):
+        if not _is_reachable(path, config):
             raise ConfigError(
                 f"{key}: {path} is a path of this machine; put it in a bucket (gs://, s3://), or "
                 "mount a volume at it or above (kubeflow.volumes)"

@@ -9,12 +9,10 @@ cache; containers only where `within` says how.
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -23,11 +21,15 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from components.file_systems import is_remote
 from components.judge.judgement import Verdict
+from pipeline.child_process import stop, terminated_as_interrupted
 from pipeline.cluster.failures import explain_log
-from pipeline.cluster.parameters import PUSH_DESTINATION
+from pipeline.cluster.parameters import PUSH_DESTINATION, check_span_fits
 from pipeline.cluster.verdict import read_verdict
 from pipeline.config import ConfigError
+
+_POLL_SECONDS = 0.05
 
 
 class TaskFailed(Exception):
@@ -79,7 +81,7 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 def run(
     spec: Mapping[str, Any],
-    pipeline_root: Path,
+    pipeline_root: str | os.PathLike[str],
     parameters: Mapping[str, str | int],
     jobs: int = 1,
     say: Callable[[str], None] = print,
@@ -98,13 +100,29 @@ def run(
             the task's image in place of `{image}`); empty: the task is a process of this machine.
 
     Raises:
-        ConfigError: A parameter is missing or unknown.
+        ConfigError: A parameter is missing, unknown or does not fit another one, or the pipeline
+            root is no local folder that can be written.
         TaskFailed: A task did; those that were running have ended, and none was started after it.
+        KeyboardInterrupt: It was interrupted (Ctrl-C, SIGTERM or SIGHUP), and its tasks and all
+            that these have started have been ended.
     """
+    if is_remote(pipeline_root):
+        raise ConfigError(
+            f"--pipeline-root {pipeline_root}: is no local folder, which the tasks' logs need; "
+            "name one. `siamese run` with `artifacts` tries a bucket (docs/storage.md)"
+        )
     name = spec["pipelineInfo"]["name"]
     folder = Path(os.path.abspath(pipeline_root)) / name / uuid.uuid4().hex[:12]
     serving = str(folder.parent / "serving")
     values = _root_parameters(spec, {PUSH_DESTINATION.name: serving, **parameters})
+    check_span_fits(values)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as e:
+        raise ConfigError(
+            f"--pipeline-root {pipeline_root}: {folder} cannot be made ({e.strerror}); name a "
+            "folder that can be written"
+        ) from e
     return _Run(spec, folder, values, say, within).execute(jobs)
 
 
@@ -125,6 +143,19 @@ def _root_parameters(
     return values
 
 
+class _Task(NamedTuple):
+    """One that has been started."""
+
+    process: subprocess.Popen
+    began: float
+    log: Path
+    outputs: dict[str, Any]
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+
 class _Run:
     def __init__(
         self,
@@ -143,35 +174,38 @@ class _Run:
         self._within = within
         self._artifacts: dict[tuple[str, str], dict[str, Any]] = {}
         self._seconds: dict[str, float] = {}
-        self._lock = threading.Lock()
+        self._running: dict[str, _Task] = {}
+        self._done: set[str] = set()
 
     def execute(self, jobs: int) -> Outcome:
-        waiting = {name: self._dependencies(name) for name in self._tasks}
-        running: dict[concurrent.futures.Future[None], str] = {}
-        failure: BaseException | None = None
-        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            while waiting or running:
-                ready = [name for name, before in waiting.items() if not before]
-                if failure is None:
-                    for name in ready[: jobs - len(running)]:
-                        del waiting[name]
-                        running[pool.submit(self._run_task, name)] = name
-                if not running:
-                    break
-                done, _ = concurrent.futures.wait(
-                    running, return_when=concurrent.futures.FIRST_COMPLETED
-                )
-                for future in done:
-                    name = running.pop(future)
-                    failure = failure or future.exception()
-                    for before in waiting.values():
-                        before.discard(name)
-        if failure:
-            raise failure
-        if waiting:
-            raise ConfigError(f"these tasks wait for each other: {', '.join(waiting)}")
+        with terminated_as_interrupted():
+            try:
+                self._run_tasks(jobs)
+            except BaseException:
+                stop(*(task.process for task in self._running.values()))
+                raise
         verdict = read_verdict(str(self._folder))
         return Outcome(self._folder, verdict, self._pushed_to(), self._seconds)
+
+    def _run_tasks(self, jobs: int) -> None:
+        waiting = {name: self._dependencies(name) for name in self._tasks}
+        failure: TaskFailed | None = None
+        while self._running or (waiting and failure is None):
+            if failure is None:
+                ready = [name for name, before in waiting.items() if before <= self._done]
+                if not (ready or self._running):
+                    raise ConfigError(f"these tasks wait for each other: {', '.join(waiting)}")
+                for name in ready[: jobs - len(self._running)]:
+                    del waiting[name]
+                    self._start(name)
+            time.sleep(_POLL_SECONDS)
+            for name in [one for one, task in self._running.items() if task.has_ended]:
+                try:
+                    self._finish(name)
+                except TaskFailed as e:
+                    failure = failure or e
+        if failure:
+            raise failure
 
     def _dependencies(self, name: str) -> set[str]:
         task = self._tasks[name]
@@ -180,12 +214,14 @@ class _Run:
             task.get("dependentTasks", [])
         )
 
-    def _run_task(self, name: str) -> None:
+    def _start(self, name: str) -> None:
+        """Start a task's process; an importer has none, and is done with this."""
         executor = self._executors[self._component(name)["executorLabel"]]
         place = self._folder / name
-        place.mkdir(parents=True)
+        place.mkdir()
         if "importer" in executor:
             self._import(name, executor["importer"])
+            self._done.add(name)
             return
         container = executor["container"]
         executor_input = self._executor_input(name, place)
@@ -198,23 +234,33 @@ class _Run:
         image = container.get("image", "")
         command = [word.replace("{image}", image) for word in self._within] + command
         self._say(f"  {name}: started")
-        started = time.monotonic()
         log = place / "log.txt"
         with log.open("wb") as output:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,  # so that all that it starts can be ended with it
                 env=_environment(container),
-                check=False,
             )
-        self._seconds[name] = time.monotonic() - started
-        if done.returncode:
-            reason = explain_log(log.read_text("utf-8", "replace"), container.get("image"))
-            raise TaskFailed(name, reason or f"ended with exit code {done.returncode}", log)
+        self._running[name] = _Task(process, time.monotonic(), log, executor_input["outputs"])
+
+    def _finish(self, name: str) -> None:
+        """Take in what a task has left, whose process has ended.
+
+        Raises:
+            TaskFailed: By its exit code, it did.
+        """
+        task = self._running.pop(name)
+        self._seconds[name] = time.monotonic() - task.began
+        if code := task.process.returncode:
+            container = self._executors[self._component(name)["executorLabel"]]["container"]
+            reason = explain_log(task.log.read_text("utf-8", "replace"), container.get("image"))
+            raise TaskFailed(name, reason or f"ended with exit code {code}", task.log)
         self._say(f"  {name}: done ({self._seconds[name]:.1f} s)")
-        self._publish(name, executor_input["outputs"])
+        self._publish(name, task.outputs)
+        self._done.add(name)
 
     def _executor_input(self, name: str, place: Path) -> dict[str, Any]:
         """Kubeflow's `ExecutorInput`, as its driver makes it."""
@@ -271,13 +317,12 @@ class _Run:
             self._keep(name, key, artifact)
 
     def _keep(self, name: str, key: str, artifact: dict[str, Any]) -> None:
-        with self._lock:
-            number = str(len(self._artifacts) + 1)  # what ML Metadata's ids are there
-            self._artifacts[name, key] = {
-                **artifact,
-                "name": number,
-                "metadata": {k: _stored(v) for k, v in artifact.get("metadata", {}).items()},
-            }
+        number = str(len(self._artifacts) + 1)  # what ML Metadata's ids are there
+        self._artifacts[name, key] = {
+            **artifact,
+            "name": number,
+            "metadata": {k: _stored(v) for k, v in artifact.get("metadata", {}).items()},
+        }
 
     def _import(self, name: str, importer: Mapping[str, Any]) -> None:
         uri = importer["artifactUri"]

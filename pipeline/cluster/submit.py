@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import ipaddress
 import json
 import os
 import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from pipeline.cluster.failures import explain_log
@@ -49,6 +53,19 @@ def check_cron(cron: str) -> None:
             f"--cron {cron!r}: write six fields (second, minute, hour, day, month, weekday), such "
             "as '0 0 3 * * *' for each night at three"
         )
+
+
+def exposed_login(kubeflow: Kubeflow) -> str | None:
+    """What to say where the token or the cookie would travel unencrypted to another machine."""
+    address = urllib.parse.urlsplit(_address(kubeflow.endpoint or ""))
+    names = [name for name in (TOKEN, COOKIE) if os.environ.get(name)]
+    if not names or address.scheme != "http" or _is_loopback(address.hostname or ""):
+        return None
+    return (
+        f"{' and '.join(names)} can be read on the way to {kubeflow.endpoint}, which is not "
+        "encrypted; name an https:// address in kubeflow.endpoint, or go through `kubectl "
+        "port-forward`"
+    )
 
 
 class EndpointError(RuntimeError):
@@ -91,23 +108,28 @@ class Endpoint:
                 "svc/ml-pipeline-ui 8080:80`"
             )
         self._kubeflow, self._timeout = kubeflow, timeout
-        self._address = kubeflow.endpoint.rstrip("/")
-        if "://" not in self._address:
-            self._address = f"https://{self._address}"
+        self._address = _address(kubeflow.endpoint)
         try:
             from kfp import Client  # kfp-pipeline-spec alone makes a package kfp without it
         except ImportError as e:
             raise ConfigError(_MISSING) from e
-        self._check()
+        health = self._check()
+
+        class AskedClient(Client):
+            """The SDK would ask by itself, before its requests can be limited."""
+
+            def get_kfp_healthz(self, *_: Any, **__: Any) -> Any:
+                return health
+
         with self._in_words(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._client = Client(
+            self._client = AskedClient(
                 host=self._address,
                 namespace=kubeflow.namespace or "kubeflow",
                 existing_token=os.environ.get(TOKEN),
                 cookies=os.environ.get(COOKIE),
             )
-        self._limit_time()
+        self._limit_requests()
 
     def submit(
         self,
@@ -241,20 +263,24 @@ class Endpoint:
             return answer.read().decode("utf-8", "replace")
         return ""
 
-    def _check(self) -> None:
-        """Ask how it is: the SDK itself would wait for ever, and repeat a refusal five times."""
+    def _check(self) -> SimpleNamespace:
+        """Ask how it is: the SDK itself would wait for ever, and repeat a refusal five times.
+
+        Returns:
+            What the SDK reads of the answer.
+        """
         try:
             with self._open("/apis/v2beta1/healthz") as answer:
                 text = answer.read()
         except urllib.error.HTTPError as e:
-            raise EndpointError(self._refusal(e.code, e.reason)) from e
+            raise EndpointError(self._refusal(e.code, e.reason, e.headers["Location"])) from e
         except urllib.error.URLError as e:
             raise EndpointError(self._unreachable(e.reason)) from e
         except OSError as e:
             raise EndpointError(self._unreachable(e)) from e
         try:
-            json.loads(text)
-        except ValueError as e:
+            return SimpleNamespace(multi_user=json.loads(text).get("multi_user") is True)
+        except (ValueError, AttributeError) as e:
             raise EndpointError(
                 f"{self._address} answers, but not as Kubeflow Pipelines' API does; is it a login "
                 f"page? Then set {TOKEN} or {COOKIE}. Else name the API in kubeflow.endpoint"
@@ -267,13 +293,14 @@ class Endpoint:
         if cookie := os.environ.get(COOKIE):
             headers["Cookie"] = cookie
         # Like the SDK, without a proxy.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
         request = urllib.request.Request(self._address + path, headers=headers)
         return opener.open(request, timeout=self._timeout)
 
-    def _limit_time(self) -> None:
-        """Give each of the SDK's requests a time limit; by itself it sets none."""
+    def _limit_requests(self) -> None:
+        """Give each of the SDK's requests a time limit, and let it go nowhere else."""
         rest = self._client._run_api.api_client.rest_client
+        rest.pool_manager.request = functools.partial(rest.pool_manager.request, redirect=False)
         request = rest.request
 
         def limited(*args: Any, **kwargs: Any) -> Any:
@@ -292,11 +319,20 @@ class Endpoint:
             with contextlib.redirect_stdout(io.StringIO()):
                 yield
         except kfp_server_api.ApiException as e:
-            raise EndpointError(self._refusal(e.status, _message(e.body) or e.reason)) from e
+            said = _message(e.body) or e.reason
+            elsewhere = (e.headers or {}).get("Location")
+            raise EndpointError(self._refusal(e.status, said, elsewhere)) from e
         except urllib3.exceptions.HTTPError as e:
             raise EndpointError(self._unreachable(getattr(e, "reason", e))) from e
 
-    def _refusal(self, code: int | None, said: Any) -> str:
+    def _refusal(self, code: int | None, said: Any, elsewhere: str | None) -> str:
+        if elsewhere and code and 300 <= code < 400:
+            there = urllib.parse.urljoin(self._address, elsewhere).partition("?")[0]
+            return (
+                f"{self._address} sends requests on to {there}, where no token or cookie of yours "
+                "is taken; if that is where Kubeflow Pipelines is, name it in kubeflow.endpoint; "
+                f"if it is a login page, set {TOKEN} or {COOKIE}"
+            )
         mend = {
             401: f"; set {TOKEN} or {COOKIE} to who you are",
             403: f"; ask for the right to it, or set {TOKEN} or {COOKIE} to one who has it",
@@ -310,6 +346,25 @@ class Endpoint:
         if isinstance(reason, TimeoutError | socket.timeout) or "timed out" in text:
             return f"{self._address} gives no answer within {self._timeout:g} s; {mend}"
         return f"{self._address} cannot be reached ({text}); {mend}"
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The API itself never redirects; whoever else does would get the token and the cookie."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        """None: the redirection is the answer, an error."""
+
+
+def _address(endpoint: str) -> str:
+    endpoint = endpoint.rstrip("/")
+    return endpoint if "://" in endpoint else f"https://{endpoint}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _message(body: Any) -> str | None:

@@ -49,6 +49,7 @@ def test_version():
         (["run", "none.yaml"], "none.yaml: cannot be read"),
         (["run", "my.yaml", "--set", "training.epochs=x"], "training.epochs"),
         (["run", "my.yaml", "--set", "data.root=nowhere"], "siamese sample-data nowhere"),
+        (["run", "my.yaml", "--set", "judge.unknown=nowhere"], "judge.unknown: there is no folder"),
         (["run", "my.yaml", "--runner", "spark"], "runner: input should be 'beam' or 'local'"),
         (["sample-data", "my.yaml"], "is a file; name a folder"),
     ],

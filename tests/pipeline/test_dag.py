@@ -17,6 +17,21 @@ def beam_arguments(**sections):
     }
 
 
+def test_a_run_here_notices_a_changed_folder_of_unknown_images(tmp_path):
+    from pipeline.dag import create_pipeline
+
+    unknown = tmp_path / "unknown"
+    unknown.mkdir()
+    config = parse({"data": {"root": "images"}, "judge": {"unknown": str(unknown)}})
+    seen = []
+    for content in (b"a", b"a", b"b"):
+        (unknown / "1.png").write_bytes(content)
+        [judge] = [one for one in create_pipeline(config).components if one.id == "Judge"]
+        seen.append(judge.exec_properties["unknown_files"])
+    assert seen[0] == seen[1] != seen[2]
+    assert all(seen)
+
+
 def test_beams_arguments_reach_every_step_that_uses_beam():
     arguments = ["--runner=FlinkRunner", "--flink_master=flink:8081"]
     assert beam_arguments(beam={"args": arguments}) == dict.fromkeys(STEPS, arguments)

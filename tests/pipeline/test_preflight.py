@@ -7,6 +7,7 @@ from pipeline.preflight import (
     check_engine,
     check_found_hyperparameters,
     check_network,
+    check_unknown,
 )
 from trainer.errors import BackboneError, WeightsError
 
@@ -89,6 +90,23 @@ def test_a_folder_without_hyperparameters_is_refused(images, tmp_path):
     (tmp_path / "best_hyperparameters.txt").write_text("{}")
     check_found_hyperparameters(found)
     check_found_hyperparameters(config(images))
+
+
+def test_a_folder_without_unknown_images_is_refused(images, tmp_path):
+    unknown = tmp_path / "unknown"
+    asked = config(images, judge={"unknown": str(unknown)})
+    with pytest.raises(ConfigError, match=r"judge\.unknown: there is no folder .*/unknown; name"):
+        check_unknown(asked)
+    (unknown / "below").mkdir(parents=True)
+    (unknown / "below/.hidden").touch()
+    with pytest.raises(ConfigError, match=r"judge\.unknown: .*/unknown holds no files; name"):
+        check_unknown(asked)
+    (unknown / "below/1.png").touch()
+    check_unknown(asked)
+    with pytest.raises(ConfigError, match=r"there is no folder .*1\.png"):
+        check_unknown(config(images, judge={"unknown": str(unknown / "below/1.png")}))
+    check_unknown(config(images))
+    check_unknown(config(images, judge={"unknown": "gs://no-such-bucket/unknown"}))
 
 
 def test_a_server_that_is_not_at_hand(images, monkeypatch):

@@ -2,10 +2,9 @@ import io
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from processes import STAYS, ends, wait_until
 from rich.console import Console
 
 from pipeline.progress import Tracker, follow
@@ -71,17 +70,10 @@ def test_names_the_component_that_failed(console, tmp_path):
     assert "why" in (tmp_path / "log.txt").read_text()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
     """In a process of its own: it is this one that gets the signal."""
-    alive = tmp_path / "alive"
-    grandchild = (
-        "import os, time; from pathlib import Path\n"
-        f"Path({str(alive)!r} + '.new').write_text(str(os.getpid()))\n"
-        f"os.rename({str(alive)!r} + '.new', {str(alive)!r})\n"
-        "time.sleep(60)"
-    )
-    pipeline = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    pipeline = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {STAYS!r}, 'alive'])"
     command = (
         "import sys; from pathlib import Path; from rich.console import Console\n"
         "from pipeline.progress import follow\n"
@@ -89,12 +81,10 @@ def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
         "except KeyboardInterrupt: sys.exit(5)"
     )
     process = subprocess.Popen(child(command), cwd=tmp_path)
-    _wait_until(alive.exists)
+    wait_until((tmp_path / "alive").exists)
     process.send_signal(sign)
     assert process.wait(30) == 5
-    pid = int(alive.read_text())
-    _wait_until(lambda: not _runs(pid))
-    assert not _runs(pid)
+    assert ends(int((tmp_path / "alive").read_text()))
 
 
 def test_a_file_descriptor_is_handed_on(console, tmp_path):
@@ -102,17 +92,3 @@ def test_a_file_descriptor_is_handed_on(console, tmp_path):
         write = child(f"import os; os.write({file.fileno()}, b'x')")
         assert follow(write, tmp_path / "log.txt", console, [file.fileno()]) == (0, None)
     assert (tmp_path / "open").read_text() == "x"
-
-
-def _wait_until(holds):
-    deadline = time.monotonic() + 30
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
-def _runs(pid):
-    try:
-        # A process that has ended and that nobody has asked after is no longer running.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

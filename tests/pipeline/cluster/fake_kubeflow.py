@@ -18,6 +18,7 @@ class FakeKubeflow:
         states: What `GET runs/<id>` answers, one after the other; the last one again and again.
         logs: Of pods, by name.
         refuse: Status and message that every request but the first `refuse_after` gets.
+        elsewhere: Where it sends every request that it refuses with a status from 300 on.
         headers: Of the last request.
     """
 
@@ -26,6 +27,7 @@ class FakeKubeflow:
         self.pipelines, self.uploads, self.experiments = {}, [], []
         self.runs, self.recurring, self.states, self.logs = [], [], [], {}
         self.refuse, self.refuse_after, self.asked, self.headers = None, 0, 0, {}
+        self.elsewhere = None
 
     def answer(self, method, path, body):
         """Status and what is said."""
@@ -85,6 +87,8 @@ def fake_kubeflow():
             text = said if isinstance(said, str) else json.dumps(said)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            if status >= 300 and fake.elsewhere:
+                self.send_header("Location", fake.elsewhere)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
             self.wfile.write(text.encode())

@@ -18,7 +18,20 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: gs://bucket/images}\n")
-    spec = {"pipelineInfo": {"name": "mine"}, "root": {}, "deploymentSpec": {}, "components": {}}
+    spec = {
+        "pipelineInfo": {"name": "mine"},
+        "root": {
+            "dag": {"tasks": {}},
+            "inputDefinitions": {
+                "parameters": {
+                    "data_root": {"defaultValue": "gs://bucket/images"},
+                    "span": {"defaultValue": "newest"},
+                }
+            },
+        },
+        "deploymentSpec": {"executors": {}},
+        "components": {},
+    }
     (tmp_path / "compiled.yaml").write_text(yaml.safe_dump(spec))
     return tmp_path
 
@@ -68,7 +81,27 @@ def test_starts_without_tensorflow_and_kfp():
             ],
             "'0 0 3 * * *'",
         ),
+        (
+            ["submit", "my.yaml", "--param", "span=7"],
+            "the data root gs://bucket/images has no {SPAN}",
+        ),
+        (
+            ["run-local", "compiled.yaml", "--param", "span=7"],
+            "--param span=7: the data root gs://bucket/images has no {SPAN}",
+        ),
+        (
+            ["run-local", "compiled.yaml", "--param", "span=7", "--param", "data_root=/few"],
+            "--param span=7: the data root /few has no {SPAN}",
+        ),
         (["run-local", "none.yaml"], "none.yaml: cannot be read as a compiled pipeline"),
+        (
+            ["run-local", "compiled.yaml", "--pipeline-root", "s3://bucket/runs"],
+            "--pipeline-root s3://bucket/runs: is no local folder",
+        ),
+        (
+            ["run-local", "compiled.yaml", "--pipeline-root", "my.yaml/runs"],
+            "--pipeline-root my.yaml/runs: ",
+        ),
         (["run-local", "compiled.yaml", "--set", "a=1"], "use --param, or compile anew"),
         (["run-local", "compiled.yaml", "--within", "no-docker run"], "no command no-docker"),
         (["run-local", "compiled.yaml", "--within", "env 'a"], "env 'a: No closing quotation"),
@@ -127,6 +160,18 @@ def test_a_submitted_runs_exit_code_is_the_verdict(monkeypatch, tmp_path, outcom
     result = siamese(*SUBMIT)
     assert result.exit_code == code, result.everything
     assert ": 40 images would do." in result.output
+
+
+def test_a_login_that_others_can_read_is_warned_of(monkeypatch):
+    monkeypatch.setenv("KFP_TOKEN", "secret")
+    monkeypatch.setattr(submits, "Endpoint", FakeEndpoint)
+    monkeypatch.setattr(cluster_cli, "_compile", lambda settings, path: None)
+    monkeypatch.setattr(cluster_cli, "_tasks", lambda path: [])
+    plain = ("--set", "kubeflow.endpoint=http://kubeflow.example", "--no-wait")
+    result = siamese(*SUBMIT, *plain)
+    assert result.exit_code == 0, result.everything
+    assert "KFP_TOKEN can be read on the way to http://kubeflow.example" in result.stderr
+    assert "can be read" not in siamese(*SUBMIT, "--no-wait").everything
 
 
 def test_a_verdict_that_cannot_be_read_fails(monkeypatch):

@@ -16,9 +16,10 @@ from pipeline.cluster.compile import compile_pipeline, write
 IMAGE = "registry/siamese:1"
 
 
-def config(**more):
+def config(judge=None, **more):
     return parse(
         {
+            "judge": judge or {},
             "name": "parts",
             "data": {"root": "gs://bucket/parts"},
             "training": {"epochs": 7},
@@ -131,6 +132,32 @@ def test_the_cache_is_off_unless_asked_for(documents):
     assert not any(task["cachingOptions"]["enableCache"] for task in tasks)
     cached = compile_pipeline(config(cache=True)).spec["root"]["dag"]["tasks"].values()
     assert all(task["cachingOptions"]["enableCache"] for task in cached)
+
+
+def test_the_cache_is_off_where_it_cannot_tell_of_a_change():
+    spec = compile_pipeline(config({"unknown": "gs://bucket/unknown"}, cache=True)).spec
+    tasks = spec["root"]["dag"]["tasks"].items()
+    assert [name for name, task in tasks if not task["cachingOptions"]["enableCache"]] == ["Judge"]
+
+
+def test_no_address_is_looked_at(monkeypatch, tmp_path):
+    """The pods may reach what this machine does not, and what is there now may change."""
+    from tfx.dsl.io import fileio
+
+    def only_here(look):
+        def looked_at(path, *arguments):
+            assert "://" not in str(path), path
+            return look(path, *arguments)
+
+        return looked_at
+
+    for name in ("exists", "glob", "isdir", "listdir", "open", "stat", "walk"):
+        monkeypatch.setattr(fileio, name, only_here(getattr(fileio, name)))
+    write(config({"unknown": "s3://bucket/unknown"}), tmp_path / "parts.yaml")
+    [spec, _] = yaml.safe_load_all((tmp_path / "parts.yaml").read_text())
+    given = spec["root"]["dag"]["tasks"]["Judge"]["inputs"]["parameters"]
+    assert given["unknown_files"]["runtimeValue"]["constant"] == ""
+    assert "s3://bucket/unknown" in given["settings"]["runtimeValue"]["constant"]
 
 
 def test_nothing_is_of_this_machine(documents, tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.cluster.parameters import PARAMETERS, parse
+from pipeline.cluster.parameters import PARAMETERS, check_span_fits, parse
 from pipeline.config import ConfigError
 from pipeline.config import parse as parse_config
 
@@ -26,6 +26,18 @@ def test_reads_values():
 def test_other_values_are_refused(assignment, said):
     with pytest.raises(ConfigError, match=said):
         parse([assignment])
+
+
+def test_a_span_needs_a_place_in_the_data_root():
+    check_span_fits({"data_root": "gs://b/span-{SPAN}", "span": "7"})
+    check_span_fits({"data_root": "gs://b/images", "span": "newest"})
+    check_span_fits({"epochs": 3})
+    with pytest.raises(ConfigError) as caught:
+        check_span_fits({"data_root": "gs://b/images", "span": "7"})
+    assert str(caught.value).startswith(
+        "--param span=7: the data root gs://b/images has no {SPAN} for it; name one that has "
+        "(--param data_root=gs://b/images/span-{SPAN}"
+    )
 
 
 def test_defaults_are_the_configurations(tmp_path, monkeypatch):

@@ -5,9 +5,13 @@ from pipeline.cluster.reach import check_reachable
 from pipeline.config import ConfigError, parse
 
 
-def check(data_root="gs://bucket/parts", parameters=None, **kubeflow):
+def check(data_root="gs://bucket/parts", parameters=None, sections=None, **kubeflow):
     config = parse(
-        {"data": {"root": data_root}, "kubeflow": {"pipeline_root": "gs://bucket/p", **kubeflow}}
+        {
+            "data": {"root": data_root},
+            "kubeflow": {"pipeline_root": "gs://bucket/p", **kubeflow},
+            **(sections or {}),
+        }
     )
     defaults = {one.name: one.default(config) for one in PARAMETERS}
     check_reachable(config, {**defaults, **(parameters or {})})
@@ -39,6 +43,17 @@ def test_a_local_folder_of_images_is_refused():
         check("/data/parts", volumes=[{"claim": "images", "path": "/dat"}])
     with pytest.raises(ConfigError, match=r"push\.destination: /models"):
         check(parameters={"push_destination": "/models"})
+
+
+@pytest.mark.parametrize("key", ["model.backbone", "model.weights", "tuner.reuse", "judge.unknown"])
+@pytest.mark.parametrize("path", ["here/found.h5", "/home/me/found.h5"])
+def test_whatever_else_a_run_reads_is_refused_by_name(key, path):
+    section, name = key.split(".")
+    volumes = [{"claim": "found", "path": "/found"}]
+    check(sections={section: {name: "gs://bucket/found.h5"}})
+    check(sections={section: {name: "/found/found.h5"}}, volumes=volumes)
+    with pytest.raises(ConfigError, match=f"{key}: {path} is a path of this machine"):
+        check(sections={section: {name: path}}, volumes=volumes)
 
 
 def test_a_mounted_volume_is_good():

@@ -1,9 +1,13 @@
 """On pipelines of tiny commands; `test_whole_run.py` runs the real one."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 import yaml
+from processes import STAYS, ends, wait_until
 
 from pipeline.cluster.run_local import TaskFailed, fill_placeholders, read_spec, run
 from pipeline.config import ConfigError
@@ -170,6 +174,24 @@ while not all((here.parent / name).exists() for name in ("One", "Two")): time.sl
     run(spec, tmp_path / "root", {}, jobs=2, say=str)  # else they would wait for ever
 
 
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_the_tasks_and_what_they_have_started(tmp_path, sign):
+    starts = "import subprocess, sys; subprocess.run([sys.executable, '-c', {!r}, {!r}])"
+    stay = {name: starts.format(STAYS, str(tmp_path / name)) for name in ("One", "Two")}
+    spec = pipeline(**{name: ([], code, BLESSING) for name, code in stay.items()})
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
+    siamese = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+    run_local = [*siamese, "kubeflow", "run-local", "tiny.yaml", "--jobs", "2"]
+    process = subprocess.Popen(run_local, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    for name in stay:
+        wait_until((tmp_path / name).exists)
+    process.send_signal(sign)
+    assert process.communicate(timeout=30)[1].strip() == "Stopped."
+    assert process.returncode == 1
+    for name in stay:
+        assert ends(int((tmp_path / name).read_text()))
+
+
 def test_takes_an_imported_artifact(tmp_path):
     spec = pipeline(Import=([], {}, PUSHED), Second=(["Import"], {}, BLESSING))
     spec["deploymentSpec"]["executors"]["Import_executor"] = {
@@ -187,6 +209,18 @@ def test_unknown_and_missing_parameters_are_refused(tmp_path):
     del spec["root"]["inputDefinitions"]["parameters"]["epochs"]["defaultValue"]
     with pytest.raises(ConfigError, match="parameter epochs: has no default"):
         run(spec, tmp_path, {}, say=str)
+
+
+def test_a_pipeline_root_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = pipeline(One=([], {}, BLESSING))
+    (tmp_path / "file").touch()
+    message = r"--pipeline-root file: .*/file/tiny/\w+ cannot be made \(Not a directory\); name a"
+    with pytest.raises(ConfigError, match=message):
+        run(spec, "file", {}, say=str)
+    with pytest.raises(ConfigError, match=r"--pipeline-root s3://b/runs: is no local folder"):
+        run(spec, "s3://b/runs", {}, say=str)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_fills_each_placeholder():

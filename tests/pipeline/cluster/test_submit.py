@@ -13,6 +13,7 @@ from pipeline.cluster.submit import (
     EndpointError,
     RunFailed,
     check_cron,
+    exposed_login,
 )
 
 MISSING = "/usr/bin/python: Error while finding module specification for 'pipeline.cluster.task' "
@@ -100,6 +101,48 @@ def test_the_token_goes_with_each_request(server, file, monkeypatch):
     monkeypatch.setenv("KFP_TOKEN", "secret")
     submit(server, file)
     assert server.headers["authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("answered", [0, 1, 2, 3])
+def test_nobody_else_gets_the_token(server, file, monkeypatch, status, answered):
+    """Neither at the first question, which goes without the SDK, nor later."""
+    monkeypatch.setenv("KFP_TOKEN", "secret")
+    monkeypatch.setenv("KFP_COOKIE", "session=secret")
+    server.refuse, server.refuse_after = (status, "over there"), answered
+    with fake_kubeflow() as other:
+        server.elsewhere = f"{other.address}/dex/auth?state=1"
+        with pytest.raises(EndpointError) as caught:
+            submit(server, file)
+        assert f"{server.address} sends requests on to {other.address}/dex/auth," in str(
+            caught.value
+        )
+        assert "name it in kubeflow.endpoint" in str(caught.value)
+        assert "set KFP_TOKEN or KFP_COOKIE" in str(caught.value)
+        assert other.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "names"),
+    [
+        ("http://kubeflow.example:8080", ["KFP_TOKEN"]),
+        ("http://10.0.0.7", ["KFP_TOKEN", "KFP_COOKIE"]),
+        ("http://kubeflow.example", []),
+        ("https://kubeflow.example", ["KFP_TOKEN"]),
+        ("kubeflow.example", ["KFP_TOKEN"]),
+        ("http://localhost:8080", ["KFP_TOKEN"]),
+        ("http://127.0.0.1:8080", ["KFP_COOKIE"]),
+        ("http://[::1]:8080", ["KFP_COOKIE"]),
+    ],
+)
+def test_a_login_that_others_can_read_is_told_of(monkeypatch, endpoint, names):
+    for name in names:
+        monkeypatch.setenv(name, "secret")
+    said = exposed_login(Kubeflow(endpoint=endpoint))
+    if names and endpoint in ("http://kubeflow.example:8080", "http://10.0.0.7"):
+        assert said.startswith(f"{' and '.join(names)} can be read on the way to {endpoint}")
+    else:
+        assert said is None
 
 
 def test_waits_and_tells_of_the_progress(server):

@@ -79,6 +79,11 @@ def test_a_span_that_there_is_not_is_refused_in_words(spans):
         ingest("/x", str(spans / "span-{SPAN}"), "7")
 
 
+def test_a_span_without_a_place_in_the_data_root_is_refused(spans):
+    with pytest.raises(ConfigError, match=f"span=2: the data root {spans} has no {{SPAN}} for it"):
+        ingest("/x", str(spans), "2")
+
+
 def test_a_span_that_is_none_is_refused(spans):
     with pytest.raises(ConfigError, match="span: 'last' is neither a number nor 'newest'"):
         ingest("/x", str(spans / "span-{SPAN}"), "last")
