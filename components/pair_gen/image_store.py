@@ -17,7 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 from components.file_systems import is_remote
 
 _READERS = 8
-"""Files that are read at once: object stores take their time to answer."""
+"""Objects that are read from a bucket at once: each takes its time to answer."""
 
 
 @contextmanager
@@ -46,7 +46,9 @@ def write(record: bytes, folder: str) -> str:
 
 def read(paths: Sequence[str]) -> list[bytes]:
     """The records in the files, in their order."""
-    with ThreadPoolExecutor(min(_READERS, len(paths))) as pool:
+    if not all(map(is_remote, paths)):
+        return [_read(path) for path in paths]  # threads would cost more than they bring
+    with ThreadPoolExecutor(_READERS) as pool:
         return list(pool.map(_read, paths))
 
 

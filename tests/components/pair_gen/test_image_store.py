@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from components.pair_gen import image_store
@@ -22,3 +24,13 @@ def test_nothing_is_left_of_a_pipeline_that_failed(tmp_path):
     with pytest.raises(ArithmeticError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_of_a_bucket_come_in_their_order(monkeypatch):
+    def read(path):
+        time.sleep(0.02 if path.endswith("/0") else 0)
+        return path.encode()
+
+    monkeypatch.setattr(image_store, "_read", read)
+    paths = [f"s3://bucket/{i}" for i in range(20)]
+    assert image_store.read(paths) == [path.encode() for path in paths]
