@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from judge_views import clouds, held_out, support_set
@@ -344,3 +346,14 @@ def test_it_is_kept_and_read_again(found, tmp_path):
     assert [line.predicted for line in lines] == guess(view).tolist()
     write_lines(path, again.pairs)
     assert all(isinstance(line, PairOutcome) for line in read_lines(path, PairOutcome))
+
+
+def test_one_that_was_kept_before_is_read(found, tmp_path):
+    values = json.loads(found.judgement.model_dump_json())
+    for other in values["compared"].values():
+        for late in ("left_out", "unknown_left_out", "own", "missing"):
+            del other[late]
+    (tmp_path / Judgement.FILE).write_text(json.dumps(values))
+    again = Judgement.read(str(tmp_path))
+    assert again == found.judgement
+    assert again.limits == ()
