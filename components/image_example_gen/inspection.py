@@ -79,6 +79,23 @@ def read_image(path: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
     Raises:
         UnusableImage: It cannot be read, or holds none.
     """
+    data = read_bytes(path)
+    canonical = canonical_image(data, max_pixels)
+    if not canonical.reencoded:
+        # Transform decodes without a second chance: one damaged image would end the run there.
+        try:
+            tf.io.decode_image(data, channels=3, expand_animations=False)
+        except tf.errors.InvalidArgumentError as e:
+            raise UnusableImage("is damaged: TensorFlow does not decode it") from e
+    return data, canonical
+
+
+def read_bytes(path: str) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        UnusableImage: It cannot be read, or is no file.
+    """
     try:
         # In a bucket, where a folder reads as empty, to ask first would cost requests an image.
         if not is_remote(path) and os.path.exists(path) and not os.path.isfile(path):
@@ -91,11 +108,4 @@ def read_image(path: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
         raise UnusableImage(f"cannot be read: {message}") from e
     if not data and is_remote(path) and fileio.isdir(path):
         raise UnusableImage("is a folder, not a file")
-    canonical = canonical_image(data, max_pixels)
-    if not canonical.reencoded:
-        # Transform decodes without a second chance: one damaged image would end the run there.
-        try:
-            tf.io.decode_image(data, channels=3, expand_animations=False)
-        except tf.errors.InvalidArgumentError as e:
-            raise UnusableImage("is damaged: TensorFlow does not decode it") from e
-    return data, canonical
+    return data

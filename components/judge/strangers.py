@@ -15,7 +15,7 @@ from components import seen
 from components.canonical_image import UnusableImage
 from components.data_error import DataError
 from components.file_systems import is_remote
-from components.image_example_gen.inspection import read_image
+from components.image_example_gen.inspection import read_bytes, read_image
 from components.image_example_gen.sources import CLUTTER, NOT_UTF8
 from components.judge.embedding import Item
 from components.judge.model import text
@@ -63,8 +63,11 @@ def fingerprint(folder: str) -> str:
         return ""
     digest = hashlib.sha256()
     for path in files(folder):
-        with fileio.open(path, "rb") as file:
-            digest.update(os.fsencode(path) + b"\0" + hashlib.sha256(file.read()).digest())
+        try:
+            data = read_bytes(path)
+        except (UnusableImage, UnicodeEncodeError):  # it is not judged by, as `read` will say
+            data = b""
+        digest.update(os.fsencode(path) + b"\0" + hashlib.sha256(data).digest())
     return digest.hexdigest()[:16]
 
 
