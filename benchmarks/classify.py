@@ -120,6 +120,7 @@ def _exported(
         100_000_000,
         SupportSet(embeddings, labels, sources),
         Thresholds(0.5, 0.5),
+        np.empty(0, "int64"),
     )
     served.save(folder)
     return tf.saved_model.load(folder)

@@ -46,6 +46,7 @@ def write_images(folder: Path, count: int, size: int) -> None:
                 features.LABEL: [b"class-%d" % (i % CLASSES)],
                 features.SOURCE: [b"%06d.jpg" % i],
                 features.IMAGE_ID: [b"%016x" % i],
+                features.CONTENT_HASH: [b"%064x" % i],
             }
             writer.write(make_example(record, {}).SerializeToString())
 
@@ -75,7 +76,8 @@ def export(folder: Path, backbone: str, size: int) -> None:
         )
 
     support = SupportSet(embedder(model)(pixels), labels, sources)
-    served = ServedModel(model, preprocess, size, 10_000_000, support, Thresholds())
+    seen = np.empty(0, "int64")
+    served = ServedModel(model, preprocess, size, 10_000_000, support, Thresholds(), seen)
     served.save(str(folder / "Format-Serving"))
 
 

@@ -92,7 +92,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         "unfinished": config.kubeflow.unfinished
         if for_cluster
         else absolute(str(config.root / "unfinished")),
-        "code": code_version("trainer", "components/features.py"),
+        "code": code_version("trainer", "components/features.py", "components/seen.py"),
     }
     search, hyperparameters = _search(config, learning, settings)
     trainer = tfx.components.Trainer(

@@ -44,7 +44,7 @@ def gate(
         typer.Option(
             metavar="FOLDER",
             help="Labelled images to judge it on, a sub-folder a class; or a CSV manifest beside "
-            "them. The model must never have seen them.",
+            "them. Those that the model was trained with are set aside, as far as it says so.",
         ),
     ] = None,
     thresholds: Annotated[

@@ -93,7 +93,7 @@ def of_judgement(
         missing=judgement.missing,
         classes=judgement.classes,
         set_aside=set_aside,
-        notes=notes,
+        notes=(*notes, *judgement.limits),
     )
 
 

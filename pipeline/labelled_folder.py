@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components import features
+from components import features, seen
 from components.canonical_image import UnusableImage
 from components.data_error import DataError
 from components.file_systems import load_plugins
@@ -24,8 +24,8 @@ from components.image_example_gen.sources import Source, class_folders, list_sou
 from components.image_example_gen.splitting import Described, contradictions
 from components.judge import gate
 from components.judge.judging import Judged, judge
-from components.judge.model import Embedded, JudgedModel, ModelError, text
-from components.judge.views import HeldOutImages, PairSettings, View
+from components.judge.model import Embedded, JudgedModel, ModelError, text, unsaid
+from components.judge.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
 from components.printable import printable
 from pipeline.config import RunConfig
 from pipeline.pushed import newest_version
@@ -38,7 +38,6 @@ CANDIDATE = "candidate"
 """Name of the model that is judged, among those it is compared with."""
 
 _SAVED_MODEL = "saved_model.pb"
-_NOT_VALID = "the model takes it for no image"
 
 
 class JudgedFolder(NamedTuple):
@@ -87,7 +86,8 @@ def judge_folder(
 ) -> JudgedFolder:
     """Judge a model on labelled images.
 
-    Where the folder or the manifest divides the images, only those of the split `test` count.
+    Where the folder or the manifest divides the images, only those of the split `test` count; and
+    of these, only those that the model was not trained with, as far as it says so.
 
     Args:
         models: The `candidate`, and what it is compared with (`gate.LAST_BLESSED`, ...).
@@ -96,7 +96,8 @@ def judge_folder(
         progress: Is told how many of how many files are done.
 
     Raises:
-        DataError: Too few images can be used, or the model does not know their classes.
+        DataError: Too few images can be used, the model does not know their classes, it was trained
+            with all of them, or no file of `judge.unknown` can be used.
         ModelError: The candidate lacks what a judge needs.
         BrokenModel: A model embeds images as no numbers.
     """
@@ -112,7 +113,15 @@ def judge_folder(
     read = _read(models, sources, root, config.data.max_pixels, progress)
     report = _report(read, sources, root, class_folders(root, layout, manifest))
     report.check(config.data.max_unusable)
-    kept = [i for i, row in enumerate(read.rows) if row.path not in read.set_aside]
+    usable = [i for i, row in enumerate(read.rows) if row.path not in read.set_aside]
+    keys = np.array([seen.key(read.rows[i].content_hash) for i in usable], "int64")
+    learned = candidate.was_made_with(keys)
+    if learned.all():
+        raise DataError(
+            f"{images}: the model was trained with all of these {len(usable)} images; judge it on "
+            "images that it has never seen"
+        )
+    kept, keys = np.array(usable)[~learned], keys[~learned]
     rows = [read.rows[i] for i in kept]
     held_out = HeldOutImages(
         np.array([row.id for row in rows]),
@@ -121,9 +130,14 @@ def judge_folder(
     )
     strangers = _strangers(models, config)
     views = {
-        name: model.view(np.stack(read.embeddings[name])[kept], strangers[name])
+        name: model.view(
+            np.stack(read.embeddings[name])[kept], keys, strangers.embeddings[name], strangers.keys
+        )
         for name, model in models.items()
     }
+    reasons = {item.path: item.reason for item in report.set_aside}
+    reasons |= {printable(read.rows[i].path): TRAINED_WITH for i in np.array(usable)[learned]}
+    set_aside = {**dict(sorted(reasons.items())), **strangers.set_aside}
     view = views.pop(CANDIDATE)
     judged = judge(
         held_out,
@@ -138,13 +152,13 @@ def judge_folder(
         update={
             "model": candidate.directory,
             "root": root,
-            "invalid": {item.path: item.reason for item in report.set_aside},
+            "invalid": set_aside,
         }
     )
     return JudgedFolder(
         judged._replace(judgement=judgement),
-        tuple(report.set_aside),
-        (*notes, *_what_may_mislead(rows, view)),
+        tuple(SetAside(path=path, reason=reason) for path, reason in set_aside.items()),
+        (*notes, *_what_may_mislead(rows, view), *_unsaid(models)),
     )
 
 
@@ -249,7 +263,7 @@ def _read(
         for name, found in _embed(models, encoded):
             for row, embedding in zip(batch, found.embeddings, strict=True):
                 if np.isnan(embedding).any():
-                    set_aside[row.path] = _NOT_VALID
+                    set_aside[row.path] = NOT_VALID
             embeddings[name] += list(found.embeddings)
             if name == gate.FROZEN_ENCODER:
                 by_pixels += _nearest_by_pixels(models[name], found.pixels)
@@ -312,29 +326,63 @@ def _report(
     )
 
 
-def _strangers(models: Mapping[str, JudgedModel], config: RunConfig) -> dict[str, np.ndarray]:
-    """Of each model the embeddings of the images of no class, float [u, d]."""
+class _Strangers(NamedTuple):
+    """Images of no class: of each model the embeddings, float [u, d], keys int64 [u], and others.
+
+    `set_aside` gives of the files that are left out the reasons.
+    """
+
+    embeddings: dict[str, np.ndarray]
+    keys: np.ndarray
+    set_aside: dict[str, str]
+
+
+def _strangers(models: Mapping[str, JudgedModel], config: RunConfig) -> _Strangers:
     found: dict[str, list[np.ndarray]] = {
         name: [np.empty((0, model.support.embeddings.shape[1]), "float32")]
         for name, model in models.items()
     }
-    files: list[str] = []
-    if config.judge.unknown:
-        load_plugins(config.judge.unknown)
-        from components.judge import strangers
+    folder = config.judge.unknown
+    if not folder:
+        nothing = {name: parts[0] for name, parts in found.items()}
+        return _Strangers(nothing, np.empty(0, "int64"), {})
+    load_plugins(folder)
+    from components.judge import strangers
 
-        files = strangers.files(config.judge.unknown)
+    files = strangers.files(folder)
+    set_aside: dict[str, str] = {}
+    items: list[tuple[str, int]] = []
     for start in range(0, len(files), BATCH):
-        encoded = [
-            item.image
-            for path in files[start : start + BATCH]
-            for item in strangers.read(path, config.data.max_pixels)
-        ]
+        encoded = []
+        for path in files[start : start + BATCH]:
+            one = strangers.read(os.fsencode(path), config.data.max_pixels)
+            if isinstance(one, strangers.Unusable):
+                set_aside[printable(path)] = one.reason
+                continue
+            encoded.append(one.image)
+            items.append((printable(path), one.key))
         for name, embedded in _embed(models, encoded) if encoded else ():
             found[name].append(embedded.embeddings)
     joined = {name: np.concatenate(parts) for name, parts in found.items()}
+    keys = np.array([key for _, key in items], "int64")
     valid = np.all([np.isfinite(part).all(axis=1) for part in joined.values()], axis=0)
-    return {name: part[valid] for name, part in joined.items()}
+    learned = models[CANDIDATE].was_made_with(keys)
+    for (path, _), is_valid, was_learned in zip(items, valid, learned, strict=True):
+        if was_learned or not is_valid:
+            set_aside[path] = TRAINED_WITH if was_learned else NOT_VALID
+    strangers.check_some_left(folder, len(files), set_aside)
+    kept = valid & ~learned
+    return _Strangers(
+        {name: part[kept] for name, part in joined.items()},
+        keys[kept],
+        dict(sorted(set_aside.items())),
+    )
+
+
+def _unsaid(models: Mapping[str, JudgedModel]) -> Iterator[str]:
+    for name, called in ((CANDIDATE, "model"), (gate.LAST_BLESSED, gate.LAST_BLESSED)):
+        if name in models and models[name].seen is None:
+            yield unsaid(called)
 
 
 def _what_may_mislead(rows: Sequence[_Row], view: View) -> Iterator[str]:

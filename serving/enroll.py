@@ -1,8 +1,9 @@
 """Adds classes to an exported model, or removes them, without training: writes its next version.
 
-Only the values of the support set change. The graph is copied as it is: the new version computes
-what the old one was judged by, in the same operations, whichever TensorFlow adds the class. The
-thresholds stay as they were calibrated, without it.
+Only the values of the support set change, and of `seen`, the list of images that the model was made
+with. The graph is copied as it is: the new version computes what the old one was judged by, in the
+same operations, whichever TensorFlow adds the class. The thresholds stay as they were calibrated,
+without it.
 
 Needs TensorFlow, but neither TFX nor our trainer.
 """
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from components import seen
 from components.canonical_image import UnusableImage, canonical_image
 from components.printable import printable
 from serving.next_version import NextVersion, version_folder
@@ -113,6 +115,9 @@ def enroll(
         tf.constant([row.label.encode() for row in rows]),
         tf.constant([row.source for row in rows]),
     )
+    if hasattr(loaded, "seen"):  # models that were exported before do not say what they have seen
+        keys = {*loaded.seen.numpy().tolist(), *(key for each in found for key in each.keys)}
+        loaded.seen.assign(sorted(keys))
     with version.candidate() as candidate:
         _write(loaded, source, candidate)
         if check is not None:
@@ -147,11 +152,13 @@ class _Found(NamedTuple):
 
     Attributes:
         rows: Of the images that can be used.
+        keys: Of the same images, see `components.seen`.
         images: The first of these, canonical.
         unusable: Files that are left out.
     """
 
     rows: list[_Row]
+    keys: list[int]
     images: list[bytes]
     unusable: list[Unusable]
 
@@ -208,11 +215,12 @@ def _check_classes(
 
 
 def _embed(loaded: Any, label: str, folder: Path) -> _Found:
-    found = _Found([], [], [])
+    found = _Found([], [], [], [])
     for images in _batches(_files(folder), found.unusable):
-        answer = loaded.signatures["embed"](image=tf.constant(list(images.values())))
+        encoded = [image for image, _ in images.values()]
+        answer = loaded.signatures["embed"](image=tf.constant(encoded))
         embeddings, valid = answer["embedding"].numpy(), answer["valid"].numpy()
-        for (file, image), embedding, is_valid in zip(
+        for (file, (image, key)), embedding, is_valid in zip(
             images.items(), embeddings, valid, strict=True
         ):
             if not is_valid:
@@ -224,6 +232,7 @@ def _embed(loaded: Any, label: str, folder: Path) -> _Found:
                 # As training images are called: by their class's folder and their name.
                 source = printable(f"{folder.absolute().name}/{file.name}").encode()
                 found.rows.append(_Row(label, source, embedding))
+                found.keys.append(key)
                 if len(found.images) < CHECKED_IMAGES:
                     found.images.append(image)
     if not found.rows:
@@ -235,13 +244,16 @@ def _embed(loaded: Any, label: str, folder: Path) -> _Found:
     return found
 
 
-def _batches(files: Sequence[Path], unusable: list[Unusable]) -> Iterator[dict[Path, bytes]]:
-    """Canonical images by file, a few at a time; those that are none go to `unusable`."""
+def _batches(
+    files: Sequence[Path], unusable: list[Unusable]
+) -> Iterator[dict[Path, tuple[bytes, int]]]:
+    """Canonical images and keys by file, a few at a time; those that are none go to `unusable`."""
     for start in range(0, len(files), _BATCH):
         images = {}
         for file in files[start : start + _BATCH]:
             try:
-                images[file] = canonical_image(file.read_bytes()).data
+                data = file.read_bytes()
+                images[file] = canonical_image(data).data, seen.key_of_file(data)
             except UnusableImage as e:
                 unusable.append(Unusable(file, str(e)))
             except OSError as e:

@@ -64,6 +64,7 @@ def export(model: Siamese, version: Path, classes: int = 3, each: int = 4) -> No
     labels = np.repeat([f"class-{i}" for i in range(classes)], each)
     sources = [f"{label}/{i % each}.png".encode() for i, label in enumerate(labels)]
     support = SupportSet(embeddings, labels, sources)
-    served = ServedModel(model, preprocess, SIZE, MAX_PIXELS, support, Thresholds(0.5, 0.6))
+    seen = np.array([1, 2], "int64")  # keys of no image
+    served = ServedModel(model, preprocess, SIZE, MAX_PIXELS, support, Thresholds(0.5, 0.6), seen)
     served.save(str(version))
     write_warmup(str(version), SIZE)

@@ -5,6 +5,8 @@ import tensorflow as tf
 from images import encoded
 from PIL import Image
 
+from components.seen import key_of_file
+
 LABELS = ("dark", "light")
 _STRINGS = tf.TensorSpec([None], tf.string)
 _ROWS = tf.TensorSpec([None, None], tf.float32)
@@ -50,7 +52,14 @@ class JudgedModel(_Embeds):
     Args:
         labels: Its two classes, the dark one first.
         scale: Of the embeddings: 0 is a collapsed encoder, NaN a broken one.
+        seen: Files that it was made with; None: it does not say, as older ones.
     """
+
+    def __init__(self, labels=LABELS, scale=1.0, seen=()):
+        super().__init__(labels, scale)
+        if seen is not None:
+            keys = [key_of_file(file.read_bytes()) for file in seen]
+            self.seen = tf.Variable(np.array(keys, "int64"))
 
     @tf.function(input_signature=[])
     def thresholds(self):

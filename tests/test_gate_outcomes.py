@@ -5,15 +5,18 @@ can, so that all that does not change comes from the cache; only the encoders ar
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import yaml
 from command_line import siamese
-from images import write_classes
+from images import picture, write_classes
 from tiny_encoder import write_encoder
 
+from components import features
 from components.judge.judgement import Judgement
 from pipeline import launch, progress
 
@@ -146,6 +149,34 @@ def test_too_few_images_are_an_outcome_of_its_own(blessed, run):
     assert ran.judgement.verdict.outcome == "undecided"
     assert "12 test images are too few to decide: about" in ran.everything
     assert ran.components["Trainer"] == "cached"
+
+
+def contents(judgement, *splits):
+    """Hashes of the images of some splits of the examples that were judged."""
+    files = [file for split in splits for file in Path(judgement.examples).glob(f"Split-{split}/*")]
+    records = tf.data.TFRecordDataset([str(file) for file in files], compression_type="GZIP")
+    examples = [tf.train.Example.FromString(record.numpy()) for record in records]
+    return {e.features.feature[features.CONTENT_HASH].bytes_list.value[0] for e in examples}
+
+
+def test_more_data_is_not_judged_by_what_the_last_blessed_model_has_learned(place, blessed, run):
+    shutil.copytree(place / "data", place / "more")
+    for label in range(3):
+        for number in range(20, 30):
+            picture(label, number, 16, 60).save(place / f"more/class-{label}/{number}.png")
+    ran = run("data.root=more")
+    assert (ran.exit_code, ran.gate_exit_code) == (0, 0), ran.everything
+    # Splits are dealt anew, so that images to learn from have become images to judge by.
+    learned = contents(blessed.judgement, features.TRAIN, features.VALIDATION)
+    known = contents(ran.judgement, features.TEST) & learned
+    compared = ran.judgement.compared["last blessed model"]
+    assert compared.left_out == len(known) > 0
+    assert ran.judgement.images == 18
+    assert compared.differences["class_accuracy"].images == 18 - len(known)
+    assert ran.judgement.invalid == {}  # the new model has seen none
+    assert ran.check("auc against the last blessed model") == "passed"
+    assert f"compared on {18 - len(known)} of 18 test images: the last" in ran.gate["notes"][0]
+    assert f"Compared on {18 - len(known)} of 18" in (ran.folder / "MODEL_CARD.md").read_text()
 
 
 @pytest.fixture(scope="module")

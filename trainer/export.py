@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from components import features
@@ -30,7 +31,8 @@ class ServedModel(tf.Module):
             `same` float32 [n], 1 or 0.
 
     Beside these it is saved with what a judge of it needs: `support`, `thresholds()` and
-    `similarity(left, right)`.
+    `similarity(left, right)`; and the variable `seen`, so that it is not judged by images that it
+    was made with.
 
     An image that is too large or cannot be decoded is not `valid`: its numbers are NaN, its
     verdicts false and its strings empty; the others of its batch are answered as without it.
@@ -45,6 +47,7 @@ class ServedModel(tf.Module):
         max_pixels: Height times width of the largest image that is decoded.
         support: What `classify` goes by.
         thresholds: Those of `same` and `known`.
+        seen: int64 [m], keys (`components.seen`) of the images that it was made with.
         tracked: Whatever `preprocess` needs to be saved with it.
     """
 
@@ -56,6 +59,7 @@ class ServedModel(tf.Module):
         max_pixels: int,
         support: SupportSet,
         thresholds: Thresholds,
+        seen: np.ndarray,
         tracked: object = None,
     ) -> None:
         super().__init__(name="siamese")
@@ -70,6 +74,8 @@ class ServedModel(tf.Module):
         self._preprocess = preprocess
         self._image_size, self._max_pixels = image_size, max_pixels
         self.support = support  # public: by it, classes are added to what is loaded
+        # Of any number, since images are added with classes.
+        self.seen = tf.Variable(seen, trainable=False, dtype=tf.int64, shape=[None])
         self._thresholds = thresholds
         self._tracked = tracked
 

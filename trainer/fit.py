@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components import seen
 from trainer import frozen_encoder
 from trainer.baselines import frozen_encoder_accuracy, raw_pixel_accuracy
 from trainer.calibration import Thresholds, known_threshold, same_threshold
@@ -49,6 +50,8 @@ class Trained(NamedTuple):
         support: Training images, equally many of each class as far as it has them.
         support_embeddings: float32 [s, d], theirs.
         thresholds: Calibrated on the validation split.
+        seen: int64 [m], keys (`components.seen`) of the images that it was made with: weights come
+            from those of the training split, choices from those of the validation split.
         frozen: The encoder as it was before training.
         summary: `epochs`, `best_epoch` (from 1 on), `resumed_at` (epochs done before), `seconds`,
             `parameters`, `baselines`, `calibration` (the thresholds), and `history` (a list for
@@ -59,6 +62,7 @@ class Trained(NamedTuple):
     support: Images
     support_embeddings: np.ndarray
     thresholds: Thresholds
+    seen: np.ndarray
     frozen: frozen_encoder.Frozen
     summary: dict[str, Any]
 
@@ -140,6 +144,7 @@ def train(
         support,
         embeddings[0],
         thresholds,
+        seen.as_keys(blocks.content_hashes.union(held.images.content_hashes)),
         frozen_encoder.kept(own),
         {
             "epochs": len(history["loss"]),

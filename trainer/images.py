@@ -20,12 +20,14 @@ class Images(NamedTuple):
         labels: str [n], their classes.
         ids: bytes [n].
         sources: bytes [n], their files, relative to the data root.
+        content_hashes: bytes [n], SHA-256 of these, hexadecimal.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
     ids: list[bytes]
     sources: list[bytes]
+    content_hashes: list[bytes]
 
 
 class HeldOut(NamedTuple):
@@ -52,12 +54,14 @@ class Blocks(NamedTuple):
         pairs: Pairs in all of them.
         largest: Bytes of the largest block.
         members: For each class the ids of its images, in order.
+        content_hashes: SHA-256 of the images' files, hexadecimal.
     """
 
     blocks: int
     pairs: int
     largest: int
     members: dict[str, list[bytes]]
+    content_hashes: set[bytes]
 
 
 def scan(files: Sequence[str]) -> Blocks:
@@ -68,16 +72,19 @@ def scan(files: Sequence[str]) -> Blocks:
     """
     count = pairs = largest = 0
     members: dict[str, set[bytes]] = defaultdict(set)
+    content_hashes: set[bytes] = set()
     for size, block in _read(files):
         count, pairs = count + 1, pairs + len(block[features.TARGET].int64_list.value)
         largest = max(largest, size)
+        content_hashes.update(block[features.CONTENT_HASH].bytes_list.value)
         for image_id, label in zip(
             block[features.IMAGE_ID].bytes_list.value,
             block[features.LABEL].bytes_list.value,
             strict=True,
         ):
             members[label.decode()].add(image_id)
-    return Blocks(count, pairs, largest, {c: sorted(members[c]) for c in sorted(members)})
+    in_order = {label: sorted(members[label]) for label in sorted(members)}
+    return Blocks(count, pairs, largest, in_order, content_hashes)
 
 
 def few_of_each_class(
@@ -112,7 +119,7 @@ def _collect(
     files: Sequence[str], image_size: int, wanted: set[bytes] | None
 ) -> tuple[Images, list[int], list[int], list[int]]:
     place: dict[bytes, int] = {}
-    pixels, labels, sources = [], [], []
+    pixels, labels, sources, content_hashes = [], [], [], []
     left: list[int] = []
     right: list[int] = []
     target: list[int] = []
@@ -126,6 +133,7 @@ def _collect(
             pixels.append(tf.io.parse_tensor(serialized, tf.uint8).numpy())
             labels.append(block[features.LABEL].bytes_list.value[position].decode())
             sources.append(block[features.SOURCE].bytes_list.value[position])
+            content_hashes.append(block[features.CONTENT_HASH].bytes_list.value[position])
         if wanted is not None:
             if len(place) == len(wanted):
                 break
@@ -135,7 +143,9 @@ def _collect(
         target += block[features.TARGET].int64_list.value
     shape = (len(pixels), image_size, image_size, 3)
     stacked = np.stack(pixels) if pixels else np.zeros(shape, "uint8")
-    images = Images(stacked.reshape(shape), np.array(labels, str), list(place), sources)
+    images = Images(
+        stacked.reshape(shape), np.array(labels, str), list(place), sources, content_hashes
+    )
     return images, left, right, target
 
 

@@ -62,6 +62,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         int(custom["max_pixels"]),
         SupportSet(trained.support_embeddings, trained.support.labels, trained.support.sources),
         trained.thresholds,
+        trained.seen,
         tracked=layer,
     ).save(fn_args.serving_model_dir)
     write_warmup(fn_args.serving_model_dir, image_size)

@@ -40,7 +40,7 @@ def inspect(source: Source, root: str, max_pixels: int) -> Inspected:
     if source.problem:
         return Inspected(source, problem=source.problem)
     try:
-        data, canonical = _read(source, root, max_pixels)
+        data, canonical = read_image(os.path.join(root, source.path), max_pixels)
     except UnusableImage as e:
         return Inspected(source, problem=str(e))
     return Inspected(
@@ -57,7 +57,7 @@ def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example
     Raises:
         UnusableImage: The file is unusable, or no longer what it was.
     """
-    data, canonical = _read(source, root, max_pixels)
+    data, canonical = read_image(os.path.join(root, source.path), max_pixels)
     path = os.fsencode(source.path)
     content_hash = hashlib.sha256(data).hexdigest().encode()
     image_id = hashlib.sha256(path + b"\n" + content_hash).hexdigest()[:16].encode()
@@ -73,8 +73,29 @@ def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example
     )
 
 
-def _read(source: Source, root: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
-    path = os.path.join(root, source.path)
+def read_image(path: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
+    """A file's bytes, and the image that it holds.
+
+    Raises:
+        UnusableImage: It cannot be read, or holds none.
+    """
+    data = read_bytes(path)
+    canonical = canonical_image(data, max_pixels)
+    if not canonical.reencoded:
+        # Transform decodes without a second chance: one damaged image would end the run there.
+        try:
+            tf.io.decode_image(data, channels=3, expand_animations=False)
+        except tf.errors.InvalidArgumentError as e:
+            raise UnusableImage("is damaged: TensorFlow does not decode it") from e
+    return data, canonical
+
+
+def read_bytes(path: str) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        UnusableImage: It cannot be read, or is no file.
+    """
     try:
         # In a bucket, where a folder reads as empty, to ask first would cost requests an image.
         if not is_remote(path) and os.path.exists(path) and not os.path.isfile(path):
@@ -87,11 +108,4 @@ def _read(source: Source, root: str, max_pixels: int) -> tuple[bytes, CanonicalI
         raise UnusableImage(f"cannot be read: {message}") from e
     if not data and is_remote(path) and fileio.isdir(path):
         raise UnusableImage("is a folder, not a file")
-    canonical = canonical_image(data, max_pixels)
-    if not canonical.reencoded:
-        # Transform decodes without a second chance: one damaged image would end the run there.
-        try:
-            tf.io.decode_image(data, channels=3, expand_animations=False)
-        except tf.errors.InvalidArgumentError as e:
-            raise UnusableImage("is damaged: TensorFlow does not decode it") from e
-    return data, canonical
+    return data

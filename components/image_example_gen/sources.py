@@ -18,8 +18,11 @@ from components.data_error import DataError
 from components.file_systems import is_remote
 from components.printable import printable
 
-_CLUTTER = ("Thumbs.db", "desktop.ini")
+CLUTTER = ("Thumbs.db", "desktop.ini")
 """Files that Windows strews; those of others are hidden."""
+
+NOT_UTF8 = "has a name that is not UTF-8; rename it"
+"""Why a file cannot be used whose path neither Beam nor TensorFlow passes on."""
 
 _CALLED_OTHERWISE = {
     "training": features.TRAIN,
@@ -138,9 +141,7 @@ def _source(path: str, label: str, split: str | None = None) -> Source:
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
-        # Neither Beam nor TensorFlow passes such a path on.
-        problem = "has a name that is not UTF-8; rename it"
-        return Source(printable(path), printable(label), split, problem)
+        return Source(printable(path), printable(label), split, NOT_UTF8)
     return Source(path, label, split)
 
 
@@ -176,7 +177,7 @@ def _names(folder: str) -> list[str]:
     # systems mark folders by a slash.
     names = fileio.listdir(folder) if is_remote(folder) else os.listdir(folder)
     visible = (name.rstrip("/") for name in names if not name.startswith("."))
-    return sorted(name for name in visible if name and name not in _CLUTTER)
+    return sorted(name for name in visible if name and name not in CLUTTER)
 
 
 def _is_folder(path: str) -> bool:

@@ -111,6 +111,8 @@ class Judge(BaseBeamComponent):
                     "components/pair_gen/sampling.py",
                     "components/canonical_image.py",
                     "components/features.py",
+                    "components/seen.py",
+                    "components/image_example_gen/inspection.py",
                     "trainer/few_shot.py",
                     "trainer/calibration.py",
                 ),

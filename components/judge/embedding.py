@@ -16,7 +16,7 @@ import tensorflow as tf
 from apache_beam.metrics import Metrics
 from apache_beam.utils.shared import Shared
 
-from components import features
+from components import features, seen
 from components.data_error import DataError
 from components.judge import model
 from trainer.few_shot import nearest_neighbour
@@ -35,6 +35,7 @@ class Item(NamedTuple):
         label: Its class; none for a stranger.
         source: Its file.
         image: Encoded.
+        key: Of its original file, see `components.seen`.
         stranger: Whether it is of no class at all.
     """
 
@@ -42,6 +43,7 @@ class Item(NamedTuple):
     label: bytes
     source: bytes
     image: bytes
+    key: int
     stranger: bool = False
 
 
@@ -49,7 +51,9 @@ def item(record: bytes) -> Item:
     """That of a serialized image record."""
     feature = tf.train.Example.FromString(record).features.feature
     names = (features.IMAGE_ID, features.LABEL, features.SOURCE, features.IMAGE)
-    return Item(*(feature[name].bytes_list.value[0] for name in names))
+    image_id, label, source, image = (feature[name].bytes_list.value[0] for name in names)
+    key = seen.key(feature[features.CONTENT_HASH].bytes_list.value[0])
+    return Item(image_id, label, source, image, key)
 
 
 class Models:
@@ -127,6 +131,7 @@ class _Embed(beam.DoFn):
             "id": [one.id for one in items],
             "label": [one.label for one in items],
             "source": [one.source for one in items],
+            "key": np.array([one.key for one in items], "int64"),
             "stranger": [one.stranger for one in items],
         }
         valid = np.ones(len(items), bool)
@@ -156,7 +161,8 @@ def read(files: Sequence[str]) -> dict[str, np.ndarray]:
         files: TFRecords of serialized batches.
 
     Returns:
-        By name: `id`, `label` and `source`, bytes [n] each; `valid` and `stranger`, bool [n];
+        By name: `id`, `label` and `source`, bytes [n] each; `key`, int64 [n]; `valid` and
+        `stranger`, bool [n];
         `embedding <name>`, float32 [n, d], for each model; and maybe `raw pixels`, bytes [n], the
         class of the support image nearest by its pixels.
 

@@ -18,15 +18,17 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components import features
+from components.data_error import DataError
+from components.file_systems import open_text
 from components.image_example_gen.report import IngestionReport
 from components.judge import embedding, gate, strangers
 from components.judge.judgement import Judgement, Verdict, write_lines
 from components.judge.judging import judge
 from components.judge.last_blessed import last_served
-from components.judge.model import JudgedModel, text
+from components.judge.model import JudgedModel, text, unsaid
 from components.judge.settings import JudgeSettings, Thresholds
 from components.judge.tfma_verdict import tfma_checks
-from components.judge.views import HeldOutImages, PairSettings, View
+from components.judge.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
 from components.records_lost import records_lost
 from trainer.frozen_encoder import FOLDER
 
@@ -49,8 +51,9 @@ class Executor(BaseBeamExecutor):
         """TFX's entry point.
 
         Raises:
+            DataError: No test image is left to judge on, or no file of `judge.unknown` is an image.
             ModelError: The candidate cannot be judged.
-            RecordsLost: Not all test images have been embedded.
+            RecordsLost: Not all test images, or images of no class, have been embedded.
         """
         asked = exec_properties.get("thresholds")
         thresholds = Thresholds.model_validate_json(asked) if asked else None
@@ -62,23 +65,29 @@ class Executor(BaseBeamExecutor):
         output = artifact_utils.get_single_instance(output_dict["judgement"])
 
         report = _report(examples.uri)
-        found = self._embed(models, examples, settings, exec_properties, output.uri)
+        found, unusable = self._embed(models, examples, settings, exec_properties, output.uri)
         if report:
             placed = report.images_in(features.TEST)
             if (embedded := np.count_nonzero(~found["stranger"])) != placed:
                 raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} test images")
-        usable = found["valid"] & ~found["stranger"]
+        learned = loaded[_CANDIDATE].was_made_with(found["key"])
+        usable = found["valid"] & ~learned
+        _check_some_left(found, usable, unusable, learned, settings)
+        tested = usable & ~found["stranger"]
         images = HeldOutImages(
-            *(np.array([text(x) for x in found[n][usable].tolist()], str)
+            *(np.array([text(x) for x in found[n][tested].tolist()], str)
               for n in ("id", "label", "source"))
         )  # fmt: skip
+        before = loaded.get(gate.LAST_BLESSED)
+        if before and before.seen is None:
+            _LOG.warning(unsaid(gate.LAST_BLESSED))
         views = {name: _view(loaded[name], found, usable, name) for name in loaded}
         raw = found.get("raw pixels")
         judged = judge(
             images,
             views.pop(_CANDIDATE),
             views,
-            None if raw is None else np.array([text(x) for x in raw[usable].tolist()], str),
+            None if raw is None else np.array([text(x) for x in raw[tested].tolist()], str),
             thresholds,
             settings,
             PairSettings(
@@ -91,21 +100,23 @@ class Executor(BaseBeamExecutor):
                 artifact_utils.get_single_instance(input_dict["evaluator_blessing"]),
             ),
         )
-        invalid = {
-            text(source): "the model takes it for no image"
-            for source in found["source"][~found["valid"]].tolist()
-        }
         judgement = judged.judgement.model_copy(
             update={
                 "model": artifact_utils.get_single_uri(input_dict["model"]),
                 "examples": examples.uri,
                 "root": report.root if report else "",
-                "invalid": {**judged.judgement.invalid, **invalid},
+                "invalid": {
+                    **judged.judgement.invalid,
+                    **_reasons(found, ~usable, learned),
+                    **unusable,
+                },
             }
         )
         write_lines(os.path.join(output.uri, Judgement.OUTCOMES), judged.outcomes)
         write_lines(os.path.join(output.uri, Judgement.PAIRS), judged.pairs)
         judgement.write(output.uri)
+        for limit in judgement.limits:
+            _LOG.info(limit)
         _LOG.info("judged: %s: %s", judgement.verdict.outcome, "; ".join(judgement.verdict.reasons))
         _bless(judgement.verdict, input_dict, output_dict, exec_properties)
 
@@ -116,9 +127,11 @@ class Executor(BaseBeamExecutor):
         settings: JudgeSettings,
         exec_properties: dict[str, Any],
         output: str,
-    ) -> dict[str, np.ndarray]:
+    ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """What `embedding.read` gives, and of the unusable files of no class the reasons."""
         pattern = os.path.join(artifact_utils.get_split_uri([examples], features.TEST), "*")
         prefix = os.path.join(output, "embeddings", "batches")
+        left_out = os.path.join(output, "embeddings", "unusable.json")
         unknown = strangers.files(settings.unknown) if settings.unknown else []
         with self._make_beam_pipeline() as pipeline:
             items = (
@@ -127,19 +140,55 @@ class Executor(BaseBeamExecutor):
                 | "Parse" >> beam.Map(embedding.item)
             )
             if unknown:
-                others = (
+                others, reasons = (
                     pipeline
-                    | "Unknown" >> beam.Create(unknown)
-                    | "ReadUnknown" >> beam.FlatMap(strangers.read, exec_properties["max_pixels"])
+                    | "Unknown" >> beam.Create([os.fsencode(path) for path in unknown])
+                    | "ReadUnknown" >> strangers.Read(exec_properties["max_pixels"])
                 )
                 items = (items, others) | "Both" >> beam.Flatten()
+                _ = reasons | "Why" >> beam.io.WriteToText(left_out, shard_name_template="")
             raw_pixels = gate.FROZEN_ENCODER if gate.FROZEN_ENCODER in models.load() else None
             _ = (
                 items
                 | "Models" >> embedding.Embed(models, raw_pixels)
                 | "Write" >> beam.io.WriteToTFRecord(prefix)
             )
-        return embedding.read(tf.io.gfile.glob(prefix + "*"))
+        found = embedding.read(tf.io.gfile.glob(prefix + "*"))
+        if not unknown:
+            return found, {}
+        with open_text(left_out) as file:
+            unusable = json.load(file)
+        if (read := len(unusable) + np.count_nonzero(found["stranger"])) != len(unknown):
+            raise records_lost(f"{read:,} of {len(unknown):,} images of no class were looked at")
+        return found, unusable
+
+
+def _reasons(found: dict[str, np.ndarray], rows: np.ndarray, learned: np.ndarray) -> dict[str, str]:
+    """Why the images of some rows, bool [n], are not judged on, by their files."""
+    return {
+        text(source): TRAINED_WITH if was_learned else NOT_VALID
+        for source, was_learned in zip(found["source"][rows].tolist(), learned[rows], strict=True)
+    }
+
+
+def _check_some_left(
+    found: dict[str, np.ndarray],
+    usable: np.ndarray,
+    unusable: dict[str, str],
+    learned: np.ndarray,
+    settings: JudgeSettings,
+) -> None:
+    of_test = ~found["stranger"]
+    if not (usable & of_test).any():
+        source, reason = next(iter(_reasons(found, of_test, learned).items()))
+        raise DataError(
+            f"none of the {of_test.sum()} test images can be judged on; of {source}: {reason}"
+        )
+    if settings.unknown:
+        of_none = _reasons(found, found["stranger"] & ~usable, learned)
+        strangers.check_some_left(
+            settings.unknown, len(unusable) + found["stranger"].sum(), {**unusable, **of_none}
+        )
 
 
 def _directories(
@@ -174,8 +223,9 @@ def _serving_directory(model: types.Artifact) -> str:
 
 
 def _view(model: JudgedModel, found: dict[str, np.ndarray], usable: np.ndarray, name: str) -> View:
-    embeddings = found[f"embedding {name}"]
-    return model.view(embeddings[usable], embeddings[found["stranger"] & found["valid"]])
+    embeddings, keys = found[f"embedding {name}"], found["key"]
+    tested, strange = usable & ~found["stranger"], usable & found["stranger"]
+    return model.view(embeddings[tested], keys[tested], embeddings[strange], keys[strange])
 
 
 def _report(examples: str) -> IngestionReport | None:

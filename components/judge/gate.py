@@ -88,7 +88,8 @@ def _checks(thresholds: Thresholds, measured: Measured) -> list[Check]:
             ))  # fmt: skip
         else:
             found = before.differences.get(name)
-            checks.append(_check(metric, found, limit, measured, measured.missing.get(name)))
+            why = measured.missing.get(name) or _too_few(before, name, measured)
+            checks.append(_check(metric, found, limit, measured, why))
     if thresholds.beats_frozen_encoder:
         frozen = measured.compared.get(FROZEN_ENCODER)
         own = measured.metrics.get("class_accuracy")
@@ -104,6 +105,13 @@ def _checks(thresholds: Thresholds, measured: Measured) -> list[Check]:
             why = None if frozen else "the frozen encoder was not judged"
             checks.append(_above(metric, found, 0.0, bound, measured, why))
     return checks
+
+
+def _too_few(before: Compared, name: str, measured: Measured) -> str | None:
+    """Why a metric does not tell the candidate from the last blessed model, where it is known."""
+    limit = before.limit(LAST_BLESSED, measured.images)
+    why = before.missing.get(name)
+    return "; ".join(part for part in (limit, why) if part) or None
 
 
 def _drop(most: AtMost | None) -> ChangeAtLeast | None:

@@ -149,11 +149,36 @@ class Compared(Frozen):
         model: Where it is, or in words what it is.
         metrics: Its own, by name.
         differences: The candidate's less its, by name.
+        left_out: Test images that it was not compared on, since it was trained with them.
+        unknown_left_out: The same of images of no class.
+        own: Where some were left out, the candidate's metrics on the others, by name.
+        missing: The same: by name, why a metric could not be measured on these.
     """
 
     model: str
     metrics: dict[str, Measure]
     differences: dict[str, Measure]
+    left_out: int = 0
+    unknown_left_out: int = 0
+    own: dict[str, Measure] = {}
+    missing: dict[str, str] = {}
+
+    def limit(self, name: str, images: int) -> str:
+        """That it was compared on some images only, in words; empty where it was on all.
+
+        Args:
+            name: What it is called.
+            images: Test images in all.
+        """
+        parts = []
+        if self.left_out:
+            parts.append(f"on {images - self.left_out} of {images} test images")
+        if self.unknown_left_out:
+            parts.append(f"without {self.unknown_left_out} images of no class")
+        if not parts:
+            return ""
+        others = "the others" if self.left_out else "these"
+        return f"compared {' and '.join(parts)}: the {name} was trained with {others}"
 
 
 class Picture(Frozen):
@@ -224,8 +249,9 @@ class Judgement(Frozen):
         examples: URI of ImageExampleGen's examples, which hold the images themselves.
         root: The data root, which sources are below.
         images: Test images that it was judged on.
-        invalid: Test images that it took for no image, or of classes that it has no support images
-            of, with the reason.
+        invalid: Files that it was not judged on, with the reason: test images that it took for no
+            image, was trained with, or of classes that it has no support images of; and files of
+            `judge.unknown` that cannot be used.
         classified_by: What the class accuracy goes by: `support set`, the model's own, or, where
             the test images' classes were held out, `other test images`.
         unknown_by: What counts as unknown: `each class left out` of the support set once, or
@@ -270,6 +296,12 @@ class Judgement(Frozen):
     mistakes: tuple[Mistake, ...]
     suspects: tuple[Suspect, ...]
     hard_pairs: tuple[HardPair, ...]
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Which comparisons rest on some of the images only: sentences without their full stop."""
+        told = (other.limit(name, self.images) for name, other in self.compared.items())
+        return tuple(limit for limit in told if limit)
 
     def write(self, folder: str) -> None:
         """Write `judgement.json`."""

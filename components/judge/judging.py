@@ -12,12 +12,12 @@ import numpy as np
 
 from components.judge import gate
 from components.judge.findings import Findings
-from components.judge.judgement import Check, ImageOutcome, Judgement, PairOutcome
-from components.judge.judging_classes import judge_classes
+from components.judge.judgement import Check, Compared, ImageOutcome, Judgement, PairOutcome
+from components.judge.judging_classes import JudgedClasses, judge_classes
 from components.judge.judging_episodes import judge_episodes
 from components.judge.judging_evidence import Evidence
-from components.judge.judging_pairs import judge_pairs
-from components.judge.judging_recognition import judge_recognition
+from components.judge.judging_pairs import JudgedPairs, judge_pairs
+from components.judge.judging_recognition import JudgedRecognition, judge_recognition
 from components.judge.settings import JudgeSettings, Thresholds
 from components.judge.views import CANDIDATE, HeldOutImages, PairSettings, View
 
@@ -48,6 +48,9 @@ def judge(
 ) -> Judged:
     """Judge a model.
 
+    The last blessed model is compared with it on those images alone that the former was not made
+    with: it knows the others by heart.
+
     Args:
         images: The test images.
         candidate: What the model makes of them.
@@ -66,24 +69,19 @@ def judge(
         str(source): f"class {label!r} is not in the model's support set"
         for source, label in zip(images.sources[~kept], images.labels[~kept], strict=True)
     }
-    images = HeldOutImages(*(column[kept] for column in images))
-    views = {
-        name: view._replace(embeddings=view.embeddings[kept])
-        for name, view in {CANDIDATE: candidate, **compared}.items()
-    }
+    images = images.only(kept)
+    views = {name: view.only(kept) for name, view in {CANDIDATE: candidate, **compared}.items()}
     raw_pixels = raw_pixels[kept] if raw_pixels is not None and with_support else None
-    models = {name: view.model for name, view in compared.items()}
-    if raw_pixels is not None:
-        models[gate.RAW_PIXELS] = "the support image nearest by its pixels"
-
-    findings = Findings(models)
-    classes = judge_classes(images.labels, views, with_support, raw_pixels, findings)
-    pairs = judge_pairs(images, views, pairing, findings)
-    recognition = judge_recognition(images.labels, views, findings)
-    judge_episodes(images.labels, views, settings, findings)
+    found = _measure(images, views, with_support, raw_pixels, settings, pairing)
+    findings, classes, pairs, recognition = found
+    others_found = findings.compared()
+    before = views.get(gate.LAST_BLESSED)
+    if before and not (before.unseen.all() and before.unseen_strangers.all()):
+        own = {CANDIDATE: views[CANDIDATE], gate.LAST_BLESSED: before}
+        others_found[gate.LAST_BLESSED] = _on_unseen(images, own, with_support, settings, pairing)
 
     measured = gate.Measured(
-        len(images.ids), findings.metrics, findings.missing, classes.chance, findings.compared()
+        len(images.ids), findings.metrics, findings.missing, classes.chance, others_found
     )
     support = candidate.support if with_support else None
     evidence = Evidence(images, support, classes, pairs, settings.listed)
@@ -108,8 +106,8 @@ def judge(
             for label in classes.recalls
         ),
         confusion=classes.confusion(),
-        thresholds={name: found.threshold for name, found in by_threshold.items() if found},
-        curves={name: found.curve for name, found in by_threshold.items() if found},
+        thresholds={name: one.threshold for name, one in by_threshold.items() if one},
+        curves={name: one.curve for name, one in by_threshold.items() if one},
         pairs=pairs.counts() if pairs else {},
         compared=measured.compared,
         mistakes=tuple(evidence.mistakes()),
@@ -117,3 +115,70 @@ def judge(
         hard_pairs=tuple(evidence.hard_pairs()),
     )
     return Judged(judgement, evidence.image_outcomes(candidate.known), evidence.pair_outcomes())
+
+
+class _Measured(NamedTuple):
+    """All that was measured of some images; `findings` hold the numbers."""
+
+    findings: Findings
+    classes: JudgedClasses
+    pairs: JudgedPairs | None
+    recognition: JudgedRecognition | None
+
+
+def _measure(
+    images: HeldOutImages,
+    views: Mapping[str, View],
+    with_support: bool,
+    raw_pixels: np.ndarray | None,
+    settings: JudgeSettings,
+    pairing: PairSettings,
+    recognizing: bool = True,
+) -> _Measured:
+    models = {name: view.model for name, view in views.items() if name != CANDIDATE}
+    if raw_pixels is not None:
+        models[gate.RAW_PIXELS] = "the support image nearest by its pixels"
+    findings = Findings(models)
+    classes = judge_classes(images.labels, views, with_support, raw_pixels, findings)
+    pairs = judge_pairs(images, views, pairing, findings)
+    recognition = judge_recognition(images.labels, views, findings) if recognizing else None
+    judge_episodes(images.labels, views, settings, findings)
+    return _Measured(findings, classes, pairs, recognition)
+
+
+def _on_unseen(
+    images: HeldOutImages,
+    views: Mapping[str, View],
+    with_support: bool,
+    settings: JudgeSettings,
+    pairing: PairSettings,
+) -> Compared:
+    """What the last blessed model comes to beside the candidate on images that it has not seen."""
+    before = views[gate.LAST_BLESSED]
+    unseen, strangers = before.unseen, before.unseen_strangers
+    compared = Compared(
+        model=before.model,
+        metrics={},
+        differences={},
+        left_out=int(np.sum(~unseen)),
+        unknown_left_out=int(np.sum(~strangers)),
+    )
+    findings = _measure(
+        images.only(unseen),
+        {name: view.only(unseen, strangers) for name, view in views.items()},
+        with_support,
+        None,
+        settings,
+        pairing,
+        # Without any stranger it would be measured by something else.
+        recognizing=bool(strangers.any()) or not len(strangers),
+    ).findings
+    found = findings.compared()[gate.LAST_BLESSED]
+    return compared.model_copy(
+        update={
+            "metrics": found.metrics,
+            "differences": found.differences,
+            "own": findings.metrics,
+            "missing": findings.missing,
+        }
+    )

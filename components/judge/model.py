@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from components import seen
 from components.judge.classification import Support
 from components.judge.views import View
 
@@ -82,6 +83,19 @@ class JudgedModel:
         return None if pixels is None else pixels.numpy()
 
     @property
+    def seen(self) -> np.ndarray | None:
+        """int64 [m], keys (`components.seen`) of the images that it was made with.
+
+        None: it does not say, as an encoder alone and what an older version has exported.
+        """
+        keys = getattr(self._loaded, "seen", None)
+        return None if keys is None else keys.numpy()
+
+    def was_made_with(self, keys: np.ndarray) -> np.ndarray:
+        """Which images of `keys`, int64 [n], it says that it was made with: bool [n]."""
+        return seen.among(keys, self.seen)
+
+    @property
     def thresholds(self) -> dict[str, float]:
         """Those of `same` and `known`; none for an encoder alone."""
         if not hasattr(self._loaded, "thresholds"):
@@ -98,12 +112,20 @@ class JudgedModel:
         sides = (tf.constant(side, tf.float32) for side in (left, right))
         return self._loaded.similarity(*sides).numpy()
 
-    def view(self, embeddings: np.ndarray, strangers: np.ndarray) -> View:
+    def view(
+        self,
+        embeddings: np.ndarray,
+        keys: np.ndarray,
+        strangers: np.ndarray,
+        stranger_keys: np.ndarray,
+    ) -> View:
         """What it makes of the test images.
 
         Args:
             embeddings: float [n, d], of these.
+            keys: int64 [n], theirs (`components.seen`).
             strangers: float [u, d], of images of no class.
+            stranger_keys: int64 [u], theirs.
         """
         return View(
             self.directory,
@@ -113,7 +135,17 @@ class JudgedModel:
             self.similarity if self.compares else None,
             self.thresholds.get("same", math.nan),
             self.thresholds.get("known", math.nan),
+            self.was_made_with(keys),
+            self.was_made_with(stranger_keys),
         )
+
+
+def unsaid(name: str) -> str:
+    """That a model, called `name`, has no `seen`: a sentence without its full stop."""
+    return (
+        f"the {name} does not say which images it was trained with, as older ones do not: it may "
+        "have learned from some of these"
+    )
 
 
 def text(value: bytes) -> str:

@@ -13,6 +13,10 @@ from components.judge.classification import Support
 CANDIDATE = ""
 """Name of the model that is judged, among those that it is compared with; it comes first."""
 
+NOT_VALID = "the model takes it for no image"
+TRAINED_WITH = "the model was trained with it"
+"""Why an image is not judged on."""
+
 
 class HeldOutImages(NamedTuple):
     """The images that are judged on, n of them, in the order of their ids.
@@ -27,6 +31,10 @@ class HeldOutImages(NamedTuple):
     labels: np.ndarray
     sources: np.ndarray
 
+    def only(self, images: np.ndarray) -> HeldOutImages:
+        """Some of them, bool [n]."""
+        return HeldOutImages(*(column[images] for column in self))
+
 
 class View(NamedTuple):
     """What one model makes of the test images.
@@ -40,6 +48,8 @@ class View(NamedTuple):
             where it has none.
         same: Its threshold of the similarity.
         known: Its threshold of the best class's score.
+        seen: bool [n], which test images it is known to be made with; None: none.
+        seen_strangers: bool [u], the same of the images of no class.
     """
 
     model: str
@@ -49,6 +59,28 @@ class View(NamedTuple):
     similarity: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     same: float = math.nan
     known: float = math.nan
+    seen: np.ndarray | None = None
+    seen_strangers: np.ndarray | None = None
+
+    @property
+    def unseen(self) -> np.ndarray:
+        """Bool [n], which test images it is not known to be made with."""
+        return np.ones(len(self.embeddings), bool) if self.seen is None else ~self.seen
+
+    @property
+    def unseen_strangers(self) -> np.ndarray:
+        """Bool [u], the same of the images of no class."""
+        seen = self.seen_strangers
+        return np.ones(len(self.strangers), bool) if seen is None else ~seen
+
+    def only(self, images: np.ndarray, strangers: np.ndarray | None = None) -> View:
+        """The same of some of the test images, bool [n], and of some of the strangers, bool [u]."""
+        view = self._replace(embeddings=self.embeddings[images], seen=~self.unseen[images])
+        if strangers is None:
+            return view
+        return view._replace(
+            strangers=self.strangers[strangers], seen_strangers=~self.unseen_strangers[strangers]
+        )
 
 
 class PairSettings(NamedTuple):

@@ -3,13 +3,14 @@
 A block holds m images once each, and p pairs as indices into them. A plain pair is a block of two
 images. For images a, b of class "cat" and c of class "dog", with all pairs:
 
-    pixels    bytes [3]   transformed images, see `components.features.PIXELS`
-    label     bytes [3]   cat, cat, dog
-    image_id  bytes [3]
-    source    bytes [3]
-    left      int64 [3]   0, 0, 1
-    right     int64 [3]   1, 2, 2
-    target    int64 [3]   1, 0, 0
+    pixels        bytes [3]   transformed images, see `components.features.PIXELS`
+    label         bytes [3]   cat, cat, dog
+    image_id      bytes [3]
+    source        bytes [3]
+    content_hash  bytes [3]
+    left          int64 [3]   0, 0, 1
+    right         int64 [3]   1, 2, 2
+    target        int64 [3]   1, 0, 0
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ import tensorflow as tf
 from components import features
 from components.example import make_example
 
-_OF_EACH_IMAGE = (features.PIXELS, features.LABEL, features.IMAGE_ID, features.SOURCE)
+_OF_EACH_IMAGE = (
+    features.PIXELS,
+    features.LABEL,
+    features.IMAGE_ID,
+    features.SOURCE,
+    features.CONTENT_HASH,
+)
 
 
 def pair_block(

@@ -10,6 +10,7 @@ from exported_model import export, make_model, pixels, write_images
 from images import encoded, picture
 from same_answers import assert_same_answers
 
+from components import seen
 from serving import enroll as module
 from serving.embedded.servable import LoadSettings, Servable
 from serving.enroll import EnrollError, Unusable, enroll
@@ -122,6 +123,41 @@ def test_nothing_but_the_support_set_is_changed(enrolled, exported):
     one, other = (ask(v, queries(0, 7), "embed") for v in (enrolled.model, enrolled.version))
     for name, value in one.items():
         np.testing.assert_array_equal(other[name], value)
+
+
+def test_the_images_are_seen_from_then_on(enrolled, base, new):
+    added = {seen.key_of_file(file.read_bytes()) for file in new.iterdir()}
+    assert len(added) == 4
+    before, after = (_seen(version) for version in (enrolled.model, enrolled.version))
+    assert before == [1, 2]
+    assert after == sorted({1, 2} | added)
+    # What was removed was learned from all the same; what cannot be used was not.
+    (new / "0.png").write_bytes(b"")
+    (new / "big.png").write_bytes(encoded(picture(7, 9, 80)))
+    enroll(base, {NEW: new})
+    last = enroll(base, remove=["class-0", NEW]).version
+    assert _seen(last) == sorted(
+        {1, 2} | {seen.key_of_file((new / f"{i}.png").read_bytes()) for i in (1, 2, 3)}
+    )
+
+
+def _seen(version):
+    return tf.saved_model.load(str(version)).seen.numpy().tolist()
+
+
+def test_a_model_that_does_not_say_what_it_has_seen_still_does_not(network, new, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        init = trainer_export.ServedModel.__init__
+
+        def older(self, *arguments, **options):
+            init(self, *arguments, **options)
+            del self.seen
+
+        patch.setattr(trainer_export.ServedModel, "__init__", older)
+        export(network, tmp_path / "models/1")
+    done = enroll(tmp_path / "models", {NEW: new})
+    assert not hasattr(tf.saved_model.load(str(done.version)), "seen")
+    assert {label.decode() for label in ask(done.version, queries(7))["label"]} == {NEW}
 
 
 def test_versions_follow_each_other(base, new, tmp_path):

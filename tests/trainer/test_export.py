@@ -19,6 +19,7 @@ from trainer.support_set import SupportSet
 LABELS = np.array(["nut", "screw", "bölt"] * 3)
 SOURCES = [b"%d.png" % i for i in range(8)] + [b"\xff.png"]
 KNOWN = 0.6
+SEEN = np.array([-(2**63), 0, 2**63 - 1])
 
 
 def images(count):
@@ -39,7 +40,7 @@ def even_point(model):
 def served_model(model):
     support = SupportSet(support_embeddings(model), LABELS, SOURCES)
     thresholds = Thresholds(even_point(model), KNOWN)
-    return ServedModel(model, preprocess, 16, 5000, support, thresholds)
+    return ServedModel(model, preprocess, 16, 5000, support, thresholds, SEEN)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,14 @@ def test_a_judge_can_read_thresholds_and_compare_embeddings(exported):
     np.testing.assert_allclose(loaded.similarity(z[:20], z[20:]), expected, rtol=1e-5)
     np.testing.assert_allclose(loaded.support.embeddings.numpy().sum(),
                                support_embeddings(model).sum(), rtol=1e-4)  # fmt: skip
+
+
+def test_it_says_which_images_it_was_made_with(exported):
+    seen = tf.saved_model.load(exported[1]).seen
+    np.testing.assert_array_equal(seen, SEEN)
+    assert seen.dtype == tf.int64
+    seen.assign([*range(5)])  # it may be of another number, as when classes are added
+    assert seen.numpy().tolist() == [*range(5)]
 
 
 def test_same_is_told_by_the_threshold(exported):
@@ -201,7 +210,7 @@ def test_a_session_answers_the_same(exported):
 
 
 def test_weights_are_constants_and_the_support_set_is_not(exported):
-    assert {name.split("/")[0] for name in _variables(exported[1])} == {"support"}
+    assert {name.split("/")[0] for name in _variables(exported[1])} == {"seen", "support"}
 
 
 def test_the_support_set_can_be_replaced_in_what_is_loaded(exported):
@@ -226,7 +235,9 @@ def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_pat
     model, directory = exported
     monkeypatch.setattr(export, "freeze", lambda *a: freezing.freeze(*a, most_bytes=10))
     served_model(model).save(str(tmp_path))
-    assert {name.split("/")[0] for name in _variables(str(tmp_path))} == {"support", "_variables"}
+    assert {name.split("/")[0] for name in _variables(str(tmp_path))} == {
+        "seen", "support", "_variables",
+    }  # fmt: skip
     _, encoded = images(6)
     for signature, inputs in (
         ("serving_default", {"left": encoded[:3], "right": encoded[3:]}),

@@ -1,7 +1,13 @@
 import numpy as np
-from pair_files import write_splits
+from pair_files import transformed, write_splits
 
+from components import features
 from trainer.images import few_of_each_class, held_out, scan
+
+
+def _hashes(numbers):
+    records = (transformed(label, number) for label in range(3) for number in numbers)
+    return {r.features.feature[features.CONTENT_HASH].bytes_list.value[0] for r in records}
 
 
 def test_scan_counts_blocks_pairs_and_images(tmp_path):
@@ -15,6 +21,7 @@ def test_scan_counts_blocks_pairs_and_images(tmp_path):
         "class-2": 6,
     }
     assert blocks.largest > 6 * 16 * 16 * 3
+    assert blocks.content_hashes == _hashes(range(6))
     assert not set(blocks.members["class-0"]) & set(scan(validation).members["class-0"])
 
 
@@ -24,6 +31,7 @@ def test_held_out_images_come_once_and_keep_their_pairs(tmp_path):
     assert images.pixels.shape == (18, 16, 16, 3)
     assert len(set(images.ids)) == 18
     assert len(set(images.sources)) == 18
+    assert set(images.content_hashes) == _hashes(range(1000, 1006))
     for label, source in zip(images.labels, images.sources, strict=True):
         assert source.startswith(f"{label}/10".encode())
     assert len(left) == scan(validation).pairs

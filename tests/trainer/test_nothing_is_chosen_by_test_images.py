@@ -10,7 +10,7 @@ from pair_files import transformed
 from pair_gen_here import run_pair_gen
 from tfx.types import artifact_utils, standard_artifacts
 
-from components import features
+from components import features, seen
 from components.preprocessing import decode_and_resize
 from trainer import run_fn
 from trainer.settings import Model, Training
@@ -47,10 +47,7 @@ def pairs_of(folder, test_numbers):
         with tf.io.TFRecordWriter(str(below / "x.gz"), options="GZIP") as writer:
             for label in range(3):
                 for number in numbers:
-                    record = transformed(label, number)
-                    own = record.features.feature[features.IMAGE_ID].bytes_list.value[0]
-                    record.features.feature[features.CONTENT_HASH].bytes_list.value.append(own)
-                    writer.write(record.SerializeToString())
+                    writer.write(transformed(label, number).SerializeToString())
     settings = {
         "sampling": "class_balanced", "classes_per_block": 3, "images_per_class": 2,
         "block_size": 4, "partners": 3, "passes": 2, "held_out_partners": 4,
@@ -130,3 +127,13 @@ def test_weights_thresholds_and_figures_are_equal(runs):
     embeddings = [m.signatures["embed"](image=tf.stack(images))["embedding"] for m in (one, other)]
     np.testing.assert_array_equal(*embeddings)
     np.testing.assert_array_equal(one.support.embeddings, other.support.embeddings)
+
+
+def test_the_model_says_what_it_was_made_with(runs):
+    learned = [
+        transformed(label, number).features.feature[features.CONTENT_HASH].bytes_list.value[0]
+        for label in range(3)
+        for number in (*range(6), *range(10, 14))  # of train and validation
+    ]
+    for _, model, _ in runs:
+        np.testing.assert_array_equal(model.seen, seen.as_keys(learned))

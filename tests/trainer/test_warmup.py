@@ -35,7 +35,8 @@ def test_one_request_for_each_signature(tmp_path):
 def test_the_model_answers_all_of_them(tiny_backbone, tmp_path):
     model = Siamese(Model(backbone=tiny_backbone, embedding_size=6), Training(), 16)
     support = SupportSet(np.eye(3, 6), np.array(["a", "b", "c"]), [b"a.png", b"b.png", b"c.png"])
-    ServedModel(model, preprocess, 16, 5000, support, Thresholds()).save(str(tmp_path))
+    seen = np.empty(0, "int64")
+    ServedModel(model, preprocess, 16, 5000, support, Thresholds(), seen).save(str(tmp_path))
     write_warmup(str(tmp_path), 16)
     signatures = tf.saved_model.load(str(tmp_path)).signatures
     names = set()

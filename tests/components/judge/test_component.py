@@ -1,6 +1,8 @@
 """The component's executor on tiny models, over the whole table of outcomes."""
 
+import hashlib
 import json
+import logging
 import os
 from collections import Counter
 
@@ -13,10 +15,11 @@ from judge_views import clouds
 from tfx.components.pusher.executor import Executor as Pusher
 from tfx.types import artifact_utils, standard_artifacts
 
-from components import features
+from components import features, seen
+from components.data_error import DataError
 from components.example import make_example
 from components.image_example_gen.report import IngestionReport
-from components.judge import executor, strangers
+from components.judge import embedding, executor, strangers
 from components.judge.component import Judge
 from components.judge.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
 from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
@@ -33,8 +36,10 @@ CLASSES = 4
 class StandIn(tf.Module):
     """Takes an image for 12 numbers, and embeds it as these times a matrix."""
 
-    def __init__(self, matrix, pixels=False, same=0.4, known=0.4, each=8):
+    def __init__(self, matrix, pixels=False, same=0.4, known=0.4, each=8, seen=()):
         super().__init__()
+        if seen is not None:
+            self.seen = tf.Variable(np.array(seen, "int64"))
         points, labels = clouds(CLASSES, each, 0.3, seed=100)
         self.matrix, self.pixels = tf.constant(matrix, tf.float32), pixels
         self.support = tf.Module()
@@ -88,6 +93,16 @@ def saved(tmp_path_factory):
     return directory
 
 
+def hash_of(point):
+    return hashlib.sha256(point.astype("<f4").tobytes()).hexdigest().encode()
+
+
+def keys_of(each, chosen):
+    """Keys of some of `write_images`' images, by their places."""
+    points, _ = clouds(CLASSES, each, 0.2, seed=0)
+    return [seen.key(hash_of(points[i])) for i in chosen]
+
+
 def write_images(folder, each, spread, labels=None):
     points, names = clouds(CLASSES, each, spread, seed=0)
     below = folder / "Split-test"
@@ -99,7 +114,7 @@ def write_images(folder, each, spread, labels=None):
                 features.LABEL: [label.encode()],
                 features.SOURCE: [b"%s/%d.png" % (label.encode(), i)],
                 features.IMAGE_ID: [b"%04d" % ((i * 7) % len(names))],
-                features.CONTENT_HASH: [b"x"],
+                features.CONTENT_HASH: [hash_of(point)],
             }
             writer.write(make_example(record, {}).SerializeToString())
     return folder
@@ -243,6 +258,49 @@ def test_a_last_blessed_model_of_an_older_kind_is_passed_over(judging, saved, tm
         JudgedModel(str(tmp_path))
 
 
+def test_a_last_blessed_model_is_compared_on_images_that_it_has_not_seen(judging, saved, caplog):
+    before = saved("learned", WORSE, seen=keys_of(12, range(0, 48, 3)))
+    with caplog.at_level(logging.INFO):
+        found = judging(saved("good"), before=before).judgement
+    compared = found.compared[LAST_BLESSED]
+    assert (compared.left_out, compared.differences["class_accuracy"].images) == (16, 32)
+    assert compared.own["class_accuracy"].images == 32
+    assert found.metrics["class_accuracy"].images == found.images == 48
+    assert found.invalid == {}
+    [limit] = found.limits
+    assert limit.startswith("compared on 32 of 48 test images: the last blessed")
+    assert limit in caplog.text
+    assert "does not say" not in caplog.text
+
+
+def test_one_that_has_seen_all_of_them_decides_nothing(judging, saved):
+    before = saved("knows all", seen=keys_of(12, range(48)))
+    found = judging(saved("good"), before=before)
+    assert found.outcome == "undecided"
+    assert "compared on 0 of 48 test images" in found.judgement.verdict.reasons[0]
+
+
+def test_one_that_does_not_say_is_compared_on_all(judging, saved, caplog):
+    found = judging(saved("good"), before=saved("unsaid", WORSE, seen=None)).judgement
+    assert found.compared[LAST_BLESSED].left_out == 0
+    assert found.compared[LAST_BLESSED].differences["class_accuracy"].images == 48
+    assert found.limits == ()
+    assert "the last blessed model does not say which images it was trained with" in caplog.text
+
+
+def test_images_that_the_candidate_has_seen_are_set_aside(judging, saved):
+    found = judging(saved("some", seen=keys_of(12, (0, 1, 47)))).judgement
+    assert found.images == 45
+    assert found.invalid == dict.fromkeys(
+        ("c0/0.png", "c0/1.png", "c3/47.png"), "the model was trained with it"
+    )
+
+
+def test_a_candidate_that_has_seen_all_of_them_is_not_judged(judging, saved):
+    with pytest.raises(DataError, match=r"none of the 48 test images .* c0/0\.png: the model was"):
+        judging(saved("knows all", seen=keys_of(12, range(48))))
+
+
 def test_a_collapsed_encoder_is_not_blessed(judging, saved):
     found = judging(saved("collapsed", COLLAPSED), thresholds=Thresholds(auc=0.4))
     assert found.outcome == "not_blessed"
@@ -330,32 +388,101 @@ def test_each_image_is_encoded_once_by_each_model(judging, saved, monkeypatch):
     assert set(passes.values()) == {1}
 
 
-def test_strangers_of_a_folder(judging, saved, tmp_path, monkeypatch):
+@pytest.fixture
+def unknown(tmp_path, monkeypatch):
+    """A folder of four images of no class, which the models take for numbers, and of others."""
     folder = tmp_path / "unknown"
     (folder / "below").mkdir(parents=True)
     for i in range(3):
         (folder / f"{i}.png").write_bytes(encoded(picture(9, i)))
     (folder / "below" / "3.jpg").write_bytes(encoded(picture(9, 3), "JPEG"))
     (folder / "notes.txt").write_text("no image")
-    (folder / ".hidden").write_text("x")
-    assert len(strangers.files(str(folder))) == 5
-    before = strangers.fingerprint(str(folder))
+    (folder / "large.png").write_bytes(encoded(picture(9, 4, 120)))
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere")
+    for name in (".hidden", "Thumbs.db", "desktop.ini"):
+        (folder / name).write_text("x")
     points, _ = clouds(1, 4, 0.3, 3, first=9)
 
-    def as_numbers(path, max_pixels, read=strangers.read):
-        for one in read(path, max_pixels):
-            number = int(os.path.basename(path)[0])
-            yield one._replace(image=points[number].astype("<f4").tobytes())
+    def as_numbers(source, max_pixels, read=strangers.read):
+        one = read(source, max_pixels)
+        if not isinstance(one, embedding.Item):
+            return one
+        number = int(os.path.basename(source)[:1])
+        return one._replace(image=points[number].astype("<f4").tobytes())
 
     monkeypatch.setattr(strangers, "read", as_numbers)
-    found = judging(saved("good"), unknown=str(folder))
-    assert found.judgement.unknown_by == "folder"
-    assert found.judgement.metrics["known_auc"].images == 52
-    assert found.judgement.metrics["known_auc"].value > 0.9
-    assert found.judgement.images == 48
-    (folder / "0.png").write_bytes(encoded(picture(9, 50)))
-    assert strangers.fingerprint(str(folder)) != before
-    assert strangers.fingerprint(str(tmp_path / "nowhere")) == ""
+    return folder
+
+
+def test_strangers_of_a_folder(judging, saved, unknown):
+    found = judging(saved("good"), unknown=str(unknown)).judgement
+    assert found.unknown_by == "folder"
+    assert found.metrics["known_auc"].images == 52
+    assert found.metrics["known_auc"].value > 0.9
+    assert found.images == 48
+    assert found.invalid == {
+        f"{unknown}/gone.png": "cannot be read: No such file or directory",
+        f"{unknown}/large.png": "has 120 x 120 pixels, more than data.max_pixels (10000) allows",
+        f"{unknown}/notes.txt": "is no image, or of a kind that cannot be read",
+    }
+
+
+def test_a_strangers_name_may_be_no_text(unknown):
+    os.close(os.open(os.fsencode(unknown) + b"/\xff.png", os.O_CREAT | os.O_WRONLY))
+    [odd] = [path for path in strangers.files(str(unknown)) if "\udcff" in path]
+    found = strangers.read(os.fsencode(odd), 100)
+    assert found == (os.fsencode(odd), "has a name that is not UTF-8; rename it")
+
+
+def test_strangers_that_a_model_has_seen_are_set_aside(judging, saved, unknown):
+    keys = [seen.key_of_file((unknown / f"{i}.png").read_bytes()) for i in range(3)]
+    candidate, before = saved("met", seen=keys[:1]), saved("met before", WORSE, seen=keys[1:])
+    found = judging(candidate, before=before, unknown=str(unknown)).judgement
+    assert found.invalid[f"{unknown}/0.png"] == "the model was trained with it"
+    assert found.metrics["known_auc"].images == 51
+    compared = found.compared[LAST_BLESSED]
+    assert (compared.left_out, compared.unknown_left_out) == (0, 2)
+    assert compared.differences["known_auc"].images == 49
+
+
+def test_a_folder_without_a_usable_stranger_is_refused(judging, saved, unknown):
+    keys = [seen.key_of_file(file.read_bytes()) for file in (unknown / "below").iterdir()]
+    for i in range(3):
+        (unknown / f"{i}.png").unlink()
+    with pytest.raises(DataError) as told:
+        judging(saved("met them", seen=keys), unknown=str(unknown))
+    assert str(told.value) == (
+        f"judge.unknown: none of the 4 files in {unknown} can be used as an image: gone.png: "
+        "cannot be read: No such file or directory; large.png: has 120 x 120 pixels, more than "
+        "data.max_pixels (10000) allows; notes.txt: is no image, or of a kind that cannot be read; "
+        "and 1 more. Put images there that are of no class, or leave judge.unknown out"
+    )
+
+
+def test_lost_strangers_are_told_of(judging, saved, unknown, monkeypatch):
+    monkeypatch.setattr(strangers, "Read", _Loses)
+    with pytest.raises(
+        RecordsLost, match="4 of 7 images of no class were looked at: Beam's runner"
+    ):
+        judging(saved("good"), unknown=str(unknown))
+
+
+class _Loses(strangers.Read):
+    """The reasons, on the way."""
+
+    def expand(self, sources):
+        items, reasons = super().expand(sources)
+        return items, reasons | beam.Map(lambda _: "{}")
+
+
+def test_a_change_of_the_strangers_is_noticed(unknown):
+    assert (unknown / "gone.png").is_symlink()  # what cannot be read does not stop it
+    os.close(os.open(os.fsencode(unknown) + b"/\xff.png", os.O_CREAT | os.O_WRONLY))
+    before = strangers.fingerprint(str(unknown))
+    assert strangers.fingerprint(str(unknown)) == before
+    (unknown / "0.png").write_bytes(encoded(picture(9, 50)))
+    assert strangers.fingerprint(str(unknown)) != before
+    assert strangers.fingerprint(str(unknown / "nowhere")) == ""
 
 
 def test_embeddings_lost_on_the_way_are_told_of(judging, saved, monkeypatch):
@@ -370,8 +497,6 @@ def test_embeddings_lost_on_the_way_are_told_of(judging, saved, monkeypatch):
 
 
 def test_an_image_that_the_model_takes_for_none_is_named(judging, saved, monkeypatch):
-    from components.judge import embedding
-
     def spoiled(record, item=embedding.item):
         one = item(record)
         return one._replace(image=b"junk") if one.id == b"0000" else one

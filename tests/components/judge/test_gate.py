@@ -136,6 +136,21 @@ def test_the_first_model_is_compared_with_none():
     assert found.checks[-1].note == "there is none to compare with"
 
 
+def test_a_comparison_on_too_few_images_is_open_and_says_why():
+    wanted = {"auc": 0.5, "max_auc_drop": 0.02, "change": {"class_accuracy": 0.0}}
+    before = Compared(
+        model="before", metrics={}, differences={"class_accuracy": measure(0.1)}, left_out=98,
+        missing={"auc": "no pairs"},
+    )  # fmt: skip
+    found = verdict(wanted, {"auc": measure(0.9)}, before=before)
+    assert found.outcome == "undecided"
+    assert [check.outcome for check in found.checks] == ["passed", "undecided", "passed"]
+    assert found.reasons[0] == (
+        "auc against the last blessed model: compared on 2 of 100 test images: the last blessed "
+        "model was trained with the others; no pairs"
+    )
+
+
 def test_a_comparison_alone_blesses_nothing():
     found = decide(
         Thresholds(**{**NOTHING, "auc": 0.5}).model_copy(

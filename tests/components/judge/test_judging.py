@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from judge_views import clouds, held_out, support_set
@@ -174,6 +176,93 @@ def test_a_model_against_itself_does_not_differ(images_and_view):
         assert -0.13 < difference.low <= 0 <= difference.high < 0.13 or name == "worst_class_recall"
 
 
+@pytest.fixture(scope="module")
+def by_heart():
+    """Images, a fair model, and one that knows a part of them by heart and nothing of the others.
+
+    The strangers are seen by the latter in part, too.
+    """
+    images, view = held_out(classes=4, each=15, spread=0.6, strangers=10, same=0.1)
+    seen = np.arange(60) % 15 < 12
+    directions = np.eye(12)[np.repeat(np.arange(4), 15)]
+    rng = np.random.default_rng(0)
+    embeddings = np.where(seen[:, None], directions, rng.permutation(directions))
+    strangers = rng.normal(0, 1, (10, 12))
+    before = view._replace(
+        embeddings=embeddings, strangers=strangers, seen=seen, seen_strangers=np.arange(10) < 4
+    )
+    return images, view, before
+
+
+def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(by_heart):
+    images, view, before = by_heart
+    found = judged(images, view, {LAST_BLESSED: before, FROZEN_ENCODER: before}).judgement
+    compared = found.compared[LAST_BLESSED]
+    assert (compared.left_out, compared.unknown_left_out) == (48, 4)
+    # As if there were no others.
+    some, strangers = ~before.seen, np.arange(10) >= 4
+    alone = judged(
+        images.only(some), view.only(some, strangers), {LAST_BLESSED: before.only(some, strangers)}
+    ).judgement
+    assert compared.metrics == alone.compared[LAST_BLESSED].metrics
+    assert compared.differences == alone.compared[LAST_BLESSED].differences
+    assert compared.own == alone.metrics
+    assert compared.differences["auc"].images == 12
+    assert compared.differences["known_auc"].images == 18
+    assert set(compared.differences) == set(METRICS)
+    # The model's own figures and the other comparisons go by all.
+    unsaid = before._replace(seen=None, seen_strangers=None)
+    whole = judged(images, view, {LAST_BLESSED: unsaid, FROZEN_ENCODER: before}).judgement
+    assert found.metrics == whole.metrics
+    assert found.images == 60
+    assert found.compared[FROZEN_ENCODER] == whole.compared[FROZEN_ENCODER]
+    assert found.limits == (
+        "compared on 12 of 60 test images and without 4 images of no class: the last blessed model "
+        "was trained with the others",
+    )
+
+
+def test_what_is_known_by_heart_does_not_decide(by_heart):
+    images, view, before = by_heart
+    asked = Thresholds(auc=0.5, max_auc_drop=0.02)
+    fair = judged(images, view, {LAST_BLESSED: before}, asked=asked).judgement
+    assert fair.verdict.outcome == "blessed"
+    assert fair.compared[LAST_BLESSED].differences["class_accuracy"].low > 0
+    # A model of before that does not say what it has seen: it is compared on all of them.
+    unsaid = {"seen": None, "seen_strangers": None}
+    whole = judged(images, view, {LAST_BLESSED: before._replace(**unsaid)}, asked=asked).judgement
+    assert whole.compared[LAST_BLESSED].left_out == 0
+    assert whole.limits == ()
+    assert whole.verdict.outcome == "not_blessed"
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_too_few_unseen_images_leave_the_comparison_open(by_heart, left):
+    images, view, before = by_heart
+    before = before._replace(seen=np.arange(60) >= left)  # what is left is of one class
+    wanted = {"class_accuracy": 0.0} if left == 0 else {}
+    asked = Thresholds(auc=0.5, max_auc_drop=0.5, change=wanted)
+    found = judged(images, view, {LAST_BLESSED: before}, asked=asked).judgement
+    assert found.verdict.outcome == "undecided"
+    checks = [c for c in found.verdict.checks if "last blessed" in c.metric]
+    assert [c.outcome for c in checks] == ["undecided"] * (1 + len(wanted))
+    told = f"compared on {left} of 60 test images and without 4 images of no class: the last"
+    assert all(told in c.note for c in checks)
+    assert told in found.verdict.reasons[0]
+
+
+def test_without_an_unseen_stranger_nothing_is_put_in_their_place(by_heart):
+    images, view, before = by_heart
+    before = before._replace(seen=None, seen_strangers=np.ones(10, bool))
+    found = judged(images, view, {LAST_BLESSED: before}).judgement
+    compared = found.compared[LAST_BLESSED]
+    assert set(METRICS) - set(compared.differences) == {"known_auc", "known_accuracy"}
+    assert found.metrics["known_auc"].images == 70
+    assert found.limits == (
+        "compared without 10 images of no class: the last blessed model was trained with these",
+    )
+
+
 def test_mistakes_suspects_and_hard_pairs(images_and_view):
     images, view = images_and_view
     labels = images.labels.copy()
@@ -257,3 +346,14 @@ def test_it_is_kept_and_read_again(found, tmp_path):
     assert [line.predicted for line in lines] == guess(view).tolist()
     write_lines(path, again.pairs)
     assert all(isinstance(line, PairOutcome) for line in read_lines(path, PairOutcome))
+
+
+def test_one_that_was_kept_before_is_read(found, tmp_path):
+    values = json.loads(found.judgement.model_dump_json())
+    for other in values["compared"].values():
+        for late in ("left_out", "unknown_left_out", "own", "missing"):
+            del other[late]
+    (tmp_path / Judgement.FILE).write_text(json.dumps(values))
+    again = Judgement.read(str(tmp_path))
+    assert again == found.judgement
+    assert again.limits == ()

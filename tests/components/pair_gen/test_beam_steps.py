@@ -64,14 +64,16 @@ def test_a_block_holds_what_was_sampled(tmp_path):
     for block in blocks:
         labels, ids = column(block, features.LABEL), column(block, features.IMAGE_ID)
         assert len(set(ids)) == 6
-        # Pixels, label and source are of the same image.
-        for pixels, label, source, image_id in zip(
-            column(block, features.PIXELS), labels, column(block, features.SOURCE), ids, strict=True
+        # Pixels, label, source and hash are of the same image.
+        of_each = (features.PIXELS, features.LABEL, features.SOURCE, features.CONTENT_HASH)
+        for pixels, label, source, content_hash, image_id in zip(
+            *(column(block, name) for name in of_each), ids, strict=True
         ):
             number = int(image_id.split()[1])
             assert pixels == b"pixels of %d" % number
             assert source == b"%s/%d.png" % (label, number)
             assert label == b"ab"[number % 2 : number % 2 + 1]
+            assert content_hash == b"hash %d" % number
         left, right = column(block, features.LEFT), column(block, features.RIGHT)
         same = [labels[a] == labels[b] for a, b in zip(left, right, strict=True)]
         np.testing.assert_array_equal(column(block, features.TARGET), same)

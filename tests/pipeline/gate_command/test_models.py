@@ -3,7 +3,7 @@
 import json
 
 from images import encoded
-from judged_model import LABELS, Encoder, write_images
+from judged_model import LABELS, Encoder, JudgedModel, write_images
 from PIL import Image
 
 from components.judge.judgement import Judgement
@@ -136,6 +136,76 @@ def test_images_of_no_class(models, place):
     (place / "my.yaml").write_text("data: {root: data}\njudge: {unknown: others}\n")
     found = json.loads(gate_model(BLESSED, models, "--config", "my.yaml", "--json"))
     assert found["metrics"]["known_auc"]["images"] == 36
+    assert found["set_aside"] == [{"path": "others/middle/broken.png", "reason": "is empty"}]
+    JudgedModel(seen=sorted(place.glob("others/*/[0-3].png"))).save(place / "met")
+    found = json.loads(
+        gate_model(BLESSED, models, "--config", "my.yaml", "--json", model=place / "met")
+    )
+    assert found["metrics"]["known_auc"]["images"] == 32
+    assert {item["path"]: item["reason"] for item in found["set_aside"]} == {
+        **{f"others/middle/{i}.png": "the model was trained with it" for i in range(4)},
+        "others/middle/broken.png": "is empty",
+    }
+
+
+def test_a_folder_without_a_usable_image_of_no_class(models, place):
+    write_images(place / "labelled")
+    (place / "others").mkdir()
+    (place / "others/notes.txt").write_text("no image")
+    (place / "others/white.png").write_bytes(encoded(Image.new("RGB", (8, 8), "white")))
+    (place / "my.yaml").write_text("data: {root: data}\njudge: {unknown: others}\n")
+    assert (
+        "judge.unknown: none of the 2 files in others can be used as an image: notes.txt: is no "
+        "image, or of a kind that cannot be read; white.png: the model takes it for no image. Put"
+    ) in gate_model(WRONG_USE, models, "--config", "my.yaml")
+
+
+def test_images_that_the_model_was_trained_with_are_set_aside(models, place):
+    write_images(place / "labelled")
+    learned = [place / "labelled" / label / f"{i}.png" for label in LABELS for i in range(6)]
+    JudgedModel(seen=learned).save(place / "learned")
+    # More than data.max_unusable allows: but these can be used, if not here.
+    told = gate_model(BLESSED, models, "--json", "--keep", "kept", model=place / "learned")
+    found = json.loads(told)
+    assert found["images"] == 8
+    expected = {f"{label}/{i}.png": "the model was trained with it"
+                for label in LABELS for i in range(6)}  # fmt: skip
+    assert {item["path"]: item["reason"] for item in found["set_aside"]} == expected
+    assert Judgement.read("kept").invalid == expected
+
+
+def test_a_model_that_was_trained_with_all_images_is_refused(models, place):
+    write_images(place / "labelled")
+    JudgedModel(seen=sorted(place.glob("labelled/*/*.png"))).save(place / "learned")
+    told = gate_model(WRONG_USE, models, model=place / "learned")
+    assert "labelled: the model was trained with all of these 20 images; judge it on images" in told
+
+
+def test_a_baseline_is_compared_on_images_that_it_has_not_seen(models, place):
+    write_images(place / "labelled")
+    (place / "gate.yaml").write_text("auc: 0.4\n")
+    some = [place / "labelled" / label / f"{i}.png" for label in LABELS for i in range(3)]
+    JudgedModel(seen=some).save(place / "before")
+    options = ("--thresholds", "gate.yaml", "--baseline")
+    limit = "compared on 14 of 20 test images: the last blessed model was trained with the others"
+    for kind in ([], ["--json"], ["--markdown", "-"]):
+        told = gate_model(BLESSED, models, *options, place / "before", *kind)
+        assert limit in told
+        assert "does not say" not in told
+    JudgedModel(seen=sorted(place.glob("labelled/*/*.png"))).save(place / "all")
+    told = gate_model(UNDECIDED, models, *options, place / "all")
+    assert "auc against the last blessed model: compared on 0 of 20 test images: the last" in told
+    JudgedModel(seen=None).save(place / "older")
+    told = gate_model(BLESSED, models, *options, place / "older")
+    assert "Note: the last blessed model does not say which images it was trained with" in told
+
+
+def test_an_older_model_does_not_say_what_it_has_seen(models, place):
+    write_images(place / "labelled")
+    JudgedModel(seen=None).save(place / "older")
+    told = gate_model(BLESSED, models, model=place / "older")
+    assert "on 20 images" in told
+    assert "Note: the model does not say which images it was trained with" in told
 
 
 def test_what_may_mislead_is_said(models, place):

@@ -12,13 +12,13 @@ from pipeline.history import Artifact, Component, Run
 from pipeline.summary import Summary
 
 
-def judged(spread=0.4, thresholds=None, **settings):
+def judged(spread=0.4, thresholds=None, seen=None, **settings):
     images, view = held_out(classes=4, each=10, spread=spread)
     before = held_out(classes=4, each=10, spread=spread * 1.2, seed=5)[1]
     return judge(
         images,
         view,
-        {"last blessed model": before},
+        {"last blessed model": before._replace(seen=seen)},
         np.roll(images.labels, 3),
         Thresholds.model_validate(thresholds or {"auc": 0.5, "worst_class_recall": 0.99}),
         JudgeSettings(**settings),

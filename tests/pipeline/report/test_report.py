@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 from images import encoded, picture
 
-from pipeline.report.report import Findings
-from tests.pipeline.report.findings import numbers_of
+from pipeline.report.report import MODEL_CARD, Findings
+from tests.pipeline.report.findings import judged, numbers_of
 from tests.pipeline.report.page import written
 
 
@@ -35,6 +35,27 @@ def test_both_files_have_the_judgements_numbers(whole, judgement):
     for value in numbers_of(judgement):
         assert value in page.text, value
         assert value in card, value
+
+
+def test_which_images_a_comparison_rests_on(tmp_path):
+    seen = np.arange(40) % 4 == 0
+    some = judged(seen=seen)
+    compared = some.compared["last blessed model"]
+    assert compared.left_out == 10
+    page, _ = written(tmp_path, Findings("parts", judgement=some))
+    card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
+    limit = "Compared on 30 of 40 test images: the last blessed model was trained with the others."
+    assert limit in page.text
+    assert limit in card
+    for value in numbers_of(some):
+        assert value in page.text
+        assert value in card
+    for metric, own in compared.own.items():
+        assert f"this model there {own.value:.4f}" in page.text
+        assert f"| `{metric}` | {own.value:.4f} | {compared.metrics[metric].value:.4f} |" in card
+    # Where none is left there is no table, but a reason.
+    page, _ = written(tmp_path, Findings("parts", judgement=judged(seen=seen >= 0)))
+    assert "Compared on 0 of 40 test images: the last blessed" in page.text
 
 
 def test_mistakes_are_shown_side_by_side(judgement, tmp_path):
