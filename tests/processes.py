@@ -1,5 +1,6 @@
 """Processes that tests start, and wait for."""
 
+import signal
 import time
 from pathlib import Path
 
@@ -11,6 +12,12 @@ new.rename(sys.argv[1])  # whole, whenever it is read
 time.sleep(60)
 """
 """The code of one that writes its number into the file that it is given, and stays."""
+
+
+def heed_signals():
+    """For `preexec_fn`: who runs the tests may ignore some, as `nohup` does, and so would it."""
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, signal.SIG_DFL)
 
 
 def wait_until(holds):

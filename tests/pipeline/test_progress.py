@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from processes import STAYS, ends, wait_until
+from processes import STAYS, ends, heed_signals, wait_until
 from rich.console import Console
 
 from pipeline.progress import Tracker, follow
@@ -80,7 +80,7 @@ def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
         f"try: follow([sys.executable, '-c', {pipeline!r}], Path('log.txt'), Console())\n"
         "except KeyboardInterrupt: sys.exit(5)"
     )
-    process = subprocess.Popen(child(command), cwd=tmp_path)
+    process = subprocess.Popen(child(command), cwd=tmp_path, preexec_fn=heed_signals)
     wait_until((tmp_path / "alive").exists)
     process.send_signal(sign)
     assert process.wait(30) == 5

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from processes import STAYS, ends, wait_until
+from processes import STAYS, ends, heed_signals, wait_until
 
 from pipeline.cluster.run_local import TaskFailed, fill_placeholders, read_spec, run
 from pipeline.config import ConfigError
@@ -182,7 +182,9 @@ def test_an_interrupt_ends_the_tasks_and_what_they_have_started(tmp_path, sign):
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(spec))
     siamese = [sys.executable, "-c", "from pipeline.cli import main; main()"]
     run_local = [*siamese, "kubeflow", "run-local", "tiny.yaml", "--jobs", "2"]
-    process = subprocess.Popen(run_local, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        run_local, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals
+    )
     for name in stay:
         wait_until((tmp_path / name).exists)
     process.send_signal(sign)
