@@ -147,7 +147,8 @@ def run(
         except FolderInUse as e:
             stop(str(e))
         except OSError as e:
-            stop(f"{e.filename}: cannot be made ({e.strerror}); set `output` elsewhere", WRONG_USE)
+            where = e.filename or settings.root
+            stop(f"{where}: cannot be written ({e.strerror}); set `output` elsewhere", WRONG_USE)
         log = folder / "log.txt"
         out.print(
             f"[bold]{settings.name}[/]: log in {escape(str(log))}", highlight=False, soft_wrap=True

@@ -134,6 +134,12 @@ class RunConfig(Section):
         return self.push.destination or str(self.root / "serving")
 
     @property
+    def judged_by(self) -> JudgeSettings:
+        """The `judge` section, whose folder is named from any place."""
+        unknown = self.judge.unknown and absolute(self.judge.unknown)
+        return self.judge.model_copy(update={"unknown": unknown})
+
+    @property
     def addresses(self) -> tuple[str, ...]:
         """Whatever may be on another file system, of a run here or on a cluster."""
         cluster = self.kubeflow.pipeline_root or ""
@@ -210,25 +216,38 @@ class _KeyGivenTwice(Exception):
     """A key is in a mapping twice."""
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML forbids to give a key twice; PyYAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in lines:
-                    raise _KeyGivenTwice(
-                        f"line {line}: {key.value!r} is given before, in line {lines[key.value]}; "
-                        "put what belongs to it in one place"
-                    )
-                lines[key.value] = line
-        return super().construct_mapping(node, deep)
-
-
 def _read(text: str) -> Any:
-    return yaml.load(text, _UniqueKeys)
+    """What a YAML text holds.
+
+    Raises:
+        yaml.YAMLError: It is none.
+        _KeyGivenTwice: YAML forbids it; PyYAML would silently take the last.
+    """
+    if (root := yaml.compose(text, yaml.SafeLoader)) is not None:
+        _refuse_keys_given_twice(root, set())
+    return yaml.safe_load(text)
+
+
+def _refuse_keys_given_twice(node: yaml.Node, done: set[int]) -> None:
+    if id(node) in done:  # an alias
+        return
+    done.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_keys_given_twice(value, done)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in lines:
+                raise _KeyGivenTwice(
+                    f"line {line}: {key.value!r} is given before, in line {lines[key.value]}; "
+                    "put what belongs to it in one place"
+                )
+            lines[key.value] = line
+        _refuse_keys_given_twice(value, done)
 
 
 def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig:

@@ -108,14 +108,14 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         example_splits=[features.TEST],
     )
     resolver, last_blessed = ([], None) if for_cluster else _last_blessed(trainer)
-    unknown = config.judge.unknown and absolute(config.judge.unknown)
+    unknown = config.judged_by.unknown
     judge = Judge(
         examples=images,
         model=trainer.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
         evaluator_blessing=evaluator.outputs["blessing"],
         thresholds=config.thresholds,
-        settings=config.judge.model_copy(update={"unknown": unknown}),
+        settings=config.judged_by,
         model_run=trainer.outputs["model_run"],
         baseline_model=last_blessed,
         baseline_root=absolute(config.serving_root) if for_cluster else "",

@@ -44,6 +44,8 @@ def locked(folder: Path) -> Iterator[int]:
                 f"{folder}: another run is under way ({holder or 'who it is, is not known'}); wait "
                 "for its end, or stop it (if it was killed: its process pipeline.launch)"
             ) from None
+        except OSError as e:  # not every file system of a network has locks
+            raise OSError(e.errno, f"it cannot be locked: {e.strerror}", str(folder)) from e
         os.truncate(descriptor, 0)
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         os.write(

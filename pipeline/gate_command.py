@@ -149,8 +149,11 @@ def _of_run(
 
     if overrides and not where.is_file():
         stop(_IN_CONFIGURATION, WRONG_USE)
-    for override in overrides:
-        if override.partition("=")[0].split(".")[0] not in _OF_A_RUN:
+    keys = [override.partition("=")[0].split(".")[0] for override in overrides]
+    if thresholds and "thresholds" in keys:
+        stop("--thresholds and --set thresholds both say what is wanted; give one", WRONG_USE)
+    for override, key in zip(overrides, keys, strict=True):
+        if key not in _OF_A_RUN:
             stop(
                 f"--set {override}: the run is finished; its name and output, which say where it "
                 "is, and its thresholds can be set. What else changes it needs a new one: siamese "
@@ -161,7 +164,7 @@ def _of_run(
         wanted = None
         if where.is_file():
             settings = configuration.load(where, overrides)
-            wanted = Wanted(settings.thresholds, str(where), settings.judge)
+            wanted = Wanted(settings.thresholds, str(where), settings.judged_by)
         if thresholds:
             asked = configuration.parse(_with_thresholds(thresholds, where), str(thresholds))
             wanted = Wanted(asked.thresholds, str(thresholds), wanted and wanted.judge)

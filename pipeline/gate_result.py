@@ -8,7 +8,15 @@ from pydantic import BaseModel, ConfigDict
 
 from components.image_example_gen.report import SetAside
 from components.judge import gate
-from components.judge.judgement import Check, ClassResult, Judgement, Measure, Outcome, Verdict
+from components.judge.judgement import (
+    BY_TFMA,
+    Check,
+    ClassResult,
+    Judgement,
+    Measure,
+    Outcome,
+    Verdict,
+)
 from components.judge.settings import JudgeSettings, Thresholds
 from components.printable import printable
 from pipeline.finished_run import JudgedRun
@@ -123,7 +131,7 @@ def of_run(judged: JudgedRun, wanted: Wanted | None = None) -> GateResult:
     if wanted and wanted.thresholds != judgement.asked:
         j = judgement
         measured = gate.Measured(j.images, j.metrics, j.missing, j.chance, j.compared)
-        verdict = gate.decide(wanted.thresholds, measured)
+        verdict = gate.decide(wanted.thresholds, measured, _by_tfma(judgement, wanted.thresholds))
         notes.append(
             f"the thresholds of {wanted.said_in} are not those that the run was judged by, by "
             f"which it came out as {judgement.verdict.outcome.replace('_', ' ')}; nothing is "
@@ -136,3 +144,14 @@ def of_run(judged: JudgedRun, wanted: Wanted | None = None) -> GateResult:
         )
     verdict = with_infra_check(verdict, judged.run)
     return of_judgement(judgement, judged.words, verdict, notes=tuple(notes))
+
+
+def _by_tfma(judgement: Judgement, asked: Thresholds | None) -> list[Check]:
+    """What the Evaluator found against the model, but for thresholds that are others by now."""
+    changed = {
+        metric + BY_TFMA
+        for metric in Thresholds.model_fields
+        if getattr(asked, metric, None) != getattr(judgement.asked, metric, None)
+    }
+    found = (check for check in judgement.verdict.checks if check.metric.endswith(BY_TFMA))
+    return [check for check in found if check.metric not in changed]

@@ -59,6 +59,7 @@ def main(folder: Path) -> int:
     from components.file_systems import load_plugins
 
     logging.set_verbosity(logging.INFO)
+    from components.pair_gen.image_store import delete_left_behind
     from pipeline.beam_workers import send_all_to_workers
     from pipeline.dag import create_pipeline
     from pipeline.history import read_runs
@@ -70,6 +71,7 @@ def main(folder: Path) -> int:
     try:
         load_plugins(*config.addresses)
         send_all_to_workers()
+        delete_left_behind(config.pipeline_root)
         read_runs(config.metadata, config.name, limit=1)  # TFX's own error would be of SQL
         check_network(config)
         pipeline = create_pipeline(config)

@@ -151,6 +151,7 @@ def follow(
             raise
     component = tracker.running
     if code:
+        stop(child)  # what it has started, where it was killed alone
         tracker.fail()
     return code, component
 

@@ -149,20 +149,32 @@ def _detect(root: str, manifest: str | None) -> str:
     if manifest:
         return "manifest"
     folders = set(_folders(root))
-    if features.TRAIN in folders and folders <= set(features.SPLITS):
+    splits = {split for name in folders if (split := _split_called(name))}
+    if features.TRAIN in splits and folders <= set(features.SPLITS):
         return "split_folders"
-    if folders <= {*features.SPLITS, *_CALLED_OTHERWISE}:
+    if features.TRAIN in splits and len(splits) > 1:
         _refuse_other_names(root, folders)
+        others = ", ".join(f"'{name}'" for name in sorted(folders - set(features.SPLITS)))
+        raise DataError(
+            f"{root}: holds splits, and {others} beside them; move that elsewhere. If all of these "
+            "are classes, set data.layout to 'class_folders'"
+        )
     return "class_folders"
+
+
+def _split_called(name: str) -> str | None:
+    """The split that a folder of this name is; None where it is a class."""
+    lower = name.lower()
+    return lower if lower in features.SPLITS else _CALLED_OTHERWISE.get(lower)
 
 
 def _refuse_other_names(root: str, folders: set[str]) -> None:
     """Else the splits would be taken for classes, or one of them be passed over."""
-    if odd := sorted(folders & set(_CALLED_OTHERWISE)):
-        renamed = ", ".join(f"'{name}' to '{_CALLED_OTHERWISE[name]}'" for name in odd)
+    meant = {name: _split_called(name) for name in sorted(folders - set(features.SPLITS))}
+    if odd := [f"'{name}' to '{split}'" for name, split in meant.items() if split]:
         raise DataError(
             f"{root}: the splits' folders are called {', '.join(features.SPLITS)}; rename "
-            f"{renamed}. If they are classes, set data.layout to 'class_folders'"
+            f"{', '.join(odd)}. If they are classes, set data.layout to 'class_folders'"
         )
 
 

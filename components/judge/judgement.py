@@ -17,6 +17,9 @@ from components.judge.settings import JudgeSettings, Thresholds
 
 Outcome = Literal["blessed", "not_blessed", "undecided"]
 
+BY_TFMA = " by TFMA"
+"""Ends the names of checks that the Evaluator made."""
+
 
 class Frozen(BaseModel):
     """Immutable; a number may be NaN or infinite."""

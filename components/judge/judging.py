@@ -163,6 +163,8 @@ def _on_unseen(
         left_out=int(np.sum(~unseen)),
         unknown_left_out=int(np.sum(~strangers)),
     )
+    if not unseen.any():
+        return compared
     findings = _measure(
         images.only(unseen),
         {name: view.only(unseen, strangers) for name, view in views.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow_model_analysis as tfma
 from tfx import types
 
-from components.judge.judgement import Check
+from components.judge.judgement import BY_TFMA, Check
 
 _BLESSED = "blessed"
 
@@ -24,7 +24,7 @@ def tfma_checks(evaluation: types.Artifact, blessing: types.Artifact) -> list[Ch
     result = tfma.load_validation_result(evaluation.uri)
     failures = [
         Check(
-            metric=f"{failure.metric_key.name} by TFMA",
+            metric=failure.metric_key.name + BY_TFMA,
             wanted=_wanted(failure.metric_threshold),
             outcome="failed",
             note=f"it is {_number(failure.metric_value)}",
@@ -34,7 +34,7 @@ def tfma_checks(evaluation: types.Artifact, blessing: types.Artifact) -> list[Ch
     ]
     return failures or [
         Check(
-            metric="TFMA's validation",
+            metric="validation" + BY_TFMA,
             wanted="passed",
             outcome="failed",
             note="it failed; see the Evaluator's evaluation",

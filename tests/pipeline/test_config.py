@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from components.judge.settings import AtLeast, AtMost, Beats, Change, ChangeAtLeast
-from pipeline.config import ConfigError, dump, load, parse
+from pipeline.config import ConfigError, dump, load, parse, read_yaml
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -141,6 +141,14 @@ def test_overrides(file, override, section, key, value):
 def test_mistakes_are_named_with_the_mend(values, message):
     with pytest.raises(ConfigError, match=message):
         parse({"data": {"root": "x"}, **values} if values and "dat" not in values else values)
+
+
+def test_keys_that_are_merged_are_given_once(file):
+    anchor = "seed: 1\npush: &p {destination: a}\ndata:\n  <<: {root: x}\n  root: images\n"
+    file.write_text(anchor)
+    assert load(file).data.root == "images"
+    file.write_text("a: {b: &base {<<: &other {size: 32}, size: 64}}\nc: {<<: *base}\n")
+    assert read_yaml(file)["c"] == {"size": 64}
 
 
 def test_images_of_no_class_are_beside_the_classes_or_not_among_those_listed():

@@ -87,6 +87,18 @@ def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
     assert ends(int((tmp_path / "alive").read_text()))
 
 
+def test_a_process_that_was_killed_alone_leaves_nothing(console, tmp_path):
+    stays = str(tmp_path / "stays")
+    code = (
+        "import os, pathlib, signal, subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {STAYS!r}, {stays!r}])\n"
+        f"while not pathlib.Path({stays!r}).exists(): time.sleep(0.05)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert follow(child(code), tmp_path / "log.txt", console) == (-9, None)
+    assert ends(int((tmp_path / "stays").read_text()))
+
+
 def test_a_file_descriptor_is_handed_on(console, tmp_path):
     with (tmp_path / "open").open("w") as file:
         write = child(f"import os; os.write({file.fileno()}, b'x')")

@@ -41,6 +41,20 @@ def test_splits_that_are_called_otherwise_are_refused(tmp_path, layout):
         list_sources(str(tmp_path), layout)
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["Train", "Test"], "rename 'Test' to 'test', 'Train' to 'train'"),
+        (["train", "val", "notes"], "rename 'val' to 'validation'"),
+        (["train", "test", "notes"], "holds splits, and 'notes' beside them; move that elsewhere"),
+    ],
+)
+def test_what_looks_like_splits_is_not_taken_for_classes(tmp_path, names, message):
+    touch(tmp_path, *(f"{name}/a/1.jpg" for name in names))
+    with pytest.raises(DataError, match=message):
+        list_sources(str(tmp_path))
+
+
 def test_a_class_may_be_called_like_a_split_beside_others(tmp_path):
     touch(tmp_path, "val/1.jpg", "cat/2.jpg")
     assert [s.label for s in list_sources(str(tmp_path))] == ["cat", "val"]

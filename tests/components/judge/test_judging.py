@@ -251,6 +251,20 @@ def test_too_few_unseen_images_leave_the_comparison_open(by_heart, left):
     assert told in found.verdict.reasons[0]
 
 
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_nor_do_they_where_classes_were_held_out(by_heart, left):
+    images, view, before = by_heart
+    others = view.support._replace(labels=np.char.add("other ", view.support.labels))
+    before = before._replace(seen=np.arange(60) >= left, support=others)
+    asked = Thresholds(auc=0.5, max_auc_drop=0.5, better_than_chance=False)
+    found = judged(
+        images, view._replace(support=others), {LAST_BLESSED: before}, asked=asked
+    ).judgement
+    assert found.classified_by == "other test images"
+    assert found.verdict.outcome == "undecided"
+    assert f"compared on {left} of 60 test images" in found.verdict.reasons[0]
+
+
 def test_without_an_unseen_stranger_nothing_is_put_in_their_place(by_heart):
     images, view, before = by_heart
     before = before._replace(seen=None, seen_strangers=np.ones(10, bool))

@@ -34,3 +34,26 @@ def test_objects_of_a_bucket_come_in_their_order(monkeypatch):
     monkeypatch.setattr(image_store, "_read", read)
     paths = [f"s3://bucket/{i}" for i in range(20)]
     assert image_store.read(paths) == [path.encode() for path in paths]
+
+
+def test_what_a_killed_run_has_left_is_deleted(tmp_path):
+    pairs = tmp_path / "PairGen" / "pairs" / "7"
+    (pairs / "images-1").mkdir(parents=True)
+    (pairs / "images-1" / "x").touch()
+    (pairs / "Split-train").mkdir()
+    image_store.delete_left_behind(str(tmp_path))
+    assert [path.name for path in pairs.iterdir()] == ["Split-train"]
+    image_store.delete_left_behind(str(tmp_path / "new"))
+
+
+def test_a_failing_clean_up_does_not_hide_why(tmp_path, monkeypatch):
+    def fail(paths):
+        raise OSError
+
+    def run():
+        with image_store.image_store(str(tmp_path)):
+            raise ArithmeticError
+
+    monkeypatch.setattr(image_store.FileSystems, "delete", fail)
+    with pytest.raises(ArithmeticError):
+        run()

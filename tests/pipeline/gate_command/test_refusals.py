@@ -73,4 +73,7 @@ def test_options_that_contradict_each_other(models, place):
     assert "--set needs a configuration" in gate(WRONG_USE, *model, "--set", "seed=1")
     assert "--set needs a configuration" in gate(WRONG_USE, ".", "--set", "seed=1")
     assert "the run is finished" in gate(WRONG_USE, "my.yaml", "--set", "training.epochs=9")
+    assert "give one" in gate(
+        WRONG_USE, "my.yaml", "--thresholds", "my.yaml", "--set", "thresholds.auc=1"
+    )
     assert "both print" in gate(WRONG_USE, "my.yaml", "--json", "--markdown", "-")

@@ -2,8 +2,10 @@
 
 from judged_runs import good, judged, poor
 
-from components.judge.judgement import Judgement
-from components.judge.settings import AtLeast, Thresholds
+from components.judge.gate import Measured, decide
+from components.judge.judgement import Check, Judgement
+from components.judge.judging import judge
+from components.judge.settings import AtLeast, JudgeSettings, Thresholds
 from tests.pipeline.gate_command.gate import (
     BLESSED,
     FAILED,
@@ -53,6 +55,26 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
     (place / "low.yaml").write_text(low)
     for where in ("my.yaml", "runs/mine"):
         assert "of low.yaml are not those" in gate(BLESSED, where, "--thresholds", "low.yaml")
+
+
+def test_what_tfma_has_found_holds_for_thresholds_that_are_the_same(pipelines):
+    told = {"metric": "auc by TFMA", "wanted": "at least 0.9000", "note": "it is 0.8"}
+    found = judged(good())
+    measured = Measured(48, found.judgement.metrics, {}, 0.25, {})
+    verdict = decide(Thresholds(), measured, [Check(outcome="failed", **told)])
+    judgement = found.judgement.model_copy(update={"verdict": verdict})
+    pipelines.add(found=found._replace(judgement=judgement))
+    assert "auc by TFMA" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds.max_auc_drop=0.5")
+    assert "auc by TFMA" not in gate(BLESSED, "my.yaml", "--set", "thresholds.auc=0.7")
+
+
+def test_where_images_of_no_class_are_is_the_same_by_any_path(pipelines, place):
+    settings = JudgeSettings(unknown=str(place / "none"))
+    images, view = good()
+    found = judge(images, view, {}, None, Thresholds(), settings)
+    pipelines.add(found=found)
+    (place / "my.yaml").write_text("name: mine\ndata: {root: data}\njudge: {unknown: none}\n")
+    assert "Note" not in gate(BLESSED, "my.yaml")
 
 
 def test_it_is_said_where_a_run_was_judged_otherwise(pipelines):
