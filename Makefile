@@ -34,7 +34,7 @@ lint: setup ## check style and types
 	@$(MAKE) --no-print-directory typecheck
 
 typecheck: setup ## check the types alone
-	@$(BIN)/mypy pipeline components trainer serving
+	@$(BIN)/mypy pipeline components trainer serving judging records images storage base
 
 format: setup ## format the code
 	@$(BIN)/ruff check --fix --quiet .

@@ -21,7 +21,23 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["pipeline*", "components*", "trainer*", "serving*"]),
+    packages=find_packages(
+        include=[
+            f"{package}{below}"
+            for package in (
+                "pipeline",
+                "components",
+                "trainer",
+                "serving",
+                "judging",
+                "records",
+                "images",
+                "storage",
+                "base",
+            )
+            for below in ("", ".*")
+        ]
+    ),
     package_data={"pipeline.report": ["templates/*"]},
     install_requires=[
         f"tfx==1.16.0; {TFX_1_16}",

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.report import report
 from benchmarks.splits import as_bytes, write_split
-from components.judge.intervals import wilson
+from judging.statistics.intervals import wilson
 
 SIZE = 224
 RECIPES: dict[str, dict[str, Any]] = {
@@ -36,7 +36,7 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 [n, 224, 224, 3], resized as the pipeline does, and classes, str [n]."""
     import tensorflow as tf
 
-    from components.preprocessing import decode_and_resize
+    from components.transform.preprocessing import decode_and_resize
 
     paths = sorted(folder.glob("*/*"))
     pixels = [decode_and_resize(tf.io.read_file(str(p)), SIZE, "cubic").numpy() for p in paths]
@@ -53,10 +53,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
-    from components.pair_gen.sampling import class_balanced, held_out_pairs
-    from trainer.few_shot import nearest_centroid
-    from trainer.fit import embedder, train
+    from judging.classifier import nearest_centroid
+    from records.pair_sampling import class_balanced, held_out_pairs
     from trainer.settings import Augmentation, Model, Training
+    from trainer.training.fit import embedder, train
 
     pixels, labels = read(arguments.train)
     query, truth = read(arguments.held_out)

@@ -23,13 +23,13 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.report import report
-from components.preprocessing import decode_and_resize
-from trainer.calibration import Thresholds
-from trainer.export import ServedModel
-from trainer.few_shot import centroid_distances, class_centroids
+from components.transform.preprocessing import decode_and_resize
+from judging.classifier import centroid_distances, class_centroids
+from judging.thresholds import Thresholds
+from trainer.export.signatures import ServedModel
+from trainer.export.support_set import SupportSet
+from trainer.network.siamese import Siamese
 from trainer.settings import Model, Training
-from trainer.siamese import Siamese
-from trainer.support_set import SupportSet
 
 CLASSES = 10
 

@@ -82,8 +82,8 @@ def learn(
     recipe: dict[str, Any], files: dict[str, list[str]], size: int, folder: Path, seed: int
 ) -> tuple[Any, float]:
     """Train by a recipe; returns the network and the CPU seconds."""
-    from trainer.fit import train
     from trainer.settings import Model, Training
+    from trainer.training.fit import train
 
     started = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -105,9 +105,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
-    from components.pair_gen.sampling import class_balanced, held_out_pairs, random_partners
-    from trainer.few_shot import nearest_centroid, nearest_neighbour
-    from trainer.fit import embedder
+    from judging.classifier import nearest_centroid, nearest_neighbour
+    from records.pair_sampling import class_balanced, held_out_pairs, random_partners
+    from trainer.training.fit import embedder
 
     rows = []
     for seed in range(arguments.seeds):

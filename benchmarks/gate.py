@@ -30,8 +30,8 @@ def write_images(folder: Path, count: int, size: int) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from components import features
-    from components.example import make_example
+    from records import features
+    from records.example import make_example
 
     rng = np.random.default_rng(0)
     bases = rng.integers(0, 256, (CLASSES, size, size, 3))
@@ -56,13 +56,13 @@ def export(folder: Path, backbone: str, size: int) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from components.preprocessing import decode_and_resize
-    from trainer.calibration import Thresholds
-    from trainer.export import ServedModel
-    from trainer.fit import embedder
+    from components.transform.preprocessing import decode_and_resize
+    from judging.thresholds import Thresholds
+    from trainer.export.signatures import ServedModel
+    from trainer.export.support_set import SupportSet
+    from trainer.network.siamese import Siamese
     from trainer.settings import Model, Training
-    from trainer.siamese import Siamese
-    from trainer.support_set import SupportSet
+    from trainer.training.fit import embedder
 
     model = Siamese(Model(backbone=backbone, weights="none"), Training(), size)
     rng = np.random.default_rng(1)
@@ -91,9 +91,9 @@ def run_judge(folder: Path, arguments: Sequence[str]) -> None:
     import apache_beam as beam
     from tfx.types import artifact_utils, standard_artifacts
 
-    from components import features
     from components.judge.executor import Executor
-    from components.judge.settings import JudgeSettings, Thresholds
+    from judging.settings import JudgeSettings, Thresholds
+    from records import features
 
     def artifact(kind: Any, name: str) -> list[Any]:
         made = kind()
@@ -129,8 +129,8 @@ def measure(folder: Path) -> dict[str, Any]:
     """Judge what `write_images` and `export` have written; returns this process's figures."""
     from components.judge.embedding import Models
     from components.judge.executor import Executor
-    from components.judge.model import JudgedModel
-    from pipeline.sections import Beam
+    from components.judge.exported_model import JudgedModel
+    from pipeline.config.sections import Beam
 
     passes: Counter[bytes] = Counter()
     embed = JudgedModel.embed

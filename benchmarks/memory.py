@@ -25,7 +25,7 @@ def write(folder: Path, count: int) -> None:
     import numpy as np
 
     from benchmarks.splits import as_bytes, write_split
-    from components.pair_gen.sampling import class_balanced, held_out_pairs
+    from records.pair_sampling import class_balanced, held_out_pairs
 
     rng = np.random.default_rng(0)
     for name, images in (("train", count), ("validation", 100)):
@@ -41,8 +41,8 @@ def write(folder: Path, count: int) -> None:
 
 def peak_of_training(folder: Path) -> float:
     """Train on what `write` has written; returns this process's peak in MiB."""
-    from trainer.fit import train
     from trainer.settings import Model, Training
+    from trainer.training.fit import train
 
     train(
         Model(backbone="Conv4", weights="none"),

@@ -72,9 +72,9 @@ def one_shot(embeddings: np.ndarray, labels: np.ndarray, episodes: int, seed: in
 
 def train_on(pixels: np.ndarray, labels: np.ndarray, epochs: int, seed: int):
     """The network trained on these characters; returns it with the CPU seconds."""
-    from components.pair_gen.sampling import class_balanced, held_out_pairs
-    from trainer.fit import train
+    from records.pair_sampling import class_balanced, held_out_pairs
     from trainer.settings import Augmentation, Model, Training
+    from trainer.training.fit import train
 
     started = time.process_time()
     pixels, labels = orientations(pixels, labels)
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
-    from trainer.fit import embedder
+    from trainer.training.fit import embedder
 
     pixels, labels = read(arguments.folder)
     alphabets = np.array([label.split(".")[0] for label in labels])

@@ -63,8 +63,8 @@ def write_transformed(folder: Path, count: int) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from components import features
-    from components.example import make_example
+    from records import features
+    from records.example import make_example
 
     rng = np.random.default_rng(0)
     done = 0
@@ -110,8 +110,8 @@ def pair(folder: Path, arguments: list[str]) -> None:
     """Run PairGen's executor, as it is by default, on what `write_transformed` has written."""
     from tfx.types import artifact_utils, standard_artifacts
 
-    from components import features
     from components.pair_gen.component import PairGen
+    from records import features
 
     examples, pairs = standard_artifacts.Examples(), standard_artifacts.Examples()
     examples.uri = str(folder)
@@ -135,7 +135,7 @@ def measure(step: str, mode: str, folder: Path) -> dict[str, float]:
     """Run a step; CPU seconds of all processes, peak of this one and of its largest worker."""
     import tfx.v1  # noqa: F401 - takes half a minute, whatever the number of images
 
-    from pipeline.beam_workers import send_all_to_workers
+    from pipeline.runs.beam_workers import send_all_to_workers
 
     send_all_to_workers()
     cut = _input_in_pieces() if mode == "in pieces" else nullcontext()

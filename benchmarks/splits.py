@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components import features
-from components.example import make_example
-from components.pair_gen.pair_block import pair_block
-from components.pair_gen.sampling import Block
+from records import features
+from records.example import make_example
+from records.pair_block import pair_block
+from records.pair_sampling import Block
 
 
 def write_split(
@@ -24,7 +24,7 @@ def write_split(
         file: A gzipped TFRecord.
         pixels: uint8 [n, size, size, 3].
         labels: n of them.
-        blocks: Of `components.pair_gen.sampling`, over these images.
+        blocks: Of `records.pair_sampling`, over these images.
     """
     records = [
         make_example(

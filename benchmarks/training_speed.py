@@ -24,9 +24,9 @@ BLOCK, NAIVE_PAIRS = 32, 16
 
 def article(encoding: str, size: int, batch_norm: str = "trained") -> Any:
     """The article's network, compiled."""
-    from trainer.optimizer import build_optimizer
+    from trainer.network.siamese import Siamese
     from trainer.settings import Model, Training
-    from trainer.siamese import Siamese
+    from trainer.training.optimizer import build_optimizer
 
     training = Training(
         loss="binary_crossentropy",
@@ -55,7 +55,7 @@ def images(count: int, size: int) -> np.ndarray:
 
 
 def pairs_of(labels: np.ndarray, left: Any, right: Any) -> dict[str, np.ndarray]:
-    """`y` as `trainer.input` gives it."""
+    """`y` as `trainer.training.input` gives it."""
     left, right = np.array(left), np.array(right)
     return {
         "class": labels,

@@ -17,7 +17,7 @@ def code_version(*paths: str) -> str:
 
     Args:
         paths: Files, or folders taken with all below them, relative to the top of the code base
-            (`trainer`, `components/features.py`).
+            (`trainer`, `records/features.py`).
 
     Raises:
         FileNotFoundError: There is no such file or folder.

@@ -15,20 +15,20 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from components.file_systems import is_remote
-from pipeline import ask, compare_command, enroll, gate_command
-from pipeline import config as configuration
-from pipeline.cluster import cli as kubeflow
-from pipeline.config import ConfigError, RunConfig
-from pipeline.folder_lock import FolderInUse, locked
-from pipeline.preflight import (
+from pipeline.commands import ask, enroll, kubeflow
+from pipeline.commands import compare as compare_command
+from pipeline.commands import gate as gate_command
+from pipeline.config import run_config as configuration
+from pipeline.config.run_config import ConfigError, RunConfig
+from pipeline.runs.folder_lock import FolderInUse, locked
+from pipeline.runs.preflight import (
     check_blocks,
     check_engine,
     check_found_hyperparameters,
     check_storage,
     check_unknown,
 )
-from pipeline.terminal import (
+from pipeline.terminal.console import (
     FAILED,
     NOT_BLESSED,
     OF_VERDICT,
@@ -41,6 +41,7 @@ from pipeline.terminal import (
     say,
     stop,
 )
+from storage.file_systems import is_remote
 
 app = typer.Typer(
     help="From a handful of labelled images to a gated, served Siamese classifier.",
@@ -183,7 +184,7 @@ def serve(
 
     Example: [bold]siamese serve configs/quickstart.yaml --enable_batching=true[/]
     """
-    from pipeline.pushed import newest_model
+    from pipeline.runs.pushed import newest_model
     from serving.engine import Serving, choose, command
 
     settings = load(config, overrides or ())
@@ -213,9 +214,9 @@ def show(
 
     Example: [bold]siamese show configs/quickstart.yaml --run latest[/]
     """
-    from pipeline.history import HistoryError, read_runs
-    from pipeline.summary import Summary
-    from pipeline.tables import show_runs, show_summary
+    from pipeline.runs.history import HistoryError, read_runs
+    from pipeline.runs.summary import Summary
+    from pipeline.terminal.tables import show_runs, show_summary
 
     settings = load(config, overrides or ())
     try:
@@ -255,11 +256,11 @@ app.command()(enroll.enroll)
 
 def _follow(folder: Path, log: Path, lock: int) -> int:
     """Run it, show it, and return the exit code; the run holds the lock as long as it lives."""
-    from pipeline.progress import follow
-    from pipeline.summary import Summary
-    from pipeline.tables import show_summary
+    from pipeline.runs.progress import follow
+    from pipeline.runs.summary import Summary
+    from pipeline.terminal.tables import show_summary
 
-    command = [sys.executable, "-m", "pipeline.launch", str(folder)]
+    command = [sys.executable, "-m", "pipeline.runs.launch", str(folder)]
     try:
         code, component = follow(command, log, out, [lock])
     except KeyboardInterrupt:

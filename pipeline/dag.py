@@ -11,18 +11,19 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from tfx import v1 as tfx
 
-from components import baseline, features
 from components.code_version import code_version
-from components.data_check import DataCheck
-from components.file_systems import beam_arguments
+from components.data_check.component import DataCheck
 from components.image_example_gen.component import ImageExampleGen
-from components.image_schema import ImageSchemaGen
-from components.infra_check import InfraCheck
-from components.judge import strangers
+from components.image_schema_gen.component import ImageSchemaGen
+from components.infra_check.component import InfraCheck
+from components.judge import unknown_images as strangers
 from components.judge.component import Judge
+from components.last_blessed_model import resolver as baseline
 from components.pair_gen.component import PairGen
-from pipeline.config import RunConfig, absolute
-from pipeline.evaluation import eval_config
+from pipeline.config.run_config import RunConfig, absolute
+from pipeline.evaluator_config import eval_config
+from records import features
+from storage.file_systems import beam_arguments
 
 
 def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pipeline:
@@ -58,10 +59,10 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
     transform = tfx.components.Transform(
         examples=images,
         schema=schema_gen.outputs["schema"],
-        preprocessing_fn="components.preprocessing.preprocessing_fn",
+        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
         custom_config={
             **config.image.model_dump(),
-            "code": code_version("components/preprocessing.py", "components/features.py"),
+            "code": code_version("components/transform/preprocessing.py", "records/features.py"),
         },
         # Statistics of serialized pixels say nothing and cost much.
         disable_statistics=True,
@@ -92,7 +93,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         "unfinished": config.kubeflow.unfinished
         if for_cluster
         else absolute(str(config.root / "unfinished")),
-        "code": code_version("trainer", "components/features.py", "components/seen.py"),
+        "code": code_version("trainer", "records/features.py", "records/training_keys.py"),
     }
     search, hyperparameters = _search(config, learning, settings)
     trainer = tfx.components.Trainer(

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, TypeAlias
 import grpc
 import numpy as np
 
-from components.canonical_image import UnusableImage, canonical_image
+from images.canonical import UnusableImage, canonical_image
 from serving.answers import Classification, Comparison
 from serving.connection import Connection, ServingError
 
 Image: TypeAlias = "bytes | str | os.PathLike[str]"
-"""An encoded image, JPEG, PNG, WebP or another kind of `components.canonical_image`; or its file"""
+"""An encoded image, JPEG, PNG, WebP or another kind of `images.canonical`; or its file"""
 
 _IN_A_REQUEST = 32
 """Images, or pairs."""

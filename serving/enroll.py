@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from components import seen
-from components.canonical_image import UnusableImage, canonical_image
-from components.printable import printable
+from base.printable import printable
+from images.canonical import UnusableImage, canonical_image
+from records import training_keys as seen
 from serving.next_version import NextVersion, version_folder
 
 CHECKED_IMAGES = 8
@@ -152,7 +152,7 @@ class _Found(NamedTuple):
 
     Attributes:
         rows: Of the images that can be used.
-        keys: Of the same images, see `components.seen`.
+        keys: Of the same images, see `records.training_keys`.
         images: The first of these, canonical.
         unusable: Files that are left out.
     """

@@ -8,15 +8,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from images import picture
+from sample_images import picture
 
-from components.preprocessing import decode_and_resize
-from trainer.calibration import Thresholds
-from trainer.export import ServedModel
+from components.transform.preprocessing import decode_and_resize
+from judging.thresholds import Thresholds
+from trainer.export.signatures import ServedModel
+from trainer.export.support_set import SupportSet
+from trainer.export.warmup import write_warmup
+from trainer.network.siamese import Siamese
 from trainer.settings import Model, Training
-from trainer.siamese import Siamese
-from trainer.support_set import SupportSet
-from trainer.warmup import write_warmup
 
 SIZE = 16
 SPREAD = 60

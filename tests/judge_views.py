@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from components.judge.classification import Support
-from components.judge.views import HeldOutImages, View
+from judging.metrics.classification import Support
+from judging.views import HeldOutImages, View
 
 
 def clouds(classes, each, spread, seed, first=0):

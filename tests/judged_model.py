@@ -2,10 +2,10 @@
 
 import numpy as np
 import tensorflow as tf
-from images import encoded
 from PIL import Image
+from sample_images import encoded
 
-from components.seen import key_of_file
+from records.training_keys import key_of_file
 
 LABELS = ("dark", "light")
 _STRINGS = tf.TensorSpec([None], tf.string)

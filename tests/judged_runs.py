@@ -6,11 +6,11 @@ import yaml
 from judge_views import held_out
 
 from components.image_example_gen.report import IngestionReport
-from components.judge.judgement import Judgement, write_lines
-from components.judge.judging import judge
-from components.judge.settings import JudgeSettings, Thresholds
-from pipeline.history import Artifact, Component, Run
-from pipeline.summary import Summary
+from judging.judge import judge
+from judging.judgement import Judgement, write_lines
+from judging.settings import JudgeSettings, Thresholds
+from pipeline.runs.history import Artifact, Component, Run
+from pipeline.runs.summary import Summary
 
 SETTINGS = JudgeSettings()
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from images import picture
+from sample_images import picture
 
-from components import features
-from components.example import make_example
-from components.pair_gen.pair_block import pair_block
-from components.pair_gen.sampling import class_balanced, held_out_pairs
+from records import features
+from records.example import make_example
+from records.pair_block import pair_block
+from records.pair_sampling import class_balanced, held_out_pairs
 
 
 def transformed(label: int, number: int, size: int = 16, spread: int = 110) -> tf.train.Example:

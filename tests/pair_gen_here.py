@@ -3,7 +3,7 @@
 import apache_beam as beam
 
 from components.pair_gen.component import PairGen
-from pipeline.sections import Beam
+from pipeline.config.sections import Beam
 
 
 def run_pair_gen(examples, pairs, settings):

@@ -4,7 +4,7 @@ import json
 
 import yaml
 from command_line import siamese_process
-from images import write_classes
+from sample_images import write_classes
 from tiny_encoder import write_encoder
 
 UNSERVED = ["--set", "push.infra_check=null"]  # where a test is about something else

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import yaml
 from command_line import SIAMESE, siamese, siamese_process
-from images import write_classes
 from pipeline_folder import UNSERVED, outcomes, versions, write_pipeline_folder
+from sample_images import write_classes
 
 from serving.client import SiameseClient
 from serving.temporary_server import free_ports
@@ -70,7 +70,7 @@ def test_images_become_a_blessed_and_pushed_model(place):
 def test_no_image_leaks_across_splits(place):
     import tensorflow as tf
 
-    from components import features
+    from records import features
 
     seen: dict[bytes, set[str]] = {}
     for split in features.SPLITS:
@@ -89,7 +89,7 @@ def test_training_and_serving_see_the_same_pixels(place):
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from components import features
+    from records import features
 
     [graph] = (place / "runs/few/pipeline/Transform/transform_graph").glob("*")
     layer = tft.TFTransformOutput(str(graph)).transform_features_layer()
@@ -112,7 +112,7 @@ def test_the_served_model_sees_them_too(place):
     """Its answers on files are those on the pixels that the Evaluator judged it by."""
     import tensorflow as tf
 
-    from components import features
+    from records import features
 
     [version] = versions(place)
     model = tf.saved_model.load(str(place / "runs/few/serving" / version))
@@ -133,7 +133,7 @@ def test_the_judge_judges_as_the_model_answers_and_tfma_measures(place):
     import tensorflow as tf
     import tensorflow_model_analysis as tfma
 
-    from components.judge.judgement import ImageOutcome, Judgement, read_lines
+    from judging.judgement import ImageOutcome, Judgement, read_lines
 
     [judged] = (place / "runs/few/pipeline/Judge/judgement").glob("*")
     [version] = versions(place)
@@ -156,7 +156,7 @@ def test_the_judge_judges_as_the_model_answers_and_tfma_measures(place):
 
 
 def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place, inside):
-    from components.judge.judgement import ImageOutcome, Judgement, read_lines
+    from judging.judgement import ImageOutcome, Judgement, read_lines
 
     done = siamese_process(place, "gate", "config.yaml", "--json")
     assert done.returncode == 0

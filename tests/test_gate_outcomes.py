@@ -13,12 +13,12 @@ import pytest
 import tensorflow as tf
 import yaml
 from command_line import siamese
-from images import picture, write_classes
+from sample_images import picture, write_classes
 from tiny_encoder import write_encoder
 
-from components import features
-from components.judge.judgement import Judgement
-from pipeline import launch, progress
+from judging.judgement import Judgement
+from pipeline.runs import launch, progress
+from records import features
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -50,7 +50,8 @@ def kill_at(place, text, *change):
         if text in line:
             break
     log = max((place / "runs/few/runs").glob("*")) / "log.txt"
-    for process in [*_processes("pipeline.launch", str(log.parent.relative_to(place))), child.pid]:
+    run = str(log.parent.relative_to(place))
+    for process in [*_processes("pipeline.runs.launch", run), child.pid]:
         os.kill(process, signal.SIGKILL)
     child.wait()
     return log

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import siamese_process
-from images import write_classes
 from s3 import Bucket, s3_server
+from sample_images import write_classes
 from tiny_encoder import write_encoder
 
 pytest.importorskip("tensorflow_io", reason="there is no tensorflow-io for this TensorFlow")
@@ -64,7 +64,7 @@ def siamese(place, variables, *arguments):
 @pytest.fixture
 def here(variables, monkeypatch):
     """This process uses the store, too."""
-    from components.file_systems import load_plugins
+    from storage.file_systems import load_plugins
 
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -86,7 +86,7 @@ def test_the_pushed_model_is_loaded_back(place, bucket, here, tmp_path):
     import tensorflow as tf
 
     from components.judge.last_blessed import last_served
-    from pipeline.pushed import newest_model
+    from pipeline.runs.pushed import newest_model
 
     base = "s3://siamese-bucket/models"
     bucket.put("models/9999999999/variables/variables.index", b"half")  # being pushed
@@ -141,7 +141,7 @@ def test_what_cannot_be_read_as_an_image(bucket, here):
 
 
 def test_a_weights_file_is_copied_here(bucket, here):
-    from trainer.local_file import local_file
+    from storage.local_file import local_file
 
     bucket.put("weights.h5", b"weights")
     with local_file("s3://siamese-bucket/weights.h5") as path:

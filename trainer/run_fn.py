@@ -12,15 +12,15 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx import v1 as tfx
 
-from components import features
-from trainer.export import ServedModel
-from trainer.fit import Trained, train
-from trainer.frozen_encoder import FOLDER, FrozenEncoder
-from trainer.search_space import apply
+from records import features
+from trainer.export.signatures import ServedModel
+from trainer.export.support_set import SupportSet
+from trainer.export.warmup import write_warmup
+from trainer.search.search_space import apply
 from trainer.settings import Model, Training
-from trainer.support_set import SupportSet
-from trainer.unfinished import unfinished_folder
-from trainer.warmup import write_warmup
+from trainer.training.fit import Trained, train
+from trainer.training.pretrained_encoder import FOLDER, FrozenEncoder
+from trainer.training.unfinished import unfinished_folder
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:

@@ -5,18 +5,11 @@ Imports neither TFX nor Keras, so that a configuration is checked in an instant.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: immutable, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+from base.settings import Positive, Section, Share
 
 
 class Model(Section):
@@ -119,7 +112,7 @@ class Training(Section):
     ] = Field(
         "supervised_contrastive",
         description="On the embeddings, with the pair head trained beside it (each has a file in "
-        "trainer/losses/); `binary_crossentropy` is on the pair head alone (2019).",
+        "trainer/network/losses/); `binary_crossentropy` is on the pair head alone (2019).",
     )
     temperature: float = Field(
         0.1, gt=0, description="Of `supervised_contrastive` and `cosine_crossentropy`."

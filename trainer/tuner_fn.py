@@ -5,9 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 from tfx import v1 as tfx
 
-from trainer.search import Task, build_tuner
+from trainer.search.search import Task, build_tuner
 from trainer.settings import Model, Search, Training
-from trainer.unfinished import unfinished_folder
+from trainer.training.unfinished import unfinished_folder
 
 
 def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:

@@ -16,14 +16,15 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import tensorflow as tf
 
-from components import features
-from components.data_error import DataError
-from components.image_example_gen import near_duplicates, splitting
+from base.errors import DataError
+from base.printable import printable
+from components.image_example_gen import splitting
 from components.image_example_gen.inspection import Inspected, image_record, inspect
 from components.image_example_gen.report import Tally
 from components.image_example_gen.sources import Source, sources_in
 from components.image_example_gen.splitting import Described, Group, Placed
-from components.printable import printable
+from images import near_duplicates
+from records import features
 
 
 class Inspect(beam.PTransform):

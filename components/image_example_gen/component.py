@@ -9,11 +9,11 @@ from tfx import v1 as tfx
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
-from components import features
 from components.code_version import code_version
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
 from components.image_example_gen.settings import Settings
+from records import features
 
 _SPAN = "{SPAN}"
 
@@ -73,10 +73,10 @@ class ImageExampleGen(FileBasedExampleGen):
             seed=seed,
             code=code_version(
                 "components/image_example_gen",
-                "components/canonical_image.py",
-                "components/example.py",
-                "components/printable.py",
-                "components/features.py",
+                "images/canonical.py",
+                "records/example.py",
+                "base/printable.py",
+                "records/features.py",
             ),
         )
         base, pattern = _at_span(root)

@@ -13,7 +13,7 @@ from tfx.components.example_gen import driver, input_processor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 
-from components.data_error import DataError
+from base.errors import DataError
 from components.image_example_gen.executor import expected_classes, read_settings, span_root
 from components.image_example_gen.settings import Settings
 from components.image_example_gen.sources import list_sources

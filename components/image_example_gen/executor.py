@@ -16,12 +16,12 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
-from components import features
 from components.image_example_gen import beam_steps
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.settings import Settings
 from components.image_example_gen.sources import class_folders, list_folders
-from components.records_lost import records_lost
+from records import features
+from records.lost import records_lost
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):

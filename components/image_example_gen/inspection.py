@@ -9,12 +9,12 @@ from typing import NamedTuple
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components import features
-from components.canonical_image import CanonicalImage, UnusableImage, canonical_image
-from components.example import make_example
-from components.file_systems import is_remote
-from components.image_example_gen.near_duplicates import Fingerprint, fingerprint
 from components.image_example_gen.sources import Source
+from images.canonical import CanonicalImage, UnusableImage, canonical_image
+from images.near_duplicates import Fingerprint, fingerprint
+from records import features
+from records.example import make_example
+from storage.file_systems import is_remote
 
 
 class Inspected(NamedTuple):

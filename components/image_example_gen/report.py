@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel
 
-from components import features
-from components.data_error import DataError
-from components.printable import printable
+from base.errors import DataError
+from base.printable import printable
+from records import features
 
 if TYPE_CHECKING:
     from components.image_example_gen.splitting import Placed

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from tfx.dsl.io import fileio
 
-from components import features
-from components.data_error import DataError
-from components.file_systems import is_remote
-from components.printable import printable
+from base.errors import DataError
+from base.printable import printable
+from records import features
+from storage.file_systems import is_remote
 
 CLUTTER = ("Thumbs.db", "desktop.ini")
 """Files that Windows strews; those of others are hidden."""

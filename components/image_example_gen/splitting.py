@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from components import features
+from records import features
 
 _LEAST_TO_JUDGE = 6
 """A class with so many images gives each split two, so that each can make a same-class pair."""

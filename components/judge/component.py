@@ -10,7 +10,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components.code_version import code_version
 from components.judge.executor import Executor
-from components.judge.settings import JudgeSettings, Thresholds
+from judging.settings import JudgeSettings, Thresholds
 
 
 class JudgeSpec(ComponentSpec):
@@ -44,7 +44,7 @@ class JudgeSpec(ComponentSpec):
 class Judge(BaseBeamComponent):
     """Judges a model on the test images as it will be used, and blesses it.
 
-    Output `judgement` holds `components.judge.judgement.Judgement` and what became of each image
+    Output `judgement` holds `judging.judgement.Judgement` and what became of each image
     and pair; `blessing` is what the stock Pusher goes by. Beside the properties of the Evaluator's
     it has `verdict`: `blessed`, `not_blessed` or `undecided`.
 
@@ -108,13 +108,13 @@ class Judge(BaseBeamComponent):
                 unknown_files=unknown_files,
                 code=code_version(
                     "components/judge",
-                    "components/pair_gen/sampling.py",
-                    "components/canonical_image.py",
-                    "components/features.py",
-                    "components/seen.py",
+                    "records/pair_sampling.py",
+                    "images/canonical.py",
+                    "records/features.py",
+                    "records/training_keys.py",
                     "components/image_example_gen/inspection.py",
-                    "trainer/few_shot.py",
-                    "trainer/calibration.py",
+                    "judging/classifier.py",
+                    "judging/thresholds.py",
                 ),
             )
         )

@@ -16,10 +16,11 @@ import tensorflow as tf
 from apache_beam.metrics import Metrics
 from apache_beam.utils.shared import Shared
 
-from components import features, seen
-from components.data_error import DataError
-from components.judge import model
-from trainer.few_shot import nearest_neighbour
+from base.errors import DataError
+from components.judge import exported_model as model
+from judging.classifier import nearest_neighbour
+from records import features
+from records import training_keys as seen
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Item(NamedTuple):
         label: Its class; none for a stranger.
         source: Its file.
         image: Encoded.
-        key: Of its original file, see `components.seen`.
+        key: Of its original file, see `records.training_keys`.
         stranger: Whether it is of no class at all.
     """
 

@@ -17,20 +17,22 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components import features
-from components.data_error import DataError
-from components.file_systems import open_text
+from base.errors import DataError
 from components.image_example_gen.report import IngestionReport
-from components.judge import embedding, gate, strangers
-from components.judge.judgement import Judgement, Verdict, write_lines
-from components.judge.judging import judge
+from components.judge import embedding
+from components.judge import unknown_images as strangers
+from components.judge.exported_model import JudgedModel, text, unsaid
 from components.judge.last_blessed import last_served
-from components.judge.model import JudgedModel, text, unsaid
-from components.judge.settings import JudgeSettings, Thresholds
 from components.judge.tfma_verdict import tfma_checks
-from components.judge.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
-from components.records_lost import records_lost
-from trainer.frozen_encoder import FOLDER
+from judging import gate
+from judging.judge import judge
+from judging.judgement import Judgement, Verdict, write_lines
+from judging.settings import JudgeSettings, Thresholds
+from judging.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
+from records import features
+from records.lost import records_lost
+from storage.file_systems import open_text
+from trainer.training.pretrained_encoder import FOLDER
 
 VERDICT = "verdict"
 """Property of the blessing: the outcome in a word. The Evaluator's blessing has none."""

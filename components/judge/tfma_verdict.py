@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow_model_analysis as tfma
 from tfx import types
 
-from components.judge.judgement import BY_TFMA, Check
+from judging.judgement import BY_TFMA, Check
 
 _BLESSED = "blessed"
 

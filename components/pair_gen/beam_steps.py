@@ -18,12 +18,12 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
-from components import features
-from components.data_error import DataError
+from base.errors import DataError
 from components.pair_gen import image_store
-from components.pair_gen.pair_block import pair_block
-from components.pair_gen.sampling import Block
-from components.records_lost import records_lost
+from records import features
+from records.lost import records_lost
+from records.pair_block import pair_block
+from records.pair_sampling import Block
 
 
 class IndexEntry(NamedTuple):
@@ -48,7 +48,7 @@ class PairWithinSplit(beam.PTransform):
     Args:
         split: Its name, for messages.
         folder: Of the images, from `image_store`.
-        sampler: One of `components.pair_gen.sampling`.
+        sampler: One of `records.pair_sampling`.
         arguments: The sampler's arguments after the labels.
     """
 

@@ -9,19 +9,13 @@ from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from components import features
 from components.code_version import code_version
 from components.pair_gen import beam_steps
 from components.pair_gen.image_store import image_store
-from components.pair_gen.sampling import (
-    Block,
-    all_pairs,
-    class_balanced,
-    held_out_pairs,
-    random_partners,
-)
+from records import features
+from records.pair_sampling import Block, all_pairs, class_balanced, held_out_pairs, random_partners
 
-_CODE = code_version("components/pair_gen", "components/example.py", "components/features.py")
+_CODE = code_version("components/pair_gen", "records/example.py", "records/features.py")
 
 
 @tfx.dsl.components.component(use_beam=True)
@@ -40,7 +34,7 @@ def PairGen(
     code: tfx.dsl.components.Parameter[str] = _CODE,
     beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
-    """Turns the images of each split into pair blocks (see `components.pair_gen.pair_block`).
+    """Turns the images of each split into pair blocks (see `records.pair_block`).
 
     The training split is sampled as `sampling` says; the others hold plain pairs. Beside the
     splits, `counts/<split>.json` counts the `blocks`, `pairs`, and pairs of the `same` class.

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 
-from components.file_systems import is_remote
+from storage.file_systems import is_remote
 
 _LOG = logging.getLogger(__name__)
 _PREFIX = "images-"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from pipeline.cluster import parameters, platform
-from pipeline.config import ConfigError, RunConfig
+from pipeline.config.run_config import ConfigError, RunConfig
 
 COMMAND = ("python", "-m", "pipeline.cluster.task")
 """Of every task; TFX's compiler gives it TFX's arguments."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from pipeline.config import ConfigError, RunConfig, absolute
+from pipeline.config.run_config import ConfigError, RunConfig, absolute
 from trainer.settings import Training
 
 NEWEST = "newest"

@@ -21,13 +21,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from components.file_systems import is_remote
-from components.judge.judgement import Verdict
-from pipeline.child_process import stop, terminated_as_interrupted
+from judging.judgement import Verdict
 from pipeline.cluster.failures import explain_log
 from pipeline.cluster.parameters import PUSH_DESTINATION, check_span_fits
 from pipeline.cluster.verdict import read_verdict
-from pipeline.config import ConfigError
+from pipeline.config.run_config import ConfigError
+from pipeline.runs.child_process import stop, terminated_as_interrupted
+from storage.file_systems import is_remote
 
 _POLL_SECONDS = 0.05
 

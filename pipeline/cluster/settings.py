@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from trainer.settings import Positive, Section
+from base.settings import Positive, Section
 
 
 class Toleration(Section):

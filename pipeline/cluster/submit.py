@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from pipeline.cluster.failures import explain_log
 from pipeline.cluster.settings import Kubeflow
-from pipeline.config import ConfigError
+from pipeline.config.run_config import ConfigError
 
 TOKEN, COOKIE = "KFP_TOKEN", "KFP_COOKIE"
 """Environment variables: a bearer token, or the cookie of a login, for endpoints that ask."""

@@ -21,10 +21,10 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from components.file_systems import load_plugins
 from pipeline import log_noise
 from pipeline.cluster import parameters
-from pipeline.launch import explain, message_for_people
+from pipeline.runs.launch import explain, message_for_people
+from storage.file_systems import load_plugins
 
 FAILED = "siamese task failed: "
 """Begins the last words of a task that failed."""
@@ -44,8 +44,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as tfx_entry
 
-        from pipeline.beam_workers import send_all_to_workers
         from pipeline.cluster.folder_markers import remove_folder_markers
+        from pipeline.runs.beam_workers import send_all_to_workers
 
         send_all_to_workers()
         arguments = list(argv)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from components.file_systems import is_remote, load_plugins
-from components.judge.judgement import Judgement, Verdict
+from judging.judgement import Judgement, Verdict
 from pipeline import log_noise
-from pipeline.verdict import with_server_check
+from pipeline.gate.verdict import with_server_check
+from storage.file_systems import is_remote, load_plugins
 
 # <run>/<task>/<attempt>/<output>/<file>, as Kubeflow's driver lays them out.
 _JUDGEMENT = f"Judge/*/judgement/{Judgement.FILE}"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-from components.judge.judgement import Curve, Threshold
+from judging.judgement import Curve, Threshold
 
 _WIDTH, _HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 12, 42
@@ -33,7 +33,7 @@ class Series(NamedTuple):
 
 
 def learning_curves(training: Mapping[str, Any]) -> list[tuple[str, Markup]]:
-    """Titles and figures of a training, from its `training.json`; as `trainer.curves` has them."""
+    """Titles and figures of a training, from its `training.json`."""
     history, kept = training.get("history", {}), training.get("best_epoch")
     found = []
     for title, lines in _PANELS.items():

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from components import features
-from components.canonical_image import MAX_PIXELS, UnusableImage, canonical_image
-from components.file_systems import is_remote, load_plugins
-from components.judge.judgement import Picture
+from images.canonical import MAX_PIXELS, UnusableImage, canonical_image
+from judging.judgement import Picture
+from records import features
+from storage.file_systems import is_remote, load_plugins
 
 SIDE = 144
 """Pixels of a thumbnail's longer side, at most."""
@@ -119,7 +119,7 @@ def _records(examples: str) -> Iterator[tuple[str, str, bytes]]:
                 feature[name].bytes_list.value[0]
                 for name in (features.IMAGE_ID, features.SOURCE, features.IMAGE)
             )
-            # As `components.judge.model.text` writes them.
+            # As `components.judge.exported_model.text` writes them.
             yield id_.decode("ascii"), source.decode("utf-8", "backslashreplace"), image
 
 

@@ -20,16 +20,16 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from components import features
+from base.printable import printable
 from components.image_example_gen.report import IngestionReport
-from components.judge.judgement import Judgement, Measure, Picture
-from components.judge.settings import Thresholds
-from components.printable import printable
-from pipeline.config import RunConfig, dump
-from pipeline.history import Run
+from judging.judgement import Judgement, Measure, Picture
+from judging.settings import Thresholds
+from pipeline.config.run_config import RunConfig, dump
 from pipeline.report import figures
 from pipeline.report.pictures import Thumbnail, thumbnails
-from pipeline.summary import Summary
+from pipeline.runs.history import Run
+from pipeline.runs.summary import Summary
+from records import features
 
 REPORT, MODEL_CARD = "report.html", "MODEL_CARD.md"
 

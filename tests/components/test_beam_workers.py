@@ -9,18 +9,18 @@ import held_elements
 import numpy as np
 import pytest
 import tensorflow as tf
-from images import encoded, picture, write_classes
+from sample_images import encoded, picture, write_classes
 
-from components import features
-from components.example import make_example
 from components.image_example_gen import beam_steps as ingestion
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.sources import list_folders
 from components.judge import embedding
 from components.pair_gen import beam_steps as pairing
 from components.pair_gen.image_store import image_store
-from components.pair_gen.sampling import class_balanced, held_out_pairs
-from pipeline.sections import Beam
+from pipeline.config.sections import Beam
+from records import features
+from records.example import make_example
+from records.pair_sampling import class_balanced, held_out_pairs
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 SEVERAL = (

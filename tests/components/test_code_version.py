@@ -39,4 +39,4 @@ def test_a_missing_file_is_an_error(code):
 
 
 def test_the_real_packages_have_one():
-    assert len(code_version("components/preprocessing.py", "components/features.py")) == 16
+    assert len(code_version("components/transform/preprocessing.py", "records/features.py")) == 16

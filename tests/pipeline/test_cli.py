@@ -5,12 +5,13 @@ import sys
 import pytest
 from command_line import siamese
 
-from components.judge.judgement import Verdict
-from pipeline import cli, progress
-from pipeline.config import load
-from pipeline.folder_lock import locked
-from pipeline.history import Artifact, Component, Run
-from pipeline.summary import Summary
+from judging.judgement import Verdict
+from pipeline import cli
+from pipeline.config.run_config import load
+from pipeline.runs import progress
+from pipeline.runs.folder_lock import locked
+from pipeline.runs.history import Artifact, Component, Run
+from pipeline.runs.summary import Summary
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +109,7 @@ def finished(outcome, failure=None, unexpected=False):
 def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, message):
     def follow(command, log, console, inherited):
         log.write_text("INFO:absl: noise\nthe last relevant line\n")
-        assert command[1:3] == ["-m", "pipeline.launch"]
+        assert command[1:3] == ["-m", "pipeline.runs.launch"]
         assert load(log.parent / "config.yaml").training.epochs == 3
         if summary:
             summary.write(log.parent)

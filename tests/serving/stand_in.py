@@ -6,7 +6,7 @@ STRINGS = tf.TensorSpec([None], tf.string)
 
 
 class StandIn(tf.Module):
-    """The signatures of `trainer.export`; classes `dark` and `light`, known far from the middle."""
+    """An exported model's signatures; classes `dark` and `light`, known far from the middle."""
 
     def __init__(self, offset=0.0):
         super().__init__()

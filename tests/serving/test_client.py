@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from images import encoded, picture
 from PIL import Image
+from sample_images import encoded, picture
 from tensorflow_serving.apis import predict_pb2
 
 from serving.answers import Classification, Comparison

@@ -7,18 +7,18 @@ import pytest
 import tensorflow as tf
 from encoded_images import png_bomb
 from exported_model import export, make_model, pixels, write_images
-from images import encoded, picture
 from same_answers import assert_same_answers
+from sample_images import encoded, picture
 
-from components import seen
+from judging.classifier import nearest_centroid
+from records import training_keys as seen
 from serving import enroll as module
 from serving.embedded.servable import LoadSettings, Servable
 from serving.enroll import EnrollError, Unusable, enroll
 from serving.next_version import VersionError
 from tests.serving.embedded.processes import Server, eventually
-from trainer import export as trainer_export
-from trainer import freezing
-from trainer.few_shot import nearest_centroid
+from trainer.export import constants as freezing
+from trainer.export import signatures as trainer_export
 
 NEW = "Wäsche"
 

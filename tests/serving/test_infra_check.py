@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 import tensorflow as tf
-from images import encoded, picture
+from sample_images import encoded, picture
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import infra_check as module

@@ -7,14 +7,14 @@ import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
-from images import encoded, picture, write_classes
 from PIL import Image
+from sample_images import encoded, picture, write_classes
 
-from components import features
-from components.data_error import DataError
+from base.errors import DataError
 from components.image_example_gen import beam_steps
 from components.image_example_gen.report import IngestionReport
-from components.records_lost import RecordsLost
+from records import features
+from records.lost import RecordsLost
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from components.data_error import DataError
+from base.errors import DataError
+from base.printable import printable
 from components.image_example_gen.sources import Source, class_folders, list_sources
-from components.printable import printable
 
 
 def touch(root, *paths):

@@ -10,24 +10,26 @@ import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
-from images import encoded, picture
 from judge_views import clouds
+from sample_images import encoded, picture
 from tfx.components.pusher.executor import Executor as Pusher
 from tfx.types import artifact_utils, standard_artifacts
 
-from components import features, seen
-from components.data_error import DataError
-from components.example import make_example
+from base.errors import DataError
 from components.image_example_gen.report import IngestionReport
-from components.judge import embedding, executor, strangers
+from components.judge import embedding, executor
+from components.judge import unknown_images as strangers
 from components.judge.component import Judge
-from components.judge.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
-from components.judge.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
+from components.judge.exported_model import JudgedModel, ModelError
 from components.judge.last_blessed import last_served
-from components.judge.model import JudgedModel, ModelError
-from components.judge.settings import JudgeSettings, Thresholds
-from components.records_lost import RecordsLost
-from pipeline.sections import Beam
+from judging.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
+from judging.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
+from judging.settings import JudgeSettings, Thresholds
+from pipeline.config.sections import Beam
+from records import features
+from records import training_keys as seen
+from records.example import make_example
+from records.lost import RecordsLost
 
 SIZE = 12
 CLASSES = 4

@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 from apache_beam.testing.util import assert_that, is_empty
 
-from components import features
-from components.data_error import DataError
+from base.errors import DataError
 from components.pair_gen import beam_steps
 from components.pair_gen.image_store import image_store
-from components.pair_gen.sampling import class_balanced, held_out_pairs
-from components.records_lost import RecordsLost
+from records import features
+from records.lost import RecordsLost
+from records.pair_sampling import class_balanced, held_out_pairs
 
 
 def record(number, label, image_id=None, content=None):

@@ -10,8 +10,8 @@ from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
-from components import features
-from pipeline.launch import explain
+from pipeline.runs.launch import explain
+from records import features
 
 SETTINGS = {
     "sampling": "class_balanced",

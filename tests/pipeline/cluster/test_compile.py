@@ -4,8 +4,8 @@ import pytest
 import yaml
 from google.protobuf import json_format
 
-from pipeline.config import ConfigError, parse
-from pipeline.sections import Beam
+from pipeline.config.run_config import ConfigError, parse
+from pipeline.config.sections import Beam
 
 pytest.importorskip("kfp.pipeline_spec")
 from kfp.pipeline_spec import pipeline_spec_pb2

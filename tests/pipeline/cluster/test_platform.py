@@ -8,7 +8,7 @@ from pipeline.cluster.platform import (
     retry_policy,
 )
 from pipeline.cluster.settings import Kubeflow
-from pipeline.config import ConfigError, parse
+from pipeline.config.run_config import ConfigError, parse
 
 GPU = {"gpu_count": 2, "gpu_type": "nvidia.com/gpu"}
 

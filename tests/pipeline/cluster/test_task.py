@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from images import write_classes
+from sample_images import write_classes
 
-from components.data_error import DataError
+from base.errors import DataError
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.executor import read_settings, span_root
 from pipeline.cluster import parameters
 from pipeline.cluster.task import prepare
-from pipeline.config import ConfigError
+from pipeline.config.run_config import ConfigError
 from trainer.settings import Training
 
 EXECUTOR = "components.image_example_gen.executor.Executor"

@@ -4,7 +4,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from components.judge.judgement import Verdict
+from judging.judgement import Verdict
 from pipeline.cluster.verdict import read_verdict
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import siamese_process
-from images import write_classes
+from sample_images import write_classes
 from tiny_encoder import write_encoder
 
 pytest.importorskip("kfp.pipeline_spec")

@@ -6,10 +6,10 @@ import numpy as np
 from judge_views import held_out
 
 from components.image_example_gen.report import IngestionReport, SetAside
-from components.judge.judging import judge
-from components.judge.settings import JudgeSettings, Thresholds
-from pipeline.history import Artifact, Component, Run
-from pipeline.summary import Summary
+from judging.judge import judge
+from judging.settings import JudgeSettings, Thresholds
+from pipeline.runs.history import Artifact, Component, Run
+from pipeline.runs.summary import Summary
 
 
 def judged(spread=0.4, thresholds=None, seen=None, **settings):

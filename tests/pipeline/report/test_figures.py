@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from components.judge.judgement import Curve, Measure, Threshold
+from judging.judgement import Curve, Measure, Threshold
 from pipeline.report import figures
 
 INF = math.inf

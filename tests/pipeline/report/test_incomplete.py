@@ -3,10 +3,10 @@
 import pytest
 from judge_views import held_out, support_set
 
-from components.judge.judging import judge
-from components.judge.settings import JudgeSettings
-from pipeline.history import Artifact, Component
+from judging.judge import judge
+from judging.settings import JudgeSettings
 from pipeline.report.report import MODEL_CARD, Findings
+from pipeline.runs.history import Artifact, Component
 from tests.pipeline.report.findings import judged, numbers_of, summary
 from tests.pipeline.report.page import written
 

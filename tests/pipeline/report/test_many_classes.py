@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from images import encoded, picture
+from sample_images import encoded, picture
 
 from components.image_example_gen.report import SetAside
 from pipeline.report.report import Findings

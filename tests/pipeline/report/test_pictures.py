@@ -3,10 +3,10 @@ import io
 import os
 
 import pytest
-from images import encoded, picture
 from PIL import Image
+from sample_images import encoded, picture
 
-from components.judge.judgement import Picture
+from judging.judgement import Picture
 from pipeline.report.pictures import SIDE, thumbnail, thumbnails
 
 
@@ -23,8 +23,8 @@ def examples(tmp_path_factory):
     """As ImageExampleGen writes them: image `i` is of the number `i`."""
     import tensorflow as tf
 
-    from components import features
-    from components.example import make_example
+    from records import features
+    from records.example import make_example
 
     folder = tmp_path_factory.mktemp("examples")
     sources = {"train": ["a/0.png", "a/1.png"], "validation": ["a/2.png"],

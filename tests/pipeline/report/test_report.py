@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import numpy as np
-from images import encoded, picture
+from sample_images import encoded, picture
 
 from pipeline.report.report import MODEL_CARD, Findings
 from tests.pipeline.report.findings import judged, numbers_of

@@ -1,0 +1,1 @@
+"""DataCheck: stops a run whose images cannot be trained on."""

@@ -1,0 +1,95 @@
+"""Stops a run whose images cannot be learned from, in words.
+
+ExampleValidator reports anomalies and lets the run go on.
+"""
+
+import os
+from collections.abc import Mapping
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx import v1 as tfx
+from tfx.types import artifact_utils
+
+from base.errors import DataError
+from components.code_version import code_version
+from components.image_example_gen.report import IngestionReport
+from records import features
+
+_CODE = code_version("components/data_check/component.py", "records/features.py")
+
+
+@tfx.dsl.components.component
+def DataCheck(
+    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
+    anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
+    split_by: tfx.dsl.components.Parameter[str] = "image",
+    code: tfx.dsl.components.Parameter[str] = _CODE,
+) -> None:
+    """Stops the run if the images cannot be learned from.
+
+    Args:
+        examples: From ImageExampleGen.
+        anomalies: From ExampleValidator.
+        split_by: `image` or `class`, as the images were divided.
+        code: Fingerprint of this component's code, for the cache.
+
+    Raises:
+        DataError: Says everything that is wrong.
+    """
+    del code
+    descriptions = {}
+    for split in artifact_utils.decode_split_names(anomalies.split_names):
+        path = os.path.join(anomalies.uri, f"Split-{split}", "SchemaDiff.pb")
+        found = anomalies_pb2.Anomalies()
+        with tfx.dsl.io.fileio.open(path, "rb") as file:
+            found.ParseFromString(file.read())
+        descriptions[split] = {name: info.description for name, info in found.anomaly_info.items()}
+    wrong = problems(IngestionReport.read(examples.uri), descriptions, split_by)
+    if wrong:
+        raise DataError("The images cannot be learned from:\n" + "\n".join(f"  {w}" for w in wrong))
+
+
+def problems(
+    report: IngestionReport, anomalies: Mapping[str, Mapping[str, str]], split_by: str
+) -> list[str]:
+    """Everything that keeps the images from being learned from, a sentence each.
+
+    Args:
+        report: Of the ingestion.
+        anomalies: TFDV's descriptions, by split and feature.
+        split_by: `image` or `class`.
+    """
+    wrong = []
+    expected = set(report.expected_classes)
+    for label, counts in report.classes.items():
+        total = sum(counts.values())
+        if label not in expected:
+            wrong.append(
+                f"class {label!r} is not expected; there should be "
+                f"{', '.join(map(repr, sorted(expected)))}. Name it in data.classes, or remove it"
+            )
+        elif total == 0:
+            wrong.append(f"class {label!r} is missing: it has no usable image; add some")
+        elif total < 2:
+            wrong.append(
+                f"class {label!r} has one usable image; two at least make a pair, five make sense"
+            )
+        elif split_by == "image" and counts[features.TRAIN] < 2:
+            wrong.append(
+                f"class {label!r} has {counts[features.TRAIN]} image(s) in split 'train'; two at "
+                "least make a pair: add images, or give 'train' a larger share"
+            )
+    for split in features.SPLITS:
+        counts_here = [counts[split] for counts in report.classes.values() if counts[split]]
+        if len(counts_here) < 2 or max(counts_here) < 2:
+            wrong.append(
+                f"split '{split}' has {sum(counts_here)} image(s) of {len(counts_here)} class(es); "
+                "it needs two classes and two images of one of them: add images or classes, or "
+                "give it a larger share in `splits`"
+            )
+    known = any(label not in expected for label in report.classes)
+    for split, found in anomalies.items():
+        for feature, description in found.items():
+            if not (feature == features.LABEL and known):
+                wrong.append(f"split '{split}', feature '{feature}': {description}")
+    return wrong

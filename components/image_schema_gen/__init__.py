@@ -1,0 +1,1 @@
+"""ImageSchemaGen: the schema of the image records."""

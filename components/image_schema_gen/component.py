@@ -1,0 +1,54 @@
+"""The curated schema of image records.
+
+TFX's SchemaGen would infer a domain of every image id, and call the next span's images anomalies.
+"""
+
+import os
+from collections.abc import Sequence
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx import v1 as tfx
+
+from components.code_version import code_version
+from components.image_example_gen.report import IngestionReport
+from records import features
+
+_INTEGERS = (features.HEIGHT, features.WIDTH)
+_CODE = code_version("components/image_schema_gen/component.py", "records/features.py")
+
+
+def image_schema(classes: Sequence[str]) -> schema_pb2.Schema:
+    """Every feature once in every record; a label is one of `classes`; sizes are positive."""
+    schema = schema_pb2.Schema()
+    for name in features.IMAGE_RECORD:
+        feature = schema.feature.add(name=name)
+        feature.type = schema_pb2.INT if name in _INTEGERS else schema_pb2.BYTES
+        feature.presence.min_fraction = 1.0
+        feature.presence.min_count = 1
+        feature.shape.dim.add(size=1)
+        if name in _INTEGERS:
+            feature.int_domain.min = 1
+        if name == features.LABEL:
+            feature.string_domain.name = features.LABEL
+            feature.string_domain.value.extend(sorted(classes))
+    return schema
+
+
+@tfx.dsl.components.component
+def ImageSchemaGen(
+    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
+    schema: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Schema],
+    code: tfx.dsl.components.Parameter[str] = _CODE,
+) -> None:
+    """Writes the curated schema, for the classes that ImageExampleGen expects.
+
+    Args:
+        examples: From ImageExampleGen.
+        schema: The schema.
+        code: Fingerprint of this component's code, for the cache.
+    """
+    del code
+    classes = IngestionReport.read(examples.uri).expected_classes
+    with tfx.dsl.io.fileio.open(os.path.join(schema.uri, "schema.pbtxt"), "w") as file:
+        file.write(text_format.MessageToString(image_schema(classes)))

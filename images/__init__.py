@@ -1,0 +1,1 @@
+"""Image files: decoding to a canonical form, headers, near-duplicates."""

@@ -1,0 +1,130 @@
+"""Picks the images and pairs that people should look at, and says how each one came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from judging.judgement import HardPair, ImageOutcome, Mistake, PairOutcome, Picture, Suspect
+from judging.metrics.classification import Support
+from judging.metrics.judging_classes import JudgedClasses
+from judging.metrics.judging_pairs import JudgedPairs
+from judging.views import CANDIDATE, HeldOutImages
+
+
+class Evidence:
+    """What the figures rest on.
+
+    Args:
+        images: The test images.
+        support: The labelled images that they were told by; None: they were by each other.
+        classes: What became of them.
+        pairs: What became of their pairs, if there were any.
+        listed: Mistakes, suspects and hard pairs to name, of each at most.
+    """
+
+    def __init__(
+        self,
+        images: HeldOutImages,
+        support: Support | None,
+        classes: JudgedClasses,
+        pairs: JudgedPairs | None,
+        listed: int,
+    ) -> None:
+        self._images, self._support = images, support
+        self._classes, self._pairs, self._listed = classes, pairs, listed
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """The surest mistakes."""
+        a = self._classes.answers
+        wrong = np.flatnonzero(self._classes.told & (a.label != self._images.labels))
+        surest = wrong[np.argsort(a.own_score[wrong] - a.score[wrong], kind="stable")]
+        for i in surest[: self._listed].tolist():
+            yield Mistake(
+                image=self._picture(i),
+                predicted=str(a.label[i]),
+                score=float(a.score[i]),
+                own_score=float(a.own_score[i]),
+                nearest=self._labelled(int(a.rival[i])),
+            )
+
+    def suspects(self) -> Iterator[Suspect]:
+        """Images that may be mislabelled."""
+        own, answers = self._images.labels, self._classes.answers
+        labels = (own if self._support is None else self._support.labels)[answers.neighbours]
+        found = []
+        for i in np.flatnonzero(self._classes.told & (labels != own[:, None]).all(1)).tolist():
+            names, counts = np.unique(labels[i], return_counts=True)
+            most = int(np.argmax(counts))
+            # At least four of five: else the image only lies between classes.
+            if counts[most] >= max(2, 0.8 * labels.shape[1]):
+                found.append((-int(counts[most]), -float(answers.score[i]), i, names[most]))
+        for agreeing, _, i, suggested in sorted(found)[: self._listed]:
+            yield Suspect(
+                image=self._picture(i),
+                suggested=str(suggested),
+                agreeing=-agreeing,
+                neighbours=tuple(self._labelled(j) for j in answers.neighbours[i].tolist()),
+            )
+
+    def hard_pairs(self) -> Iterator[HardPair]:
+        """The pairs that are furthest on the wrong side of the threshold."""
+        if self._pairs is None:
+            return
+        left, right, same = self._pairs.pairs
+        scores, at = self._pairs.similarities[CANDIDATE], self._pairs.threshold.value
+        beyond = np.where(same, at - scores, scores - at)
+        for i in np.argsort(-beyond, kind="stable")[: self._listed].tolist():
+            yield HardPair(
+                left=self._picture(int(left[i])),
+                right=self._picture(int(right[i])),
+                same=bool(same[i]),
+                similarity=float(scores[i]),
+            )
+
+    def image_outcomes(self, known: float) -> Iterator[ImageOutcome]:
+        """Of each image; `known` is the model's threshold."""
+        sources = self._images.sources if self._support is None else self._support.sources
+        a = self._classes.answers
+        for i in range(len(self._images.ids)):
+            image = self._picture(i)
+            yield ImageOutcome(
+                id=image.id,
+                source=image.source,
+                label=image.label,
+                predicted=str(a.label[i]),
+                score=float(a.score[i]),
+                own_score=float(a.own_score[i]),
+                known=bool(np.float32(a.score[i]) >= np.float32(known)),
+                nearest=tuple(str(s) for s in sources[a.neighbours[i]]),
+                others={name: str(guess[i]) for name, guess in self._classes.guesses.items()},
+            )
+
+    def pair_outcomes(self) -> Iterator[PairOutcome]:
+        """Of each pair."""
+        if self._pairs is None:
+            return
+        left, right, same = self._pairs.pairs
+        others = dict(self._pairs.similarities)
+        scores = others.pop(CANDIDATE)
+        for i in range(len(same)):
+            yield PairOutcome(
+                left=str(self._images.ids[left[i]]),
+                right=str(self._images.ids[right[i]]),
+                same=bool(same[i]),
+                similarity=float(scores[i]),
+                others={name: float(theirs[i]) for name, theirs in others.items()},
+            )
+
+    def _picture(self, i: int) -> Picture:
+        ids, labels, sources = self._images
+        return Picture(id=str(ids[i]), source=str(sources[i]), label=str(labels[i]))
+
+    def _labelled(self, i: int) -> Picture:
+        """A labelled image that others are told by."""
+        if self._support is None:
+            return self._picture(i)
+        return Picture(
+            id="", source=str(self._support.sources[i]), label=str(self._support.labels[i])
+        )

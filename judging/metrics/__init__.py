@@ -1,0 +1,1 @@
+"""One module for each group of metrics: pairs, classes, episodes, open set."""

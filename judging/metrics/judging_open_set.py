@@ -1,0 +1,65 @@
+"""Judges whether a model tells images of classes that it knows from others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from judging.findings import Findings, curve, threshold, with_intervals
+from judging.judgement import Curve, Threshold
+from judging.metrics import open_set as recognition
+from judging.views import CANDIDATE, View
+
+METRICS = ("known_auc", "known_accuracy")
+
+
+class JudgedRecognition(NamedTuple):
+    """The candidate's own threshold, and the curve of its scores."""
+
+    threshold: Threshold
+    curve: Curve
+
+
+def judge_recognition(
+    labels: np.ndarray, views: Mapping[str, View], findings: Findings
+) -> JudgedRecognition | None:
+    """Measure how known and unknown images are told apart.
+
+    Args:
+        labels: str [n], the images' classes.
+        views: What the models make of them.
+        findings: Where the measures go.
+
+    Returns:
+        None where there are too few classes.
+    """
+    found = {}
+    for name, view in views.items():
+        scores = recognition.recognition_scores(
+            view.support, view.embeddings, labels, view.strangers
+        )
+        if scores:
+            found[name] = scores
+    if CANDIDATE not in found:
+        findings.leave_out(
+            METRICS, "with fewer than three classes, none can be left out to be unknown"
+        )
+        return None
+    measured = recognition.measure(list(found.values()), [views[name].known for name in found])
+    measures = with_intervals(
+        found, recognition.METRICS, measured.values, measured.covariance, measured.images,
+        least=measured.least,
+    )  # fmt: skip
+    # An encoder alone has no threshold.
+    taken = {name: METRICS[:1] if math.isnan(views[name].known) else METRICS for name in found}
+    findings.take_all({**taken, CANDIDATE: METRICS}, measures, measured.covariance)
+    scores = found[CANDIDATE]
+    every = np.concatenate([scores.known, scores.unknown])
+    known = np.arange(len(every)) < len(scores.known)
+    return JudgedRecognition(
+        threshold(views[CANDIDATE].known, measures[CANDIDATE], "known_accuracy"),
+        curve(every, known, float(every.min()), float(every.max())),
+    )

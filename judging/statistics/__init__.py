@@ -1,0 +1,1 @@
+"""Influence functions, confidence intervals, ROC curves, and paired comparisons."""

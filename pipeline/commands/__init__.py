@@ -1,0 +1,1 @@
+"""The commands of `siamese`, a file each."""

@@ -1,0 +1,1 @@
+"""The configuration of a run: reading, checking, and the sections."""

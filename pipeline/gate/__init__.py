@@ -1,0 +1,1 @@
+"""The gate: judging of finished runs and of exported models."""

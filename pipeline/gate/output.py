@@ -1,0 +1,192 @@
+"""What the gate found, as a table, as JUnit's XML, and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from base.printable import printable
+from judging.judgement import Check, ClassResult
+from pipeline.gate.result import GateResult
+from pipeline.terminal.table import checks_table, make_table, numbers
+
+_NAMED = 10
+"""Files that are named."""
+
+_MOST_CLASSES = 20
+_STYLES = {"blessed": "bold green", "not_blessed": "bold red", "undecided": "bold yellow"}
+_SIGNS = {"passed": "✅", "failed": "❌", "undecided": "❔", "skipped": "⏭️"}
+_HEADINGS = {
+    "blessed": "✅ Blessed",
+    "not_blessed": "❌ Not blessed",
+    "undecided": "❔ Not enough data",
+}
+
+
+# --- for people -----------------------------------------------------------------------------------
+
+
+def show(console: Console, result: GateResult) -> None:
+    """Thresholds, the worst classes, what was set aside, and the verdict."""
+    console.print(Text(f"{result.subject}, on {result.images} images", overflow="fold"))
+    console.print(checks_table(result.checks))
+    if result.classes:
+        console.print(_classes(result.classes))
+    if result.set_aside:
+        console.print(Text(f"Files set aside: {len(result.set_aside)}", style="yellow"))
+        for item in result.set_aside[:_NAMED]:
+            console.print(Text(f"  {item.path}: {item.reason}"), soft_wrap=True)
+        if len(result.set_aside) > _NAMED:
+            console.print(Text(f"  and {len(result.set_aside) - _NAMED} more, listed by --json"))
+    for note in result.notes:
+        console.print(Text(f"Note: {note}.", style="yellow"), soft_wrap=True)
+    console.print(Text(result.verdict, style=_STYLES[result.outcome]), soft_wrap=True)
+
+
+def _classes(classes: Iterable[ClassResult]) -> Table:
+    worst = _worst_first(classes)
+    table = make_table("Class", ">Images", ">Recall", ">95 % interval")
+    for one in worst[:_MOST_CLASSES]:
+        table.add_row(Text(printable(one.label)), str(one.images), *numbers(one.recall))
+    if len(worst) > _MOST_CLASSES:
+        table.add_row(f"and {len(worst) - _MOST_CLASSES} classes that do no worse")
+    return table
+
+
+def _worst_first(classes: Iterable[ClassResult]) -> list[ClassResult]:
+    return sorted(classes, key=lambda one: (one.recall.value, one.label))
+
+
+# --- JUnit ----------------------------------------------------------------------------------------
+
+
+def write_junit(result: GateResult, path: Path) -> None:
+    """A test case for each threshold; without thresholds one that fails.
+
+    What is undecided is an error, so that nobody who reads the file alone takes it for passed.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    cases = [_case(check) for check in result.checks]
+    if not any(check.outcome != "skipped" for check in result.checks):
+        case = ElementTree.Element("testcase", classname="siamese.gate", name="thresholds")
+        _say(case, "failure", "not blessed", "; ".join(result.reasons))
+        cases.append(case)
+    counts = {
+        "tests": str(len(cases)),
+        **{
+            kind: str(sum(case.find(tag) is not None for case in cases))
+            for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
+        },
+    }
+    suites = ElementTree.Element("testsuites", counts)
+    name = f"siamese gate: {result.subject}"
+    suite = ElementTree.SubElement(suites, "testsuite", {"name": name, **counts})
+    suite.extend(cases)
+    lines = [result.verdict, *(f"Note: {note}." for note in result.notes)]
+    lines += [f"set aside: {item.path}: {item.reason}" for item in result.set_aside]
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(printable, lines))
+    ElementTree.indent(suites)
+    ElementTree.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _case(check: Check) -> ElementTree.Element:
+    case = ElementTree.Element(
+        "testcase", classname="siamese.gate", name=printable(f"{check.metric}: {check.wanted}")
+    )
+    told = "; ".join(_why(check))
+    if check.outcome == "failed":
+        _say(case, "failure", "not blessed", told)
+    elif check.outcome == "undecided":
+        _say(case, "error", "not enough data", told)
+    elif check.outcome == "skipped":
+        ElementTree.SubElement(case, "skipped", message=printable(told))
+    return case
+
+
+def _say(case: ElementTree.Element, tag: str, kind: str, words: str) -> None:
+    ElementTree.SubElement(case, tag, type=kind, message=printable(words)).text = printable(words)
+
+
+def _why(check: Check) -> Iterator[str]:
+    if check.measure:
+        value, interval = numbers(check.measure)
+        yield f"it is {value}, 95 % interval {interval}, on {check.measure.images} images"
+    if check.needed:
+        yield f"about {check.needed} images would decide"
+    if check.note:
+        yield check.note
+
+
+# --- Markdown -------------------------------------------------------------------------------------
+
+
+def markdown(result: GateResult) -> str:
+    """For a pull request's comment or a job's summary, in GitHub's and GitLab's Markdown."""
+    return "\n".join(_markdown(result)) + "\n"
+
+
+def _markdown(result: GateResult) -> Iterator[str]:
+    yield f"### {_HEADINGS[result.outcome]}"
+    yield ""
+    yield f"{_code(result.subject)}, on {result.images} images"
+    yield ""
+    for reason in result.reasons:
+        yield f"- {_escape(reason)}"
+    yield ""
+    if result.checks:
+        yield "| | Threshold | Value | 95 % interval | Wanted | |"
+        yield "|---|---|---:|---:|---|---|"
+        for check in result.checks:
+            value, interval = numbers(check.measure)
+            more = f"about {check.needed} images would decide" if check.needed else check.note
+            yield (
+                f"| {_SIGNS[check.outcome]} {check.outcome} | {_escape(check.metric)} | {value} "
+                f"| {interval} | {_escape(check.wanted)} | {_escape(more)} |"
+            )
+        yield ""
+    if result.classes:
+        yield from _folded(f"Classes: {len(result.classes)}", _class_rows(result.classes))
+    if result.set_aside:
+        rows = (f"- {_code(item.path)}: {_escape(item.reason)}" for item in result.set_aside)
+        yield from _folded(f"Files set aside: {len(result.set_aside)}", rows)
+    for note in result.notes:
+        yield f"> Note: {_escape(note)}."
+        yield ""
+
+
+def _class_rows(classes: Iterable[ClassResult]) -> Iterator[str]:
+    yield "| Class | Images | Recall | 95 % interval |"
+    yield "|---|---:|---:|---:|"
+    for one in _worst_first(classes):
+        value, interval = numbers(one.recall)
+        yield f"| {_code(one.label)} | {one.images} | {value} | {interval} |"
+
+
+def _folded(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f"<details><summary>{title}</summary>"
+    yield ""
+    yield from lines
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+_SPECIAL = set("&<>`|*_[]#~@\\$")
+"""What Markdown, HTML, a table, or a mention of somebody begins or ends with."""
+
+
+def _escape(text: str) -> str:
+    """Text that is shown as it is, wherever it stands."""
+    return "".join(f"&#{ord(c)};" if c in _SPECIAL else c for c in printable(text))
+
+
+def _code(text: str) -> str:
+    """The same as code, in which nobody is mentioned and no link is made."""
+    return f"<code>{_escape(text)}</code>"

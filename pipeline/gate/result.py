@@ -1,0 +1,149 @@
+"""What `siamese gate` has to say, whatever was judged."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from base.printable import printable
+from components.image_example_gen.report import SetAside
+from judging import gate
+from judging.judgement import BY_TFMA, Check, ClassResult, Judgement, Measure, Outcome, Verdict
+from judging.settings import JudgeSettings, Thresholds
+from pipeline.gate.verdict import with_infra_check
+from pipeline.runs.finished_run import JudgedRun
+from pipeline.terminal.console import OF_VERDICT
+
+
+class GateResult(BaseModel):
+    """A verdict, and what it rests on.
+
+    Attributes:
+        subject: What was judged, in words.
+        outcome: The verdict.
+        reasons: Sentences; those against it, or one for it.
+        checks: Each threshold and what became of it.
+        images: Images that it was judged on.
+        metrics: All that could be measured.
+        missing: By metric, why it could not be measured.
+        classes: Each class.
+        set_aside: Images that it was not judged on.
+        notes: What else people should know.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    subject: str
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+    images: int
+    metrics: dict[str, Measure]
+    missing: dict[str, str]
+    classes: tuple[ClassResult, ...]
+    set_aside: tuple[SetAside, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """Of the command."""
+        return OF_VERDICT[self.outcome]
+
+    @property
+    def verdict(self) -> str:
+        """The outcome and why, in a sentence."""
+        told = {
+            "blessed": "Blessed",
+            "not_blessed": "Not blessed",
+            "undecided": "Not enough data",
+        }[self.outcome]
+        return f"{told}: {'; '.join(self.reasons)}."
+
+
+def of_judgement(
+    judgement: Judgement,
+    subject: str,
+    verdict: Verdict | None = None,
+    set_aside: tuple[SetAside, ...] | None = None,
+    notes: tuple[str, ...] = (),
+) -> GateResult:
+    """What a judgement says.
+
+    Args:
+        judgement: The judgement.
+        subject: What was judged, in words.
+        verdict: In place of the judgement's own.
+        set_aside: Images that it was not judged on; None: those that the judgement names.
+        notes: See `GateResult`.
+    """
+    verdict = verdict or judgement.verdict
+    if set_aside is None:
+        set_aside = tuple(
+            SetAside(path=printable(path), reason=reason)
+            for path, reason in judgement.invalid.items()
+        )
+    return GateResult(
+        subject=printable(subject),
+        outcome=verdict.outcome,
+        reasons=verdict.reasons,
+        checks=verdict.checks,
+        images=judgement.images,
+        metrics=judgement.metrics,
+        missing=judgement.missing,
+        classes=judgement.classes,
+        set_aside=set_aside,
+        notes=(*notes, *judgement.limits),
+    )
+
+
+class Wanted(NamedTuple):
+    """What a finished run should have reached.
+
+    Attributes:
+        thresholds: What the model must reach; None: nothing is said.
+        said_in: The file that says so.
+        judge: How it should have been judged; None: nothing is said.
+    """
+
+    thresholds: Thresholds | None
+    said_in: str
+    judge: JudgeSettings | None = None
+
+
+def of_run(judged: JudgedRun, wanted: Wanted | None = None) -> GateResult:
+    """What came of a run: its judgement and, where it was served, what InfraCheck found.
+
+    Args:
+        judged: The run.
+        wanted: Where its thresholds are others than the run's, they decide on what was measured.
+    """
+    judgement, notes = judged.judgement, []
+    verdict = judgement.verdict
+    if wanted and wanted.thresholds != judgement.asked:
+        j = judgement
+        measured = gate.Measured(j.images, j.metrics, j.missing, j.chance, j.compared)
+        verdict = gate.decide(wanted.thresholds, measured, _by_tfma(judgement, wanted.thresholds))
+        notes.append(
+            f"the thresholds of {wanted.said_in} are not those that the run was judged by, by "
+            f"which it came out as {judgement.verdict.outcome.replace('_', ' ')}; nothing is "
+            "pushed or taken back by this"
+        )
+    if wanted and wanted.judge and wanted.judge != judgement.settings:
+        notes.append(
+            f"`judge` in {wanted.said_in} is not what the run was judged by; what it changes needs "
+            "a new run"
+        )
+    verdict = with_infra_check(verdict, judged.run)
+    return of_judgement(judgement, judged.words, verdict, notes=tuple(notes))
+
+
+def _by_tfma(judgement: Judgement, asked: Thresholds | None) -> list[Check]:
+    """What the Evaluator found against the model, but for thresholds that are others by now."""
+    changed = {
+        metric + BY_TFMA
+        for metric in Thresholds.model_fields
+        if getattr(asked, metric, None) != getattr(judgement.asked, metric, None)
+    }
+    found = (check for check in judgement.verdict.checks if check.metric.endswith(BY_TFMA))
+    return [check for check in found if check.metric not in changed]

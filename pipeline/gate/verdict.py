@@ -1,0 +1,42 @@
+"""The Judge's verdict, and what InfraCheck has to say of it."""
+
+from __future__ import annotations
+
+from judging.judgement import Check, Verdict
+from pipeline.runs.history import Run
+
+
+def with_infra_check(verdict: Verdict, run: Run | None) -> Verdict:
+    """The verdict that the Pusher goes by: whatever is blessed must be served as well.
+
+    Args:
+        verdict: The Judge's.
+        run: In which it was reached; without an InfraCheck in it nothing is added.
+    """
+    if run is None or run.output("InfraCheck", "blessing") is None:
+        return verdict
+    return with_server_check(verdict, run.infra_problem)
+
+
+def with_server_check(verdict: Verdict, problem: str | None) -> Verdict:
+    """The verdict with InfraCheck's word.
+
+    Args:
+        verdict: The Judge's.
+        problem: Why a server does not give the model's answers; None or empty where it does.
+    """
+    check = Check(
+        metric="answers of a server",
+        wanted="those of the model",
+        outcome="failed" if problem else "passed",
+        note=problem or "",
+    )
+    checks = (*verdict.checks, check)
+    if not problem:
+        return verdict.model_copy(update={"checks": checks})
+    against = () if verdict.outcome == "blessed" else verdict.reasons
+    return Verdict(
+        outcome="not_blessed",
+        checks=checks,
+        reasons=(*against, f"it cannot be served: {problem}"),
+    )

@@ -1,0 +1,1 @@
+"""Runs: starting, following, and finding them again."""

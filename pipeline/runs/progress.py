@@ -1,0 +1,169 @@
+"""Starts a run as a process of its own, and shows how far it is, read from its log."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.runs.child_process import stop, terminated_as_interrupted
+from pipeline.runs.launch import PLAN
+
+_EVENT = re.compile(r"(?:node|Component) (\S+) is (running|finished)\.")
+_CACHED = re.compile(r"A cached execution \d+ is used\.")
+_NOTE = re.compile(r"^(?:epoch \d+/\d+|trial \S+)(?P<within>, step \d+/\d+)?: .*")
+_POLL_SECONDS = 0.1
+
+
+class Tracker:
+    """Which component runs, from the lines of TFX's log.
+
+    Args:
+        console: Where a line a component is printed, unless it is a terminal: there the whole table
+            is shown and kept up to date.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._plan: list[str] = []
+        self._started: dict[str, float] = {}
+        self._ended: dict[str, tuple[str, float]] = {}
+        self._running: str | None = None
+        self._cached: set[str] = set()
+        self._note = ""
+
+    @property
+    def running(self) -> str | None:
+        """The component that has begun and not ended."""
+        return self._running
+
+    def read(self, line: str) -> None:
+        """Take in one line of the log."""
+        if line.startswith(PLAN):
+            self._plan = line[len(PLAN) :].split()
+        elif event := _EVENT.search(line):
+            name, what = event.groups()
+            if what == "running":
+                self._start(name)
+            else:
+                self._end("cached" if name in self._cached else "done")
+        elif _CACHED.search(line) and self._running:
+            self._cached.add(self._running)
+        elif note := _NOTE.match(line):
+            self._note = line.strip()
+            if not self._console.is_terminal and not note["within"]:
+                self._console.print(Text(f"    {self._note}"), soft_wrap=True)
+
+    def fail(self) -> None:
+        """The run is over; what is running has failed."""
+        if self._running:
+            self._end("failed")
+
+    def __rich__(self) -> Table:
+        """The components so far, for a terminal."""
+        table = Table.grid(padding=(0, 2))
+        for name in self._plan or [""]:
+            if name in self._ended:
+                outcome, seconds = self._ended[name]
+                table.add_row(MARKS[outcome], name, f"{seconds:.1f} s", outcome)
+            elif name == self._running:
+                seconds = time.monotonic() - self._started[name]
+                table.add_row(
+                    Spinner("dots"), f"[bold]{name}", f"{seconds:.0f} s", escape(self._note)
+                )
+            elif name:
+                table.add_row(" ", f"[dim]{name}")
+            else:
+                table.add_row(Spinner("dots"), "loading TensorFlow and TFX")
+        return table
+
+    def _start(self, name: str) -> None:
+        self._running, self._note = name, ""
+        self._started[name] = time.monotonic()
+
+    def _end(self, outcome: str) -> None:
+        name = self._running
+        if name is None:
+            return
+        self._running = None
+        seconds = time.monotonic() - self._started[name]
+        self._ended[name] = outcome, seconds
+        if not self._console.is_terminal:
+            self._console.print(f"  {name}: {outcome} ({seconds:.1f} s)", highlight=False)
+
+
+MARKS = {"done": "[green]✓", "cached": "[blue]≡", "failed": "[red]✗", "unfinished": "[red]✗"}
+
+
+def follow(
+    command: Sequence[str], log: Path, console: Console, inherited: Sequence[int] = ()
+) -> tuple[int, str | None]:
+    """Run `command` with its output in `log`, and show its progress until it ends.
+
+    An interrupt (Ctrl-C, SIGTERM or SIGHUP) ends the process and those that it has started.
+
+    Args:
+        command: The process.
+        log: Made anew.
+        console: Where the progress is shown.
+        inherited: File descriptors that the process gets too.
+
+    Returns:
+        The process's exit code (negative: the signal that ended it), and the component that was
+        running when it failed, if any.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted, and has been stopped.
+    """
+    tracker = Tracker(console)
+    with (
+        terminated_as_interrupted(),
+        log.open("wb") as sink,
+        log.open(encoding="utf-8", errors="replace") as lines,
+    ):
+        child = subprocess.Popen(
+            command,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=inherited,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            if console.is_terminal:
+                with Live(tracker, console=console, refresh_per_second=8):
+                    code = _read_to_the_end(child, lines, tracker)
+            else:
+                code = _read_to_the_end(child, lines, tracker)
+        except BaseException:  # a closed terminal takes no more lines, either
+            stop(child)
+            raise
+    component = tracker.running
+    if code:
+        stop(child)  # what it has started, where it was killed alone
+        tracker.fail()
+    return code, component
+
+
+def _read_to_the_end(child: subprocess.Popen, lines, tracker: Tracker) -> int:
+    pending = ""
+    while True:
+        ended = child.poll() is not None
+        pending += lines.read()
+        *whole, pending = pending.split("\n")
+        for line in whole:
+            tracker.read(line)
+        if ended:
+            return child.returncode
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,1 @@
+"""The records that travel between components: feature names, examples, pair blocks, image keys."""

@@ -1,0 +1,56 @@
+"""Names of the features that travel from the images to the served model.
+
+Every module that writes or reads a record takes the names from here, so that a feature is
+spelled once. The three record types are `tf.train.Example` protos:
+
+* an *image record*, written by ImageExampleGen: one per usable image, all features of
+  `IMAGE_RECORD`, each holding one value;
+* a *transformed record*, written by Transform: the same, but `PIXELS` in place of `IMAGE`,
+  `HEIGHT` and `WIDTH`;
+* a *pair block*, written by PairGen: see `records.pair_block`.
+"""
+
+# --- one image -----------------------------------------------------------------------------
+IMAGE = "image"
+"""bytes: the encoded image (JPEG, PNG, BMP or GIF), decodable by `tf.io.decode_image`."""
+
+LABEL = "label"
+"""bytes: the class, UTF-8; the name of the image's folder, or the manifest's column."""
+
+SOURCE = "source"
+"""bytes: path of the file, relative to the data root, as the file system spells it."""
+
+HEIGHT = "height"
+"""int64: rows of the image in pixels, upright (after EXIF rotation)."""
+
+WIDTH = "width"
+"""int64: columns of the image in pixels, upright (after EXIF rotation)."""
+
+CONTENT_HASH = "content_hash"
+"""bytes: SHA-256 of the original file, hexadecimal."""
+
+IMAGE_ID = "image_id"
+"""bytes: hexadecimal, unique in the data set: the start of SHA-256 over `SOURCE` and the hash."""
+
+IMAGE_RECORD = (IMAGE, LABEL, SOURCE, HEIGHT, WIDTH, CONTENT_HASH, IMAGE_ID)
+
+# --- one transformed image -----------------------------------------------------------------
+PIXELS = "pixels"
+"""bytes: `tf.io.serialize_tensor` of uint8 [size, size, 3], RGB."""
+
+TRANSFORMED_RECORD = (PIXELS, LABEL, SOURCE, CONTENT_HASH, IMAGE_ID)
+
+# --- one pair block of m images and p pairs --------------------------------------------------
+LEFT = "left"
+"""int64 [p]: index, in the block's images, of each pair's left image."""
+
+RIGHT = "right"
+"""int64 [p]: index, in the block's images, of each pair's right image."""
+
+TARGET = "target"
+"""int64 [p]: 1 where both images of the pair are of the same class, else 0."""
+
+# --- splits --------------------------------------------------------------------------------
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
+"""Weights come from `train`, choices (best epoch, threshold) from `validation`; `test` judges."""

@@ -1,0 +1,237 @@
+"""Which images make a block, and which of a block's images make a pair.
+
+A sampler takes the images' labels, in an order that the caller fixes, and yields blocks of indices
+into it. The same labels and seed give the same blocks.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, zip_longest
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from base.errors import DataError
+
+_T = TypeVar("_T")
+
+
+class Block(NamedTuple):
+    """Images, and pairs among them.
+
+    Attributes:
+        images: Indices into the sampled sequence, m of them, each once.
+        left: For each of p pairs the index, in `images`, of its left image.
+        right: The same for its right image.
+    """
+
+    images: tuple[int, ...]
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+
+
+def class_balanced(
+    labels: Sequence[bytes], classes_per_block: int, images_per_class: int, passes: int, seed: int
+) -> Iterator[Block]:
+    """Blocks of several images of each of several classes, with all their pairs.
+
+    Classes take turns however many images they have, and so do the images of a class; this is the
+    episode of Vinyals et al. 2016 (https://arxiv.org/abs/1606.04080), without its query set.
+
+    Args:
+        labels: The class of each image, n of them.
+        classes_per_block: Ways; fewer where there are fewer classes.
+        images_per_class: Shots; fewer where a class has fewer images.
+        passes: As many images are drawn in all as in so many passes over them.
+        seed: Of the draw.
+
+    Raises:
+        DataError: No pair of the same class, or none of different classes, can be made.
+    """
+    members = _members(labels)
+    rng = np.random.default_rng(seed)
+    ways = min(classes_per_block, len(members))
+    classes = _Deck(sorted(members), rng)
+    with_pairs = _Deck([label for label in sorted(members) if len(members[label]) > 1], rng)
+    images = {label: _Deck(members[label], rng) for label in sorted(members)}
+    drawn = 0
+    while drawn < passes * len(labels):
+        chosen = classes.draw(ways)
+        if all(len(members[label]) == 1 for label in chosen):
+            chosen[0] = with_pairs.draw(1)[0]
+        block = [
+            image
+            for label in chosen
+            for image in images[label].draw(min(images_per_class, len(members[label])))
+        ]
+        drawn += len(block)
+        yield _with_all_pairs(block)
+
+
+def all_pairs(labels: Sequence[bytes], block_size: int, passes: int, seed: int) -> Iterator[Block]:
+    """Blocks of random images, with all their pairs; each image once a pass.
+
+    Args:
+        labels: The class of each image, n of them.
+        block_size: Images in a block; a pass's images are divided as evenly as can be.
+        passes: Passes over the images.
+        seed: Of the draw.
+
+    Raises:
+        DataError: No pair of the same class, or none of different classes, can be made.
+    """
+    _members(labels)
+    rng = np.random.default_rng(seed)
+    blocks = max(1, min(-(-len(labels) // block_size), len(labels) // 2))
+    for _ in range(passes):
+        for block in np.array_split(rng.permutation(len(labels)), blocks):
+            yield _with_all_pairs(block.tolist())
+
+
+def random_partners(labels: Sequence[bytes], partners: int, seed: int) -> Iterator[Block]:
+    """Plain pairs: each image with random others, whatever their class, as in the 2019 article.
+
+    Args:
+        labels: The class of each image, n of them.
+        partners: Different partners of each image, never itself; fewer where there are fewer.
+        seed: Of the draw.
+
+    Raises:
+        DataError: No pair of the same class, or none of different classes, can be made.
+    """
+    _members(labels)
+    rng = np.random.default_rng(seed)
+    count = len(labels)
+    for anchor in range(count):
+        others = rng.choice(count - 1, min(partners, count - 1), replace=False)
+        for other in others.tolist():
+            yield _plain_pair(anchor, other + (other >= anchor))
+
+
+def held_out_pairs(
+    labels: Sequence[bytes], partners: int, max_images: int, seed: int
+) -> Iterator[Block]:
+    """Plain pairs to judge by, by turns of the same class and of different ones.
+
+    There are as many of one kind as of the other, so that accuracy and precision can be read
+    without knowing their ratio: the kind that the data has fewer of decides how many. No two images
+    are paired twice.
+
+    Args:
+        labels: The class of each image, n of them.
+        partners: Pairs that each image takes part in, half of each kind; fewer where there are
+            fewer partners, more where others lack partners.
+        max_images: Images to draw from, at most; classes give in turn.
+        seed: Of the draw.
+
+    Raises:
+        DataError: No pair of the same class, or none of different classes, can be made.
+        ValueError: `max_images` is less than three, which cannot make pairs of both kinds.
+    """
+    if max_images < 3:
+        raise ValueError(f"max_images must be at least 3 to make pairs of both kinds: {max_images}")
+    members = _members(labels)
+    rng = np.random.default_rng(seed)
+    classes = [rng.permutation(members[label]).tolist() for label in sorted(members)]
+    rng.shuffle(classes)
+    pool = _stratified(classes)[:max_images]
+    drawn = _members([labels[image] for image in pool])
+    rings = [[pool[i] for i in indices] for indices in drawn.values()]
+    same = _in_turn([list(_ring_pairs(ring, partners // 2, labels, operator.eq)) for ring in rings])
+    different = _ring_pairs(rng.permutation(pool).tolist(), partners // 2, labels, operator.ne)
+    for both in zip(same, different, strict=False):
+        yield from (_plain_pair(*pair) for pair in both)
+
+
+class _Deck:
+    """Cards drawn without repetition until all have been drawn, then shuffled anew."""
+
+    def __init__(self, cards: Sequence, rng: np.random.Generator) -> None:
+        self._cards = list(cards)
+        self._rng = rng
+        self._left: list = []
+
+    def draw(self, count: int) -> list:
+        """`count` different cards, at most all of them."""
+        hand: list = []
+        while len(hand) < count:
+            if not self._left:
+                self._left = [self._cards[i] for i in self._rng.permutation(len(self._cards))]
+            # A deck shuffled within a draw may show a card again that is in the hand already.
+            at = next(i for i, card in enumerate(self._left) if card not in hand)
+            hand.append(self._left.pop(at))
+        return hand
+
+
+def _members(labels: Sequence[bytes]) -> dict[bytes, list[int]]:
+    """The images of each class, where pairs of both kinds can be made of them."""
+    members: dict[bytes, list[int]] = defaultdict(list)
+    for index, label in enumerate(labels):
+        members[label].append(index)
+    if len(members) < 2:
+        raise DataError(
+            f"{len(labels)} images of {len(members)} class(es) make no pair of different classes; "
+            "two classes at least are needed"
+        )
+    if all(len(indices) < 2 for indices in members.values()):
+        raise DataError(
+            f"{len(labels)} images of {len(members)} classes make no pair of the same class; "
+            "add images, or give this split a larger share"
+        )
+    return members
+
+
+def _stratified(classes: Sequence[list[int]]) -> list[int]:
+    """All images, class by class in turn; the first two of a class come together, as a pair."""
+    starts = sorted((images[:2] for images in classes), key=len, reverse=True)
+    return [image for start in starts for image in start] + _in_turn(
+        [images[2:] for images in classes]
+    )
+
+
+def _in_turn(queues: Sequence[list[_T]]) -> list[_T]:
+    """The first of each queue, then the second of each, and so on."""
+    return [one for turn in zip_longest(*queues) for one in turn if one is not None]
+
+
+def _ring_pairs(
+    ring: Sequence[int],
+    degree: int,
+    labels: Sequence[bytes],
+    related: Callable[[bytes, bytes], bool],
+) -> Iterator[tuple[int, int]]:
+    """Pairs of neighbours on a ring, the nearest first, until each image is in `degree` of them.
+
+    Where all are related this is a circulant graph: a regular one, in which no pair is met twice.
+
+    Args:
+        ring: Images, in random order.
+        degree: Pairs wanted for each image; it may be in more, for the sake of its partners.
+        labels: The class of each image.
+        related: Of two classes, whether their images may be paired.
+    """
+    count = len(ring)
+    taken = dict.fromkeys(ring, 0)
+    for distance in range(1, count // 2 + 1):
+        if min(taken.values()) >= degree:
+            return
+        # Halfway round, the second half of the ring would only repeat the first's pairs.
+        for at in range(count if 2 * distance < count else distance):
+            one, other = ring[at], ring[(at + distance) % count]
+            wanted = taken[one] < degree or taken[other] < degree
+            if wanted and related(labels[one], labels[other]):
+                taken[one] += 1
+                taken[other] += 1
+                yield one, other
+
+
+def _with_all_pairs(images: Sequence[int]) -> Block:
+    left, right = zip(*combinations(range(len(images)), 2), strict=True)
+    return Block(tuple(images), left, right)
+
+
+def _plain_pair(left: int, right: int) -> Block:
+    return Block((left, right), (0,), (1,))

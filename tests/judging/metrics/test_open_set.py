@@ -1,0 +1,40 @@
+"""Known against unknown images: how often the intervals hold the truth."""
+
+import numpy as np
+import pytest
+from judge_views import clouds, support_set
+
+from judging.metrics import open_set as recognition
+from judging.statistics.intervals import effective_number, wilson
+
+
+def judged(classes, each, strangers, seed, at):
+    """Values and intervals of `recognition.METRICS`."""
+    points, labels = clouds(classes, each, 0.45, seed)
+    unknown, _ = clouds(1, strangers, 0.45, seed + 1_000_000, first=10)
+    scores = recognition.recognition_scores(support_set(classes), points, labels, unknown)
+    found = recognition.measure([scores], [at])
+    [values], variances = found.values, np.diag(found.covariance)
+    columns = zip(values, variances, found.images, found.least, strict=True)
+    return values, [wilson(v, effective_number(v, *rest)) for v, *rest in columns]
+
+
+@pytest.mark.parametrize(("classes", "each", "strangers"), [(4, 12, 0), (8, 6, 0), (4, 12, 25)])
+def test_metrics_are_covered(classes, each, strangers):
+    test_set, draws = (classes, each, strangers), 600
+    truth = np.mean([judged(*test_set, 10_000 + seed, AT)[0] for seed in range(800)], axis=0)
+    assert ((truth > 0.05) & (truth < 0.95)).all()  # nearer to the end, shares are too coarse
+    held = [
+        [i.low <= t <= i.high for i, t in zip(judged(*test_set, seed, AT)[1], truth, strict=True)]
+        for seed in range(draws)
+    ]
+    covered = np.mean(held, axis=0)
+    of_both, of_one_kind = covered[:2], covered[2:]
+    assert ((of_both >= 0.93) & (of_both <= 0.97)).all(), (truth, covered)
+    # A plain share of so few images has few values, and the coverage swings with the truth (Brown,
+    # Cai and DasGupta 2001, https://doi.org/10.1214/ss/1009213286).
+    assert ((of_one_kind >= 0.91) & (of_one_kind <= 0.985)).all(), (truth, covered)
+
+
+AT = 0.6
+"""Threshold of the score; both kinds of error are frequent."""

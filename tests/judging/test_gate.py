@@ -1,0 +1,194 @@
+import pytest
+
+from judging.gate import FROZEN_ENCODER, LAST_BLESSED, Measured, decide
+from judging.judgement import Check, Compared, Measure
+from judging.settings import AtMost, Thresholds
+from judging.statistics.intervals import wilson
+
+NOTHING = {"auc": None, "max_auc_drop": None, "better_than_chance": False}
+
+
+def measure(value, low=None, high=None, images=100):
+    found = wilson(abs(value), images)
+    return Measure(
+        value=value,
+        low=found.low if low is None else low,
+        high=found.high if high is None else high,
+        images=images,
+    )
+
+
+def compared(**differences):
+    found = {name: measure(v, v - 0.05, v + 0.05) for name, v in differences.items()}
+    return Compared(model="before", metrics={}, differences=found)
+
+
+def verdict(wanted, metrics, chance=0.1, before=None, frozen=None, missing=None, images=100):
+    others = {LAST_BLESSED: before, FROZEN_ENCODER: frozen}
+    found = Measured(images, metrics, missing or {}, chance, {k: v for k, v in others.items() if v})
+    return decide(Thresholds(**{**NOTHING, **wanted}), found)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "outcome"),
+    [
+        # A bare number is compared with the value.
+        ({"auc": 0.9}, 0.9, "blessed"),
+        ({"auc": 0.9}, 0.95, "blessed"),
+        ({"auc": 0.9}, 0.89, "not_blessed"),
+        # By the bound: a value that misses fails, one that reaches it must do so surely.
+        ({"auc": {"at_least": 0.9, "bound": "lower"}}, 0.89, "not_blessed"),
+        ({"auc": {"at_least": 0.9, "bound": "lower"}}, 0.95, "undecided"),
+        ({"auc": {"at_least": 0.9, "bound": "lower"}}, 0.98, "blessed"),
+        ({"equal_error_rate": 0.1}, 0.1, "blessed"),
+        ({"equal_error_rate": 0.1}, 0.11, "not_blessed"),
+        ({"equal_error_rate": {"at_most": 0.1, "bound": "upper"}}, 0.05, "undecided"),
+        ({"equal_error_rate": {"at_most": 0.1, "bound": "upper"}}, 0.02, "blessed"),
+        ({"worst_class_recall": 0.7}, 0.6, "not_blessed"),
+    ],
+)
+def test_a_threshold_on_a_metric(wanted, value, outcome):
+    [name] = wanted
+    assert verdict(wanted, {name: measure(value)}).outcome == outcome
+
+
+def test_all_must_hold():
+    metrics = {"auc": measure(0.99), "class_accuracy": measure(0.7)}
+    found = verdict({"auc": 0.9, "class_accuracy": 0.8}, metrics)
+    assert found.outcome == "not_blessed"
+    assert [check.outcome for check in found.checks] == ["passed", "failed"]
+    [reason] = found.reasons
+    assert reason == "class_accuracy 0.7000 (0.6042 to 0.7811) is to be at least 0.8000"
+
+
+def test_a_failure_outweighs_what_is_undecided():
+    metrics = {"auc": measure(0.95), "class_accuracy": measure(0.7)}
+    wanted = {"auc": {"at_least": 0.9, "bound": "lower"}, "class_accuracy": 0.8}
+    assert verdict(wanted, metrics).outcome == "not_blessed"
+
+
+def test_too_few_images_says_how_many_are_needed():
+    found = verdict({"auc": {"at_least": 0.9, "bound": "lower"}}, {"auc": measure(0.95)})
+    [check] = found.checks
+    assert check.needed > 100
+    assert measure(0.95, images=check.needed).low == pytest.approx(0.9, abs=0.01)
+    assert found.reasons[-1] == (
+        f"100 test images are too few to decide: about {check.needed} are needed"
+    )
+
+
+def test_where_a_metric_goes_by_some_images_all_are_counted():
+    wanted = {"worst_class_recall": {"at_least": 0.8, "bound": "lower"}}
+    [check] = verdict(wanted, {"worst_class_recall": measure(0.9, images=10)}).checks
+    [alone] = verdict(wanted, {"worst_class_recall": measure(0.9, images=10)}, images=10).checks
+    assert check.needed == 10 * alone.needed
+
+
+def test_at_the_limit_itself_no_number_of_images_would_do():
+    found = verdict({"auc": {"at_least": 0.9, "bound": "lower"}}, {"auc": measure(0.9)})
+    assert found.outcome == "undecided"
+    assert "how many would do is not known" in found.reasons[-1]
+
+
+def test_what_could_not_be_measured_decides_nothing():
+    found = verdict({"known_auc": 0.8}, {}, missing={"known_auc": "there are two classes"})
+    assert found.outcome == "undecided"
+    assert found.reasons[0] == "known_auc: there are two classes"
+
+
+@pytest.mark.parametrize(
+    ("value", "chance", "outcome"),
+    [(0.5, 0.25, "blessed"), (0.27, 0.25, "undecided"), (0.25, 0.25, "not_blessed"),
+     (0.2, 0.25, "not_blessed")],
+)  # fmt: skip
+def test_what_may_be_chance_is_not_blessed(value, chance, outcome):
+    metrics = {"auc": measure(0.99), "class_accuracy": measure(value)}
+    found = verdict({"auc": 0.5, "better_than_chance": True}, metrics, chance)
+    assert found.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("limit", "change", "outcome"),
+    [(-0.02, -0.02, "blessed"), (-0.02, -0.03, "not_blessed"), (0.01, 0.0, "not_blessed"),
+     ({"at_least": -0.02, "bound": "lower"}, 0.01, "undecided"),
+     ({"at_least": -0.02, "bound": "lower"}, 0.04, "blessed")],
+)  # fmt: skip
+def test_the_difference_to_the_last_blessed_model(limit, change, outcome):
+    wanted = {"auc": 0.5, "change": {"class_accuracy": limit}}
+    before = compared(class_accuracy=change)
+    assert verdict(wanted, {"auc": measure(0.9)}, before=before).outcome == outcome
+
+
+def test_a_drop_of_the_auc():
+    wanted = {"auc": 0.5, "max_auc_drop": 0.02}
+    for change, outcome in ((-0.01, "blessed"), (-0.03, "not_blessed")):
+        before = compared(auc=change)
+        assert verdict(wanted, {"auc": measure(0.9)}, before=before).outcome == outcome
+    surely = {"auc": 0.5, "max_auc_drop": {"at_most": 0.02, "bound": "upper"}}
+    found = verdict(surely, {"auc": measure(0.9)}, before=compared(auc=-0.01))
+    assert found.outcome == "undecided"
+
+
+def test_the_first_model_is_compared_with_none():
+    found = verdict({"auc": 0.5, "max_auc_drop": 0.02}, {"auc": measure(0.9)})
+    assert found.outcome == "blessed"
+    assert found.checks[-1].outcome == "skipped"
+    assert found.checks[-1].note == "there is none to compare with"
+
+
+def test_a_comparison_on_too_few_images_is_open_and_says_why():
+    wanted = {"auc": 0.5, "max_auc_drop": 0.02, "change": {"class_accuracy": 0.0}}
+    before = Compared(
+        model="before", metrics={}, differences={"class_accuracy": measure(0.1)}, left_out=98,
+        missing={"auc": "no pairs"},
+    )  # fmt: skip
+    found = verdict(wanted, {"auc": measure(0.9)}, before=before)
+    assert found.outcome == "undecided"
+    assert [check.outcome for check in found.checks] == ["passed", "undecided", "passed"]
+    assert found.reasons[0] == (
+        "auc against the last blessed model: compared on 2 of 100 test images: the last blessed "
+        "model was trained with the others; no pairs"
+    )
+
+
+def test_a_comparison_alone_blesses_nothing():
+    found = decide(
+        Thresholds(**{**NOTHING, "auc": 0.5}).model_copy(
+            update={"auc": None, "max_auc_drop": AtMost(at_most=0.1)}
+        ),
+        Measured(100, {}, {}, 0.1, {}),
+    )
+    assert found.outcome == "not_blessed"
+
+
+@pytest.mark.parametrize(
+    ("bound", "change", "own", "outcome"),
+    [("value", 0.01, 0.9, "blessed"), ("value", 0.0, 0.9, "not_blessed"),
+     ("value", 0.0, 1.0, "blessed"), ("lower", 0.01, 0.9, "undecided"),
+     ("lower", 0.06, 0.9, "blessed"), ("lower", -0.01, 0.9, "not_blessed")],
+)  # fmt: skip
+def test_the_frozen_encoder_is_to_be_beaten(bound, change, own, outcome):
+    wanted = {"auc": 0.5, "beats_frozen_encoder": {"bound": bound}}
+    metrics = {"auc": measure(0.9), "class_accuracy": measure(own)}
+    found = verdict(wanted, metrics, frozen=compared(class_accuracy=change))
+    assert found.outcome == outcome
+
+
+def test_a_frozen_encoder_that_was_not_judged_is_not_beaten():
+    found = verdict({"auc": 0.5, "beats_frozen_encoder": True}, {"auc": measure(0.9)})
+    assert found.outcome == "undecided"
+    assert "the frozen encoder was not judged" in found.reasons[0]
+
+
+def test_no_thresholds_bless_nothing():
+    found = decide(None, Measured(100, {"auc": measure(1.0)}, {}, 0.1, {}))
+    assert found.outcome == "not_blessed"
+    assert found.reasons == ("no threshold is set, and without one nothing can be blessed",)
+
+
+def test_what_others_have_found_counts():
+    failed = Check(metric="auc (TFMA)", wanted="at least 0.9", outcome="failed", note="0.5")
+    found = decide(Thresholds(), Measured(100, {"auc": measure(1.0), "class_accuracy": measure(1)},
+                                          {}, 0.1, {}), [failed])  # fmt: skip
+    assert found.outcome == "not_blessed"
+    assert found.reasons == ("auc (TFMA): 0.5",)

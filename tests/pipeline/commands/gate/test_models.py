@@ -1,0 +1,221 @@
+"""`siamese gate` on an exported model with labelled images: every outcome, and what it goes by."""
+
+import json
+
+from judged_model import LABELS, Encoder, JudgedModel, write_images
+from PIL import Image
+from sample_images import encoded
+from tests.pipeline.gate_command.gate import BLESSED, NOT_BLESSED, UNDECIDED, WRONG_USE, gate_model
+
+from components.judge.exported_model import JudgedModel as Loaded
+from judging.judgement import Judgement
+
+SURE = "class_accuracy: {at_least: 0.9, bound: lower}\n"
+
+
+def test_a_good_model(models, place):
+    write_images(place / "labelled")
+    told = gate_model(BLESSED, models)
+    assert "on 20 images" in told
+    assert "Note" not in told
+    # The newest version is as good as its base path.
+    assert "good/7" in told
+    gate_model(BLESSED, models, model="good/7")
+
+
+def test_images_under_the_wrong_names(models, place):
+    write_images(place / "labelled", labels=reversed(LABELS))
+    assert "against chance" in gate_model(NOT_BLESSED, models)
+
+
+def test_a_collapsed_encoder(models, place):
+    write_images(place / "labelled")
+    told = gate_model(NOT_BLESSED, models, model="collapsed")
+    assert "auc 0.5000" in told
+    assert "Note" not in told
+
+
+def test_too_few_images(models, place):
+    write_images(place / "labelled")
+    (place / "gate.yaml").write_text(SURE)
+    told = gate_model(UNDECIDED, models, "--thresholds", "gate.yaml")
+    assert "20 test images are too few to decide: about 52 are needed" in told
+    write_images(place / "labelled", each=27)
+    gate_model(BLESSED, models, "--thresholds", "gate.yaml")
+
+
+def test_a_whole_configuration(models, place):
+    write_images(place / "labelled")
+    (place / "my.yaml").write_text(f"data: {{root: data}}\nthresholds: {{{SURE.strip()}}}\n")
+    gate_model(UNDECIDED, models, "--config", "my.yaml")
+    gate_model(BLESSED, models, "--config", "my.yaml", "--set", "thresholds.class_accuracy=0.9")
+
+
+def test_against_the_model_that_is_served(models, place):
+    write_images(place / "labelled")
+    (place / "gate.yaml").write_text("auc: 0.4\nbetter_than_chance: false\n")
+    same = gate_model(
+        BLESSED, models, "--thresholds", "gate.yaml", "--baseline", models / "good", "--json"
+    )
+    [check] = [c for c in json.loads(same)["checks"] if "last blessed" in c["metric"]]
+    assert (check["outcome"], check["measure"]["value"]) == ("passed", 0)
+    gate_model(BLESSED, models, "--thresholds", "gate.yaml", model="collapsed")
+    told = gate_model(
+        NOT_BLESSED, models, "--thresholds", "gate.yaml", "--baseline", models / "good",
+        model="collapsed",
+    )  # fmt: skip
+    assert "auc against the last blessed model -0.5000" in told
+
+
+def test_against_the_frozen_encoder(models, place):
+    write_images(place / "labelled")
+    (place / "gate.yaml").write_text("auc: 0.9\nbeats_frozen_encoder: true\n")
+    gate_model(UNDECIDED, models, "--thresholds", "gate.yaml")  # it was not judged
+    Encoder(scale=0.0).save(place / "frozen")
+    told = gate_model(
+        BLESSED, models, "--thresholds", "gate.yaml", "--frozen-encoder", "frozen", "--json",
+        "--keep", "kept",
+    )  # fmt: skip
+    metrics = [check["metric"] for check in json.loads(told)["checks"]]
+    assert "class_accuracy against the frozen encoder" in metrics
+    compared = Judgement.read("kept").compared
+    assert compared["frozen encoder"].metrics["class_accuracy"].value == 0.5  # it is collapsed
+    # It brings the labelled images' pixels, which tell dark from light.
+    assert compared["raw pixels"].metrics["class_accuracy"].value == 1
+
+
+def test_each_image_is_embedded_once(models, place, monkeypatch):
+    write_images(place / "labelled", each=40)
+    counts = []
+    embed = Loaded.embed
+
+    def counted(self, images):
+        counts.append(len(images))
+        return embed(self, images)
+
+    monkeypatch.setattr(Loaded, "embed", counted)
+    gate_model(BLESSED, models)
+    assert (sum(counts), max(counts)) == (80, 32)
+
+
+def test_unusable_images_are_listed_and_counted(models, place):
+    write_images(place / "labelled")
+    (place / "labelled/dark/cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (place / "labelled/light/white.png").write_bytes(
+        encoded(Image.new("RGB", (8, 8), "white"))  # the model refuses it
+    )
+    both = encoded(Image.new("RGB", (8, 8), (50, 60, 70)))
+    for label in LABELS:
+        (place / "labelled" / label / "both.png").write_bytes(both)
+    (place / "my.yaml").write_text("data: {root: data, max_unusable: 0.5}\n")
+    found = json.loads(gate_model(BLESSED, models, "--config", "my.yaml", "--json"))
+    assert found["images"] == 20
+    assert {item["path"]: item["reason"] for item in found["set_aside"]} == {
+        "dark/both.png": "is the same image under classes dark and light",
+        "dark/cut.png": "is cut off or damaged: its header is not whole",
+        "light/both.png": "is the same image under classes dark and light",
+        "light/white.png": "the model takes it for no image",
+    }
+    assert "4 of 24 files in labelled are unusable" in gate_model(WRONG_USE, models)
+
+
+def test_a_manifest_names_files_and_splits(models, place):
+    write_images(place / "labelled")
+    rows = [f"{label}/{i}.png,{label},{split}" for label in LABELS for i, split in enumerate(
+        ["train"] * 2 + ["test"] * 8)]  # fmt: skip
+    (place / "labelled/list.csv").write_text("path,label,split\n" + "\n".join(rows))
+    told = gate_model(BLESSED, models, images="labelled/list.csv")
+    assert "on 16 images" in told
+    assert "4 files of other splits than 'test' were passed over" in told
+
+
+def test_images_of_no_class(models, place):
+    write_images(place / "labelled", each=12)
+    write_images(place / "others", labels=["middle"], each=12, first=0.4)
+    (place / "others/middle/broken.png").write_bytes(b"")
+    (place / "my.yaml").write_text("data: {root: data}\njudge: {unknown: others}\n")
+    found = json.loads(gate_model(BLESSED, models, "--config", "my.yaml", "--json"))
+    assert found["metrics"]["known_auc"]["images"] == 36
+    assert found["set_aside"] == [{"path": "others/middle/broken.png", "reason": "is empty"}]
+    JudgedModel(seen=sorted(place.glob("others/*/[0-3].png"))).save(place / "met")
+    found = json.loads(
+        gate_model(BLESSED, models, "--config", "my.yaml", "--json", model=place / "met")
+    )
+    assert found["metrics"]["known_auc"]["images"] == 32
+    assert {item["path"]: item["reason"] for item in found["set_aside"]} == {
+        **{f"others/middle/{i}.png": "the model was trained with it" for i in range(4)},
+        "others/middle/broken.png": "is empty",
+    }
+
+
+def test_a_folder_without_a_usable_image_of_no_class(models, place):
+    write_images(place / "labelled")
+    (place / "others").mkdir()
+    (place / "others/notes.txt").write_text("no image")
+    (place / "others/white.png").write_bytes(encoded(Image.new("RGB", (8, 8), "white")))
+    (place / "my.yaml").write_text("data: {root: data}\njudge: {unknown: others}\n")
+    assert (
+        "judge.unknown: none of the 2 files in others can be used as an image: notes.txt: is no "
+        "image, or of a kind that cannot be read; white.png: the model takes it for no image. Put"
+    ) in gate_model(WRONG_USE, models, "--config", "my.yaml")
+
+
+def test_images_that_the_model_was_trained_with_are_set_aside(models, place):
+    write_images(place / "labelled")
+    learned = [place / "labelled" / label / f"{i}.png" for label in LABELS for i in range(6)]
+    JudgedModel(seen=learned).save(place / "learned")
+    # More than data.max_unusable allows: but these can be used, if not here.
+    told = gate_model(BLESSED, models, "--json", "--keep", "kept", model=place / "learned")
+    found = json.loads(told)
+    assert found["images"] == 8
+    expected = {f"{label}/{i}.png": "the model was trained with it"
+                for label in LABELS for i in range(6)}  # fmt: skip
+    assert {item["path"]: item["reason"] for item in found["set_aside"]} == expected
+    assert Judgement.read("kept").invalid == expected
+
+
+def test_a_model_that_was_trained_with_all_images_is_refused(models, place):
+    write_images(place / "labelled")
+    JudgedModel(seen=sorted(place.glob("labelled/*/*.png"))).save(place / "learned")
+    told = gate_model(WRONG_USE, models, model=place / "learned")
+    assert "labelled: the model was trained with all of these 20 images; judge it on images" in told
+
+
+def test_a_baseline_is_compared_on_images_that_it_has_not_seen(models, place):
+    write_images(place / "labelled")
+    (place / "gate.yaml").write_text("auc: 0.4\n")
+    some = [place / "labelled" / label / f"{i}.png" for label in LABELS for i in range(3)]
+    JudgedModel(seen=some).save(place / "before")
+    options = ("--thresholds", "gate.yaml", "--baseline")
+    limit = "compared on 14 of 20 test images: the last blessed model was trained with the others"
+    for kind in ([], ["--json"], ["--markdown", "-"]):
+        told = gate_model(BLESSED, models, *options, place / "before", *kind)
+        assert limit in told
+        assert "does not say" not in told
+    JudgedModel(seen=sorted(place.glob("labelled/*/*.png"))).save(place / "all")
+    told = gate_model(UNDECIDED, models, *options, place / "all")
+    assert "auc against the last blessed model: compared on 0 of 20 test images: the last" in told
+    JudgedModel(seen=None).save(place / "older")
+    told = gate_model(BLESSED, models, *options, place / "older")
+    assert "Note: the last blessed model does not say which images it was trained with" in told
+
+
+def test_an_older_model_does_not_say_what_it_has_seen(models, place):
+    write_images(place / "labelled")
+    JudgedModel(seen=None).save(place / "older")
+    told = gate_model(BLESSED, models, model=place / "older")
+    assert "on 20 images" in told
+    assert "Note: the model does not say which images it was trained with" in told
+
+
+def test_what_may_mislead_is_said(models, place):
+    write_images(place / "labelled")
+    same = (place / "labelled/dark/0.png").read_bytes()
+    (place / "labelled/dark/copy.png").write_bytes(same)
+    for i in range(3):
+        pixels = Image.new("RGB", (10, 10), (51, 51, 51))  # 0.2, as a support image
+        pixels.info["number"] = i
+        pixels.save(place / f"labelled/dark/learned-{i}.png", compress_level=i)
+    told = gate_model(BLESSED, models)
+    assert "images are copies of others among them" in told
+    assert "3 images are embedded exactly as some of the model's own support images" in told

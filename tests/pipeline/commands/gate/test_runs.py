@@ -1,0 +1,149 @@
+"""`siamese gate` on a finished run: every outcome, and where a run is found."""
+
+from judged_runs import good, judged, poor
+from tests.pipeline.gate_command.gate import (
+    BLESSED,
+    FAILED,
+    NOT_BLESSED,
+    UNDECIDED,
+    WRONG_USE,
+    gate,
+)
+
+from judging.gate import Measured, decide
+from judging.judge import judge
+from judging.judgement import Check, Judgement
+from judging.settings import AtLeast, JudgeSettings, Thresholds
+
+
+def test_a_blessed_run(pipelines):
+    pipelines.add(found=judged(good()))
+    for where in ("my.yaml", "runs/mine", "runs/mine/runs/20260102-000000"):
+        told = gate(BLESSED, where)
+        assert "Blessed: every threshold is reached." in told
+        assert "run 2026-01-02T00:00:00+00:00 of mine, on 48 images" in told
+    assert "auc" in told
+    assert "at least 0.9000" in told
+
+
+def test_a_run_that_is_not_blessed(pipelines):
+    pipelines.add(found=judged(poor()))
+    assert "Not blessed: auc 0." in gate(NOT_BLESSED, "my.yaml")
+
+
+def test_a_run_with_too_few_images(pipelines):
+    asked = Thresholds(class_accuracy=AtLeast(at_least=0.999, bound="lower"))
+    pipelines.add(found=judged(good(), asked))
+    told = gate(UNDECIDED, "runs/mine")
+    assert "Not enough data: class_accuracy 1.0000" in told
+    assert "48 test images are too few to decide: about" in told
+
+
+def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
+    pipelines.add(found=judged(good()))
+    pipelines.add(found=judged(poor()))
+
+    told = gate(NOT_BLESSED, "my.yaml", "--run", "previous", "--set", "thresholds.auc=1")
+    assert "auc 0.9" in told
+    assert "is to be at least 1.0000" in told
+    assert "my.yaml are not those that the run was judged by, by which it came out as bles" in told
+    assert "Note" not in gate(BLESSED, "my.yaml", "--run", "previous", "--set", "name=mine")
+    assert "no threshold is set" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds=null")
+
+    low = "{auc: 0.1, better_than_chance: false}"
+    assert "came out as not blessed" in gate(BLESSED, "my.yaml", "--set", f"thresholds={low}")
+    (place / "low.yaml").write_text(low)
+    for where in ("my.yaml", "runs/mine"):
+        assert "of low.yaml are not those" in gate(BLESSED, where, "--thresholds", "low.yaml")
+
+
+def test_what_tfma_has_found_holds_for_thresholds_that_are_the_same(pipelines):
+    told = {"metric": "auc by TFMA", "wanted": "at least 0.9000", "note": "it is 0.8"}
+    found = judged(good())
+    measured = Measured(48, found.judgement.metrics, {}, 0.25, {})
+    verdict = decide(Thresholds(), measured, [Check(outcome="failed", **told)])
+    judgement = found.judgement.model_copy(update={"verdict": verdict})
+    pipelines.add(found=found._replace(judgement=judgement))
+    assert "auc by TFMA" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds.max_auc_drop=0.5")
+    assert "auc by TFMA" not in gate(BLESSED, "my.yaml", "--set", "thresholds.auc=0.7")
+
+
+def test_where_images_of_no_class_are_is_the_same_by_any_path(pipelines, place):
+    settings = JudgeSettings(unknown=str(place / "none"))
+    images, view = good()
+    found = judge(images, view, {}, None, Thresholds(), settings)
+    pipelines.add(found=found)
+    (place / "my.yaml").write_text("name: mine\ndata: {root: data}\njudge: {unknown: none}\n")
+    assert "Note" not in gate(BLESSED, "my.yaml")
+
+
+def test_it_is_said_where_a_run_was_judged_otherwise(pipelines):
+    pipelines.add(found=judged(good()))
+    (pipelines.place / "my.yaml").write_text("name: mine\ndata: {root: d}\njudge: {listed: 3}\n")
+    assert "`judge` in my.yaml is not what the run was judged by" in gate(BLESSED, "my.yaml")
+
+
+def test_a_run_whose_model_no_server_answers_for(pipelines):
+    pipelines.add(found=judged(good()), infra="no such op")
+    for where in ("my.yaml", "runs/mine", "runs/mine/runs/20260102-000000"):
+        assert "Not blessed: it cannot be served: no such op." in gate(NOT_BLESSED, where)
+
+
+def test_a_run_is_chosen(pipelines):
+    first = pipelines.add(found=judged(good()))
+    pipelines.add(found=judged(poor()))
+    gate(NOT_BLESSED, "runs/mine")
+    gate(NOT_BLESSED, "runs/mine", "--run", "latest")
+    gate(BLESSED, "runs/mine", "--run", "previous")
+    gate(BLESSED, "runs/mine", "--run", first)
+    gate(BLESSED, "runs/mine/runs/20260102-000000")
+
+
+def test_a_failed_run_fails(pipelines):
+    pipelines.add(failed="Trainer")
+    assert "failed in Trainer" in gate(FAILED, "my.yaml")
+
+
+def test_a_pipelines_folder_may_be_copied(pipelines, place):
+    pipelines.add(found=judged(good()), uri="/build/runs/mine/pipeline/Judge/judgement/1")
+    (place / "runs").rename(place / "downloaded")
+    (place / "downloaded/mine").rename(place / "downloaded/other")
+    gate(BLESSED, "downloaded/other")
+    assert "of mine" in gate(BLESSED, "downloaded/other")
+
+
+def test_a_judgement_alone(pipelines, place):
+    pipelines.add(found=judged(good()))
+    gate(BLESSED, "runs/mine/pipeline/Judge/judgement/1")
+
+
+def test_a_runs_folder_may_be_copied_alone(pipelines, place):
+    pipelines.add(found=judged(good()))
+    pipelines.add(found=judged(good()), infra="no such op")
+    pipelines.add(found=judged(good()), failed="Pusher")
+    for number, code in ((2, BLESSED), (3, NOT_BLESSED), (4, FAILED)):
+        folder = (place / f"runs/mine/runs/2026010{number}-000000").rename(place / f"{number}")
+        assert f"run 2026-01-0{number}T" in gate(code, folder)
+
+
+def test_bad_runs_are_refused_in_words(pipelines, place):
+    assert "there is no such file or folder" in gate(WRONG_USE, "none")
+    assert "is the folder of no pipeline" in gate(WRONG_USE, place)
+    assert "mine has no runs in runs/mine" in gate(WRONG_USE, "my.yaml")
+    pipelines.add()
+    assert "holds no judgement: no Judge was part of it" in gate(WRONG_USE, "my.yaml")
+    assert "mine has no run 7; the last is 2026" in gate(WRONG_USE, "my.yaml", "--run", "7")
+    assert "has one run alone" in gate(WRONG_USE, "my.yaml", "--run", "previous")
+    pipelines.add(found=judged(good()))
+    folder = place / "runs/mine/pipeline/Judge/judgement/2"
+    assert "holds no summary.json that tells" in gate(WRONG_USE, "runs/mine/pipeline/Judge")
+    assert "is the folder of one run" in gate(
+        WRONG_USE, "runs/mine/runs/20260103-000000", "--run", "latest"
+    )
+    assert "no run can be chosen" in gate(WRONG_USE, folder, "--run", "latest")
+    (folder / Judgement.FILE).write_text("{}")
+    assert "is damaged, or of another version" in gate(WRONG_USE, "my.yaml")
+    (folder / Judgement.FILE).unlink()
+    assert "was the folder deleted?" in gate(WRONG_USE, "my.yaml")
+    (place / "my.yaml").write_text("nome: mine\n")
+    assert "unknown key; did you mean 'name'?" in gate(WRONG_USE, "my.yaml")

@@ -1,0 +1,110 @@
+"""The gate's JUnit XML and Markdown, from made-up results."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from components.image_example_gen.report import SetAside
+from judging.judgement import Check, Measure
+from pipeline.gate.output import markdown, write_junit
+from pipeline.gate.result import GateResult
+
+MEASURE = Measure(value=0.8, low=0.7, high=0.9, images=40)
+CHECKS = (
+    Check(metric="auc", measure=MEASURE, wanted="at least 0.7000", outcome="passed"),
+    Check(metric="recall", measure=MEASURE, wanted="at least 0.9000", outcome="failed"),
+    Check(
+        metric="accuracy",
+        measure=MEASURE,
+        wanted="at least 0.7500, lower bound",
+        outcome="undecided",
+        needed=160,
+    ),
+    Check(
+        metric="auc against the last blessed model",
+        wanted="at least -0.0200",
+        outcome="skipped",
+        note="there is none to compare with",
+    ),
+)
+
+
+def result(outcome="not_blessed", checks=CHECKS, **values):
+    found = {
+        "subject": "serving/7",
+        "outcome": outcome,
+        "reasons": ("recall is too low",),
+        "checks": checks,
+        "images": 40,
+        "metrics": {},
+        "missing": {},
+        "classes": (),
+    }
+    return GateResult(**{**found, **values})
+
+
+def junit(tmp_path, found):
+    write_junit(found, tmp_path / "gate.xml")
+    root = ElementTree.parse(tmp_path / "gate.xml").getroot()
+    return root, root.find("testsuite")
+
+
+def test_each_threshold_is_a_test_case(tmp_path):
+    root, suite = junit(tmp_path, result())
+    assert root.tag == "testsuites"
+    for element in (root, suite):
+        counts = {key: element.get(key) for key in ("tests", "failures", "errors", "skipped")}
+        assert counts == {"tests": "4", "failures": "1", "errors": "1", "skipped": "1"}
+    passed, failed, undecided, skipped = suite.iter("testcase")
+    assert passed.get("name") == "auc: at least 0.7000"
+    assert len(passed) == 0
+    told = "it is 0.8000, 95 % interval 0.7000 to 0.9000, on 40 images"
+    assert failed.find("failure").get("message") == told
+    assert undecided.find("error").get("type") == "not enough data"
+    assert undecided.find("error").get("message") == f"{told}; about 160 images would decide"
+    assert skipped.find("skipped").get("message") == "there is none to compare with"
+
+
+@pytest.mark.parametrize("checks", [(), CHECKS[3:]])
+def test_without_thresholds_a_test_case_fails(tmp_path, checks):
+    root, suite = junit(tmp_path, result(checks=checks, reasons=("no threshold is set",)))
+    assert root.get("failures") == "1"
+    assert suite.findall("testcase")[-1].find("failure").get("message") == "no threshold is set"
+
+
+def test_any_name_makes_valid_xml(tmp_path):
+    odd = "a\x00\x1b[31m<&>\"'\udcff\ufffe.png"
+    aside = (SetAside(path=odd, reason=odd),)
+    checks = (Check(metric=odd, wanted=odd, outcome="failed", note=odd),)
+    _, suite = junit(
+        tmp_path,
+        result(checks=checks, set_aside=aside, notes=(odd,), subject="<x>", reasons=(odd,)),
+    )
+    assert suite.get("name") == "siamese gate: <x>"
+    assert "<&>\"'" in suite.find("system-out").text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "heading"),
+    [("blessed", "Blessed"), ("not_blessed", "Not blessed"), ("undecided", "Not enough data")],
+)
+def test_markdown_begins_with_the_verdict(outcome, heading):
+    assert markdown(result(outcome)).splitlines()[0].endswith(heading)
+
+
+def test_markdown_tells_of_every_threshold():
+    rows = [line for line in markdown(result()).splitlines() if line.startswith("|")][2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[0].split()[1] for row in cells] == ["passed", "failed", "undecided", "skipped"]
+    assert cells[2][2:] == [
+        "0.8000", "0.7000 to 0.9000", "at least 0.7500, lower bound",
+        "about 160 images would decide",
+    ]  # fmt: skip
+
+
+def test_lines_of_names_stay_lines():
+    aside = (SetAside(path="a\n# b", reason="is `empty`"),)
+    lines = markdown(result(set_aside=aside, notes=("<script>",))).splitlines()
+    assert not any(line.startswith("# b") for line in lines)
+    assert "<script>" not in "\n".join(lines)
+    assert any("is &#96;empty&#96;" in line for line in lines)

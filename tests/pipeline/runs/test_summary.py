@@ -1,0 +1,81 @@
+from datetime import datetime, timezone
+
+import numpy as np
+import pytest
+
+from judging.judgement import Check, Measure, Verdict
+from pipeline.runs.history import Artifact, Component, Run
+from pipeline.runs.summary import Summary
+
+
+def verdict(outcome="not_blessed"):
+    check = Check(metric="precision", wanted="at least 0.5", outcome="undecided", note="no pair")
+    return Verdict(outcome=outcome, checks=(check,), reasons=("precision: no pair",))
+
+
+def test_is_kept_in_the_runs_folder(tmp_path):
+    summary = Summary(
+        name="x",
+        started=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        serving_root="s",
+        verdict=verdict(),
+        metrics={"auc": Measure(value=0.9, low=float("nan"), high=1, images=5)},
+    )
+    assert Summary.read(tmp_path) is None
+    summary.write(tmp_path)
+    again = Summary.read(tmp_path)
+    assert again.model_dump_json() == summary.model_dump_json()
+    assert again.reasons == ("precision: no pair",)
+    assert np.isnan(again.metrics["auc"].low)
+
+
+def test_one_that_cannot_be_read_is_none(tmp_path):
+    (tmp_path / Summary.FILE).write_text('{"name": "x", "sta')
+    assert Summary.read(tmp_path) is None
+
+
+def test_a_death_while_writing_leaves_the_one_before(tmp_path, monkeypatch):
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    Summary(name="before", started=now, serving_root="s").write(tmp_path)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.runs.summary.os.replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        Summary(name="after", started=now, serving_root="s").write(tmp_path)
+    assert Summary.read(tmp_path).name == "before"
+
+
+def run_of(**blessings):
+    components = [
+        Component(
+            id=name, outcome="done", outputs={"blessing": Artifact(uri="u", properties=values)}
+        )
+        for name, values in blessings.items()
+    ]
+    return Run(id="1", started=datetime(2026, 1, 1, tzinfo=timezone.utc), components=components)
+
+
+def test_the_outcome_is_the_judges_unless_the_run_failed():
+    run = run_of(Evaluator={"blessed": 1}, Judge={"blessed": 0, "verdict": "undecided"})
+    kept = {"name": "x", "started": run.started, "serving_root": "s"}
+    assert Summary(**kept, run=run).outcome == "undecided"
+    assert Summary(**kept, run=run, failure="no disk").outcome is None
+    assert Summary(**kept).outcome is None
+
+
+@pytest.mark.parametrize(
+    ("judged", "reasons"),
+    [
+        ("blessed", ("it cannot be served: no op",)),
+        ("not_blessed", ("precision: no pair", "it cannot be served: no op")),
+        ("undecided", ("precision: no pair", "it cannot be served: no op")),
+    ],
+)
+def test_why_a_model_cannot_be_served_is_among_the_reasons(judged, reasons):
+    run = run_of(Judge={"verdict": judged}, InfraCheck={"blessed": 0, "problem": "no op"})
+    kept = {"name": "x", "started": run.started, "serving_root": "s"}
+    summary = Summary(**kept, run=run, verdict=verdict(judged))
+    assert summary.outcome == "not_blessed"
+    assert summary.reasons == reasons

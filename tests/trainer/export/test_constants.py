@@ -1,0 +1,58 @@
+import logging
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer.export.constants import freeze
+
+PIXELS = tf.TensorSpec([None, 8, 8, 3], tf.float32)
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+    for weight in model.weights:
+        weight.assign(weight + 0.1)
+    return model, lambda pixels: model(pixels, training=False)
+
+
+def test_the_same_answers_without_variables():
+    model, function = network()
+    pixels = tf.random.stateless_normal([5, 8, 8, 3], [0, 0])
+    frozen = freeze(function, PIXELS)
+    assert frozen.variables == []
+    expected = model(pixels)
+    np.testing.assert_allclose(frozen(pixels), expected, rtol=1e-5)
+    assert tf.function(frozen).get_concrete_function(PIXELS).output_shapes == [None, 4]
+    for weight in model.weights:  # what comes later is nothing to it
+        weight.assign(weight * 0)
+    np.testing.assert_allclose(frozen(pixels), expected, rtol=1e-5)
+
+
+def test_too_many_bytes_stay_variables_and_the_log_says_so(caplog):
+    model, function = network()
+    size = sum(4 * np.prod(w.shape) for w in model.weights)
+    with caplog.at_level(logging.WARNING):
+        assert freeze(function, PIXELS, most_bytes=size).variables == []
+        assert not caplog.messages
+        kept = freeze(function, PIXELS, most_bytes=size - 1)
+    assert "are saved as variables" in caplog.text
+    assert len(kept.variables) == 6
+    pixels = tf.ones([2, 8, 8, 3])
+    np.testing.assert_allclose(kept(pixels), model(pixels), rtol=1e-6)
+
+
+def test_arguments_keep_their_order():
+    scale = tf.Variable(2.0)
+    vector = tf.TensorSpec([None], tf.float32)
+    frozen = freeze(lambda left, right: left - scale * right, vector, vector)
+    np.testing.assert_array_equal(frozen(tf.constant([5.0]), tf.constant([1.0])), [3.0])

@@ -1,0 +1,253 @@
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from encoded_images import bad_images, encode
+from exported_model import preprocess
+from same_answers import assert_same, assert_same_answers
+
+from judging.classifier import nearest_centroid
+from judging.thresholds import Thresholds
+from records import features
+from trainer.export import constants as freezing
+from trainer.export import signatures as export
+from trainer.export.signatures import ServedModel
+from trainer.export.support_set import SupportSet
+from trainer.network.siamese import Siamese
+from trainer.settings import Model, Training
+
+LABELS = np.array(["nut", "screw", "bölt"] * 3)
+SOURCES = [b"%d.png" % i for i in range(8)] + [b"\xff.png"]
+KNOWN = 0.6
+SEEN = np.array([-(2**63), 0, 2**63 - 1])
+
+
+def images(count):
+    pixels = np.random.default_rng(count).integers(0, 256, (count, 16, 16, 3)).astype("uint8")
+    return pixels, [tf.io.encode_png(p).numpy() for p in pixels]
+
+
+def support_embeddings(model):
+    return np.asarray(model(images(9)[0]))
+
+
+def even_point(model):
+    """A similarity that half of the pairs of `images(40)` have."""
+    z = model(images(40)[0])
+    return float(np.median(model.similarity(z[:20], z[20:])))
+
+
+def served_model(model):
+    support = SupportSet(support_embeddings(model), LABELS, SOURCES)
+    thresholds = Thresholds(even_point(model), KNOWN)
+    return ServedModel(model, preprocess, 16, 5000, support, thresholds, SEEN)
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_backbone, tmp_path_factory):
+    model = Siamese(Model(backbone=tiny_backbone, embedding_size=6), Training(), 16)
+    directory = str(tmp_path_factory.mktemp("served") / "1")
+    served_model(model).save(directory)
+    return model, directory
+
+
+@functools.cache
+def load(directory):
+    return tf.saved_model.load(directory)
+
+
+def ask(directory, signature, **inputs):
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    answer = load(directory).signatures[signature](**tensors)
+    return {name: value.numpy() for name, value in answer.items()}
+
+
+def test_serves_what_the_network_says(exported):
+    model, directory = exported
+    pixels, encoded = images(6)
+    z = model(pixels)
+    expected = np.array(model.similarity(z[:3], z[3:]))
+    compare = tf.saved_model.load(directory).signatures["serving_default"]
+    served = compare(left=tf.constant(encoded[:3]), right=tf.constant(encoded[3:]))["similarity"]
+    np.testing.assert_allclose(served, expected, rtol=1e-4)
+
+
+def test_embeds(exported):
+    model, directory = exported
+    pixels, encoded = images(2)
+    embed = tf.saved_model.load(directory).signatures["embed"]
+    np.testing.assert_allclose(
+        embed(image=tf.constant(encoded))["embedding"], model(pixels), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_evaluates_plain_pairs(exported):
+    model, directory = exported
+    pixels, _ = images(2)
+    serialized = [tf.io.serialize_tensor(p).numpy() for p in pixels]
+    pair = tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                features.PIXELS: tf.train.Feature(bytes_list=tf.train.BytesList(value=serialized))
+            }
+        )
+    ).SerializeToString()
+    loaded = tf.saved_model.load(directory)
+    z = model(pixels)
+    answer = loaded.signatures["evaluate"](examples=tf.constant([pair, pair]))
+    expected = float(model.similarity(z[:1], z[1:])[0])
+    np.testing.assert_allclose(answer["similarity"], [expected, expected], rtol=1e-4)
+    assert answer["same"].numpy().tolist() == [float(expected >= even_point(model))] * 2
+
+
+def test_a_judge_can_read_thresholds_and_compare_embeddings(exported):
+    model, directory = exported
+    loaded = load(directory)
+    thresholds = {name: value.numpy() for name, value in loaded.thresholds().items()}
+    assert thresholds == pytest.approx({"same": even_point(model), "known": KNOWN})
+    z = model(images(40)[0])
+    expected = np.asarray(model.similarity(z[:20], z[20:]))
+    np.testing.assert_allclose(loaded.similarity(z[:20], z[20:]), expected, rtol=1e-5)
+    np.testing.assert_allclose(loaded.support.embeddings.numpy().sum(),
+                               support_embeddings(model).sum(), rtol=1e-4)  # fmt: skip
+
+
+def test_it_says_which_images_it_was_made_with(exported):
+    seen = tf.saved_model.load(exported[1]).seen
+    np.testing.assert_array_equal(seen, SEEN)
+    assert seen.dtype == tf.int64
+    seen.assign([*range(5)])  # it may be of another number, as when classes are added
+    assert seen.numpy().tolist() == [*range(5)]
+
+
+def test_same_is_told_by_the_threshold(exported):
+    model, directory = exported
+    _, encoded = images(40)
+    answer = ask(directory, "serving_default", left=encoded[:20], right=encoded[20:])
+    np.testing.assert_array_equal(answer["same"], answer["similarity"] >= even_point(model))
+    assert answer["same"].sum() == 10
+
+
+def test_sides_must_be_equally_many(exported):
+    _, encoded = images(4)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        ask(exported[1], "serving_default", left=encoded[:3], right=encoded[3:])
+
+
+def test_classifies_by_simpleshot(exported):
+    model, directory = exported
+    pixels, encoded = images(30)
+    answer = ask(directory, "classify", image=encoded)
+    z = np.asarray(model(pixels))
+    expected = nearest_centroid(support_embeddings(model), LABELS, z)
+    assert [label.decode() for label in answer["label"]] == expected.tolist()
+    assert len(set(expected)) > 1
+    np.testing.assert_array_equal(answer["classes"][:, 0], answer["label"])
+    assert {frozenset(row) for row in answer["classes"].tolist()} == {
+        frozenset(label.encode() for label in LABELS)
+    }
+    assert (np.diff(answer["scores"]) <= 0).all()
+    np.testing.assert_array_equal(answer["known"], answer["scores"][:, 0] >= np.float32(KNOWN))
+    assert 0 < answer["known"].sum() < 30
+
+
+def test_scores_and_evidence_by_the_formula(exported):
+    model, directory = exported
+    pixels, encoded = images(3)
+    answer = ask(directory, "classify", image=encoded)
+    support = support_embeddings(model)
+    means = {label: support[label == LABELS].mean(0) for label in set(LABELS)}
+    centre = np.mean(list(means.values()), axis=0)
+
+    def normal(x):
+        return (x - centre) / np.linalg.norm(x - centre, axis=-1, keepdims=True)
+
+    rows, queries = normal(support), normal(np.asarray(model(pixels)))
+    for i, query in enumerate(queries):
+        for name, score in zip(answer["classes"][i], answer["scores"][i], strict=True):
+            centroid = rows[name.decode() == LABELS].mean(0)
+            assert score == pytest.approx(1 - np.sum((query - centroid) ** 2) / 2, abs=1e-5)
+        nearest = np.argsort(-(rows @ query))[:5]
+        assert answer["nearest"][i].tolist() == [SOURCES[j] for j in nearest]
+
+
+def test_bad_images_cost_the_others_nothing(exported):
+    _, directory = exported
+    good = [encode("PNG"), encode("JPEG"), encode("BMP", 50, 60), encode("GIF", 20, 20)]
+    batch = [good[0], *bad_images(), *good[1:]]
+    valid = np.array([image in good for image in batch])
+    empty = {"label": b"", "known": False, "same": False, "classes": b"", "nearest": b""}
+    for signature, inputs in (
+        ("serving_default", lambda some: {"left": some, "right": [good[0]] * len(some)}),
+        ("serving_default", lambda some: {"left": [good[0]] * len(some), "right": some}),
+        ("embed", lambda some: {"image": some}),
+        ("classify", lambda some: {"image": some}),
+    ):
+        together = ask(directory, signature, **inputs(batch))
+        np.testing.assert_array_equal(together.pop("valid"), valid)
+        for image, *answers in zip(batch, *together.values(), strict=True):
+            alone = ask(directory, signature, **inputs([image])) if image in good else None
+            for name, answer in zip(together, answers, strict=True):
+                if alone:
+                    assert_same(answer, alone[name][0])
+                elif name in empty:
+                    assert set(np.ravel(answer).tolist()) == {empty[name]}
+                else:
+                    assert np.isnan(answer).all()
+
+
+def test_a_session_answers_the_same(exported):
+    _, directory = exported
+    batch = [encode("PNG"), b"junk", encode("JPEG")]
+    expected = ask(directory, "classify", image=batch)
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], directory)
+        signature = graph.signature_def["classify"]
+        outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
+        answer = session.run(outputs, {signature.inputs["image"].name: batch})
+    for name, value in expected.items():
+        np.testing.assert_array_equal(answer[name], value)
+
+
+def test_weights_are_constants_and_the_support_set_is_not(exported):
+    assert {name.split("/")[0] for name in _variables(exported[1])} == {"seen", "support"}
+
+
+def test_the_support_set_can_be_replaced_in_what_is_loaded(exported):
+    model, directory = exported
+    pixels, encoded = images(30)
+    z = np.asarray(model(pixels))
+    labels = np.array(["anchor", "bölt", "cog", "dowel", "eyelet"] * 2)
+    loaded = tf.saved_model.load(directory)
+    loaded.support.replace(
+        tf.constant(z[:10]), [label.encode() for label in labels], [b"%d" % i for i in range(10)]
+    )
+    answer = loaded.signatures["classify"](image=tf.constant(encoded[10:]))
+    expected = nearest_centroid(z[:10], labels, z[10:])
+    assert [label.decode() for label in answer["label"].numpy()] == expected.tolist()
+    assert answer["classes"].shape == (20, 5)
+    assert loaded.support.labels.numpy()[1].decode() == "bölt"
+    np.testing.assert_array_equal(loaded.support.embeddings, z[:10])
+    assert loaded.support.sources.numpy().tolist() == [b"%d" % i for i in range(10)]
+
+
+def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_path, monkeypatch):
+    model, directory = exported
+    monkeypatch.setattr(export, "freeze", lambda *a: freezing.freeze(*a, most_bytes=10))
+    served_model(model).save(str(tmp_path))
+    assert {name.split("/")[0] for name in _variables(str(tmp_path))} == {
+        "seen", "support", "_variables",
+    }  # fmt: skip
+    _, encoded = images(6)
+    for signature, inputs in (
+        ("serving_default", {"left": encoded[:3], "right": encoded[3:]}),
+        ("classify", {"image": encoded}),
+    ):
+        frozen, other = (ask(d, signature, **inputs) for d in (directory, str(tmp_path)))
+        assert_same_answers(frozen, other)
+
+
+def _variables(directory):
+    names = [name for name, _ in tf.train.list_variables(f"{directory}/variables/variables")]
+    return [name for name in names if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]

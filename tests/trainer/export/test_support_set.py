@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from judging.classifier import centroid_distances, class_centroids, normalize
+from trainer.export.support_set import SupportSet
+
+
+def random_set(count, classes, seed=0, size=5):
+    rng = np.random.default_rng(seed)
+    embeddings = rng.normal(size=(count, size)).astype("float32")
+    labels = np.array([f"clàss {i % classes}" for i in range(count)])
+    return embeddings, labels, [b"%d.png" % i for i in range(count)]
+
+
+def put(support, embeddings, labels, sources):
+    encoded = [label.encode() for label in labels.tolist()]
+    support.replace(tf.constant(embeddings), tf.constant(encoded), tf.constant(sources))
+
+
+def assert_answers_as_numpy(support, embeddings, labels, sources):
+    known = class_centroids(embeddings, labels)
+    queries = np.random.default_rng(9).normal(size=(7, 5)).astype("float32")
+    distances = centroid_distances(known, queries)
+    order = np.argsort(distances, axis=1)
+    answer = support.classify(tf.constant(queries))
+    assert [[name.decode() for name in row] for row in answer["classes"].numpy()] == [
+        known.classes[row].tolist() for row in order
+    ]
+    np.testing.assert_allclose(
+        answer["scores"], 1 - np.take_along_axis(distances, order, axis=1) / 2, rtol=1e-6
+    )
+    rows = normalize(embeddings - known.centre)
+    similarities = normalize(queries - known.centre) @ rows.T
+    nearest = [[sources[i] for i in row[:5]] for row in np.argsort(-similarities, axis=1)]
+    assert answer["nearest"].numpy().tolist() == nearest
+
+
+def test_derives_what_numpy_does():
+    embeddings, labels, sources = random_set(12, 4)
+    support = SupportSet(embeddings, labels, sources)
+    known = class_centroids(embeddings, labels)
+    np.testing.assert_allclose(support._centre, known.centre, rtol=1e-12)
+    np.testing.assert_allclose(support._centroids._rows, known.centroids, rtol=1e-12)
+    assert [name.decode() for name in support._classes.numpy()] == known.classes.tolist()
+    assert_answers_as_numpy(support, embeddings, labels, sources)
+
+
+def test_a_large_class_does_not_draw_the_centre_to_itself():
+    embeddings, _, sources = random_set(12, 1)
+    labels = np.array(["few"] * 2 + ["many"] * 10)
+    assert_answers_as_numpy(SupportSet(embeddings, labels, sources), embeddings, labels, sources)
+
+
+def test_replaces_all():
+    support = SupportSet(*random_set(12, 4))
+    other = random_set(7, 2, seed=1)
+    put(support, *other)
+    assert_answers_as_numpy(support, *other)
+    np.testing.assert_array_equal(support.embeddings, other[0])
+    assert [label.decode() for label in support.labels.numpy()] == other[1].tolist()
+    assert support.sources.numpy().tolist() == other[2]
+
+
+def test_a_small_set_has_as_much_evidence_as_there_is():
+    assert SupportSet(*random_set(3, 2)).classify(tf.zeros([2, 5]))["nearest"].shape == (2, 3)
+
+
+def test_equal_scores_are_in_the_order_of_the_names():
+    embeddings = np.array([[0, 1], [1, 0]], "float32")
+    support = SupportSet(embeddings, np.array(["b", "a"]), [b"1", b"2"])
+    assert support.classify(tf.constant([[2.0, 2.0]]))["classes"].numpy().tolist() == [[b"a", b"b"]]
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "labels", "sources"),
+    [
+        (np.zeros((0, 5)), [], []),
+        (np.zeros((2, 5)), ["a"], ["1"]),
+        (np.zeros((2, 5)), ["a", "b"], ["1"]),
+        (np.zeros((2, 4)), ["a", "b"], ["1", "2"]),
+    ],
+)
+def test_what_does_not_fit_changes_nothing(embeddings, labels, sources):
+    before = random_set(6, 3)
+    support = SupportSet(*before)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        support.replace(
+            tf.constant(embeddings, tf.float32),
+            tf.constant(labels, tf.string),
+            tf.constant(sources, tf.string),
+        )
+    assert_answers_as_numpy(support, *before)
+
+
+def test_nothing_of_it_is_trained():
+    assert SupportSet(*random_set(6, 3)).trainable_variables == ()

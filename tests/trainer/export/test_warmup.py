@@ -1,0 +1,51 @@
+import numpy as np
+import tensorflow as tf
+from exported_model import preprocess
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from judging.thresholds import Thresholds
+from trainer.export.signatures import ServedModel
+from trainer.export.support_set import SupportSet
+from trainer.export.warmup import write_warmup
+from trainer.network.siamese import Siamese
+from trainer.settings import Model, Training
+
+
+def requests(directory):
+    path = directory / "assets.extra" / "tf_serving_warmup_requests"
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = PredictionLog.FromString(record.numpy())
+        assert log.WhichOneof("log_type") == "predict_log"
+        yield log.predict_log.request
+
+
+def test_one_request_for_each_signature(tmp_path):
+    write_warmup(str(tmp_path), 16)
+    found = list(requests(tmp_path))
+    assert {request.model_spec.name for request in found} == {"siamese"}
+    inputs = {request.model_spec.signature_name: set(request.inputs) for request in found}
+    assert inputs == {
+        "serving_default": {"left", "right"},
+        "embed": {"image"},
+        "classify": {"image"},
+        "evaluate": {"examples"},
+    }
+
+
+def test_the_model_answers_all_of_them(tiny_backbone, tmp_path):
+    model = Siamese(Model(backbone=tiny_backbone, embedding_size=6), Training(), 16)
+    support = SupportSet(np.eye(3, 6), np.array(["a", "b", "c"]), [b"a.png", b"b.png", b"c.png"])
+    seen = np.empty(0, "int64")
+    ServedModel(model, preprocess, 16, 5000, support, Thresholds(), seen).save(str(tmp_path))
+    write_warmup(str(tmp_path), 16)
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+    names = set()
+    for request in requests(tmp_path):
+        name = request.model_spec.signature_name
+        names.add(name)
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        assert {value.shape for value in inputs.values()} == {(1,)}
+        answer = signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
+        if "valid" in answer:
+            assert answer["valid"].numpy().all()
+    assert names == set(signatures)

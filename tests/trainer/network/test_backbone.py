@@ -1,0 +1,138 @@
+import keras
+import numpy as np
+import pytest
+
+from trainer.errors import BackboneError, WeightsError
+from trainer.network.backbone import build_backbone, set_trainable
+from trainer.settings import Model
+
+
+def test_normalization_is_inside():
+    backbone = build_backbone(Model(backbone="MobileNetV2", weights="none"), 32)
+    network = next(layer for layer in backbone.layers if isinstance(layer, keras.Model))
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype("float32")
+    expected = network(keras.applications.mobilenet_v2.preprocess_input(image.copy()))
+    np.testing.assert_allclose(backbone(image), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_norm_momentum_reaches_every_layer():
+    backbone = build_backbone(
+        Model(backbone="MobileNetV2", weights="none", batch_norm_momentum=0.7), 32
+    )
+    network = next(layer for layer in backbone.layers if isinstance(layer, keras.Model))
+    momenta = {
+        layer.momentum
+        for layer in network.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    assert momenta == {0.7}
+
+
+def batch_norms(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from batch_norms(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            yield layer
+
+
+@pytest.mark.parametrize(
+    ("settings", "frozen"),
+    [
+        ({"batch_norm": "auto", "weights": "none"}, False),
+        ({"batch_norm": "frozen", "weights": "none"}, True),
+        ({"batch_norm": "auto"}, True),
+        ({"batch_norm": "trained"}, False),
+    ],
+)
+def test_batch_norm_of_a_pretrained_backbone_keeps_its_statistics(tmp_path, settings, frozen):
+    if "weights" not in settings:
+        settings["weights"] = str(tmp_path / "some.weights.h5")
+        keras.applications.MobileNetV2(
+            include_top=False, weights=None, input_shape=(32, 32, 3)
+        ).save_weights(settings["weights"])
+    chosen = Model(backbone="MobileNetV2", **settings)
+    backbone = build_backbone(chosen, 32)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("float32")
+    before = [np.array(layer.moving_mean) for layer in batch_norms(backbone)]
+    backbone(images, training=True)
+    after = [np.array(layer.moving_mean) for layer in batch_norms(backbone)]
+    moved = any(not np.array_equal(b, a) for b, a in zip(before, after, strict=True))
+    assert moved == (not frozen)
+    set_trainable(backbone, False, chosen)
+    assert not backbone.trainable_weights
+    set_trainable(backbone, True, chosen)
+    assert all(layer.trainable != frozen for layer in batch_norms(backbone))
+
+
+def test_conv4_halves_four_times_and_has_no_imagenet_weights():
+    conv4 = Model(backbone="Conv4", weights="none")
+    assert build_backbone(conv4, 28).output_shape == (None, 1, 1, 64)
+    with pytest.raises(BackboneError, match="at least 16 pixels"):
+        build_backbone(conv4, 15)
+    with pytest.raises(WeightsError, match=r"no ImageNet weights of Conv4.*'none'"):
+        build_backbone(Model(backbone="Conv4"), 28)
+
+
+def test_an_unknown_backbone_names_the_nearest():
+    with pytest.raises(BackboneError, match=r"'Resnet50'.*did you mean 'ResNet50'"):
+        build_backbone(Model(backbone="Resnet50", weights="none"), 32)
+
+
+def test_too_small_images_name_the_setting():
+    with pytest.raises(BackboneError, match=r"'ResNet50'.*image\.size 16"):
+        build_backbone(Model(backbone="ResNet50", weights="none"), 16)
+
+
+def test_weights_without_a_network_are_one_sentence(monkeypatch):
+    def no_network(**_):
+        raise OSError("URL fetch failure")
+
+    monkeypatch.setattr(keras.applications.resnet, "ResNet50", no_network)
+    monkeypatch.setattr(keras.applications, "ResNet50", no_network)
+    with pytest.raises(WeightsError, match=r"ResNet50 could not be downloaded.*model\.weights"):
+        build_backbone(Model(backbone="ResNet50", weights="imagenet"), 32)
+
+
+def test_weights_from_a_file(tmp_path):
+    path = str(tmp_path / "some.weights.h5")
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    network.save_weights(path)
+    loaded = build_backbone(Model(backbone="MobileNetV2", weights=path), 32)
+    for ours, theirs in zip(loaded.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_weights_of_another_architecture(tmp_path):
+    path = str(tmp_path / "other.weights.h5")
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save_weights(path)
+    with pytest.raises(WeightsError, match="does not fit MobileNetV2"):
+        build_backbone(Model(backbone="MobileNetV2", weights=path), 32)
+
+
+def test_missing_weights_file():
+    with pytest.raises(WeightsError, match=r"nowhere\.h5.*no such file"):
+        build_backbone(Model(backbone="MobileNetV2", weights="nowhere.h5"), 32)
+
+
+def test_a_saved_encoder(tiny_backbone):
+    assert build_backbone(Model(backbone=tiny_backbone, weights="none"), 16).output_shape == (
+        None,
+        8,
+    )
+
+
+def test_a_saved_encoder_of_another_size(tiny_backbone):
+    with pytest.raises(BackboneError, match=r"set image\.size to 16"):
+        build_backbone(Model(backbone=tiny_backbone, weights="none"), 32)
+
+
+def test_a_missing_or_broken_saved_encoder(tmp_path):
+    with pytest.raises(BackboneError, match="no such file"):
+        build_backbone(Model(backbone=str(tmp_path / "none.keras"), weights="none"), 16)
+    broken = tmp_path / "broken.keras"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(BackboneError, match="not a saved Keras model"):
+        build_backbone(Model(backbone=str(broken), weights="none"), 16)

@@ -1,0 +1,333 @@
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pair_files import write_splits
+
+from judging.thresholds import known_threshold, same_threshold
+from trainer.errors import TrainingError
+from trainer.settings import Augmentation, Model, Training
+from trainer.training.fit import embedder, train
+from trainer.training.images import held_out
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs")
+    write_splits(folder, classes=3, each=6, passes=2, spread=60)
+    return folder
+
+
+def fit(data, backbone, folder, model=None, **settings):
+    return train(
+        Model(**{"backbone": backbone, "embedding_size": 6, **(model or {})}),
+        Training(**{"epochs": 3, "learning_rate": 0.05, **settings}),
+        16,
+        [str(data / "train.gz")],
+        [str(data / "validation.gz")],
+        folder,
+    )
+
+
+def weights(model):
+    return [np.array(w) for w in model.get_weights()]
+
+
+def start(data, backbone, output, environment=None, **settings):
+    """A training in another process; its lines come from stdout."""
+    output.mkdir(parents=True, exist_ok=True)
+    here = Path(__file__).parent
+    return subprocess.Popen(
+        [sys.executable, str(here / "train_here.py"), str(data), backbone, str(output),
+         json.dumps({"epochs": 5, "learning_rate": 0.05, **settings})],
+        stdout=subprocess.PIPE,
+        stderr=(output / "errors.txt").open("w"),
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(here.parents[2]), "PYTHONUNBUFFERED": "1",
+             **(environment or {})},
+    )  # fmt: skip
+
+
+def result(process, output):
+    code = process.wait(300)
+    assert code == 0, (output / "errors.txt").read_text()[-3000:]
+    with np.load(output / "weights.npz") as found:
+        return json.loads((output / "summary.json").read_text()), [found[k] for k in found.files]
+
+
+def test_learns_and_leaves_what_people_look_at(data, tiny_backbone, tmp_path, capsys):
+    trained = fit(
+        data, tiny_backbone, tmp_path / "t", epochs=8, learning_rate=0.01, optimizer="adamw",
+        augmentation=None,
+    )  # fmt: skip
+    summary, history = trained.summary, trained.summary["history"]
+    assert summary["epochs"] == 8
+    assert history["loss"][-1] < history["loss"][0]
+    assert summary["baselines"].keys() == {
+        "raw pixels, nearest neighbour",
+        "untrained encoder, nearest centroid",
+    }
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("epoch 8/8: auc ")
+    for figure in ("loss", "val_auc", "val_accuracy", "pairs/s"):
+        assert figure in lines[-1]
+    with (tmp_path / "t/training.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == list("01234567")
+    assert (tmp_path / "t/curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((tmp_path / "t/tensorboard").rglob("events.*"))
+    points = (tmp_path / "t/tensorboard/embeddings.tsv").read_text().splitlines()
+    assert len(points) == 36  # 18 support images, 18 held out
+    assert not (tmp_path / "t/resume").exists()
+
+
+def test_the_best_epochs_weights_are_kept(data, tiny_backbone, tmp_path):
+    trained = fit(data, tiny_backbone, tmp_path / "best", epochs=6, learning_rate=0.3)
+    history = trained.summary["history"]
+    figures = list(zip(history["val_accuracy"], history["val_auc"], strict=True))
+    assert trained.summary["best_epoch"] == max(
+        i + 1 for i, found in enumerate(figures) if found == max(figures)
+    )
+
+
+def test_figures_are_those_of_the_weights_that_are_kept(data, tiny_backbone, tmp_path):
+    from trainer.training.callbacks.validation import Validation
+
+    trained = fit(data, tiny_backbone, tmp_path / "v", epochs=4, learning_rate=0.3)
+    validation = Validation(
+        trained.support, held_out([str(data / "validation.gz")], 16), embedder(trained.model)
+    )
+    validation.set_model(trained.model)
+    kept = trained.summary["best_epoch"] - 1
+    history = trained.summary["history"]
+    judged = validation.judge()
+    assert judged["val_auc"] == pytest.approx(history["val_auc"][kept])
+    assert judged["val_accuracy"] == pytest.approx(history["val_accuracy"][kept])
+
+
+def test_support_and_thresholds_are_of_the_weights_that_are_kept(data, tiny_backbone, tmp_path):
+    trained = fit(data, tiny_backbone, tmp_path / "c", epochs=4, learning_rate=0.3)
+    embed = embedder(trained.model)
+    np.testing.assert_allclose(
+        trained.support_embeddings, embed(trained.support.pixels), rtol=1e-5, atol=1e-6
+    )
+    held = held_out([str(data / "validation.gz")], 16)
+    z = embed(held.images.pixels)
+    similarities = np.asarray(trained.model.similarity(z[held.left], z[held.right]))
+    same, known = trained.thresholds
+    assert same == pytest.approx(same_threshold(similarities, held.target), rel=1e-4)
+    support = trained.support_embeddings, trained.support.labels
+    assert known == pytest.approx(known_threshold(*support, z, held.images.labels), abs=1e-4)
+    assert known > -1
+    assert trained.summary["calibration"] == {"same": same, "known": known}
+
+
+def test_patience_ends_it_early(data, tiny_backbone, tmp_path):
+    # Nothing is learned, so no epoch is better than the first.
+    trained = fit(data, tiny_backbone, tmp_path / "p", epochs=9, patience=2, learning_rate=1e-12)
+    assert trained.summary["epochs"] == 3
+
+
+def test_the_same_seed_learns_the_same_and_another_does_not(data, tiny_backbone, tmp_path):
+    augmented = {"augmentation": Augmentation(rotation=20), "epochs": 2}
+    one, same, other = (
+        weights(fit(data, tiny_backbone, tmp_path / name, seed=seed, **augmented).model)
+        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    )
+    for a, b in zip(one, same, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_been(data, tiny_backbone, tmp_path):
+    whole = start(data, tiny_backbone, tmp_path / "whole")
+    broken = start(data, tiny_backbone, tmp_path / "broken")
+    for line in broken.stdout:
+        if line.startswith("epoch 3/5: "):
+            broken.send_signal(signal.SIGKILL)
+            break
+    assert broken.wait(60) == -signal.SIGKILL
+    expected, expected_weights = result(whole, tmp_path / "whole")
+    again = start(data, tiny_backbone, tmp_path / "broken")
+    summary, found_weights = result(again, tmp_path / "broken")
+    assert summary["resumed_at"] in (2, 3)  # killed before or after the third was kept
+    assert summary["epochs"] == 5
+    for name in ("loss", "auc", "val_auc", "val_accuracy"):
+        np.testing.assert_allclose(summary["history"][name], expected["history"][name], rtol=1e-5)
+    for a, b in zip(found_weights, expected_weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_a_half_written_backup_does_not_stop_the_next_attempt(data, tiny_backbone, tmp_path):
+    broken = start(data, tiny_backbone, tmp_path)
+    for line in broken.stdout:
+        if line.startswith("epoch 4/5: "):
+            broken.send_signal(signal.SIGKILL)
+            break
+    broken.wait(60)
+    latest = tmp_path / "training/resume/latest.weights.h5"
+    latest.write_bytes(latest.read_bytes()[:500])
+    summary, _ = result(start(data, tiny_backbone, tmp_path), tmp_path)
+    assert summary["epochs"] == 5
+
+
+def test_a_loss_that_is_no_number_stops_it_in_words(data, tiny_backbone, tmp_path):
+    with pytest.raises(TrainingError, match=r"step \d+, where the learning rate is .*lower") as e:
+        fit(data, tiny_backbone, tmp_path / "nan", learning_rate=1e30, weight_decay=0, warmup=0,
+            loss="contrastive_margin", model={"normalize": False})  # fmt: skip
+    assert str(tmp_path / "nan/resume") in str(e.value)
+
+
+def test_the_last_good_checkpoint_survives_a_nan(data, tiny_backbone, tmp_path, monkeypatch):
+    from trainer.training.callbacks.stop_at_nan import StopAtNaN
+
+    def after_two_epochs(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) > 14:
+            logs = {"loss": float("nan")}
+        judge(self, batch, logs)
+
+    judge = StopAtNaN.on_train_batch_end
+    monkeypatch.setattr(StopAtNaN, "on_train_batch_end", after_two_epochs)
+    with pytest.raises(TrainingError, match="step 15"):
+        fit(data, tiny_backbone, tmp_path / "nan", epochs=5)
+    monkeypatch.undo()
+    assert fit(data, tiny_backbone, tmp_path / "nan", epochs=5).summary["resumed_at"] == 2
+
+
+def test_no_training_pairs(tmp_path, data, tiny_backbone):
+    (tmp_path / "validation.gz").write_bytes((data / "validation.gz").read_bytes())
+    from pair_files import write_blocks
+
+    write_blocks(tmp_path / "train.gz", [], [])
+    with pytest.raises(TrainingError, match="holds no pair block"):
+        fit(tmp_path, tiny_backbone, tmp_path / "none")
+
+
+def test_a_frozen_start_frees_the_backbone_later(data, tiny_backbone, tmp_path):
+    def backbone(trained):
+        return weights(trained.model.encoder.get_layer("backbone"))
+
+    common = {"keep": "last", "epochs": 3, "weight_decay": 0.1}
+    untouched = backbone(fit(data, tiny_backbone, tmp_path / "f", frozen_epochs=3, **common))
+    freed = backbone(fit(data, tiny_backbone, tmp_path / "g", frozen_epochs=2, **common))
+    import keras
+
+    saved = [np.array(w) for w in keras.models.load_model(tiny_backbone).get_weights()]
+    for a, b in zip(untouched, saved, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any(not np.allclose(a, b) for a, b in zip(freed, saved, strict=True))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["cosine_crossentropy", "contrastive_margin", "triplet_semi_hard", "binary_crossentropy"],
+)
+def test_every_loss_learns(data, tiny_backbone, tmp_path, loss):
+    trained = fit(
+        data, tiny_backbone, tmp_path / loss, loss=loss, epochs=20, learning_rate=0.02,
+        optimizer="adamw", augmentation=None,
+    )  # fmt: skip
+    history = trained.summary["history"]
+    assert history["loss"][-1] < history["loss"][0] * 0.99
+    assert max(history["val_auc"]) > 0.6
+
+
+def test_the_two_pass_step_of_2019(data, tiny_backbone, tmp_path):
+    article = {"loss": "binary_crossentropy", "augmentation": None, "epochs": 2, "keep": "last"}
+    sides = fit(data, tiny_backbone, tmp_path / "s", encoding="each_side", **article)
+    once = fit(data, tiny_backbone, tmp_path / "o", **article)
+    # Without batch normalization both ways compute the same gradient.
+    for a, b in zip(weights(sides.model), weights(once.model), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_mixed_precision_keeps_weights_and_answers_in_float32(
+    data, tiny_backbone, tmp_path, precision
+):
+    trained = fit(data, tiny_backbone, tmp_path / precision, mixed_precision=precision, epochs=2)
+    assert trained.model.encoder.get_layer("embedding").compute_dtype == precision
+    assert {w.dtype for w in weights(trained.model)} <= {np.dtype("float32"), np.dtype("uint32")}
+    assert np.isfinite(trained.summary["history"]["loss"]).all()
+    assert trained.model(trained.support.pixels[:2]).dtype == "float32"
+    import keras
+
+    assert keras.config.dtype_policy().name == "float32"  # others in this process go on as before
+
+
+def test_two_machines_learn_as_one_with_the_same_global_batch(data, tiny_backbone, tmp_path):
+    """Two processes on loopback, a block each; against one process with two blocks a step."""
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            ports.append(free.getsockname()[1])
+    pairwise = {
+        "loss": "binary_crossentropy", "augmentation": None, "epochs": 3, "keep": "last",
+        "optimizer": "sgd",
+    }  # fmt: skip
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+    outputs = [tmp_path / "shared" / str(i) for i in range(2)]
+    workers = [
+        start(
+            data, tiny_backbone, outputs[i],
+            {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})},
+            **pairwise,
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    (_, first), (_, second) = (result(w, o) for w, o in zip(workers, outputs, strict=True))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    alone = fit(data, tiny_backbone, tmp_path / "alone", blocks_per_step=2,
+                model={"batch_norm": "trained"}, **pairwise)  # fmt: skip
+    for a, b in zip(first, weights(alone.model), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_two_devices_of_one_machine_learn_as_one(data, tiny_backbone, tmp_path):
+    """MirroredStrategy, on two devices that TensorFlow makes of the CPU."""
+    pairwise = {
+        "loss": "binary_crossentropy", "augmentation": None, "epochs": 3, "keep": "last",
+        "learning_rate": 0.05,
+    }  # fmt: skip
+    script = (
+        "import sys, tensorflow as tf\n"
+        "[cpu] = tf.config.list_physical_devices('CPU')\n"
+        "half = tf.config.LogicalDeviceConfiguration()\n"
+        "tf.config.set_logical_device_configuration(cpu, [half, half])\n"
+        "from trainer.training import fit\n"
+        "fit.choose_strategy = lambda: tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])\n"
+        "import train_here\n"
+        "train_here.main(*sys.argv[1:])\n"
+    )
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(data), tiny_backbone, str(tmp_path),
+         json.dumps(pairwise)],
+        env={**os.environ, "PYTHONPATH": f"{here}:{here.parents[2]}"},
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    alone = fit(data, tiny_backbone, tmp_path / "alone", blocks_per_step=2,
+                model={"batch_norm": "trained"}, **pairwise)  # fmt: skip
+    with np.load(tmp_path / "weights.npz") as found:
+        mirrored = [found[name] for name in found.files]
+    for a, b in zip(mirrored, weights(alone.model), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("classes", "each"), [(2, 2), (2, 40), (60, 2)])
+def test_few_and_many_classes_and_images(tiny_backbone, tmp_path, classes, each):
+    write_splits(tmp_path, classes=classes, each=each, passes=1)
+    trained = fit(tmp_path, tiny_backbone, tmp_path / "t", epochs=1)
+    history = trained.summary["history"]
+    assert all(np.isfinite(history[name]).all() for name in ("loss", "val_auc", "val_accuracy"))
+    assert len(trained.support.labels) == classes * each

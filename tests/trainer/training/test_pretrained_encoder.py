@@ -1,0 +1,47 @@
+import keras
+import numpy as np
+import tensorflow as tf
+from pair_files import write_splits
+
+from components.transform.preprocessing import decode_and_resize
+from trainer.network.backbone import build_backbone
+from trainer.settings import Model, Training
+from trainer.training.fit import train
+from trainer.training.pretrained_encoder import FrozenEncoder
+
+
+def preprocess(encoded):
+    return tf.map_fn(
+        lambda one: tf.io.serialize_tensor(decode_and_resize(one, 16, "cubic")), encoded
+    )
+
+
+def test_it_answers_as_before_the_training(tiny_backbone, tmp_path):
+    settings = Model(backbone=tiny_backbone, embedding_size=6, batch_norm="trained")
+    files = write_splits(tmp_path, classes=3, each=6)
+    trained = train(
+        settings, Training(epochs=1, learning_rate=0.5), 16, *files, tmp_path / "training"
+    )
+    backbone = trained.model.encoder.get_layer("backbone")
+    first = build_backbone(settings, 16)  # a saved encoder's weights are those of the file
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype("uint8")
+    expected = keras.ops.convert_to_numpy(first(pixels.astype("float32")))
+    learned = keras.ops.convert_to_numpy(backbone(pixels.astype("float32")))
+    assert np.abs(learned - expected).max() > 1e-3
+    backbone.load_weights(trained.frozen.weights)
+    exported = FrozenEncoder(
+        backbone, preprocess, 16, 1000, trained.frozen.support, trained.support
+    )
+    exported.save(str(tmp_path / "exported"))
+    loaded = tf.saved_model.load(str(tmp_path / "exported"))
+    encoded = [tf.io.encode_png(p).numpy() for p in pixels]
+    answer = loaded.signatures["embed"](image=tf.constant([*encoded, b"junk"]))
+    np.testing.assert_allclose(answer["embedding"][:5], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(answer["pixels"][:5], pixels)
+    assert answer["valid"].numpy().tolist() == [True] * 5 + [False]
+    # The support images' features are those of the same encoder.
+    of_support = first(trained.support.pixels.astype("float32"))
+    np.testing.assert_allclose(loaded.support.embeddings, of_support, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(loaded.support.pixels, trained.support.pixels)
+    assert [x.decode() for x in loaded.support.labels.numpy()] == trained.support.labels.tolist()
+    assert loaded.support.sources.numpy().tolist() == trained.support.sources

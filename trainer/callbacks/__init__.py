@@ -1,1 +1,0 @@
-"""What watches a training, one file each; `trainer.fit` puts them in order."""

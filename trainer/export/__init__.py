@@ -1,0 +1,1 @@
+"""The exported model: signatures, support set, warm-up requests."""

@@ -1,0 +1,167 @@
+"""Exports the trained network with its preprocessing and support set as one SavedModel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from judging.thresholds import Thresholds
+from records import features
+from trainer.export.constants import freeze
+from trainer.export.safe_pixels import safe_pixels
+from trainer.export.support_set import SupportSet
+from trainer.network.siamese import Siamese
+from trainer.training.input import parse_pixels
+
+
+class ServedModel(tf.Module):
+    """What is served: encoded image bytes in, answers out; preprocessing is inside.
+
+    Signatures, all on batches; images are JPEG, PNG, BMP or GIF of any size:
+        serving_default: `left`, `right` string [n] to `similarity` float32 [n] in [0, 1], `same`
+            bool [n] by the calibrated threshold, `valid` bool [n].
+        embed: `image` string [n] to `embedding` float32 [n, d], `valid` bool [n].
+        classify: `image` string [n] to `classes` string [n, c], the support set's, best first;
+            `scores` float32 [n, c] in [-1, 1], theirs; `label` string [n], the best; `known` bool
+            [n], whether the image is one of them by the calibrated threshold; `nearest` string
+            [n, k], the files of the nearest support images; `valid` bool [n].
+        evaluate: `examples`, string [n] of serialized plain pairs, to `similarity` float32 [n] and
+            `same` float32 [n], 1 or 0.
+
+    Beside these it is saved with what a judge of it needs: `support`, `thresholds()` and
+    `similarity(left, right)`; and the variable `seen`, so that it is not judged by images that it
+    was made with.
+
+    An image that is too large or cannot be decoded is not `valid`: its numbers are NaN, its
+    verdicts false and its strings empty; the others of its batch are answered as without it.
+
+    EXIF rotation is not applied: images are to be canonical (`images.canonical`), as the
+    training images were.
+
+    Args:
+        model: The trained network.
+        preprocess: Encoded images, string [n], to serialized pixels, string [n]: Transform's graph.
+        image_size: Height and width in pixels.
+        max_pixels: Height times width of the largest image that is decoded.
+        support: What `classify` goes by.
+        thresholds: Those of `same` and `known`.
+        seen: int64 [m], keys (`records.training_keys`) of the images that it was made with.
+        tracked: Whatever `preprocess` needs to be saved with it.
+    """
+
+    def __init__(
+        self,
+        model: Siamese,
+        preprocess: Callable[[tf.Tensor], tf.Tensor],
+        image_size: int,
+        max_pixels: int,
+        support: SupportSet,
+        thresholds: Thresholds,
+        seen: np.ndarray,
+        tracked: object = None,
+    ) -> None:
+        super().__init__(name="siamese")
+        pixels = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
+        embedding = tf.TensorSpec([None, model.encoder.output_shape[-1]], tf.float32)
+        self._encoder = freeze(
+            lambda pixels: tf.cast(model.encoder(pixels, training=False), tf.float32), pixels
+        )
+        self._similarity = freeze(model.similarity, embedding, embedding)
+        # Not the whole network: its optimizer's state would be saved too.
+        self._variables = [*self._encoder.variables, *self._similarity.variables]
+        self._preprocess = preprocess
+        self._image_size, self._max_pixels = image_size, max_pixels
+        self.support = support  # public: by it, classes are added to what is loaded
+        # Of any number, since images are added with classes.
+        self.seen = tf.Variable(seen, trainable=False, dtype=tf.int64, shape=[None])
+        self._thresholds = thresholds
+        self._tracked = tracked
+
+    def save(self, directory: str) -> None:
+        """Write the SavedModel into `directory`."""
+        strings = tf.TensorSpec([None], tf.string)
+        signatures = {
+            "serving_default": self.compare.get_concrete_function(strings, strings),
+            "embed": self.embed.get_concrete_function(strings),
+            "classify": self.classify.get_concrete_function(strings),
+            "evaluate": self.evaluate.get_concrete_function(strings),
+        }
+        tf.saved_model.save(self, directory, signatures=signatures)
+
+    @tf.function
+    def compare(self, left: tf.Tensor, right: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The `serving_default` signature."""
+        # Else sides of different lengths would be halved in the wrong place.
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.size(left), tf.size(right))]):
+            both = tf.concat([left, right], axis=0)
+        # One encoder pass over both sides keeps the batch large.
+        embeddings, valid = self._encode(both)
+        both_valid = tf.reduce_all(tf.split(valid, 2), axis=0)
+        similarity = _only(both_valid, self._similarity(*tf.split(embeddings, 2)))
+        return {
+            "similarity": similarity,
+            "same": self._same(similarity),
+            "valid": both_valid,
+        }
+
+    @tf.function
+    def embed(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The `embed` signature."""
+        embeddings, valid = self._encode(image)
+        return {"embedding": _only(valid, embeddings), "valid": valid}
+
+    @tf.function
+    def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The `classify` signature."""
+        embeddings, valid = self._encode(image)
+        answer = {k: _only(valid, v) for k, v in self.support.classify(embeddings).items()}
+        return {
+            **answer,
+            "label": answer["classes"][:, 0],
+            "known": answer["scores"][:, 0] >= self._thresholds.known,
+            "valid": valid,
+        }
+
+    @tf.function
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The `evaluate` signature: plain pairs, whose pixels are transformed already."""
+        pair = {features.PIXELS: tf.io.FixedLenFeature([2], tf.string)}
+        serialized = tf.io.parse_example(examples, pair)[features.PIXELS]
+        sides = [parse_pixels(serialized[:, side], self._image_size) for side in (0, 1)]
+        embeddings = self._encoder(tf.cast(tf.concat(sides, axis=0), tf.float32))
+        similarity = self._similarity(*tf.split(embeddings, 2))
+        # A number, as TFMA takes predictions.
+        return {"similarity": similarity, "same": tf.cast(self._same(similarity), tf.float32)}
+
+    @tf.function(input_signature=[])
+    def thresholds(self) -> dict[str, tf.Tensor]:
+        """At and above which `same` and `known` are true: `calibration.Thresholds`, float32."""
+        return {k: tf.constant(v, tf.float32) for k, v in self._thresholds._asdict().items()}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.float32, name="left"),
+            tf.TensorSpec([None, None], tf.float32, name="right"),
+        ]
+    )
+    def similarity(self, left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+        """Similarities float32 [n] of embeddings [n, d] of two sides."""
+        size = self.support.embeddings.shape[1]
+        return self._similarity(*(tf.ensure_shape(side, [None, size]) for side in (left, right)))
+
+    def _same(self, similarity: tf.Tensor) -> tf.Tensor:
+        return similarity >= self._thresholds.same
+
+    def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Embeddings float32 [n, d], and which are of valid images, bool [n]."""
+        pixels, valid = safe_pixels(images, self._preprocess, self._image_size, self._max_pixels)
+        return self._encoder(tf.cast(pixels, tf.float32)), valid
+
+
+def _only(valid: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+    """Answers [n, ...] with NaN, or the empty string, where they are not valid."""
+    nothing = tf.constant("" if answers.dtype == tf.string else float("nan"), answers.dtype)
+    rows = tf.reshape(valid, [-1, *[1] * (len(answers.shape) - 1)])
+    return tf.where(rows, answers, nothing)

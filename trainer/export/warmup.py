@@ -1,0 +1,48 @@
+"""Requests that TensorFlow Serving sends to a new model before it takes over."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
+
+from records import features
+from records.example import make_example
+
+FILE = "assets.extra/tf_serving_warmup_requests"
+"""Where it looks for them: https://www.tensorflow.org/tfx/serving/saved_model_warmup."""
+
+
+def write_warmup(directory: str, image_size: int) -> None:
+    """Write one request for each signature of `trainer.export.signatures`, of one image or pair.
+
+    Args:
+        directory: The SavedModel's.
+        image_size: Height and width of pixels in plain pairs.
+    """
+    path = os.path.join(directory, FILE)
+    tf.io.gfile.makedirs(os.path.dirname(path))
+    with tf.io.TFRecordWriter(path) as writer:
+        for signature, inputs in _requests(image_size).items():
+            request = PredictRequest()
+            request.model_spec.name = "siamese"
+            request.model_spec.signature_name = signature
+            for name, value in inputs.items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto([value], tf.string))
+            log = PredictionLog(predict_log=PredictLog(request=request))
+            writer.write(log.SerializeToString())
+
+
+def _requests(image_size: int) -> dict[str, dict[str, bytes]]:
+    grey = np.full((image_size, image_size, 3), 128, "uint8")
+    image = tf.io.encode_png(grey).numpy()
+    pair = make_example({features.PIXELS: [tf.io.serialize_tensor(grey).numpy()] * 2}, {})
+    return {
+        "serving_default": {"left": image, "right": image},
+        "embed": {"image": image},
+        "classify": {"image": image},
+        "evaluate": {"examples": pair.SerializeToString()},
+    }

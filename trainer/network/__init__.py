@@ -1,0 +1,1 @@
+"""The Siamese network: encoder, backbone, pair head, losses, augmentation."""

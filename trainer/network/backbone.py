@@ -1,0 +1,165 @@
+"""The convolutional backbone: of `keras.applications`, Conv-4, or a saved encoder."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator
+
+import keras
+
+from storage.local_file import local_file
+from trainer.errors import BackboneError, WeightsError
+from trainer.network.conv4 import MINIMUM_SIZE, build_conv4
+from trainer.settings import Model
+
+
+def build_backbone(settings: Model, image_size: int) -> keras.Model:
+    """A backbone without its classification top, its input's normalization inside.
+
+    Args:
+        settings: The `model` section of the configuration, of which this takes `backbone`,
+            `weights` and what it says of batch normalization.
+        image_size: Height and width in pixels.
+
+    Returns:
+        Model from float32 [n, size, size, 3] (RGB, 0 to 255) to float32 [n, h, w, c], or to
+        float32 [n, c] where a saved encoder pools by itself.
+
+    Raises:
+        BackboneError: No such backbone, or it cannot take images of this size.
+        WeightsError: The weights cannot be had or belong to another architecture.
+    """
+    name, weights = settings.backbone, settings.weights
+    if settings.saved_encoder:
+        network, normalize = _saved_encoder(name, image_size), _unchanged
+    elif name == CONV4:
+        network, normalize = _conv4(weights, image_size), _minus_one_to_one
+    else:
+        constructor, normalize = _application(name)
+        network = _without_top(constructor, name, weights, image_size)
+    if weights not in ("imagenet", "none") and not settings.saved_encoder:
+        _load_weights(network, name, weights)
+    if not settings.pretrained:
+        for layer in _batch_norms(network):
+            layer.momentum = settings.batch_norm_momentum
+    pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    backbone = keras.Model(pixels, network(normalize(pixels)), name="backbone")
+    set_trainable(backbone, True, settings)
+    return backbone
+
+
+def set_trainable(backbone: keras.Model, trainable: bool, settings: Model) -> None:
+    """Let the backbone learn, or not; its batch normalizations only where the settings say so.
+
+    A batch normalization that is not trainable also normalizes by its stored statistics.
+    """
+    backbone.trainable = trainable
+    if settings.freezes_batch_norm:
+        for layer in _batch_norms(backbone):
+            layer.trainable = False
+
+
+CONV4 = "Conv4"
+
+
+def _batch_norms(network: keras.Model) -> Iterator[keras.Layer]:
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _batch_norms(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            yield layer
+
+
+def _unchanged(pixels):
+    return pixels
+
+
+def _minus_one_to_one(pixels):
+    return keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
+
+
+def _conv4(weights: str, image_size: int) -> keras.Model:
+    if weights == "imagenet":
+        raise WeightsError(f"There are no ImageNet weights of {CONV4}; set model.weights to 'none'")
+    if image_size < MINIMUM_SIZE:
+        raise BackboneError(
+            f"model.backbone {CONV4!r} cannot take images of image.size {image_size}: "
+            f"at least {MINIMUM_SIZE} pixels are needed"
+        )
+    return build_conv4(image_size)
+
+
+def _without_top(
+    constructor: Callable[..., keras.Model], name: str, weights: str, image_size: int
+) -> keras.Model:
+    pretrained = "imagenet" if weights == "imagenet" else None
+    try:
+        return constructor(
+            include_top=False, weights=pretrained, input_shape=(image_size, image_size, 3)
+        )
+    except ValueError as e:
+        raise BackboneError(
+            f"model.backbone {name!r} cannot take images of image.size {image_size}: "
+            f"{_first_line(e)}"
+        ) from e
+    except Exception as e:  # the download raises whatever its network stack raises
+        raise WeightsError(
+            f"The ImageNet weights of {name} could not be downloaded ({_first_line(e)}). Connect "
+            "to the internet once (Keras keeps them in ~/.keras/models), or set model.weights to "
+            "'none' or to a weights file."
+        ) from e
+
+
+def _application(name: str) -> tuple[Callable[..., keras.Model], Callable]:
+    """The constructor and the input normalization of a `keras.applications` model."""
+    constructors = {n: f for n, f in vars(keras.applications).items() if inspect.isfunction(f)}
+    if name not in constructors:
+        close = difflib.get_close_matches(name, [CONV4, *constructors], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
+        raise BackboneError(
+            f"model.backbone {name!r} is not in keras.applications{hint} "
+            f"There are {CONV4}, {', '.join(sorted(constructors))}."
+        )
+    for module in vars(keras.applications).values():
+        if inspect.ismodule(module) and getattr(module, name, None) is constructors[name]:
+            return constructors[name], module.preprocess_input
+    raise BackboneError(f"model.backbone {name!r} has no input normalization in Keras")
+
+
+def _saved_encoder(path: str, image_size: int) -> keras.Model:
+    try:
+        with local_file(path) as file:
+            encoder = keras.models.load_model(file, compile=False)
+    except FileNotFoundError as e:
+        raise BackboneError(f"model.backbone {path!r}: there is no such file") from e
+    except Exception as e:  # Keras raises many kinds for a file it cannot read
+        raise BackboneError(
+            f"model.backbone {path!r} is not a saved Keras model: {_first_line(e)}"
+        ) from e
+    expected = tuple(encoder.input_shape[1:])
+    if expected not in ((image_size, image_size, 3), (None, None, 3)):
+        raise BackboneError(
+            f"model.backbone {path!r} takes images of {expected[0]} x {expected[1]} pixels and "
+            f"{expected[2]} channels; set image.size to {expected[0]}"
+        )
+    return encoder
+
+
+def _load_weights(network: keras.Model, name: str, path: str) -> None:
+    try:
+        with local_file(path) as file:
+            network.load_weights(file)
+    except FileNotFoundError as e:
+        raise WeightsError(
+            f"model.weights {path!r}: there is no such file; give a file, 'imagenet', or 'none'"
+        ) from e
+    except Exception as e:  # Keras and h5py raise many kinds for a file that does not fit
+        raise WeightsError(
+            f"model.weights {path!r} does not fit {name} without its top: {_first_line(e)}"
+        ) from e
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]

@@ -1,0 +1,47 @@
+"""The encoder: one image to its embedding. Both sides of the Siamese network share it."""
+
+from __future__ import annotations
+
+import keras
+
+from trainer.network.backbone import build_backbone
+from trainer.settings import Model
+
+
+def build_encoder(settings: Model, image_size: int) -> keras.Model:
+    """Backbone, pooling, dense layers, embedding.
+
+    Args:
+        settings: The `model` section of the configuration.
+        image_size: Height and width in pixels.
+
+    Returns:
+        Model from float32 [n, size, size, 3] (RGB, 0 to 255) to float32 [n, embedding_size],
+        L2-normalized where `settings.normalize` says so. Its layer `backbone` is the backbone.
+
+    Raises:
+        BackboneError: No such backbone, or it cannot take images of this size.
+        WeightsError: The weights cannot be had or belong to another architecture.
+    """
+    backbone = build_backbone(settings, image_size)
+    pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    features = backbone(pixels)
+    if len(features.shape) == 4:
+        features = _POOLING[settings.pooling]()(features)
+    for units in settings.hidden:
+        features = keras.layers.Dense(units, activation="relu")(features)
+    embedding = features
+    if settings.embedding_size is not None:
+        embedding = keras.layers.Dense(
+            settings.embedding_size, settings.embedding_activation, name="embedding"
+        )(features)
+    if settings.normalize:
+        embedding = keras.layers.UnitNormalization(name="normalized", dtype="float32")(embedding)
+    return keras.Model(pixels, embedding, name="encoder")
+
+
+_POOLING = {
+    "avg": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+    "flatten": keras.layers.Flatten,
+}

@@ -1,0 +1,1 @@
+"""Training: input, optimizer, callbacks, distribution, and what a training leaves."""

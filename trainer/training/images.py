@@ -1,0 +1,155 @@
+"""The images of a split, each once, out of its pair blocks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from records import features
+
+
+class Images(NamedTuple):
+    """Images of a split.
+
+    Attributes:
+        pixels: uint8 [n, size, size, 3].
+        labels: str [n], their classes.
+        ids: bytes [n].
+        sources: bytes [n], their files, relative to the data root.
+        content_hashes: bytes [n], SHA-256 of these, hexadecimal.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    ids: list[bytes]
+    sources: list[bytes]
+    content_hashes: list[bytes]
+
+
+class HeldOut(NamedTuple):
+    """Images and the plain pairs they make.
+
+    Attributes:
+        images: n of them.
+        left: int64 [p], of each pair the index of its left image.
+        right: int64 [p], the same for its right image.
+        target: int64 [p], 1 where both are of the same class.
+    """
+
+    images: Images
+    left: np.ndarray
+    right: np.ndarray
+    target: np.ndarray
+
+
+class Blocks(NamedTuple):
+    """What is in a split's files, without the pixels.
+
+    Attributes:
+        blocks: Pair blocks.
+        pairs: Pairs in all of them.
+        largest: Bytes of the largest block.
+        members: For each class the ids of its images, in order.
+        content_hashes: SHA-256 of the images' files, hexadecimal.
+    """
+
+    blocks: int
+    pairs: int
+    largest: int
+    members: dict[str, list[bytes]]
+    content_hashes: set[bytes]
+
+
+def scan(files: Sequence[str]) -> Blocks:
+    """Count what the files hold.
+
+    Args:
+        files: Gzipped TFRecords of pair blocks (`records.pair_block`).
+    """
+    count = pairs = largest = 0
+    members: dict[str, set[bytes]] = defaultdict(set)
+    content_hashes: set[bytes] = set()
+    for size, block in _read(files):
+        count, pairs = count + 1, pairs + len(block[features.TARGET].int64_list.value)
+        largest = max(largest, size)
+        content_hashes.update(block[features.CONTENT_HASH].bytes_list.value)
+        for image_id, label in zip(
+            block[features.IMAGE_ID].bytes_list.value,
+            block[features.LABEL].bytes_list.value,
+            strict=True,
+        ):
+            members[label.decode()].add(image_id)
+    in_order = {label: sorted(members[label]) for label in sorted(members)}
+    return Blocks(count, pairs, largest, in_order, content_hashes)
+
+
+def few_of_each_class(
+    files: Sequence[str], members: dict[str, list[bytes]], image_size: int, most: int
+) -> Images:
+    """Equally many images of each class, as far as it has them.
+
+    Args:
+        files: Gzipped TFRecords of pair blocks.
+        members: Of `scan`.
+        image_size: Height and width in pixels.
+        most: Images in all, about; one of each class at least.
+    """
+    each = max(1, most // max(1, len(members)))
+    # Ids are hashes, so the first of them are as good as drawn at random.
+    wanted = {image_id for ids in members.values() for image_id in ids[:each]}
+    return _collect(files, image_size, wanted)[0]
+
+
+def held_out(files: Sequence[str], image_size: int) -> HeldOut:
+    """All images and pairs of a split.
+
+    Args:
+        files: Gzipped TFRecords of pair blocks, of as many images as memory holds.
+        image_size: Height and width in pixels.
+    """
+    images, left, right, target = _collect(files, image_size, None)
+    return HeldOut(images, *(np.array(column, "int64") for column in (left, right, target)))
+
+
+def _collect(
+    files: Sequence[str], image_size: int, wanted: set[bytes] | None
+) -> tuple[Images, list[int], list[int], list[int]]:
+    place: dict[bytes, int] = {}
+    pixels, labels, sources, content_hashes = [], [], [], []
+    left: list[int] = []
+    right: list[int] = []
+    target: list[int] = []
+    for _, block in _read(files):
+        ids = block[features.IMAGE_ID].bytes_list.value
+        for position, image_id in enumerate(ids):
+            if image_id in place or (wanted is not None and image_id not in wanted):
+                continue
+            place[image_id] = len(place)
+            serialized = block[features.PIXELS].bytes_list.value[position]
+            pixels.append(tf.io.parse_tensor(serialized, tf.uint8).numpy())
+            labels.append(block[features.LABEL].bytes_list.value[position].decode())
+            sources.append(block[features.SOURCE].bytes_list.value[position])
+            content_hashes.append(block[features.CONTENT_HASH].bytes_list.value[position])
+        if wanted is not None:
+            if len(place) == len(wanted):
+                break
+            continue
+        left += [place[ids[i]] for i in block[features.LEFT].int64_list.value]
+        right += [place[ids[i]] for i in block[features.RIGHT].int64_list.value]
+        target += block[features.TARGET].int64_list.value
+    shape = (len(pixels), image_size, image_size, 3)
+    stacked = np.stack(pixels) if pixels else np.zeros(shape, "uint8")
+    images = Images(
+        stacked.reshape(shape), np.array(labels, str), list(place), sources, content_hashes
+    )
+    return images, left, right, target
+
+
+def _read(files: Sequence[str]) -> Iterator[tuple[int, dict]]:
+    for record in tf.data.TFRecordDataset(sorted(files), compression_type="GZIP"):
+        serialized = record.numpy()
+        yield len(serialized), tf.train.Example.FromString(serialized).features.feature

@@ -1,0 +1,98 @@
+"""Reads pair blocks, as PairGen writes them, into batches for `Siamese.fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from records import features
+
+
+def training_blocks(
+    files: Sequence[str],
+    image_size: int,
+    blocks_per_step: int,
+    seed: int,
+    shuffle_buffer: int = 256,
+    sides: bool = False,
+    shard: tuple[int, int, int] | None = None,
+    skip: int = 0,
+) -> tf.data.Dataset:
+    """Batches of pair blocks, joined as if they were one block each; epoch after epoch, endlessly.
+
+    The blocks are shuffled anew for each epoch, by the seed alone: a training that is taken up
+    again skips what it has seen, and sees what it would have seen.
+
+    Args:
+        files: Gzipped TFRecords of pair blocks (`records.pair_block`).
+        image_size: Height and width in pixels of the images in them.
+        blocks_per_step: Blocks joined into one batch; an epoch's last batch may hold fewer.
+        seed: Of the shuffling.
+        shuffle_buffer: Blocks to draw the next one from.
+        sides: Repeat an image for each pair it is in, all left ones first, as the 2019 article's
+            two passes take them.
+        shard: Of what shards, which this is, and how many batches it gives an epoch, all of them
+            full. None reads everything.
+        skip: Batches to leave out at the start.
+
+    Returns:
+        Dataset of (x, y): x is uint8 [m, size, size, 3]; y a dict of `class` int32 [m] (equal for
+        equal labels within the batch), and `left`, `right`, `target`, int64 [p] each.
+    """
+    records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
+    blocks = records.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
+    if shard is None:
+        batches = blocks.batch(blocks_per_step)
+    else:
+        count, index, most = shard
+        blocks = blocks.shard(count, index)
+        batches = blocks.batch(blocks_per_step, drop_remainder=True).take(most)
+    joined = (
+        batches.repeat()
+        .skip(skip)
+        .map(lambda batch: _join(batch, image_size), num_parallel_calls=tf.data.AUTOTUNE)
+    )
+    return (joined.map(_sides) if sides else joined).prefetch(1)
+
+
+def _join(serialized: tf.Tensor, image_size: int) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    parsed = tf.io.parse_example(
+        serialized,
+        {
+            features.PIXELS: tf.io.RaggedFeature(tf.string),
+            features.LABEL: tf.io.RaggedFeature(tf.string),
+            features.LEFT: tf.io.RaggedFeature(tf.int64),
+            features.RIGHT: tf.io.RaggedFeature(tf.int64),
+            features.TARGET: tf.io.RaggedFeature(tf.int64),
+        },
+    )
+    # A pair's indices count from its own block's first image.
+    first_image = tf.cast(parsed[features.PIXELS].row_starts(), tf.int64)[:, None]
+    y = {
+        "class": tf.unique(parsed[features.LABEL].values).idx,
+        "left": (parsed[features.LEFT] + first_image).values,
+        "right": (parsed[features.RIGHT] + first_image).values,
+        "target": parsed[features.TARGET].values,
+    }
+    return parse_pixels(parsed[features.PIXELS].values, image_size), y
+
+
+def _sides(x: tf.Tensor, y: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    images = tf.concat([y["left"], y["right"]], axis=0)
+    pairs = tf.shape(y["left"], tf.int64)[0]
+    return tf.gather(x, images), {
+        "class": tf.gather(y["class"], images),
+        "left": tf.range(pairs),
+        "right": tf.range(pairs) + pairs,
+        "target": y["target"],
+    }
+
+
+def parse_pixels(serialized: tf.Tensor, image_size: int) -> tf.Tensor:
+    """Serialized tensors, string [n], to uint8 [n, size, size, 3]."""
+    return tf.map_fn(
+        lambda one: tf.ensure_shape(tf.io.parse_tensor(one, tf.uint8), (image_size, image_size, 3)),
+        serialized,
+        fn_output_signature=tf.TensorSpec((image_size, image_size, 3), tf.uint8),
+    )
