@@ -50,8 +50,8 @@ class Trained(NamedTuple):
         support: Training images, equally many of each class as far as it has them.
         support_embeddings: float32 [s, d], theirs.
         thresholds: Calibrated on the validation split.
-        seen: int64 [m], keys (`records.training_keys`) of the images that it was trained on: those of
-            the training and the validation split.
+        seen: int64 [m], keys (`records.training_keys`) of the images that it was trained on: those
+            of the training and the validation split.
         frozen: The encoder as it was before training.
         summary: `epochs`, `best_epoch` (from 1 on), `resumed_at` (epochs done before), `seconds`,
             `parameters`, `baselines`, `calibration` (the thresholds), and `history` (a list for
