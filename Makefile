@@ -28,9 +28,10 @@ test: setup ## run all tests
 test-current: ## run all tests on the newer stack, in a Debian 13 container or root
 	@tools/test_current.sh
 
-lint: setup ## check style and types
+lint: setup ## check style, imports and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@PYTHONPATH=$(CURDIR) $(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory typecheck
 
 typecheck: setup ## check the types alone

@@ -81,6 +81,7 @@ setup(
             'moto[s3]; python_version < "3.11"',
             "check-jsonschema",  # brings the schemas of Compose, GitHub Actions, GitLab CI
             "hypothesis",
+            "import-linter",
             "jax",  # a second Keras backend, to test on
             "kubernetes-validate",  # brings Kubernetes' schemas
             "mypy",
