@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from serving.embedded.version_policy import versions_in
+from base.errors import UserError
+from storage.model_versions import SAVED_MODEL, newest_version
 
 _TEMPORARY = ".candidate-"
 """Begins the name of a folder that is being written; no server takes it for a version."""
@@ -18,7 +19,7 @@ _EARLIEST_UNIX_SECONDS = 1_000_000_000
 """Smaller versions are counted by someone, not seconds."""
 
 
-class VersionError(ValueError):
+class VersionError(UserError):
     """There is no such model, or no next version can be written; the message says why."""
 
 
@@ -32,10 +33,10 @@ def version_folder(model: Path) -> Path:
         raise VersionError(f"{model}: there is no such folder; name a model's version or base path")
     if _is_version(model):
         return model
-    versions = versions_in(str(model))
-    if not versions:
-        raise VersionError(f"{model}: holds no SavedModel (no saved_model.pb), nor versions of one")
-    return Path(versions[max(versions)])
+    newest = newest_version(model)
+    if newest is None:
+        raise VersionError(f"{model}: holds no SavedModel (no {SAVED_MODEL}), nor versions of one")
+    return Path(newest)
 
 
 class NextVersion:
@@ -117,7 +118,7 @@ def _next(newest: int) -> int:
 
 
 def _is_version(folder: Path) -> bool:
-    return (folder / "saved_model.pb").exists()
+    return (folder / SAVED_MODEL).exists()
 
 
 def _is_number(name: str) -> bool:

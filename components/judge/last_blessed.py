@@ -6,7 +6,9 @@ import os
 
 from tfx.dsl.io import fileio
 
-_FILES = ("fingerprint.pb", "saved_model.pb")
+from storage.model_versions import SAVED_MODEL, complete_versions
+
+_FILES = ("fingerprint.pb", SAVED_MODEL)
 """What tells one SavedModel from another; the first is newer and tells weights, too."""
 
 
@@ -24,13 +26,9 @@ def last_served(base: str, candidate: str) -> str | None:
     """
     if not fileio.isdir(base):
         return None
-    names = [os.fsdecode(name).rstrip("/") for name in fileio.listdir(base)]
     own = _identity(candidate)
-    for name in sorted((n for n in names if n.isdigit()), key=int, reverse=True):
-        directory = os.path.join(base, name)
-        if fileio.exists(os.path.join(directory, "saved_model.pb")) and _identity(directory) != own:
-            return directory
-    return None
+    versions = sorted(complete_versions(base).items(), reverse=True)
+    return next((path for _, path in versions if _identity(path) != own), None)
 
 
 def _identity(directory: str) -> bytes:

@@ -27,18 +27,16 @@ from judging.classifier import nearest_neighbour
 from judging.judge import Judged, judge
 from judging.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
 from pipeline.config.run_config import RunConfig
-from pipeline.runs.pushed import newest_version
 from records import features
 from records import training_keys as seen
 from storage.file_systems import load_plugins
+from storage.model_versions import SAVED_MODEL, newest_version
 
 BATCH = 32
 """Images that a model takes at once."""
 
 CANDIDATE = "candidate"
 """Name of the model that is judged, among those it is compared with."""
-
-_SAVED_MODEL = "saved_model.pb"
 
 
 class JudgedFolder(NamedTuple):
@@ -68,14 +66,14 @@ def load_model(directory: Path) -> JudgedModel:
     Raises:
         ModelError: There is none, or it is an older one that lacks what a judge needs.
     """
-    if not (directory / _SAVED_MODEL).is_file():
-        newest = newest_version(directory) or directory
-        if not (newest / _SAVED_MODEL).is_file():
+    if not (directory / SAVED_MODEL).is_file():
+        newest = newest_version(directory)
+        if newest is None:
             raise ModelError(
-                f"{newest}: holds no {_SAVED_MODEL}; give the folder of an exported model, such as "
-                "serving/1700000000"
+                f"{directory}: holds no {SAVED_MODEL}; give the folder of an exported model, such "
+                "as serving/1700000000"
             )
-        directory = newest
+        directory = Path(newest)
     return JudgedModel(str(directory))
 
 

@@ -6,7 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from storage.file_systems import is_remote, load_plugins
+from base.errors import UserError
+from storage.file_systems import is_remote
+from storage.model_versions import SAVED_MODEL, newest_version
 
 
 def newest_model(serving_root: str, copies: Path) -> Path:
@@ -19,40 +21,23 @@ def newest_model(serving_root: str, copies: Path) -> Path:
         copies: Local folder that takes the copy; there is none but the newest in it.
 
     Raises:
-        ValueError: There is no version.
+        UserError: There is no version.
     """
-    newest = (
-        _copy_of_newest(serving_root, copies)
-        if is_remote(serving_root)
-        else newest_version(Path(serving_root))
-    )
+    newest = newest_version(serving_root)
     if newest is None:
-        raise ValueError(
+        raise UserError(
             f"{serving_root}: no model has been pushed there; run the pipeline: siamese run"
         )
-    return newest
+    return _copy(newest, copies) if is_remote(newest) else Path(newest)
 
 
-def newest_version(base: Path) -> Path | None:
-    """The folder with the highest number in a base path, if there is one."""
-    versions = [path for path in base.glob("*") if path.name.isdigit() and path.is_dir()]
-    return max(versions, key=lambda path: int(path.name), default=None)
-
-
-def _copy_of_newest(serving_root: str, copies: Path) -> Path | None:
-    load_plugins(serving_root)
-    from tfx.dsl.io import fileio
+def _copy(version: str, copies: Path) -> Path:
     from tfx.utils.io_utils import copy_dir
 
-    # Its last file: a version without it is being written.
-    found = fileio.glob(os.path.join(serving_root, "*", "saved_model.pb"))
-    versions = {os.path.basename(os.path.dirname(os.fsdecode(path))) for path in found}
-    number = max((one for one in versions if one.isdigit()), key=int, default=None)
-    if number is None:
-        return None
-    if not (copies / number / "saved_model.pb").is_file():
+    number = os.path.basename(version)
+    if not (copies / number / SAVED_MODEL).is_file():
         unfinished = copies / f".{number}"
-        copy_dir(os.path.join(serving_root, number), str(unfinished))
+        copy_dir(version, str(unfinished))
         unfinished.rename(copies / number)
     for other in copies.iterdir():
         if other.name != number:

@@ -15,7 +15,8 @@ from typing import Any
 from serving.embedded.memory import return_freed
 from serving.embedded.servable import Servable
 from serving.embedded.statuses import Status, from_exception, not_found
-from serving.embedded.version_policy import choose, versions_in
+from serving.embedded.version_policy import choose
+from storage.model_versions import complete_versions
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ class Model:
     def _look(self) -> None:
         base_path = self._config.base_path
         try:
-            found = versions_in(base_path)
+            found = complete_versions(base_path)
         except Exception as e:  # what serves goes on serving
             log.warning(
                 "%s: can't look into %s: %s", self.name, base_path, from_exception(e).message

@@ -3,9 +3,9 @@ import pytest
 from pipeline.runs.pushed import newest_model
 
 
-def test_the_newest_version_is_the_highest_number(tmp_path):
-    for name in ("9", "10", "not-a-version"):
-        (tmp_path / name).mkdir()
+def test_the_newest_model_of_a_local_folder_is_served_from_there(tmp_path):
+    (tmp_path / "10").mkdir()
+    (tmp_path / "10/saved_model.pb").write_bytes(b"")
     assert newest_model(str(tmp_path), tmp_path / "served") == tmp_path / "10"
 
 
