@@ -6,14 +6,11 @@ known of each image is a line of `outcomes.jsonl`, and of each pair a line of `p
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from judging.settings import JudgeSettings, Thresholds
-from storage.file_systems import open_text
 
 Outcome = Literal["blessed", "not_blessed", "undecided"]
 
@@ -306,17 +303,6 @@ class Judgement(Frozen):
         told = (other.limit(name, self.images) for name, other in self.compared.items())
         return tuple(limit for limit in told if limit)
 
-    def write(self, folder: str) -> None:
-        """Write `judgement.json`."""
-        with open_text(os.path.join(folder, self.FILE), "w") as file:
-            file.write(self.model_dump_json(indent=1))
-
-    @classmethod
-    def read(cls, folder: str) -> Judgement:
-        """That of an artifact's or a run's folder."""
-        with open_text(os.path.join(folder, cls.FILE)) as file:
-            return cls.model_validate_json(file.read())
-
 
 class ImageOutcome(Frozen):
     """How one test image came out: a line of `outcomes.jsonl`, in the order of the ids.
@@ -360,20 +346,3 @@ class PairOutcome(Frozen):
     same: bool
     similarity: float
     others: dict[str, float]
-
-
-_Line = TypeVar("_Line", ImageOutcome, PairOutcome)
-
-
-def write_lines(path: str, lines: Iterable[ImageOutcome] | Iterable[PairOutcome]) -> None:
-    """Write outcomes, one a line."""
-    with open_text(path, "w") as file:
-        for line in lines:
-            file.write(line.model_dump_json() + "\n")
-
-
-def read_lines(path: str, kind: type[_Line]) -> Iterator[_Line]:
-    """Read outcomes, one at a time."""
-    with open_text(path) as file:
-        for line in file:
-            yield kind.model_validate_json(line)

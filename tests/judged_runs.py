@@ -6,8 +6,9 @@ import yaml
 from judge_views import held_out
 
 from components.image_example_gen.report import IngestionReport
+from components.judge import judgement_files
 from judging.judge import judge
-from judging.judgement import Judgement, write_lines
+from judging.judgement import Judgement
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.summary import Summary
@@ -24,9 +25,7 @@ def judged(images_and_view, asked=None):
 
 def write_judgement(folder, found):
     folder.mkdir(parents=True, exist_ok=True)
-    found.judgement.write(str(folder))
-    write_lines(str(folder / Judgement.OUTCOMES), found.outcomes)
-    write_lines(str(folder / Judgement.PAIRS), found.pairs)
+    judgement_files.write_judgement(str(folder), found)
     return folder
 
 
@@ -69,7 +68,7 @@ class Pipelines:
         values = {"name": name, "data": {"root": "data"}, **config}
         (folder / "config.yaml").write_text(yaml.safe_dump(values))
         if found:
-            found.judgement.write(str(folder))
+            (folder / Judgement.FILE).write_text(found.judgement.model_dump_json())
         self.runs[name].insert(0, run)
         return run.id
 

@@ -133,19 +133,19 @@ def test_the_judge_judges_as_the_model_answers_and_tfma_measures(place):
     import tensorflow as tf
     import tensorflow_model_analysis as tfma
 
-    from judging.judgement import ImageOutcome, Judgement, read_lines
+    from components.judge.judgement_files import read_image_outcomes, read_judgement
 
     [judged] = (place / "runs/few/pipeline/Judge/judgement").glob("*")
     [version] = versions(place)
     model = tf.saved_model.load(str(place / "runs/few/serving" / version))
-    for line in read_lines(str(judged / Judgement.OUTCOMES), ImageOutcome):
+    for line in read_image_outcomes(str(judged)):
         image = tf.constant([(place / "data" / line.source).read_bytes()])
         answer = {k: v[0].numpy() for k, v in model.signatures["classify"](image=image).items()}
         assert answer["label"].decode() == line.predicted
         assert answer["known"] == line.known
         assert answer["scores"][0] == pytest.approx(line.score, abs=1e-5)
         assert [n.decode() for n in answer["nearest"]] == list(line.nearest)
-    metrics = Judgement.read(str(judged)).metrics
+    metrics = read_judgement(str(judged)).metrics
     [evaluation] = (place / "runs/few/pipeline/Evaluator/evaluation").glob("*")
     result = tfma.load_eval_result(str(evaluation))
     for output, names in (("similarity", ["auc"]), ("same", ["accuracy", "precision", "recall"])):
@@ -156,7 +156,7 @@ def test_the_judge_judges_as_the_model_answers_and_tfma_measures(place):
 
 
 def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place, inside):
-    from judging.judgement import ImageOutcome, Judgement, read_lines
+    from components.judge.judgement_files import read_image_outcomes, read_judgement
 
     done = siamese_process(place, "gate", "config.yaml", "--json")
     assert done.returncode == 0
@@ -164,7 +164,7 @@ def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place, ins
     last = json.loads(done.stdout)["checks"][-1]
     assert (last["metric"], last["outcome"]) == ("answers of a server", "passed")
     [judged] = (place / "runs/few/pipeline/Judge/judgement").glob("*")
-    for line in read_lines(str(judged / Judgement.OUTCOMES), ImageOutcome):
+    for line in read_image_outcomes(str(judged)):
         file = place / "held" / line.source
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes((place / "data" / line.source).read_bytes())
@@ -172,7 +172,7 @@ def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place, ins
                    "config.yaml", "--json", "--keep", "kept")  # fmt: skip
     assert done.exit_code == 0, done.everything
     found = {name: one["value"] for name, one in json.loads(done.stdout)["metrics"].items()}
-    metrics = Judgement.read(str(judged)).metrics
+    metrics = read_judgement(str(judged)).metrics
     assert found == pytest.approx({name: one.value for name, one in metrics.items()}, abs=1e-6)
     compared = json.loads(siamese("compare", "config.yaml", "kept", "--json").stdout)
     assert compared["shared"]["both"] == 12

@@ -16,7 +16,7 @@ from command_line import siamese
 from sample_images import picture, write_classes
 from tiny_encoder import write_encoder
 
-from judging.judgement import Judgement
+from components.judge.judgement_files import read_judgement
 from pipeline.runs import launch, progress
 from records import features
 
@@ -63,7 +63,7 @@ class Ran:
         self.exit_code, self.everything, self.before = result.exit_code, result.everything, before
         self.versions = versions(place, name)
         self.folder = max((place / "runs" / name / "runs").iterdir())
-        self.judgement = Judgement.read(str(self.folder))
+        self.judgement = read_judgement(str(self.folder))
         summary = json.loads((self.folder / "summary.json").read_text())
         self.components = {c["id"]: c["outcome"] for c in summary["run"]["components"]}
         gate = siamese("gate", f"runs/{name}", "--json")

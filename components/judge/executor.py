@@ -22,11 +22,12 @@ from components.image_example_gen.report import IngestionReport
 from components.judge import embedding
 from components.judge import unknown_images as strangers
 from components.judge.exported_model import JudgedModel, text, unsaid
+from components.judge.judgement_files import write_judgement
 from components.judge.last_blessed import last_served
 from components.judge.tfma_verdict import tfma_checks
 from judging import gate
 from judging.judge import judge
-from judging.judgement import Judgement, Verdict, write_lines
+from judging.judgement import Verdict
 from judging.settings import JudgeSettings, Thresholds
 from judging.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
 from records import features
@@ -114,9 +115,7 @@ class Executor(BaseBeamExecutor):
                 },
             }
         )
-        write_lines(os.path.join(output.uri, Judgement.OUTCOMES), judged.outcomes)
-        write_lines(os.path.join(output.uri, Judgement.PAIRS), judged.pairs)
-        judgement.write(output.uri)
+        write_judgement(output.uri, judged._replace(judgement=judgement))
         for limit in judgement.limits:
             _LOG.info(limit)
         _LOG.info("judged: %s: %s", judgement.verdict.outcome, "; ".join(judgement.verdict.reasons))

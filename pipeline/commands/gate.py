@@ -242,13 +242,11 @@ def _of_model(
 
 
 def _keep(judged: Any, folder: Path) -> None:
-    from judging.judgement import Judgement, write_lines
+    from components.judge.judgement_files import write_judgement
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        judged.judgement.write(str(folder))
-        write_lines(str(folder / Judgement.OUTCOMES), judged.outcomes)
-        write_lines(str(folder / Judgement.PAIRS), judged.pairs)
+        write_judgement(str(folder), judged)
     except OSError as e:
         stop(f"--keep: {e.filename}: cannot be written ({e.strerror})", WRONG_USE)
 

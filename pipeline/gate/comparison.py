@@ -17,7 +17,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from components.image_example_gen.report import IngestionReport
-from judging.judgement import ImageOutcome, Judgement, Measure, Outcome, PairOutcome, read_lines
+from components.judge.judgement_files import read_image_outcomes, read_pair_outcomes
+from judging.judgement import ImageOutcome, Judgement, Measure, Outcome, PairOutcome
 from judging.settings import METRICS
 from judging.statistics import paired
 from pipeline.gate.verdict import with_infra_check
@@ -223,7 +224,7 @@ class _Both(NamedTuple):
 def _images(run: JudgedRun) -> dict[str, ImageOutcome]:
     path = os.path.join(run.uri, Judgement.OUTCOMES)
     try:
-        return {line.id: line for line in read_lines(path, ImageOutcome)}
+        return {line.id: line for line in read_image_outcomes(run.uri)}
     except FileNotFoundError as e:
         raise NothingNoted(
             f"{path}: is gone, so that {run.words} cannot be compared image by image"
@@ -237,7 +238,7 @@ def _pairs_of_both(
     for run in (first, second):
         path = os.path.join(run.uri, Judgement.PAIRS)
         try:
-            lines = list(read_lines(path, PairOutcome))
+            lines = list(read_pair_outcomes(run.uri))
         except FileNotFoundError as e:
             raise NothingNoted(f"{path}: is gone") from e
         found.append({(min(p.left, p.right), max(p.left, p.right), p.same): p for p in lines})

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import yaml
 from pydantic import ValidationError
 
+from components.judge.judgement_files import read_judgement
 from judging.judgement import Judgement
 from pipeline.config import run_config as configuration
 from pipeline.runs.history import Artifact, HistoryError, Run, read_runs
@@ -186,7 +187,7 @@ def _uri(artifact: Artifact, root: Path | None) -> str:
 
 def _read(uri: str) -> Judgement:
     try:
-        return Judgement.read(uri)
+        return read_judgement(uri)
     except FileNotFoundError as e:
         raise NoSuchRun(f"{uri}: holds no {Judgement.FILE}; was the folder deleted?") from e
     except ValidationError as e:

@@ -88,6 +88,7 @@ def main(folder: Path) -> int:
 
 def write_findings(folder: Path, summary: Summary, config: RunConfig) -> None:
     """Write the summary, and the pages for people; where these fail, the log says why."""
+    from components.judge.judgement_files import read_judgement
     from judging.judgement import Judgement
     from pipeline.report.report import Findings, write_report
 
@@ -95,7 +96,7 @@ def write_findings(folder: Path, summary: Summary, config: RunConfig) -> None:
     summary.write(folder)
     try:
         judged = (folder / Judgement.FILE).is_file()
-        judgement = Judgement.read(str(folder)) if judged else None
+        judgement = read_judgement(str(folder)) if judged else None
         page = write_report(folder, Findings(config.name, summary, judgement, config))
     except Exception:
         traceback.print_exc()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.image_example_gen.report import IngestionReport
+from components.judge.judgement_files import read_judgement
 from judging.judgement import Judgement, Measure, Verdict
 from pipeline.config.run_config import RunConfig
 from pipeline.gate.verdict import with_infra_check
@@ -103,7 +104,7 @@ def summarize(config: RunConfig, started: datetime, failure: str | None) -> Summ
     if model_run := run.output("Trainer", "model_run"):
         found["training"] = json.loads(_text(f"{model_run.uri}/training.json"))
     if judged := run.output("Judge", "judgement"):
-        judgement = Judgement.read(judged.uri)
+        judgement = read_judgement(judged.uri)
         found |= {"verdict": judgement.verdict, "metrics": judgement.metrics}
     return summary.model_copy(update=found)
 

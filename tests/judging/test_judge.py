@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from judge_views import clouds, held_out, support_set
@@ -8,7 +6,6 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from judging.classifier import nearest_centroid
 from judging.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
 from judging.judge import judge
-from judging.judgement import ImageOutcome, Judgement, PairOutcome, read_lines, write_lines
 from judging.settings import METRICS, JudgeSettings, Thresholds
 from judging.statistics.intervals import wilson
 from judging.views import PairSettings
@@ -346,28 +343,3 @@ def test_a_collapsed_encoder_is_not_blessed():
     found = judged(images, constant, asked=Thresholds(auc=0.4)).judgement
     assert found.metrics["auc"].value == 0.5
     assert found.verdict.outcome == "not_blessed"
-
-
-def test_it_is_kept_and_read_again(found, tmp_path):
-    found.judgement.write(str(tmp_path))
-    assert Judgement.read(str(tmp_path)).model_dump_json() == found.judgement.model_dump_json()
-    path = str(tmp_path / Judgement.OUTCOMES)
-    images, view = held_out()
-    again = judged(images, view)
-    write_lines(path, again.outcomes)
-    lines = list(read_lines(path, ImageOutcome))
-    assert [line.id for line in lines] == images.ids.tolist()
-    assert [line.predicted for line in lines] == guess(view).tolist()
-    write_lines(path, again.pairs)
-    assert all(isinstance(line, PairOutcome) for line in read_lines(path, PairOutcome))
-
-
-def test_one_that_was_kept_before_is_read(found, tmp_path):
-    values = json.loads(found.judgement.model_dump_json())
-    for other in values["compared"].values():
-        for late in ("left_out", "unknown_left_out", "own", "missing"):
-            del other[late]
-    (tmp_path / Judgement.FILE).write_text(json.dumps(values))
-    again = Judgement.read(str(tmp_path))
-    assert again == found.judgement
-    assert again.limits == ()

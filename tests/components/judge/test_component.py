@@ -21,9 +21,13 @@ from components.judge import embedding, executor
 from components.judge import unknown_images as strangers
 from components.judge.component import Judge
 from components.judge.exported_model import JudgedModel, ModelError
+from components.judge.judgement_files import (
+    read_image_outcomes,
+    read_judgement,
+    read_pair_outcomes,
+)  # fmt: skip
 from components.judge.last_blessed import last_served
 from judging.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
-from judging.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.config.sections import Beam
 from records import features
@@ -194,7 +198,7 @@ def judging(tmp_path, saved):
         )
         spec.executor_class(context).Do(inputs, outputs, properties)
         folder = str(tmp_path / "judgement")
-        return Judging(Judgement.read(folder), outputs["blessing"][0], folder)
+        return Judging(read_judgement(folder), outputs["blessing"][0], folder)
 
     return run
 
@@ -209,11 +213,11 @@ def test_a_good_model_is_blessed(judging, saved):
     assert [c.outcome for c in found.judgement.verdict.checks].count("skipped") == 1
     assert found.blessing.get_string_custom_property("current_model") == str(saved("good"))
     assert found.blessing.get_string_custom_property("component_id") == "Judge"
-    lines = list(read_lines(f"{found.folder}/{Judgement.OUTCOMES}", ImageOutcome))
+    lines = list(read_image_outcomes(found.folder))
     assert [line.id for line in lines] == [f"{i:04d}" for i in range(48)]
     right = np.mean([line.predicted == line.label for line in lines])
     assert right == found.judgement.metrics["class_accuracy"].value
-    pairs = list(read_lines(f"{found.folder}/{Judgement.PAIRS}", PairOutcome))
+    pairs = list(read_pair_outcomes(found.folder))
     assert len(pairs) == sum(found.judgement.pairs.values())
 
 
@@ -224,7 +228,7 @@ def test_a_worse_one_than_the_last_blessed_is_not(judging, saved):
     [reason] = found.judgement.verdict.reasons
     assert reason.startswith("auc against the last blessed model -0.")
     assert found.judgement.compared[LAST_BLESSED].differences["auc"].high < 0
-    lines = read_lines(f"{found.folder}/{Judgement.OUTCOMES}", ImageOutcome)
+    lines = read_image_outcomes(found.folder)
     assert all(set(line.others) == {LAST_BLESSED} for line in lines)
 
 
@@ -364,7 +368,7 @@ def test_baselines_are_judged_on_the_same_images(judging, saved):
     raw = compared[RAW_PIXELS].metrics["class_accuracy"].value
     assert 0.5 < raw < 1
     assert set(compared[FROZEN_ENCODER].metrics) >= {"class_accuracy", "known_auc"}
-    lines = read_lines(f"{found.folder}/{Judgement.OUTCOMES}", ImageOutcome)
+    lines = read_image_outcomes(found.folder)
     assert all(set(line.others) == {FROZEN_ENCODER, RAW_PIXELS} for line in lines)
 
 

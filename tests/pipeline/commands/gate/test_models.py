@@ -5,10 +5,10 @@ import json
 from judged_model import LABELS, Encoder, JudgedModel, write_images
 from PIL import Image
 from sample_images import encoded
-from tests.pipeline.gate_command.gate import BLESSED, NOT_BLESSED, UNDECIDED, WRONG_USE, gate_model
 
 from components.judge.exported_model import JudgedModel as Loaded
-from judging.judgement import Judgement
+from components.judge.judgement_files import read_judgement
+from tests.pipeline.commands.gate.gate import BLESSED, NOT_BLESSED, UNDECIDED, WRONG_USE, gate_model
 
 SURE = "class_accuracy: {at_least: 0.9, bound: lower}\n"
 
@@ -78,7 +78,7 @@ def test_against_the_frozen_encoder(models, place):
     )  # fmt: skip
     metrics = [check["metric"] for check in json.loads(told)["checks"]]
     assert "class_accuracy against the frozen encoder" in metrics
-    compared = Judgement.read("kept").compared
+    compared = read_judgement("kept").compared
     assert compared["frozen encoder"].metrics["class_accuracy"].value == 0.5  # it is collapsed
     # It brings the labelled images' pixels, which tell dark from light.
     assert compared["raw pixels"].metrics["class_accuracy"].value == 1
@@ -171,7 +171,7 @@ def test_images_that_the_model_was_trained_with_are_set_aside(models, place):
     expected = {f"{label}/{i}.png": "the model was trained with it"
                 for label in LABELS for i in range(6)}  # fmt: skip
     assert {item["path"]: item["reason"] for item in found["set_aside"]} == expected
-    assert Judgement.read("kept").invalid == expected
+    assert read_judgement("kept").invalid == expected
 
 
 def test_a_model_that_was_trained_with_all_images_is_refused(models, place):

@@ -2,8 +2,8 @@
 
 import pytest
 from judged_model import LABELS, Encoder, JudgedModel, write_images
-from tests.pipeline.gate_command.gate import FAILED, WRONG_USE, gate, gate_model
 
+from tests.pipeline.commands.gate.gate import FAILED, WRONG_USE, gate, gate_model
 from tests.serving.stand_in import StandIn
 
 

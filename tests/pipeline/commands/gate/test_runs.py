@@ -1,7 +1,12 @@
 """`siamese gate` on a finished run: every outcome, and where a run is found."""
 
 from judged_runs import good, judged, poor
-from tests.pipeline.gate_command.gate import (
+
+from judging.gate import Measured, decide
+from judging.judge import judge
+from judging.judgement import Check, Judgement
+from judging.settings import AtLeast, JudgeSettings, Thresholds
+from tests.pipeline.commands.gate.gate import (
     BLESSED,
     FAILED,
     NOT_BLESSED,
@@ -9,11 +14,6 @@ from tests.pipeline.gate_command.gate import (
     WRONG_USE,
     gate,
 )
-
-from judging.gate import Measured, decide
-from judging.judge import judge
-from judging.judgement import Check, Judgement
-from judging.settings import AtLeast, JudgeSettings, Thresholds
 
 
 def test_a_blessed_run(pipelines):

@@ -5,9 +5,13 @@ from xml.etree import ElementTree
 
 from judged_model import LABELS, JudgedModel, write_images
 from markdown_it import MarkdownIt
-from tests.pipeline.gate_command.gate import BLESSED, NOT_BLESSED, WRONG_USE, gate, gate_model
 
-from judging.judgement import ImageOutcome, Judgement, PairOutcome, read_lines
+from components.judge.judgement_files import (
+    read_image_outcomes,
+    read_judgement,
+    read_pair_outcomes,
+)  # fmt: skip
+from tests.pipeline.commands.gate.gate import BLESSED, NOT_BLESSED, WRONG_USE, gate, gate_model
 
 
 def test_json_is_all_there_is_on_the_output(models, place):
@@ -44,12 +48,10 @@ def test_labels_of_any_kind_survive_in_markdown(models, place):
 def test_the_judgement_can_be_kept(models, place):
     write_images(place / "labelled")
     gate_model(BLESSED, models, "--keep", "kept/here")
-    judgement = Judgement.read("kept/here")
+    judgement = read_judgement("kept/here")
     assert (judgement.verdict.outcome, judgement.root) == ("blessed", "labelled")
-    ids = [line.id for line in read_lines("kept/here/outcomes.jsonl", ImageOutcome)]
+    ids = [line.id for line in read_image_outcomes("kept/here")]
     assert len(ids) == 20
     assert ids == sorted(ids)  # as PairGen and the Judge have them, so that pairs are the same
-    assert len(list(read_lines("kept/here/pairs.jsonl", PairOutcome))) == sum(
-        judgement.pairs.values()
-    )
+    assert len(list(read_pair_outcomes("kept/here"))) == sum(judgement.pairs.values())
     gate(BLESSED, "kept/here")
