@@ -17,7 +17,7 @@ Engine = Literal["tensorflow", "docker", "embedded"]
 AUTO = "auto"
 
 BINARY = "tensorflow_model_server"
-IMAGE = "tensorflow/serving:2.18.0"
+IMAGE = "tensorflow/serving:2.20.0"
 _DOCKER_SECONDS = 5
 
 
