@@ -62,7 +62,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
         custom_config={
             **config.image.model_dump(),
-            "code": code_version("components/transform/preprocessing.py", "records/features.py"),
+            "code": code_version("components.transform.preprocessing"),
         },
         # Statistics of serialized pixels say nothing and cost much.
         disable_statistics=True,
@@ -93,13 +93,12 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         "unfinished": config.kubeflow.unfinished
         if for_cluster
         else absolute(str(config.root / "unfinished")),
-        "code": code_version("trainer", "records/features.py", "records/training_keys.py"),
     }
     search, hyperparameters = _search(config, learning, settings)
     trainer = tfx.components.Trainer(
         run_fn="trainer.run_fn.run_fn",
         **learning,
-        custom_config=settings,
+        custom_config={**settings, "code": code_version("trainer.run_fn")},
         hyperparameters=hyperparameters,
     )
     evaluator = tfx.components.Evaluator(
@@ -207,7 +206,11 @@ def _search(
         tuner = tfx.components.Tuner(
             tuner_fn="trainer.tuner_fn.tuner_fn",
             **learning,
-            custom_config={**settings, "search": search},
+            custom_config={
+                **settings,
+                "search": search,
+                "code": code_version("trainer.tuner_fn"),
+            },
         )
         return [tuner], tuner.outputs["best_hyperparameters"]
     if config.tuner.reuse:

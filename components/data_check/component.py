@@ -15,7 +15,7 @@ from components.code_version import code_version
 from components.image_example_gen.report import IngestionReport
 from records import features
 
-_CODE = code_version("components/data_check/component.py", "records/features.py")
+_CODE = code_version(__name__)
 
 
 @tfx.dsl.components.component

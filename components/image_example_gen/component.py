@@ -71,13 +71,7 @@ class ImageExampleGen(FileBasedExampleGen):
             test=test,
             near_duplicate_bits=near_duplicate_bits,
             seed=seed,
-            code=code_version(
-                "components/image_example_gen",
-                "images/canonical.py",
-                "records/example.py",
-                "base/printable.py",
-                "records/features.py",
-            ),
+            code=code_version(__name__),
         )
         base, pattern = _at_span(root)
         custom = tfx.proto.CustomConfig()

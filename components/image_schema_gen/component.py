@@ -15,7 +15,7 @@ from components.image_example_gen.report import IngestionReport
 from records import features
 
 _INTEGERS = (features.HEIGHT, features.WIDTH)
-_CODE = code_version("components/image_schema_gen/component.py", "records/features.py")
+_CODE = code_version(__name__)
 
 
 def image_schema(classes: Sequence[str]) -> schema_pb2.Schema:

@@ -20,8 +20,8 @@ from serving.infra_check import InfraCheckError, infra_check
 PROBLEM = "problem"
 """Custom property of the InfraBlessing: why there is none."""
 
-_CODE = code_version("components/infra_check/component.py", "serving")
 _IMAGES = 8
+_CODE = code_version(__name__)
 
 log = logging.getLogger(__name__)
 

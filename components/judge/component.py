@@ -106,15 +106,6 @@ class Judge(BaseBeamComponent):
                 pair_seed=pair_seed,
                 max_pixels=max_pixels,
                 unknown_files=unknown_files,
-                code=code_version(
-                    "components/judge",
-                    "records/pair_sampling.py",
-                    "images/canonical.py",
-                    "records/features.py",
-                    "records/training_keys.py",
-                    "components/image_example_gen/inspection.py",
-                    "judging/classifier.py",
-                    "judging/thresholds.py",
-                ),
+                code=code_version(__name__),
             )
         )

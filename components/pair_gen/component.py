@@ -15,7 +15,7 @@ from components.pair_gen.image_store import image_store
 from records import features
 from records.pair_sampling import Block, all_pairs, class_balanced, held_out_pairs, random_partners
 
-_CODE = code_version("components/pair_gen", "records/example.py", "records/features.py")
+_CODE = code_version(__name__)
 
 
 @tfx.dsl.components.component(use_beam=True)
