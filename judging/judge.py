@@ -16,7 +16,7 @@ from judging.findings import Findings
 from judging.judgement import Check, Compared, ImageOutcome, Judgement, PairOutcome
 from judging.metrics.judging_classes import JudgedClasses, judge_classes
 from judging.metrics.judging_episodes import judge_episodes
-from judging.metrics.judging_open_set import JudgedRecognition, judge_recognition
+from judging.metrics.judging_open_set import JudgedOpenSet, judge_open_set
 from judging.metrics.judging_pairs import JudgedPairs, judge_pairs
 from judging.settings import JudgeSettings, Thresholds
 from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
@@ -73,10 +73,10 @@ def judge(
     views = {name: view.only(kept) for name, view in {CANDIDATE: candidate, **compared}.items()}
     raw_pixels = raw_pixels[kept] if raw_pixels is not None and with_support else None
     found = _measure(images, views, with_support, raw_pixels, settings, pairing)
-    findings, classes, pairs, recognition = found
+    findings, classes, pairs, open_set = found
     others_found = findings.compared()
     before = views.get(gate.LAST_BLESSED)
-    if before and not (before.unseen.all() and before.unseen_strangers.all()):
+    if before and not (before.unseen.all() and before.unseen_unknown.all()):
         own = {CANDIDATE: views[CANDIDATE], gate.LAST_BLESSED: before}
         others_found[gate.LAST_BLESSED] = _on_unseen(images, own, with_support, settings, pairing)
 
@@ -85,7 +85,7 @@ def judge(
     )
     support = candidate.support if with_support else None
     evidence = Evidence(images, support, classes, pairs, settings.listed)
-    by_threshold = {"same": pairs, "known": recognition}
+    by_threshold = {"same": pairs, "known": open_set}
     judgement = Judgement(
         verdict=gate.decide(asked, measured, others),
         asked=asked,
@@ -93,7 +93,7 @@ def judge(
         images=len(images.ids),
         invalid=invalid,
         classified_by="support set" if with_support else "other test images",
-        unknown_by="folder" if len(candidate.strangers) else "each class left out",
+        unknown_by="folder" if len(candidate.unknown) else "each class left out",
         chance=classes.chance,
         metrics=findings.metrics,
         missing=findings.missing,
@@ -123,7 +123,7 @@ class _Measured(NamedTuple):
     findings: Findings
     classes: JudgedClasses
     pairs: JudgedPairs | None
-    recognition: JudgedRecognition | None
+    open_set: JudgedOpenSet | None
 
 
 def _measure(
@@ -133,7 +133,7 @@ def _measure(
     raw_pixels: np.ndarray | None,
     settings: JudgeSettings,
     pairing: PairSettings,
-    recognizing: bool = True,
+    measure_open_set: bool = True,
 ) -> _Measured:
     models = {name: view.model for name, view in views.items() if name != CANDIDATE}
     if raw_pixels is not None:
@@ -141,9 +141,9 @@ def _measure(
     findings = Findings(models)
     classes = judge_classes(images.labels, views, with_support, raw_pixels, findings)
     pairs = judge_pairs(images, views, pairing, findings)
-    recognition = judge_recognition(images.labels, views, findings) if recognizing else None
+    open_set = judge_open_set(images.labels, views, findings) if measure_open_set else None
     judge_episodes(images.labels, views, settings, findings)
-    return _Measured(findings, classes, pairs, recognition)
+    return _Measured(findings, classes, pairs, open_set)
 
 
 def _on_unseen(
@@ -155,25 +155,25 @@ def _on_unseen(
 ) -> Compared:
     """What the last blessed model comes to beside the candidate on images that it has not seen."""
     before = views[gate.LAST_BLESSED]
-    unseen, strangers = before.unseen, before.unseen_strangers
+    unseen, unknown = before.unseen, before.unseen_unknown
     compared = Compared(
         model=before.model,
         metrics={},
         differences={},
         left_out=int(np.sum(~unseen)),
-        unknown_left_out=int(np.sum(~strangers)),
+        unknown_left_out=int(np.sum(~unknown)),
     )
     if not unseen.any():
         return compared
     findings = _measure(
         images.only(unseen),
-        {name: view.only(unseen, strangers) for name, view in views.items()},
+        {name: view.only(unseen, unknown) for name, view in views.items()},
         with_support,
         None,
         settings,
         pairing,
-        # Without any stranger it would be measured by something else.
-        recognizing=bool(strangers.any()) or not len(strangers),
+        # Without any unknown image it would be measured by something else.
+        measure_open_set=bool(unknown.any()) or not len(unknown),
     ).findings
     found = findings.compared()[gate.LAST_BLESSED]
     return compared.model_copy(

@@ -42,25 +42,25 @@ class View(NamedTuple):
     Attributes:
         model: Where it is, or in words what it is.
         embeddings: float [n, d], of the test images.
-        strangers: float [u, d], of images of no class.
+        unknown: float [u, d], of images of no class.
         support: Its labelled images.
         similarity: From embeddings of two sides, float [p, d] each, to similarities float [p]; None
             where it has none.
         same: Its threshold of the similarity.
         known: Its threshold of the best class's score.
         seen: bool [n], which test images it is known to be made with; None: none.
-        seen_strangers: bool [u], the same of the images of no class.
+        seen_unknown: bool [u], the same of the images of no class.
     """
 
     model: str
     embeddings: np.ndarray
-    strangers: np.ndarray
+    unknown: np.ndarray
     support: Support
     similarity: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     same: float = math.nan
     known: float = math.nan
     seen: np.ndarray | None = None
-    seen_strangers: np.ndarray | None = None
+    seen_unknown: np.ndarray | None = None
 
     @property
     def unseen(self) -> np.ndarray:
@@ -68,18 +68,18 @@ class View(NamedTuple):
         return np.ones(len(self.embeddings), bool) if self.seen is None else ~self.seen
 
     @property
-    def unseen_strangers(self) -> np.ndarray:
+    def unseen_unknown(self) -> np.ndarray:
         """Bool [u], the same of the images of no class."""
-        seen = self.seen_strangers
-        return np.ones(len(self.strangers), bool) if seen is None else ~seen
+        seen = self.seen_unknown
+        return np.ones(len(self.unknown), bool) if seen is None else ~seen
 
-    def only(self, images: np.ndarray, strangers: np.ndarray | None = None) -> View:
-        """The same of some of the test images, bool [n], and of some of the strangers, bool [u]."""
+    def only(self, images: np.ndarray, unknown: np.ndarray | None = None) -> View:
+        """The view of some test images, bool [n], and some unknown images, bool [u]."""
         view = self._replace(embeddings=self.embeddings[images], seen=~self.unseen[images])
-        if strangers is None:
+        if unknown is None:
             return view
         return view._replace(
-            strangers=self.strangers[strangers], seen_strangers=~self.unseen_strangers[strangers]
+            unknown=self.unknown[unknown], seen_unknown=~self.unseen_unknown[unknown]
         )
 
 

@@ -16,7 +16,7 @@ from components.data_check.component import DataCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema_gen.component import ImageSchemaGen
 from components.infra_check.component import InfraCheck
-from components.judge import unknown_images as strangers
+from components.judge import unknown_images
 from components.judge.component import Judge
 from components.last_blessed_model import resolver as baseline
 from components.pair_gen.component import PairGen
@@ -124,7 +124,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         pair_seed=config.seed,
         max_pixels=config.data.max_pixels,
         # Of the time of the run: on a cluster that is not now, and the cache is off (`compile`).
-        unknown_files=strangers.fingerprint(unknown) if unknown and not for_cluster else "",
+        unknown_files=unknown_images.fingerprint(unknown) if unknown and not for_cluster else "",
     )
     infra_check = []
     if config.push.infra_check:

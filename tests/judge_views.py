@@ -23,16 +23,16 @@ def support_set(classes, each=8, spread=0.3, seed=100):
     return Support(points, labels, np.array([f"{x}/s{i}.png" for i, x in enumerate(labels)]))
 
 
-def held_out(classes=4, each=10, spread=0.3, seed=0, first=0, strangers=0, **view):
+def held_out(classes=4, each=10, spread=0.3, seed=0, first=0, unknown=0, **view):
     """Test images, and a view of them by a model with a support set of the same classes."""
     points, labels = clouds(classes, each, spread, seed, first)
     ids = np.array([f"{i:04d}" for i in range(len(labels))])
     images = HeldOutImages(ids, labels, np.char.add(np.char.add(labels, "/"), ids))
-    unknown, _ = clouds(1, strangers, spread, seed + 1, first=10)
+    unknown, _ = clouds(1, unknown, spread, seed + 1, first=10)
     values = {
         "model": "the candidate",
         "embeddings": points,
-        "strangers": unknown,
+        "unknown": unknown,
         "support": support_set(classes),
         "similarity": similarity,
         "same": 0.3,

@@ -63,8 +63,8 @@ class Judge(BaseBeamComponent):
         held_out_max_images: As PairGen's.
         pair_seed: As PairGen's.
         max_pixels: Of the largest image of `settings.unknown` that is read.
-        unknown_files: `strangers.fingerprint` of `settings.unknown`: TFX's cache knows nothing of
-            a folder.
+        unknown_files: The `unknown_images.fingerprint` of `settings.unknown`: TFX's cache does not
+            see a change in a folder.
     """
 
     SPEC_CLASS = JudgeSpec

@@ -32,12 +32,12 @@ class Item(NamedTuple):
     """An image to be embedded.
 
     Attributes:
-        id: Of its record; of a stranger, its file.
-        label: Its class; none for a stranger.
+        id: Of its record; of an unknown image, its file.
+        label: Its class; empty for an unknown image.
         source: Its file.
         image: Encoded.
         key: Of its original file, see `records.training_keys`.
-        stranger: Whether it is of no class at all.
+        unknown: Whether it is of no class at all.
     """
 
     id: bytes
@@ -45,7 +45,7 @@ class Item(NamedTuple):
     source: bytes
     image: bytes
     key: int
-    stranger: bool = False
+    unknown: bool = False
 
 
 def item(record: bytes) -> Item:
@@ -133,7 +133,7 @@ class _Embed(beam.DoFn):
             "label": [one.label for one in items],
             "source": [one.source for one in items],
             "key": np.array([one.key for one in items], "int64"),
-            "stranger": [one.stranger for one in items],
+            "unknown": [one.unknown for one in items],
         }
         valid = np.ones(len(items), bool)
         for name, one in self._loaded.items():
@@ -163,7 +163,7 @@ def read(files: Sequence[str]) -> dict[str, np.ndarray]:
 
     Returns:
         By name: `id`, `label` and `source`, bytes [n] each; `key`, int64 [n]; `valid` and
-        `stranger`, bool [n];
+        `unknown`, bool [n];
         `embedding <name>`, float32 [n, d], for each model; and maybe `raw pixels`, bytes [n], the
         class of the support image nearest by its pixels.
 

@@ -19,8 +19,7 @@ from tfx.utils import io_utils, path_utils
 
 from base.errors import DataError
 from components.image_example_gen.report import IngestionReport
-from components.judge import embedding
-from components.judge import unknown_images as strangers
+from components.judge import embedding, unknown_images
 from components.judge.exported_model import JudgedModel, text, unsaid
 from components.judge.judgement_files import write_judgement
 from components.judge.last_blessed import last_served
@@ -71,12 +70,12 @@ class Executor(BaseBeamExecutor):
         found, unusable = self._embed(models, examples, settings, exec_properties, output.uri)
         if report:
             placed = report.images_in(features.TEST)
-            if (embedded := np.count_nonzero(~found["stranger"])) != placed:
+            if (embedded := np.count_nonzero(~found["unknown"])) != placed:
                 raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} test images")
         learned = loaded[_CANDIDATE].was_made_with(found["key"])
         usable = found["valid"] & ~learned
         _check_some_left(found, usable, unusable, learned, settings)
-        tested = usable & ~found["stranger"]
+        tested = usable & ~found["unknown"]
         images = HeldOutImages(
             *(np.array([text(x) for x in found[n][tested].tolist()], str)
               for n in ("id", "label", "source"))
@@ -133,7 +132,7 @@ class Executor(BaseBeamExecutor):
         pattern = os.path.join(artifact_utils.get_split_uri([examples], features.TEST), "*")
         prefix = os.path.join(output, "embeddings", "batches")
         left_out = os.path.join(output, "embeddings", "unusable.json")
-        unknown = strangers.files(settings.unknown) if settings.unknown else []
+        unknown = unknown_images.files(settings.unknown) if settings.unknown else []
         with self._make_beam_pipeline() as pipeline:
             items = (
                 pipeline
@@ -144,7 +143,7 @@ class Executor(BaseBeamExecutor):
                 others, reasons = (
                     pipeline
                     | "Unknown" >> beam.Create([os.fsencode(path) for path in unknown])
-                    | "ReadUnknown" >> strangers.Read(exec_properties["max_pixels"])
+                    | "ReadUnknown" >> unknown_images.Read(exec_properties["max_pixels"])
                 )
                 items = (items, others) | "Both" >> beam.Flatten()
                 _ = reasons | "Why" >> beam.io.WriteToText(left_out, shard_name_template="")
@@ -159,7 +158,7 @@ class Executor(BaseBeamExecutor):
             return found, {}
         with open_text(left_out) as file:
             unusable = json.load(file)
-        if (read := len(unusable) + np.count_nonzero(found["stranger"])) != len(unknown):
+        if (read := len(unusable) + np.count_nonzero(found["unknown"])) != len(unknown):
             raise records_lost(f"{read:,} of {len(unknown):,} images of no class were looked at")
         return found, unusable
 
@@ -179,16 +178,16 @@ def _check_some_left(
     learned: np.ndarray,
     settings: JudgeSettings,
 ) -> None:
-    of_test = ~found["stranger"]
+    of_test = ~found["unknown"]
     if not (usable & of_test).any():
         source, reason = next(iter(_reasons(found, of_test, learned).items()))
         raise DataError(
             f"none of the {of_test.sum()} test images can be judged on; of {source}: {reason}"
         )
     if settings.unknown:
-        of_none = _reasons(found, found["stranger"] & ~usable, learned)
-        strangers.check_some_left(
-            settings.unknown, len(unusable) + found["stranger"].sum(), {**unusable, **of_none}
+        of_none = _reasons(found, found["unknown"] & ~usable, learned)
+        unknown_images.check_some_left(
+            settings.unknown, len(unusable) + found["unknown"].sum(), {**unusable, **of_none}
         )
 
 
@@ -225,7 +224,7 @@ def _serving_directory(model: types.Artifact) -> str:
 
 def _view(model: JudgedModel, found: dict[str, np.ndarray], usable: np.ndarray, name: str) -> View:
     embeddings, keys = found[f"embedding {name}"], found["key"]
-    tested, strange = usable & ~found["stranger"], usable & found["stranger"]
+    tested, strange = usable & ~found["unknown"], usable & found["unknown"]
     return model.view(embeddings[tested], keys[tested], embeddings[strange], keys[strange])
 
 

@@ -116,27 +116,27 @@ class JudgedModel:
         self,
         embeddings: np.ndarray,
         keys: np.ndarray,
-        strangers: np.ndarray,
-        stranger_keys: np.ndarray,
+        unknown: np.ndarray,
+        unknown_keys: np.ndarray,
     ) -> View:
         """What it makes of the test images.
 
         Args:
             embeddings: float [n, d], of these.
             keys: int64 [n], theirs (`records.training_keys`).
-            strangers: float [u, d], of images of no class.
-            stranger_keys: int64 [u], theirs.
+            unknown: float [u, d], of images of no class.
+            unknown_keys: int64 [u], theirs.
         """
         return View(
             self.directory,
             embeddings,
-            strangers,
+            unknown,
             self.support,
             self.similarity if self.compares else None,
             self.thresholds.get("same", math.nan),
             self.thresholds.get("known", math.nan),
             self.was_made_with(keys),
-            self.was_made_with(stranger_keys),
+            self.was_made_with(unknown_keys),
         )
 
 

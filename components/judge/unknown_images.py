@@ -86,7 +86,7 @@ def read(source: bytes, max_pixels: int) -> Item | Unusable:
         data, canonical = read_image(path, max_pixels)
     except UnusableImage as e:
         return Unusable(source, str(e))
-    return Item(source, b"", source, canonical.data, seen.key_of_file(data), stranger=True)
+    return Item(source, b"", source, canonical.data, seen.key_of_file(data), unknown=True)
 
 
 class Read(beam.PTransform):

@@ -10,22 +10,22 @@ import numpy as np
 
 from judging.findings import Findings, curve, threshold, with_intervals
 from judging.judgement import Curve, Threshold
-from judging.metrics import open_set as recognition
+from judging.metrics import open_set
 from judging.views import CANDIDATE, View
 
 METRICS = ("known_auc", "known_accuracy")
 
 
-class JudgedRecognition(NamedTuple):
+class JudgedOpenSet(NamedTuple):
     """The candidate's own threshold, and the curve of its scores."""
 
     threshold: Threshold
     curve: Curve
 
 
-def judge_recognition(
+def judge_open_set(
     labels: np.ndarray, views: Mapping[str, View], findings: Findings
-) -> JudgedRecognition | None:
+) -> JudgedOpenSet | None:
     """Measure how known and unknown images are told apart.
 
     Args:
@@ -38,9 +38,7 @@ def judge_recognition(
     """
     found = {}
     for name, view in views.items():
-        scores = recognition.recognition_scores(
-            view.support, view.embeddings, labels, view.strangers
-        )
+        scores = open_set.open_set_scores(view.support, view.embeddings, labels, view.unknown)
         if scores:
             found[name] = scores
     if CANDIDATE not in found:
@@ -48,9 +46,9 @@ def judge_recognition(
             METRICS, "with fewer than three classes, none can be left out to be unknown"
         )
         return None
-    measured = recognition.measure(list(found.values()), [views[name].known for name in found])
+    measured = open_set.measure(list(found.values()), [views[name].known for name in found])
     measures = with_intervals(
-        found, recognition.METRICS, measured.values, measured.covariance, measured.images,
+        found, open_set.METRICS, measured.values, measured.covariance, measured.images,
         least=measured.least,
     )  # fmt: skip
     # An encoder alone has no threshold.
@@ -59,7 +57,7 @@ def judge_recognition(
     scores = found[CANDIDATE]
     every = np.concatenate([scores.known, scores.unknown])
     known = np.arange(len(every)) < len(scores.known)
-    return JudgedRecognition(
+    return JudgedOpenSet(
         threshold(views[CANDIDATE].known, measures[CANDIDATE], "known_accuracy"),
         curve(every, known, float(every.min()), float(every.max())),
     )

@@ -33,8 +33,8 @@ class Scores(NamedTuple):
     unknown_image: np.ndarray
 
 
-def recognition_scores(
-    support: Support, embeddings: np.ndarray, labels: np.ndarray, strangers: np.ndarray
+def open_set_scores(
+    support: Support, embeddings: np.ndarray, labels: np.ndarray, unknown: np.ndarray
 ) -> Scores | None:
     """Scores as `judging.thresholds.known_and_unknown` makes them.
 
@@ -42,28 +42,28 @@ def recognition_scores(
         support: The model's support set.
         embeddings: float [n, d], of test images.
         labels: str [n], their classes.
-        strangers: float [u, d], embeddings of images of no class; they count from n on. Where there
+        unknown: float [u, d], embeddings of images of no class; they count from n on. Where there
             are any, they are the unknown ones; else each class is once left out.
 
     Returns:
         None where there are too few classes for it.
     """
     found = known_and_unknown(support.embeddings, support.labels, embeddings, labels)
-    if not len(strangers):
+    if not len(unknown):
         return found and Scores(found.known, found.queries, found.unknown, found.queries)
-    places = len(embeddings) + np.arange(len(strangers))
+    places = len(embeddings) + np.arange(len(unknown))
     if set(labels) <= set(support.labels):
         known, queries = (
             best_scores(support.embeddings, support.labels, embeddings),
             len(embeddings),
         )
-        unknown = best_scores(support.embeddings, support.labels, strangers)
+        unknown = best_scores(support.embeddings, support.labels, unknown)
         return Scores(known, np.arange(queries), unknown, places)
     if found is None:
         return None
     of_support = np.ones(len(embeddings), bool)
     of_support[found.queries] = False
-    unknown = best_scores(embeddings[of_support], labels[of_support], strangers)
+    unknown = best_scores(embeddings[of_support], labels[of_support], unknown)
     return Scores(found.known, found.queries, unknown, places)
 
 

@@ -127,16 +127,16 @@ def judge_folder(
         np.array([row.label for row in rows]),
         np.array([text(os.fsencode(row.path)) for row in rows]),
     )
-    strangers = _strangers(models, config)
+    unknown = _unknown(models, config)
     views = {
         name: model.view(
-            np.stack(read.embeddings[name])[kept], keys, strangers.embeddings[name], strangers.keys
+            np.stack(read.embeddings[name])[kept], keys, unknown.embeddings[name], unknown.keys
         )
         for name, model in models.items()
     }
     reasons = {item.path: item.reason for item in report.set_aside}
     reasons |= {printable(read.rows[i].path): TRAINED_WITH for i in np.array(usable)[learned]}
-    set_aside = {**dict(sorted(reasons.items())), **strangers.set_aside}
+    set_aside = {**dict(sorted(reasons.items())), **unknown.set_aside}
     view = views.pop(CANDIDATE)
     judged = judge(
         held_out,
@@ -325,7 +325,7 @@ def _report(
     )
 
 
-class _Strangers(NamedTuple):
+class _Unknown(NamedTuple):
     """Images of no class: of each model the embeddings, float [u, d], keys int64 [u], and others.
 
     `set_aside` gives of the files that are left out the reasons.
@@ -336,7 +336,7 @@ class _Strangers(NamedTuple):
     set_aside: dict[str, str]
 
 
-def _strangers(models: Mapping[str, JudgedModel], config: RunConfig) -> _Strangers:
+def _unknown(models: Mapping[str, JudgedModel], config: RunConfig) -> _Unknown:
     found: dict[str, list[np.ndarray]] = {
         name: [np.empty((0, model.support.embeddings.shape[1]), "float32")]
         for name, model in models.items()
@@ -344,18 +344,18 @@ def _strangers(models: Mapping[str, JudgedModel], config: RunConfig) -> _Strange
     folder = config.judge.unknown
     if not folder:
         nothing = {name: parts[0] for name, parts in found.items()}
-        return _Strangers(nothing, np.empty(0, "int64"), {})
+        return _Unknown(nothing, np.empty(0, "int64"), {})
     load_plugins(folder)
-    from components.judge import unknown_images as strangers
+    from components.judge import unknown_images
 
-    files = strangers.files(folder)
+    files = unknown_images.files(folder)
     set_aside: dict[str, str] = {}
     items: list[tuple[str, int]] = []
     for start in range(0, len(files), BATCH):
         encoded = []
         for path in files[start : start + BATCH]:
-            one = strangers.read(os.fsencode(path), config.data.max_pixels)
-            if isinstance(one, strangers.Unusable):
+            one = unknown_images.read(os.fsencode(path), config.data.max_pixels)
+            if isinstance(one, unknown_images.Unusable):
                 set_aside[printable(path)] = one.reason
                 continue
             encoded.append(one.image)
@@ -369,9 +369,9 @@ def _strangers(models: Mapping[str, JudgedModel], config: RunConfig) -> _Strange
     for (path, _), is_valid, was_learned in zip(items, valid, learned, strict=True):
         if was_learned or not is_valid:
             set_aside[path] = TRAINED_WITH if was_learned else NOT_VALID
-    strangers.check_some_left(folder, len(files), set_aside)
+    unknown_images.check_some_left(folder, len(files), set_aside)
     kept = valid & ~learned
-    return _Strangers(
+    return _Unknown(
         {name: part[kept] for name, part in joined.items()},
         keys[kept],
         dict(sorted(set_aside.items())),

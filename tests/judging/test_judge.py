@@ -134,15 +134,15 @@ def _best(support, labels, row):
     return max(1 - np.sum((query - rows[labels == c].mean(0)) ** 2) / 2 for c in classes)
 
 
-def test_a_folder_of_strangers_is_the_unknown():
-    images, view = held_out(strangers=12)
+def test_unknown_images_of_a_folder():
+    images, view = held_out(unknown=12)
     found = judged(images, view).judgement
     assert found.unknown_by == "folder"
     assert found.metrics["known_auc"].images == 52
     assert sum(found.curves["known"].negatives) == 12
     assert found.metrics["known_auc"].value > 0.9
-    # Strangers that look like a class are not told from it.
-    alike = view._replace(strangers=clouds(1, 12, 0.3, 5)[0])
+    # Unknown images that look like a class are not distinguished from it.
+    alike = view._replace(unknown=clouds(1, 12, 0.3, 5)[0])
     assert judged(images, alike).judgement.metrics["known_auc"].value < 0.8
 
 
@@ -177,16 +177,16 @@ def test_a_model_against_itself_does_not_differ(images_and_view):
 def by_heart():
     """Images, a fair model, and one that knows a part of them by heart and nothing of the others.
 
-    The strangers are seen by the latter in part, too.
+    The unknown are seen by the latter in part, too.
     """
-    images, view = held_out(classes=4, each=15, spread=0.6, strangers=10, same=0.1)
+    images, view = held_out(classes=4, each=15, spread=0.6, unknown=10, same=0.1)
     seen = np.arange(60) % 15 < 12
     directions = np.eye(12)[np.repeat(np.arange(4), 15)]
     rng = np.random.default_rng(0)
     embeddings = np.where(seen[:, None], directions, rng.permutation(directions))
-    strangers = rng.normal(0, 1, (10, 12))
+    unknown = rng.normal(0, 1, (10, 12))
     before = view._replace(
-        embeddings=embeddings, strangers=strangers, seen=seen, seen_strangers=np.arange(10) < 4
+        embeddings=embeddings, unknown=unknown, seen=seen, seen_unknown=np.arange(10) < 4
     )
     return images, view, before
 
@@ -197,9 +197,9 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(by_he
     compared = found.compared[LAST_BLESSED]
     assert (compared.left_out, compared.unknown_left_out) == (48, 4)
     # As if there were no others.
-    some, strangers = ~before.seen, np.arange(10) >= 4
+    some, unknown = ~before.seen, np.arange(10) >= 4
     alone = judged(
-        images.only(some), view.only(some, strangers), {LAST_BLESSED: before.only(some, strangers)}
+        images.only(some), view.only(some, unknown), {LAST_BLESSED: before.only(some, unknown)}
     ).judgement
     assert compared.metrics == alone.compared[LAST_BLESSED].metrics
     assert compared.differences == alone.compared[LAST_BLESSED].differences
@@ -208,7 +208,7 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(by_he
     assert compared.differences["known_auc"].images == 18
     assert set(compared.differences) == set(METRICS)
     # The model's own figures and the other comparisons go by all.
-    unsaid = before._replace(seen=None, seen_strangers=None)
+    unsaid = before._replace(seen=None, seen_unknown=None)
     whole = judged(images, view, {LAST_BLESSED: unsaid, FROZEN_ENCODER: before}).judgement
     assert found.metrics == whole.metrics
     assert found.images == 60
@@ -226,7 +226,7 @@ def test_what_is_known_by_heart_does_not_decide(by_heart):
     assert fair.verdict.outcome == "blessed"
     assert fair.compared[LAST_BLESSED].differences["class_accuracy"].low > 0
     # A model of before that does not say what it has seen: it is compared on all of them.
-    unsaid = {"seen": None, "seen_strangers": None}
+    unsaid = {"seen": None, "seen_unknown": None}
     whole = judged(images, view, {LAST_BLESSED: before._replace(**unsaid)}, asked=asked).judgement
     assert whole.compared[LAST_BLESSED].left_out == 0
     assert whole.limits == ()
@@ -262,9 +262,9 @@ def test_nor_do_they_where_classes_were_held_out(by_heart, left):
     assert f"compared on {left} of 60 test images" in found.verdict.reasons[0]
 
 
-def test_without_an_unseen_stranger_nothing_is_put_in_their_place(by_heart):
+def test_without_an_unseen_unknown_image_open_set_metrics_are_missing(by_heart):
     images, view, before = by_heart
-    before = before._replace(seen=None, seen_strangers=np.ones(10, bool))
+    before = before._replace(seen=None, seen_unknown=np.ones(10, bool))
     found = judged(images, view, {LAST_BLESSED: before}).judgement
     compared = found.compared[LAST_BLESSED]
     assert set(METRICS) - set(compared.differences) == {"known_auc", "known_accuracy"}

@@ -77,8 +77,8 @@ def test_classes_apart_are_known_and_a_new_one_is_not():
     query, truth = clouds(4, 6, 0.05, seed=1)
     threshold = known_threshold(support, labels, query, truth)
     assert _best(support, labels, query).min() > threshold
-    stranger, _ = clouds(1, 6, 0.05, seed=2, first=6)
-    assert _best(support, labels, stranger).max() < threshold
+    unknown, _ = clouds(1, 6, 0.05, seed=2, first=6)
+    assert _best(support, labels, unknown).max() < threshold
 
 
 def test_it_is_where_misses_and_false_alarms_are_equal():

@@ -17,8 +17,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from base.errors import DataError
 from components.image_example_gen.report import IngestionReport
-from components.judge import embedding, executor
-from components.judge import unknown_images as strangers
+from components.judge import embedding, executor, unknown_images
 from components.judge.component import Judge
 from components.judge.exported_model import JudgedModel, ModelError
 from components.judge.judgement_files import (
@@ -409,18 +408,18 @@ def unknown(tmp_path, monkeypatch):
         (folder / name).write_text("x")
     points, _ = clouds(1, 4, 0.3, 3, first=9)
 
-    def as_numbers(source, max_pixels, read=strangers.read):
+    def as_numbers(source, max_pixels, read=unknown_images.read):
         one = read(source, max_pixels)
         if not isinstance(one, embedding.Item):
             return one
         number = int(os.path.basename(source)[:1])
         return one._replace(image=points[number].astype("<f4").tobytes())
 
-    monkeypatch.setattr(strangers, "read", as_numbers)
+    monkeypatch.setattr(unknown_images, "read", as_numbers)
     return folder
 
 
-def test_strangers_of_a_folder(judging, saved, unknown):
+def test_unknown_images_of_a_folder(judging, saved, unknown):
     found = judging(saved("good"), unknown=str(unknown)).judgement
     assert found.unknown_by == "folder"
     assert found.metrics["known_auc"].images == 52
@@ -433,14 +432,14 @@ def test_strangers_of_a_folder(judging, saved, unknown):
     }
 
 
-def test_a_strangers_name_may_be_no_text(unknown):
+def test_an_unknown_images_path_may_be_no_text(unknown):
     os.close(os.open(os.fsencode(unknown) + b"/\xff.png", os.O_CREAT | os.O_WRONLY))
-    [odd] = [path for path in strangers.files(str(unknown)) if "\udcff" in path]
-    found = strangers.read(os.fsencode(odd), 100)
+    [odd] = [path for path in unknown_images.files(str(unknown)) if "\udcff" in path]
+    found = unknown_images.read(os.fsencode(odd), 100)
     assert found == (os.fsencode(odd), "has a name that is not UTF-8; rename it")
 
 
-def test_strangers_that_a_model_has_seen_are_set_aside(judging, saved, unknown):
+def test_unknown_images_that_the_model_was_trained_on_are_excluded(judging, saved, unknown):
     keys = [seen.key_of_file((unknown / f"{i}.png").read_bytes()) for i in range(3)]
     candidate, before = saved("met", seen=keys[:1]), saved("met before", WORSE, seen=keys[1:])
     found = judging(candidate, before=before, unknown=str(unknown)).judgement
@@ -451,7 +450,7 @@ def test_strangers_that_a_model_has_seen_are_set_aside(judging, saved, unknown):
     assert compared.differences["known_auc"].images == 49
 
 
-def test_a_folder_without_a_usable_stranger_is_refused(judging, saved, unknown):
+def test_a_folder_without_a_usable_unknown_image_is_refused(judging, saved, unknown):
     keys = [seen.key_of_file(file.read_bytes()) for file in (unknown / "below").iterdir()]
     for i in range(3):
         (unknown / f"{i}.png").unlink()
@@ -465,15 +464,15 @@ def test_a_folder_without_a_usable_stranger_is_refused(judging, saved, unknown):
     )
 
 
-def test_lost_strangers_are_told_of(judging, saved, unknown, monkeypatch):
-    monkeypatch.setattr(strangers, "Read", _Loses)
+def test_lost_unknown_images_are_an_error(judging, saved, unknown, monkeypatch):
+    monkeypatch.setattr(unknown_images, "Read", _Loses)
     with pytest.raises(
         RecordsLost, match="4 of 7 images of no class were looked at: Beam's runner"
     ):
         judging(saved("good"), unknown=str(unknown))
 
 
-class _Loses(strangers.Read):
+class _Loses(unknown_images.Read):
     """The reasons, on the way."""
 
     def expand(self, sources):
@@ -481,14 +480,14 @@ class _Loses(strangers.Read):
         return items, reasons | beam.Map(lambda _: "{}")
 
 
-def test_a_change_of_the_strangers_is_noticed(unknown):
+def test_the_fingerprint_follows_the_unknown_images(unknown):
     assert (unknown / "gone.png").is_symlink()  # what cannot be read does not stop it
     os.close(os.open(os.fsencode(unknown) + b"/\xff.png", os.O_CREAT | os.O_WRONLY))
-    before = strangers.fingerprint(str(unknown))
-    assert strangers.fingerprint(str(unknown)) == before
+    before = unknown_images.fingerprint(str(unknown))
+    assert unknown_images.fingerprint(str(unknown)) == before
     (unknown / "0.png").write_bytes(encoded(picture(9, 50)))
-    assert strangers.fingerprint(str(unknown)) != before
-    assert strangers.fingerprint(str(unknown / "nowhere")) == ""
+    assert unknown_images.fingerprint(str(unknown)) != before
+    assert unknown_images.fingerprint(str(unknown / "nowhere")) == ""
 
 
 def test_embeddings_lost_on_the_way_are_told_of(judging, saved, monkeypatch):

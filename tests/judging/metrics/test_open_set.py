@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 from judge_views import clouds, support_set
 
-from judging.metrics import open_set as recognition
+from judging.metrics import open_set
 from judging.statistics.intervals import effective_number, wilson
 
 
-def judged(classes, each, strangers, seed, at):
-    """Values and intervals of `recognition.METRICS`."""
+def judged(classes, each, unknown, seed, at):
+    """Values and intervals of `open_set.METRICS`."""
     points, labels = clouds(classes, each, 0.45, seed)
-    unknown, _ = clouds(1, strangers, 0.45, seed + 1_000_000, first=10)
-    scores = recognition.recognition_scores(support_set(classes), points, labels, unknown)
-    found = recognition.measure([scores], [at])
+    unknown, _ = clouds(1, unknown, 0.45, seed + 1_000_000, first=10)
+    scores = open_set.open_set_scores(support_set(classes), points, labels, unknown)
+    found = open_set.measure([scores], [at])
     [values], variances = found.values, np.diag(found.covariance)
     columns = zip(values, variances, found.images, found.least, strict=True)
     return values, [wilson(v, effective_number(v, *rest)) for v, *rest in columns]
 
 
-@pytest.mark.parametrize(("classes", "each", "strangers"), [(4, 12, 0), (8, 6, 0), (4, 12, 25)])
-def test_metrics_are_covered(classes, each, strangers):
-    test_set, draws = (classes, each, strangers), 600
+@pytest.mark.parametrize(("classes", "each", "unknown"), [(4, 12, 0), (8, 6, 0), (4, 12, 25)])
+def test_metrics_are_covered(classes, each, unknown):
+    test_set, draws = (classes, each, unknown), 600
     truth = np.mean([judged(*test_set, 10_000 + seed, AT)[0] for seed in range(800)], axis=0)
     assert ((truth > 0.05) & (truth < 0.95)).all()  # nearer to the end, shares are too coarse
     held = [

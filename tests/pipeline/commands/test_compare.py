@@ -155,8 +155,8 @@ def test_metrics_that_were_measured_otherwise_have_no_difference(pipelines):
     measured = metrics(compared())
     assert measured["episode_accuracy"]["difference"] is None
     assert measured["known_auc"]["difference"] is not None
-    strangers = judge(*good(strangers=5), {}, None, Thresholds(), settings)
-    pipelines.add(found=strangers)
+    unknown = judge(*good(unknown=5), {}, None, Thresholds(), settings)
+    pipelines.add(found=unknown)
     assert metrics(compared())["known_auc"]["difference"] is None
 
 
