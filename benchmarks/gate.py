@@ -116,7 +116,7 @@ def run_judge(folder: Path, arguments: Sequence[str]) -> None:
     properties = {
         "thresholds": Thresholds().model_dump_json(),
         "settings": JudgeSettings().model_dump_json(),
-        "baseline_root": "",
+        "last_blessed_root": "",
         "held_out_partners": 16,
         "held_out_max_images": 500,
         "pair_seed": 0,

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from judging.judgement import Check, Compared, Measure, Outcome, Verdict
-from judging.settings import METRICS, AtLeast, AtMost, ChangeAtLeast, Thresholds
+from judging.settings import METRICS, AtLeast, AtMost, Thresholds
 from judging.statistics.intervals import needed
 
-LAST_BLESSED, FROZEN_ENCODER, RAW_PIXELS = "last blessed model", "frozen encoder", "raw pixels"
+LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS = (
+    "last blessed model",
+    "pretrained encoder",
+    "raw pixels",
+)
 """What a candidate is compared with."""
 
 
@@ -76,8 +80,7 @@ def _checks(thresholds: Thresholds, measured: Measured) -> list[Check]:
             measured.chance, "lower", measured, measured.missing.get("class_accuracy"),
         ))  # fmt: skip
     before = measured.compared.get(LAST_BLESSED)
-    changes = {"auc": _drop(thresholds.max_auc_drop), **dict(thresholds.change)}
-    for name, limit in changes.items():
+    for name, limit in thresholds.change:
         if limit is None:
             continue
         metric = f"{name} against the {LAST_BLESSED}"
@@ -90,19 +93,19 @@ def _checks(thresholds: Thresholds, measured: Measured) -> list[Check]:
             found = before.differences.get(name)
             why = measured.missing.get(name) or _too_few(before, name, measured)
             checks.append(_check(metric, found, limit, measured, why))
-    if thresholds.beats_frozen_encoder:
-        frozen = measured.compared.get(FROZEN_ENCODER)
+    if thresholds.beats_pretrained_encoder:
+        pretrained = measured.compared.get(PRETRAINED_ENCODER)
         own = measured.metrics.get("class_accuracy")
-        metric = f"class_accuracy against the {FROZEN_ENCODER}"
-        found = frozen.differences.get("class_accuracy") if frozen else None
+        metric = f"class_accuracy against the {PRETRAINED_ENCODER}"
+        found = pretrained.differences.get("class_accuracy") if pretrained else None
         if found and own and found.value == 0 and own.value == 1:
             checks.append(Check(
                 metric=metric, measure=found, wanted="above 0.0000", outcome="passed",
                 note="both are right throughout",
             ))  # fmt: skip
         else:
-            bound = thresholds.beats_frozen_encoder.bound
-            why = None if frozen else "the frozen encoder was not judged"
+            bound = thresholds.beats_pretrained_encoder.bound
+            why = None if pretrained else "the pretrained encoder was not judged"
             checks.append(_above(metric, found, 0.0, bound, measured, why))
     return checks
 
@@ -112,14 +115,6 @@ def _too_few(before: Compared, name: str, measured: Measured) -> str | None:
     limit = before.limit(LAST_BLESSED, measured.images)
     why = before.missing.get(name)
     return "; ".join(part for part in (limit, why) if part) or None
-
-
-def _drop(most: AtMost | None) -> ChangeAtLeast | None:
-    """A greatest drop as a least change."""
-    if most is None:
-        return None
-    bound: Literal["value", "lower"] = "value" if most.bound == "value" else "lower"
-    return ChangeAtLeast(at_least=-most.at_most, bound=bound)
 
 
 def _check(

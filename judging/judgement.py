@@ -264,7 +264,7 @@ class Judgement(Frozen):
         thresholds: The model's own, `same` and `known`, as far as they could be measured.
         curves: Of the scores behind these, by the same names.
         pairs: How many there were, by kind: `same`, `different`.
-        compared: By name: `last blessed model`, `frozen encoder`, `raw pixels`.
+        compared: By name: `last blessed model`, `pretrained encoder`, `raw pixels`.
         mistakes: The surest mistakes.
         suspects: Images that may be mislabelled.
         hard_pairs: The hardest pairs.

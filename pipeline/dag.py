@@ -18,7 +18,7 @@ from components.image_schema_gen.component import ImageSchemaGen
 from components.infra_check.component import InfraCheck
 from components.judge import unknown_images
 from components.judge.component import Judge
-from components.last_blessed_model import resolver as baseline
+from components.last_blessed_model.resolver import LatestOtherBlessedModel
 from components.pair_gen.component import PairGen
 from pipeline.config.run_config import RunConfig, absolute
 from pipeline.evaluator_config import eval_config
@@ -117,8 +117,8 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         thresholds=config.thresholds,
         settings=config.judged_by,
         model_run=trainer.outputs["model_run"],
-        baseline_model=last_blessed,
-        baseline_root=absolute(config.serving_root) if for_cluster else "",
+        last_blessed_model=last_blessed,
+        last_blessed_root=absolute(config.serving_root) if for_cluster else "",
         held_out_partners=config.pairs.held_out.partners,
         held_out_max_images=config.pairs.held_out.max_images,
         pair_seed=config.seed,
@@ -189,7 +189,7 @@ def _last_blessed(
 ) -> tuple[list[tfx.dsl.components.BaseNode], tfx.dsl.Channel]:
     """The node that finds the last blessed model, other than this run's, and its output."""
     resolver = tfx.dsl.Resolver(
-        strategy_class=baseline.LatestOtherBlessedModel,
+        strategy_class=LatestOtherBlessedModel,
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["model"],

@@ -60,7 +60,7 @@ def test_images_become_a_blessed_and_pushed_model(place):
     assert f"Report: {folder.relative_to(place)}/report.html" in done.stdout
     judgement = json.loads((folder / "judgement.json").read_text())
     assert judgement["verdict"] == summary["verdict"]
-    assert {"frozen encoder", "raw pixels"} == set(judgement["compared"])
+    assert {"pretrained encoder", "raw pixels"} == set(judgement["compared"])
     [model_run] = (place / "runs/few/pipeline/Trainer/model_run").glob("*")
     assert (model_run / "tensorboard/projector_config.pbtxt").is_file()
     effective = yaml.safe_load((folder / "config.yaml").read_text())
@@ -281,7 +281,7 @@ def test_a_model_below_its_threshold_is_not_pushed(place, inside):
 def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(place):
     time.sleep(1)  # versions are seconds
     done = siamese_process(place, "run", "config.yaml", "--runner", "local", "--set",
-                           "pairs.train.passes=2", "--set", "thresholds.max_auc_drop=1"
+                           "pairs.train.passes=2", "--set", "thresholds.change.auc=-1"
                            )  # fmt: skip
     assert done.returncode == 0
     summary, outcome = outcomes(place)

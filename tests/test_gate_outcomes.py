@@ -36,7 +36,7 @@ def place(tmp_path_factory):
         "image": {"size": 16},
         "model": {"backbone": "./encoder.keras", "embedding_size": 8},
         "training": {"epochs": 2, "learning_rate": 0.1, "augmentation": None},
-        "judge": {"baselines": False},
+        "judge": {"reference_methods": False},
         "push": {"infra_check": None},
         "runner": "local",
     }
@@ -127,7 +127,7 @@ def test_a_worse_one_is_not_pushed_and_the_old_version_stays(blessed, run):
 
 def test_a_collapsed_encoder_is_not_pushed(blessed, run):
     ran = run("model.backbone=./collapsed.keras", "thresholds.auc=0.4",
-              "thresholds.max_auc_drop=1")  # fmt: skip
+              "thresholds.change.auc=-1")  # fmt: skip
     assert (ran.exit_code, ran.gate_exit_code) == (3, 3), ran.everything
     assert ran.versions == ran.before == blessed.versions
     assert ran.judgement.metrics["auc"].value == 0.5

@@ -22,7 +22,7 @@ class JudgeSpec(ComponentSpec):
         "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "evaluator_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
         "model_run": ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
-        "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "last_blessed_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS = {
         "judgement": ChannelParameter(type=standard_artifacts.ModelEvaluation),
@@ -31,7 +31,7 @@ class JudgeSpec(ComponentSpec):
     PARAMETERS = {
         "thresholds": ExecutionParameter(type=str),
         "settings": ExecutionParameter(type=str),
-        "baseline_root": ExecutionParameter(type=str),
+        "last_blessed_root": ExecutionParameter(type=str),
         "held_out_partners": ExecutionParameter(type=int),
         "held_out_max_images": ExecutionParameter(type=int),
         "pair_seed": ExecutionParameter(type=int),
@@ -56,9 +56,9 @@ class Judge(BaseBeamComponent):
         thresholds: What the model must reach; None: nothing is said, and nothing is blessed.
         settings: How it is judged.
         model_run: From the Trainer: the encoder before training, to compare with.
-        baseline_model: The last blessed model, from a Resolver, to compare with.
-        baseline_root: Base path of the served models: the newest is compared with where there is
-            no `baseline_model`.
+        last_blessed_model: The last blessed model, from a Resolver, to compare with.
+        last_blessed_root: Base path of the served models: without `last_blessed_model`, the newest
+            of them is compared with.
         held_out_partners: As PairGen's, so that the pairs are the same.
         held_out_max_images: As PairGen's.
         pair_seed: As PairGen's.
@@ -80,8 +80,8 @@ class Judge(BaseBeamComponent):
         thresholds: Thresholds | None,
         settings: JudgeSettings,
         model_run: types.BaseChannel | None = None,
-        baseline_model: types.BaseChannel | None = None,
-        baseline_root: str = "",
+        last_blessed_model: types.BaseChannel | None = None,
+        last_blessed_root: str = "",
         held_out_partners: int = 16,
         held_out_max_images: int = 500,
         pair_seed: int = 0,
@@ -95,12 +95,12 @@ class Judge(BaseBeamComponent):
                 evaluation=evaluation,
                 evaluator_blessing=evaluator_blessing,
                 model_run=model_run,
-                baseline_model=baseline_model,
+                last_blessed_model=last_blessed_model,
                 judgement=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
                 thresholds=thresholds.model_dump_json() if thresholds else "",
                 settings=settings.model_dump_json(),
-                baseline_root=baseline_root,
+                last_blessed_root=last_blessed_root,
                 held_out_partners=held_out_partners,
                 held_out_max_images=held_out_max_images,
                 pair_seed=pair_seed,

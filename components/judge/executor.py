@@ -147,7 +147,9 @@ class Executor(BaseBeamExecutor):
                 )
                 items = (items, others) | "Both" >> beam.Flatten()
                 _ = reasons | "Why" >> beam.io.WriteToText(left_out, shard_name_template="")
-            raw_pixels = gate.FROZEN_ENCODER if gate.FROZEN_ENCODER in models.load() else None
+            raw_pixels = (
+                gate.PRETRAINED_ENCODER if gate.PRETRAINED_ENCODER in models.load() else None
+            )
             _ = (
                 items
                 | "Models" >> embedding.Embed(models, raw_pixels)
@@ -201,10 +203,10 @@ def _directories(
     found = {_CANDIDATE: candidate}
     if before := _last_blessed(input_dict, exec_properties, candidate):
         found[gate.LAST_BLESSED] = before
-    if settings.baselines and input_dict.get("model_run"):
-        frozen = os.path.join(artifact_utils.get_single_uri(input_dict["model_run"]), FOLDER)
-        if fileio.exists(frozen):
-            found[gate.FROZEN_ENCODER] = frozen
+    if settings.reference_methods and input_dict.get("model_run"):
+        pretrained = os.path.join(artifact_utils.get_single_uri(input_dict["model_run"]), FOLDER)
+        if fileio.exists(pretrained):
+            found[gate.PRETRAINED_ENCODER] = pretrained
     return found
 
 
@@ -212,9 +214,11 @@ def _last_blessed(
     input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any], candidate: str
 ) -> str | None:
     """The last blessed model's directory, if there is one."""
-    if input_dict.get("baseline_model"):
-        return _serving_directory(artifact_utils.get_single_instance(input_dict["baseline_model"]))
-    base = exec_properties["baseline_root"]
+    if input_dict.get("last_blessed_model"):
+        return _serving_directory(
+            artifact_utils.get_single_instance(input_dict["last_blessed_model"])
+        )
+    base = exec_properties["last_blessed_root"]
     return last_served(base, candidate) if base else None
 
 
@@ -246,7 +250,7 @@ def _bless(
     for name, key in (
         ("model", (constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY,
                    constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)),
-        ("baseline_model", (constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY,
+        ("last_blessed_model", (constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY,
                             constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY)),
     ):  # fmt: skip
         if input_dict.get(name):

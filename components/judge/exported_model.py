@@ -32,7 +32,7 @@ class Embedded(NamedTuple):
 
 
 class JudgedModel:
-    """A SavedModel of `ServedModel` (`trainer.export.signatures`) or of `FrozenEncoder`.
+    """A SavedModel of `ServedModel` (`trainer.export.signatures`) or of `PretrainedEncoder`.
 
     Args:
         directory: The SavedModel's.

@@ -14,8 +14,8 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
 
     TFX's own LatestBlessedModelStrategy would, once a model is blessed, compare an unchanged model
     with itself: a new evaluation, a new blessing, and the same model pushed again. With the
-    candidate left out, an unchanged run resolves to the same baseline and is cached throughout.
-    The Evaluator's blessings, which are not the last word, are passed over: they have no verdict.
+    candidate left out, an unchanged run resolves to the same model as before and is cached
+    throughout. The Evaluator's blessings are ignored: only the Judge's have a verdict.
 
     Use it as `Resolver(strategy_class=LatestOtherBlessedModel, model=Channel(type=Model),
     model_blessing=Channel(type=ModelBlessing), candidate=trainer.outputs["model"])`.
@@ -24,7 +24,7 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
     def resolve_artifacts(
         self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """The baseline and its blessing, both empty where there is none."""
+        """The last blessed model and its blessing, both empty where there is none."""
         del store
         candidates = {artifact.id for artifact in input_dict[CANDIDATE]}
         models = {artifact.id: artifact for artifact in input_dict[MODEL]}

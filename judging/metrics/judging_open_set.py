@@ -13,7 +13,7 @@ from judging.judgement import Curve, Threshold
 from judging.metrics import open_set
 from judging.views import CANDIDATE, View
 
-METRICS = ("known_auc", "known_accuracy")
+METRICS = ("open_set_auc", "open_set_accuracy")
 
 
 class JudgedOpenSet(NamedTuple):
@@ -58,6 +58,6 @@ def judge_open_set(
     every = np.concatenate([scores.known, scores.unknown])
     known = np.arange(len(every)) < len(scores.known)
     return JudgedOpenSet(
-        threshold(views[CANDIDATE].known, measures[CANDIDATE], "known_accuracy"),
+        threshold(views[CANDIDATE].known, measures[CANDIDATE], "open_set_accuracy"),
         curve(every, known, float(every.min()), float(every.max())),
     )

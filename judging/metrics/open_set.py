@@ -13,7 +13,7 @@ from judging.statistics.intervals import by_images
 from judging.statistics.roc import Ranked, auc
 from judging.thresholds import best_scores, known_and_unknown
 
-METRICS = ("known_auc", "known_accuracy", "false_accepts", "false_rejects")
+METRICS = ("open_set_auc", "open_set_accuracy", "false_accepts", "false_rejects")
 """What is measured, in this order."""
 
 

@@ -127,8 +127,8 @@ def apply(values: Mapping[str, Any], properties: dict[str, Any]) -> dict[str, An
         properties["custom_config"] = json.dumps(custom)
     if PUSH_DESTINATION.name in values:
         base = values[PUSH_DESTINATION.name]
-        if "baseline_root" in properties:  # the Judge's
-            properties["baseline_root"] = base
+        if "last_blessed_root" in properties:  # the Judge's
+            properties["last_blessed_root"] = base
         else:
             properties["push_destination"] = json.dumps({"filesystem": {"base_directory": base}})
     return properties

@@ -61,18 +61,18 @@ def gate(
             metavar="YAML", help="A whole configuration: its `thresholds`, `judge` and limits."
         ),
     ] = None,
-    baseline: Annotated[
+    last_blessed_model: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER", help="An exported model to compare with, such as the one served now."
         ),
     ] = None,
-    frozen_encoder: Annotated[
+    pretrained_encoder: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="The encoder before training, which the Trainer keeps (`frozen_encoder` in its "
-            "model_run), for `beats_frozen_encoder`.",
+            help="The encoder before training, which the Trainer keeps (`pretrained_encoder` in "
+            "its model_run), for `beats_pretrained_encoder`.",
         ),
     ] = None,
     keep: Annotated[
@@ -117,8 +117,8 @@ def gate(
         stop("name a run, or a model by --model and images by --images", WRONG_USE)
     if model is None:
         of_model = {
-            "--images": images, "--config": config, "--baseline": baseline,
-            "--frozen-encoder": frozen_encoder, "--keep": keep,
+            "--images": images, "--config": config, "--last-blessed-model": last_blessed_model,
+            "--pretrained-encoder": pretrained_encoder, "--keep": keep,
         }  # fmt: skip
         if given := [name for name, value in of_model.items() if value]:
             stop(f"{', '.join(given)}: only for --model; a run was judged already", WRONG_USE)
@@ -129,11 +129,11 @@ def gate(
             stop("--run is of a run, and --model is of none; leave one of them out", WRONG_USE)
         if images is None:
             stop("--model needs --images, a folder of labelled images to judge it on", WRONG_USE)
-        for path in (model, images, baseline, frozen_encoder):
+        for path in (model, images, last_blessed_model, pretrained_encoder):
             if path and is_remote(path):
                 stop(f"{path}: is not on this machine; copy it here (docs/storage.md)", WRONG_USE)
         settings = _settings(images, thresholds, config, overrides or [])
-        result = _of_model(model, images, settings, baseline, frozen_encoder, keep)
+        result = _of_model(model, images, settings, last_blessed_model, pretrained_encoder, keep)
     _tell(result, as_json, junit, markdown)
     raise typer.Exit(result.exit_code)
 
@@ -200,8 +200,8 @@ def _of_model(
     model: Path,
     images: Path,
     settings: RunConfig,
-    baseline: Path | None,
-    frozen_encoder: Path | None,
+    last_blessed_model: Path | None,
+    pretrained_encoder: Path | None,
     keep: Path | None,
 ) -> GateResult:
     log_noise.quiet()
@@ -214,8 +214,8 @@ def _of_model(
 
         named = {
             CANDIDATE: model,
-            gates.LAST_BLESSED: baseline,
-            gates.FROZEN_ENCODER: frozen_encoder,
+            gates.LAST_BLESSED: last_blessed_model,
+            gates.PRETRAINED_ENCODER: pretrained_encoder,
         }
         try:
             models = {name: load_model(path) for name, path in named.items() if path}

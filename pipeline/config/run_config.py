@@ -71,10 +71,10 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _judges_what_it_asks_for(self) -> RunConfig:
         asked = self.thresholds
-        if asked and asked.beats_frozen_encoder and not self.judge.baselines:
+        if asked and asked.beats_pretrained_encoder and not self.judge.reference_methods:
             raise ValueError(
-                "thresholds.beats_frozen_encoder needs judge.baselines; set that to true, or leave "
-                "the threshold out"
+                "thresholds.beats_pretrained_encoder needs judge.reference_methods; set that to "
+                "true, or leave the threshold out"
             )
         return self
 

@@ -279,7 +279,7 @@ def _alike(name: str, first: Judgement, second: Judgement) -> bool:
     """Whether a metric was measured in the same way in both."""
     if name == "episode_accuracy":
         return first.settings.episodes == second.settings.episodes
-    if name.startswith("known"):
+    if name.startswith("open_set"):
         unknown = first.settings.unknown, second.settings.unknown
         return first.unknown_by == second.unknown_by and unknown[0] == unknown[1]
     return first.classified_by == second.classified_by

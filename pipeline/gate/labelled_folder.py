@@ -264,7 +264,7 @@ def _read(
                 if np.isnan(embedding).any():
                     set_aside[row.path] = NOT_VALID
             embeddings[name] += list(found.embeddings)
-            if name == gate.FROZEN_ENCODER:
+            if name == gate.PRETRAINED_ENCODER:
                 by_pixels += _nearest_by_pixels(models[name], found.pixels)
         rows += batch
     progress(len(sources), len(sources))

@@ -237,7 +237,7 @@ _KINDS = (
     ("same", "Pairs: same or different", "same pairs", "different pairs", "called the same",
      ("auc", "accuracy", "precision", "recall", "equal_error_rate")),
     ("known", "Images: known or unknown", "known images", "unknown images", "called known",
-     ("known_auc", "known_accuracy")),
+     ("open_set_auc", "open_set_accuracy")),
 )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 import pytest
 
-from judging.gate import FROZEN_ENCODER, LAST_BLESSED, Measured, decide
+from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, Measured, decide
 from judging.judgement import Check, Compared, Measure
-from judging.settings import AtMost, Thresholds
+from judging.settings import Change, Thresholds
 from judging.statistics.intervals import wilson
 
-NOTHING = {"auc": None, "max_auc_drop": None, "better_than_chance": False}
+NOTHING = {"auc": None, "change": {"auc": None}, "better_than_chance": False}
 
 
 def measure(value, low=None, high=None, images=100):
@@ -23,8 +23,8 @@ def compared(**differences):
     return Compared(model="before", metrics={}, differences=found)
 
 
-def verdict(wanted, metrics, chance=0.1, before=None, frozen=None, missing=None, images=100):
-    others = {LAST_BLESSED: before, FROZEN_ENCODER: frozen}
+def verdict(wanted, metrics, chance=0.1, before=None, pretrained=None, missing=None, images=100):
+    others = {LAST_BLESSED: before, PRETRAINED_ENCODER: pretrained}
     found = Measured(images, metrics, missing or {}, chance, {k: v for k, v in others.items() if v})
     return decide(Thresholds(**{**NOTHING, **wanted}), found)
 
@@ -91,9 +91,9 @@ def test_at_the_limit_itself_no_number_of_images_would_do():
 
 
 def test_what_could_not_be_measured_decides_nothing():
-    found = verdict({"known_auc": 0.8}, {}, missing={"known_auc": "there are two classes"})
+    found = verdict({"open_set_auc": 0.8}, {}, missing={"open_set_auc": "there are two classes"})
     assert found.outcome == "undecided"
-    assert found.reasons[0] == "known_auc: there are two classes"
+    assert found.reasons[0] == "open_set_auc: there are two classes"
 
 
 @pytest.mark.parametrize(
@@ -114,30 +114,30 @@ def test_what_may_be_chance_is_not_blessed(value, chance, outcome):
      ({"at_least": -0.02, "bound": "lower"}, 0.04, "blessed")],
 )  # fmt: skip
 def test_the_difference_to_the_last_blessed_model(limit, change, outcome):
-    wanted = {"auc": 0.5, "change": {"class_accuracy": limit}}
+    wanted = {"auc": 0.5, "change": {"auc": None, "class_accuracy": limit}}
     before = compared(class_accuracy=change)
     assert verdict(wanted, {"auc": measure(0.9)}, before=before).outcome == outcome
 
 
 def test_a_drop_of_the_auc():
-    wanted = {"auc": 0.5, "max_auc_drop": 0.02}
+    wanted = {"auc": 0.5, "change": {"auc": -0.02}}
     for change, outcome in ((-0.01, "blessed"), (-0.03, "not_blessed")):
         before = compared(auc=change)
         assert verdict(wanted, {"auc": measure(0.9)}, before=before).outcome == outcome
-    surely = {"auc": 0.5, "max_auc_drop": {"at_most": 0.02, "bound": "upper"}}
+    surely = {"auc": 0.5, "change": {"auc": {"at_least": -0.02, "bound": "lower"}}}
     found = verdict(surely, {"auc": measure(0.9)}, before=compared(auc=-0.01))
     assert found.outcome == "undecided"
 
 
 def test_the_first_model_is_compared_with_none():
-    found = verdict({"auc": 0.5, "max_auc_drop": 0.02}, {"auc": measure(0.9)})
+    found = verdict({"auc": 0.5, "change": {"auc": -0.02}}, {"auc": measure(0.9)})
     assert found.outcome == "blessed"
     assert found.checks[-1].outcome == "skipped"
     assert found.checks[-1].note == "there is none to compare with"
 
 
 def test_a_comparison_on_too_few_images_is_open_and_says_why():
-    wanted = {"auc": 0.5, "max_auc_drop": 0.02, "change": {"class_accuracy": 0.0}}
+    wanted = {"auc": 0.5, "change": {"auc": -0.02, "class_accuracy": 0.0}}
     before = Compared(
         model="before", metrics={}, differences={"class_accuracy": measure(0.1)}, left_out=98,
         missing={"auc": "no pairs"},
@@ -154,7 +154,7 @@ def test_a_comparison_on_too_few_images_is_open_and_says_why():
 def test_a_comparison_alone_blesses_nothing():
     found = decide(
         Thresholds(**{**NOTHING, "auc": 0.5}).model_copy(
-            update={"auc": None, "max_auc_drop": AtMost(at_most=0.1)}
+            update={"auc": None, "change": Change(auc=-0.1)}
         ),
         Measured(100, {}, {}, 0.1, {}),
     )
@@ -167,17 +167,17 @@ def test_a_comparison_alone_blesses_nothing():
      ("value", 0.0, 1.0, "blessed"), ("lower", 0.01, 0.9, "undecided"),
      ("lower", 0.06, 0.9, "blessed"), ("lower", -0.01, 0.9, "not_blessed")],
 )  # fmt: skip
-def test_the_frozen_encoder_is_to_be_beaten(bound, change, own, outcome):
-    wanted = {"auc": 0.5, "beats_frozen_encoder": {"bound": bound}}
+def test_the_pretrained_encoder_must_be_beaten(bound, change, own, outcome):
+    wanted = {"auc": 0.5, "beats_pretrained_encoder": {"bound": bound}}
     metrics = {"auc": measure(0.9), "class_accuracy": measure(own)}
-    found = verdict(wanted, metrics, frozen=compared(class_accuracy=change))
+    found = verdict(wanted, metrics, pretrained=compared(class_accuracy=change))
     assert found.outcome == outcome
 
 
-def test_a_frozen_encoder_that_was_not_judged_is_not_beaten():
-    found = verdict({"auc": 0.5, "beats_frozen_encoder": True}, {"auc": measure(0.9)})
+def test_a_pretrained_encoder_that_was_not_judged_is_not_beaten():
+    found = verdict({"auc": 0.5, "beats_pretrained_encoder": True}, {"auc": measure(0.9)})
     assert found.outcome == "undecided"
-    assert "the frozen encoder was not judged" in found.reasons[0]
+    assert "the pretrained encoder was not judged" in found.reasons[0]
 
 
 def test_no_thresholds_bless_nothing():

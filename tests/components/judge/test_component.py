@@ -26,13 +26,14 @@ from components.judge.judgement_files import (
     read_pair_outcomes,
 )  # fmt: skip
 from components.judge.last_blessed import last_served
-from judging.gate import FROZEN_ENCODER, LAST_BLESSED, RAW_PIXELS
+from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.config.sections import Beam
 from records import features
 from records import training_keys as seen
 from records.example import make_example
 from records.lost import RecordsLost
+from trainer.training.pretrained_encoder import FOLDER
 
 SIZE = 12
 CLASSES = 4
@@ -145,8 +146,8 @@ class Judging:
 
 @pytest.fixture
 def judging(tmp_path, saved):
-    def run(model, each=12, before=None, frozen=False, thresholds="default", served="", spread=0.2,
-            evaluator=None, labels=None, **settings):  # fmt: skip
+    def run(model, each=12, before=None, pretrained=False, thresholds="default", served="",
+            spread=0.2, evaluator=None, labels=None, **settings):  # fmt: skip
         def artifact(kind, uri):
             made = kind()
             made.uri = str(uri)
@@ -166,12 +167,12 @@ def judging(tmp_path, saved):
             "evaluator_blessing": [evaluator_blessing],
         }
         if before:
-            inputs["baseline_model"] = [artifact(standard_artifacts.Model, before)]
-        if frozen:
+            inputs["last_blessed_model"] = [artifact(standard_artifacts.Model, before)]
+        if pretrained:
             run_folder = tmp_path / "model_run"
             run_folder.mkdir()
-            source = saved("frozen", np.diag([1, 1, 1, 0] + [0] * 8), pixels=True)
-            (run_folder / "frozen_encoder").symlink_to(source / "Format-Serving")
+            source = saved("pretrained", np.diag([1, 1, 1, 0] + [0] * 8), pixels=True)
+            (run_folder / FOLDER).symlink_to(source / "Format-Serving")
             inputs["model_run"] = [artifact(standard_artifacts.ModelRun, run_folder)]
         outputs = {
             "judgement": [artifact(standard_artifacts.ModelEvaluation, tmp_path / "judgement")],
@@ -183,7 +184,7 @@ def judging(tmp_path, saved):
         properties = {
             "thresholds": wanted.model_dump_json() if wanted else "",
             "settings": JudgeSettings(**settings).model_dump_json(),
-            "baseline_root": str(served),
+            "last_blessed_root": str(served),
             "held_out_partners": 16,
             "held_out_max_images": 500,
             "pair_seed": 0,
@@ -358,26 +359,28 @@ def test_an_evaluator_that_blessed_adds_nothing(judging, saved):
     assert judging(saved("good"), evaluator=1).outcome == "blessed"
 
 
-def test_baselines_are_judged_on_the_same_images(judging, saved):
-    wanted = Thresholds(auc=0.5, beats_frozen_encoder=True)
-    found = judging(saved("good"), frozen=True, thresholds=wanted, spread=0.4)
+def test_reference_methods_are_judged_on_the_same_images(judging, saved):
+    wanted = Thresholds(auc=0.5, beats_pretrained_encoder=True)
+    found = judging(saved("good"), pretrained=True, thresholds=wanted, spread=0.4)
     compared = found.judgement.compared
-    assert set(compared) == {FROZEN_ENCODER, RAW_PIXELS}
+    assert set(compared) == {PRETRAINED_ENCODER, RAW_PIXELS}
     assert found.outcome == "blessed"
     raw = compared[RAW_PIXELS].metrics["class_accuracy"].value
     assert 0.5 < raw < 1
-    assert set(compared[FROZEN_ENCODER].metrics) >= {"class_accuracy", "known_auc"}
+    assert set(compared[PRETRAINED_ENCODER].metrics) >= {"class_accuracy", "open_set_auc"}
     lines = read_image_outcomes(found.folder)
-    assert all(set(line.others) == {FROZEN_ENCODER, RAW_PIXELS} for line in lines)
+    assert all(set(line.others) == {PRETRAINED_ENCODER, RAW_PIXELS} for line in lines)
 
 
-def test_a_model_below_its_frozen_encoder_is_not_blessed(judging, saved):
-    wanted = Thresholds(auc=0.1, beats_frozen_encoder=True)
-    assert judging(saved("worse", WORSE), frozen=True, thresholds=wanted).outcome == "not_blessed"
+def test_a_model_below_its_pretrained_encoder_is_not_blessed(judging, saved):
+    wanted = Thresholds(auc=0.1, beats_pretrained_encoder=True)
+    assert (
+        judging(saved("worse", WORSE), pretrained=True, thresholds=wanted).outcome == "not_blessed"
+    )
 
 
-def test_baselines_can_be_left_out(judging, saved):
-    assert judging(saved("good"), frozen=True, baselines=False).judgement.compared == {}
+def test_reference_methods_can_be_left_out(judging, saved):
+    assert judging(saved("good"), pretrained=True, reference_methods=False).judgement.compared == {}
 
 
 def test_each_image_is_encoded_once_by_each_model(judging, saved, monkeypatch):
@@ -388,7 +391,7 @@ def test_each_image_is_encoded_once_by_each_model(judging, saved, monkeypatch):
         return embed(self, images)
 
     monkeypatch.setattr(JudgedModel, "embed", counted)
-    judging(saved("good"), before=saved("worse", WORSE), frozen=True, each=30)
+    judging(saved("good"), before=saved("worse", WORSE), pretrained=True, each=30)
     assert len(passes) == 3 * 120
     assert set(passes.values()) == {1}
 
@@ -422,8 +425,8 @@ def unknown(tmp_path, monkeypatch):
 def test_unknown_images_of_a_folder(judging, saved, unknown):
     found = judging(saved("good"), unknown=str(unknown)).judgement
     assert found.unknown_by == "folder"
-    assert found.metrics["known_auc"].images == 52
-    assert found.metrics["known_auc"].value > 0.9
+    assert found.metrics["open_set_auc"].images == 52
+    assert found.metrics["open_set_auc"].value > 0.9
     assert found.images == 48
     assert found.invalid == {
         f"{unknown}/gone.png": "cannot be read: No such file or directory",
@@ -444,10 +447,10 @@ def test_unknown_images_that_the_model_was_trained_on_are_excluded(judging, save
     candidate, before = saved("met", seen=keys[:1]), saved("met before", WORSE, seen=keys[1:])
     found = judging(candidate, before=before, unknown=str(unknown)).judgement
     assert found.invalid[f"{unknown}/0.png"] == "the model was trained with it"
-    assert found.metrics["known_auc"].images == 51
+    assert found.metrics["open_set_auc"].images == 51
     compared = found.compared[LAST_BLESSED]
     assert (compared.left_out, compared.unknown_left_out) == (0, 2)
-    assert compared.differences["known_auc"].images == 49
+    assert compared.differences["open_set_auc"].images == 49
 
 
 def test_a_folder_without_a_usable_unknown_image_is_refused(judging, saved, unknown):
@@ -513,7 +516,7 @@ def test_an_image_that_the_model_takes_for_none_is_named(judging, saved, monkeyp
 
 
 def test_the_same_again_is_the_same(judging, saved, tmp_path):
-    one = judging(saved("good"), frozen=True)
+    one = judging(saved("good"), pretrained=True)
     text = (tmp_path / "judgement/judgement.json").read_text()
     assert json.loads(text)["verdict"]["outcome"] == one.outcome
     assert len(text) < 60_000

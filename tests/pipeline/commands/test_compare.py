@@ -60,8 +60,8 @@ def test_metrics_side_by_side(two):
         assert gap["value"] == pytest.approx(one["second"]["value"] - one["first"]["value"])
         assert 0 < gap["low"] < gap["value"] < gap["high"]
     # No note of an image tells what would have been said of it without its class.
-    assert not measured["known_auc"]["paired"]
-    assert measured["known_auc"]["difference"]["value"] > 0
+    assert not measured["open_set_auc"]["paired"]
+    assert measured["open_set_auc"]["difference"]["value"] > 0
     assert found["notes"] == []
 
 
@@ -131,7 +131,7 @@ def test_runs_on_different_images_are_compared_on_those_of_both(pipelines):
     assert "judged on different images: 34 are compared" in note
     measured = metrics(found)
     assert measured["class_accuracy"]["first"]["images"] == 34
-    assert measured["known_auc"]["difference"] is None
+    assert measured["open_set_auc"]["difference"] is None
     assert "judged on different images" in compare("my.yaml:previous", "my.yaml")
 
 
@@ -154,10 +154,10 @@ def test_metrics_that_were_measured_otherwise_have_no_difference(pipelines):
     pipelines.add(found=judge(*good(), {}, None, Thresholds(), settings))
     measured = metrics(compared())
     assert measured["episode_accuracy"]["difference"] is None
-    assert measured["known_auc"]["difference"] is not None
+    assert measured["open_set_auc"]["difference"] is not None
     unknown = judge(*good(unknown=5), {}, None, Thresholds(), settings)
     pipelines.add(found=unknown)
-    assert metrics(compared())["known_auc"]["difference"] is None
+    assert metrics(compared())["open_set_auc"]["difference"] is None
 
 
 def test_for_people(two):
@@ -171,7 +171,7 @@ def test_for_people(two):
     lines = {x.split()[0]: x.rstrip() for x in back.splitlines() if x.strip()}
     assert lines["auc"].endswith("worse")
     assert lines["equal_error_rate"].endswith("worse")
-    assert lines["known_auc"].endswith("not paired")
+    assert lines["open_set_auc"].endswith("not paired")
 
 
 def test_runs_are_named_in_several_ways(two, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from judging.settings import AtLeast, AtMost, Beats, Change, ChangeAtLeast
 from pipeline.config.run_config import ConfigError, dump, load, parse, read_yaml
 
+BEATS = "beats_pretrained_encoder"
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 
 
@@ -63,8 +64,18 @@ def test_what_is_dumped_can_be_read_again(file, tmp_path):
             AtLeast(at_least=0.9, bound="lower"),
         ),
         ("thresholds.equal_error_rate=0.1", "thresholds", "equal_error_rate", AtMost(at_most=0.1)),
-        ("thresholds.beats_frozen_encoder=true", "thresholds", "beats_frozen_encoder", Beats()),
-        ("thresholds.beats_frozen_encoder=false", "thresholds", "beats_frozen_encoder", None),
+        (
+            "thresholds.beats_pretrained_encoder=true",
+            "thresholds",
+            "beats_pretrained_encoder",
+            Beats(),
+        ),
+        (
+            "thresholds.beats_pretrained_encoder=false",
+            "thresholds",
+            "beats_pretrained_encoder",
+            None,
+        ),
         (
             "thresholds.change={recall: -0.1}",
             "thresholds",
@@ -130,8 +141,11 @@ def test_overrides(file, override, section, key, value):
         ),
         ({"thresholds": {"acu": 0.5}}, r"thresholds\.acu: unknown key; did you mean 'auc'"),
         (
-            {"thresholds": {"beats_frozen_encoder": True}, "judge": {"baselines": False}},
-            "beats_frozen_encoder needs judge.baselines",
+            {
+                "thresholds": {"beats_pretrained_encoder": True},
+                "judge": {"reference_methods": False},
+            },
+            "beats_pretrained_encoder needs judge.reference_methods",
         ),
         ({"judge": {"episodes": {"ways": 1}}}, r"judge\.episodes\.ways: .*got 1"),
         ({"judge": {"unknown": "./x/unknown"}}, "judge.unknown './x/unknown' is in data.root"),

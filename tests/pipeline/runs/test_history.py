@@ -84,7 +84,7 @@ def metadata(tmp_path):
                 "FAILED",
                 {},
                 ("model", "/second/Trainer/model"),
-                ("baseline_model", "/first/Trainer/model"),
+                ("last_blessed_model", "/first/Trainer/model"),
             ),
         ],
     )
@@ -137,7 +137,7 @@ def test_inputs_name_what_was_made_before(metadata):
     *_, second, first = read_runs(metadata, "parts")
     assert second.components[1].inputs == {
         "model": ["/second/Trainer/model"],
-        "baseline_model": ["/first/Trainer/model"],
+        "last_blessed_model": ["/first/Trainer/model"],
     }
     assert first.components[0].inputs == {}
     ids = [run.output("Trainer", "model").id for run in (first, second)]

@@ -55,31 +55,32 @@ def test_against_the_model_that_is_served(models, place):
     write_images(place / "labelled")
     (place / "gate.yaml").write_text("auc: 0.4\nbetter_than_chance: false\n")
     same = gate_model(
-        BLESSED, models, "--thresholds", "gate.yaml", "--baseline", models / "good", "--json"
-    )
+        BLESSED, models, "--thresholds", "gate.yaml", "--last-blessed-model", models / "good",
+        "--json",
+    )  # fmt: skip
     [check] = [c for c in json.loads(same)["checks"] if "last blessed" in c["metric"]]
     assert (check["outcome"], check["measure"]["value"]) == ("passed", 0)
     gate_model(BLESSED, models, "--thresholds", "gate.yaml", model="collapsed")
     told = gate_model(
-        NOT_BLESSED, models, "--thresholds", "gate.yaml", "--baseline", models / "good",
+        NOT_BLESSED, models, "--thresholds", "gate.yaml", "--last-blessed-model", models / "good",
         model="collapsed",
     )  # fmt: skip
     assert "auc against the last blessed model -0.5000" in told
 
 
-def test_against_the_frozen_encoder(models, place):
+def test_against_the_pretrained_encoder(models, place):
     write_images(place / "labelled")
-    (place / "gate.yaml").write_text("auc: 0.9\nbeats_frozen_encoder: true\n")
+    (place / "gate.yaml").write_text("auc: 0.9\nbeats_pretrained_encoder: true\n")
     gate_model(UNDECIDED, models, "--thresholds", "gate.yaml")  # it was not judged
-    Encoder(scale=0.0).save(place / "frozen")
+    Encoder(scale=0.0).save(place / "pretrained")
     told = gate_model(
-        BLESSED, models, "--thresholds", "gate.yaml", "--frozen-encoder", "frozen", "--json",
-        "--keep", "kept",
+        BLESSED, models, "--thresholds", "gate.yaml", "--pretrained-encoder", "pretrained",
+        "--json", "--keep", "kept",
     )  # fmt: skip
     metrics = [check["metric"] for check in json.loads(told)["checks"]]
-    assert "class_accuracy against the frozen encoder" in metrics
+    assert "class_accuracy against the pretrained encoder" in metrics
     compared = read_judgement("kept").compared
-    assert compared["frozen encoder"].metrics["class_accuracy"].value == 0.5  # it is collapsed
+    assert compared["pretrained encoder"].metrics["class_accuracy"].value == 0.5  # it is collapsed
     # It brings the labelled images' pixels, which tell dark from light.
     assert compared["raw pixels"].metrics["class_accuracy"].value == 1
 
@@ -135,13 +136,13 @@ def test_images_of_no_class(models, place):
     (place / "others/middle/broken.png").write_bytes(b"")
     (place / "my.yaml").write_text("data: {root: data}\njudge: {unknown: others}\n")
     found = json.loads(gate_model(BLESSED, models, "--config", "my.yaml", "--json"))
-    assert found["metrics"]["known_auc"]["images"] == 36
+    assert found["metrics"]["open_set_auc"]["images"] == 36
     assert found["set_aside"] == [{"path": "others/middle/broken.png", "reason": "is empty"}]
     JudgedModel(seen=sorted(place.glob("others/*/[0-3].png"))).save(place / "met")
     found = json.loads(
         gate_model(BLESSED, models, "--config", "my.yaml", "--json", model=place / "met")
     )
-    assert found["metrics"]["known_auc"]["images"] == 32
+    assert found["metrics"]["open_set_auc"]["images"] == 32
     assert {item["path"]: item["reason"] for item in found["set_aside"]} == {
         **{f"others/middle/{i}.png": "the model was trained with it" for i in range(4)},
         "others/middle/broken.png": "is empty",
@@ -181,12 +182,12 @@ def test_a_model_that_was_trained_with_all_images_is_refused(models, place):
     assert "labelled: the model was trained with all of these 20 images; judge it on images" in told
 
 
-def test_a_baseline_is_compared_on_images_that_it_has_not_seen(models, place):
+def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(models, place):
     write_images(place / "labelled")
     (place / "gate.yaml").write_text("auc: 0.4\n")
     some = [place / "labelled" / label / f"{i}.png" for label in LABELS for i in range(3)]
     JudgedModel(seen=some).save(place / "before")
-    options = ("--thresholds", "gate.yaml", "--baseline")
+    options = ("--thresholds", "gate.yaml", "--last-blessed-model")
     limit = "compared on 14 of 20 test images: the last blessed model was trained with the others"
     for kind in ([], ["--json"], ["--markdown", "-"]):
         told = gate_model(BLESSED, models, *options, place / "before", *kind)

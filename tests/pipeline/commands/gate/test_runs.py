@@ -64,7 +64,7 @@ def test_what_tfma_has_found_holds_for_thresholds_that_are_the_same(pipelines):
     verdict = decide(Thresholds(), measured, [Check(outcome="failed", **told)])
     judgement = found.judgement.model_copy(update={"verdict": verdict})
     pipelines.add(found=found._replace(judgement=judgement))
-    assert "auc by TFMA" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds.max_auc_drop=0.5")
+    assert "auc by TFMA" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds.change.auc=-0.5")
     assert "auc by TFMA" not in gate(BLESSED, "my.yaml", "--set", "thresholds.auc=0.7")
 
 
