@@ -1,7 +1,7 @@
 """Which images a model was made with: what an exported model keeps of them, and how they are told.
 
-The model's variable `seen`, int64 [m], holds a key of each original file: eight bytes an image, so
-that 100,000 images are 0.8 MB.
+The variable `training_keys` of an exported model, int64 [m], holds a key of each original file:
+eight bytes an image, so that 100,000 images are 0.8 MB.
 """
 
 from __future__ import annotations

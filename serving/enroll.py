@@ -1,9 +1,9 @@
 """Adds classes to an exported model, or removes them, without training: writes its next version.
 
-Only the values of the support set change, and of `seen`, the list of images that the model was made
-with. The graph is copied as it is: the new version computes what the old one was judged by, in the
-same operations, whichever TensorFlow adds the class. The thresholds stay as they were calibrated,
-without it.
+Only the values of the support set change, and of `training_keys`, the images that the model was
+trained on. The graph is copied as it is: the new version computes what the old one was judged by,
+in the same operations, whichever TensorFlow adds the class. The thresholds stay as they were
+calibrated, without it.
 
 Needs TensorFlow, but neither TFX nor our trainer.
 """
@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from base.printable import printable
 from images.canonical import UnusableImage, canonical_image
-from records import training_keys as seen
+from records import training_keys
 from serving.next_version import NextVersion, version_folder
 
 CHECKED_IMAGES = 8
@@ -115,9 +115,14 @@ def enroll(
         tf.constant([row.label.encode() for row in rows]),
         tf.constant([row.source for row in rows]),
     )
-    if hasattr(loaded, "seen"):  # models that were exported before do not say what they have seen
-        keys = {*loaded.seen.numpy().tolist(), *(key for each in found for key in each.keys)}
-        loaded.seen.assign(sorted(keys))
+    if hasattr(
+        loaded, "training_keys"
+    ):  # models that were exported by an older version have no such variable
+        keys = {
+            *loaded.training_keys.numpy().tolist(),
+            *(key for each in found for key in each.keys),
+        }
+        loaded.training_keys.assign(sorted(keys))
     with version.candidate() as candidate:
         _write(loaded, source, candidate)
         if check is not None:
@@ -253,7 +258,7 @@ def _batches(
         for file in files[start : start + _BATCH]:
             try:
                 data = file.read_bytes()
-                images[file] = canonical_image(data).data, seen.key_of_file(data)
+                images[file] = canonical_image(data).data, training_keys.key_of_file(data)
             except UnusableImage as e:
                 unusable.append(Unusable(file, str(e)))
             except OSError as e:

@@ -59,7 +59,7 @@ class JudgedModel(_Embeds):
         super().__init__(labels, scale)
         if seen is not None:
             keys = [key_of_file(file.read_bytes()) for file in seen]
-            self.seen = tf.Variable(np.array(keys, "int64"))
+            self.training_keys = tf.Variable(np.array(keys, "int64"))
 
     @tf.function(input_signature=[])
     def thresholds(self):

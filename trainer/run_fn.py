@@ -13,13 +13,13 @@ import tensorflow_transform as tft
 from tfx import v1 as tfx
 
 from records import features
+from trainer.export.pretrained_encoder import FOLDER, PretrainedEncoder
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup
 from trainer.search.search_space import apply
 from trainer.settings import Model, Training
 from trainer.training.fit import Trained, train
-from trainer.training.pretrained_encoder import FOLDER, FrozenEncoder
 from trainer.training.unfinished import unfinished_folder
 
 
@@ -62,11 +62,11 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         int(custom["max_pixels"]),
         SupportSet(trained.support_embeddings, trained.support.labels, trained.support.sources),
         trained.thresholds,
-        trained.seen,
+        trained.training_keys,
         tracked=layer,
     ).save(fn_args.serving_model_dir)
     write_warmup(fn_args.serving_model_dir, image_size)
-    _export_frozen_encoder(
+    _export_pretrained_encoder(
         trained, preprocess, image_size, int(custom["max_pixels"]), layer, fn_args
     )
     _publish(folder, fn_args.model_run_dir)
@@ -75,7 +75,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     shutil.rmtree(folder)
 
 
-def _export_frozen_encoder(
+def _export_pretrained_encoder(
     trained: Trained,
     preprocess: Callable[[tf.Tensor], tf.Tensor],
     image_size: int,
@@ -85,13 +85,13 @@ def _export_frozen_encoder(
 ) -> None:
     """Give the trained backbone its first weights back, and export it."""
     backbone = trained.model.encoder.get_layer("backbone")
-    backbone.load_weights(trained.frozen.weights)
-    FrozenEncoder(
+    backbone.load_weights(trained.snapshot.weights)
+    PretrainedEncoder(
         backbone,
         preprocess,
         image_size,
         max_pixels,
-        trained.frozen.support,
+        trained.snapshot.features,
         trained.support,
         tracked=layer,
     ).save(os.path.join(fn_args.model_run_dir, FOLDER))

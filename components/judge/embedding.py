@@ -19,8 +19,7 @@ from apache_beam.utils.shared import Shared
 from base.errors import DataError
 from components.judge import exported_model as model
 from judging.classifier import nearest_neighbour
-from records import features
-from records import training_keys as seen
+from records import features, training_keys
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ def item(record: bytes) -> Item:
     feature = tf.train.Example.FromString(record).features.feature
     names = (features.IMAGE_ID, features.LABEL, features.SOURCE, features.IMAGE)
     image_id, label, source, image = (feature[name].bytes_list.value[0] for name in names)
-    key = seen.key(feature[features.CONTENT_HASH].bytes_list.value[0])
+    key = training_keys.key(feature[features.CONTENT_HASH].bytes_list.value[0])
     return Item(image_id, label, source, image, key)
 
 

@@ -32,7 +32,7 @@ from judging.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, 
 from records import features
 from records.lost import records_lost
 from storage.file_systems import open_text
-from trainer.training.pretrained_encoder import FOLDER
+from trainer.export.pretrained_encoder import FOLDER
 
 VERDICT = "verdict"
 """Property of the blessing: the outcome in a word. The Evaluator's blessing has none."""
@@ -72,7 +72,7 @@ class Executor(BaseBeamExecutor):
             placed = report.images_in(features.TEST)
             if (embedded := np.count_nonzero(~found["unknown"])) != placed:
                 raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} test images")
-        learned = loaded[_CANDIDATE].was_made_with(found["key"])
+        learned = loaded[_CANDIDATE].trained_on(found["key"])
         usable = found["valid"] & ~learned
         _check_some_left(found, usable, unusable, learned, settings)
         tested = usable & ~found["unknown"]
@@ -81,7 +81,7 @@ class Executor(BaseBeamExecutor):
               for n in ("id", "label", "source"))
         )  # fmt: skip
         before = loaded.get(gate.LAST_BLESSED)
-        if before and before.seen is None:
+        if before and before.training_keys is None:
             _LOG.warning(unsaid(gate.LAST_BLESSED))
         views = {name: _view(loaded[name], found, usable, name) for name in loaded}
         raw = found.get("raw pixels")

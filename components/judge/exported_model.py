@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from judging.metrics.classification import Support
 from judging.views import View
-from records import training_keys as seen
+from records import training_keys
 
 
 class ModelError(ValueError):
@@ -83,17 +83,17 @@ class JudgedModel:
         return None if pixels is None else pixels.numpy()
 
     @property
-    def seen(self) -> np.ndarray | None:
-        """int64 [m], keys (`records.training_keys`) of the images that it was made with.
+    def training_keys(self) -> np.ndarray | None:
+        """int64 [m], keys (`records.training_keys`) of the images that it was trained on.
 
         None: it does not say, as an encoder alone and what an older version has exported.
         """
-        keys = getattr(self._loaded, "seen", None)
+        keys = getattr(self._loaded, "training_keys", None)
         return None if keys is None else keys.numpy()
 
-    def was_made_with(self, keys: np.ndarray) -> np.ndarray:
+    def trained_on(self, keys: np.ndarray) -> np.ndarray:
         """Which images of `keys`, int64 [n], it says that it was made with: bool [n]."""
-        return seen.among(keys, self.seen)
+        return training_keys.among(keys, self.training_keys)
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -135,13 +135,13 @@ class JudgedModel:
             self.similarity if self.compares else None,
             self.thresholds.get("same", math.nan),
             self.thresholds.get("known", math.nan),
-            self.was_made_with(keys),
-            self.was_made_with(unknown_keys),
+            self.trained_on(keys),
+            self.trained_on(unknown_keys),
         )
 
 
 def unsaid(name: str) -> str:
-    """That a model, called `name`, has no `seen`: a sentence without its full stop."""
+    """That a model, called `name`, has no `training_keys`: a sentence without its full stop."""
     return (
         f"the {name} does not say which images it was trained with, as older ones do not: it may "
         "have learned from some of these"

@@ -18,7 +18,7 @@ from components.image_example_gen.sources import CLUTTER, NOT_UTF8
 from components.judge.embedding import Item
 from components.judge.exported_model import text
 from images.canonical import UnusableImage
-from records import training_keys as seen
+from records import training_keys
 from storage.file_systems import is_remote
 
 _NAMED = 3
@@ -86,7 +86,7 @@ def read(source: bytes, max_pixels: int) -> Item | Unusable:
         data, canonical = read_image(path, max_pixels)
     except UnusableImage as e:
         return Unusable(source, str(e))
-    return Item(source, b"", source, canonical.data, seen.key_of_file(data), unknown=True)
+    return Item(source, b"", source, canonical.data, training_keys.key_of_file(data), unknown=True)
 
 
 class Read(beam.PTransform):

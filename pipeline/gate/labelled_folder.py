@@ -27,8 +27,7 @@ from judging.classifier import nearest_neighbour
 from judging.judge import Judged, judge
 from judging.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
 from pipeline.config.run_config import RunConfig
-from records import features
-from records import training_keys as seen
+from records import features, training_keys
 from storage.file_systems import load_plugins
 from storage.model_versions import SAVED_MODEL, newest_version
 
@@ -113,8 +112,8 @@ def judge_folder(
     report = _report(read, sources, root, class_folders(root, layout, manifest))
     report.check(config.data.max_unusable)
     usable = [i for i, row in enumerate(read.rows) if row.path not in read.set_aside]
-    keys = np.array([seen.key(read.rows[i].content_hash) for i in usable], "int64")
-    learned = candidate.was_made_with(keys)
+    keys = np.array([training_keys.key(read.rows[i].content_hash) for i in usable], "int64")
+    learned = candidate.trained_on(keys)
     if learned.all():
         raise DataError(
             f"{images}: the model was trained with all of these {len(usable)} images; judge it on "
@@ -365,7 +364,7 @@ def _unknown(models: Mapping[str, JudgedModel], config: RunConfig) -> _Unknown:
     joined = {name: np.concatenate(parts) for name, parts in found.items()}
     keys = np.array([key for _, key in items], "int64")
     valid = np.all([np.isfinite(part).all(axis=1) for part in joined.values()], axis=0)
-    learned = models[CANDIDATE].was_made_with(keys)
+    learned = models[CANDIDATE].trained_on(keys)
     for (path, _), is_valid, was_learned in zip(items, valid, learned, strict=True):
         if was_learned or not is_valid:
             set_aside[path] = TRAINED_WITH if was_learned else NOT_VALID
@@ -380,7 +379,7 @@ def _unknown(models: Mapping[str, JudgedModel], config: RunConfig) -> _Unknown:
 
 def _unsaid(models: Mapping[str, JudgedModel]) -> Iterator[str]:
     for name, called in ((CANDIDATE, "model"), (gate.LAST_BLESSED, gate.LAST_BLESSED)):
-        if name in models and models[name].seen is None:
+        if name in models and models[name].training_keys is None:
             yield unsaid(called)
 
 

@@ -49,7 +49,7 @@ def learning_curves(training: Mapping[str, Any]) -> list[tuple[str, Markup]]:
             series += [
                 Series(label, [(1, value), (max(2, epochs), value)], style)
                 for (label, value), style in zip(
-                    training.get("baselines", {}).items(), "cd", strict=False
+                    training.get("reference_methods", {}).items(), "cd", strict=False
                 )
             ]
         values = [y for one in series for _, y in one.points if math.isfinite(y)]

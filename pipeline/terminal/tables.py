@@ -114,7 +114,7 @@ def _training(training: dict[str, Any]) -> Iterator[RenderableType]:
     if accuracy == accuracy:  # else there was nothing to judge
         table = make_table("Few-shot accuracy on the validation images", ">Value")
         table.add_row(f"trained, epoch {kept} of {training['epochs']}", f"{accuracy:.4f}")
-        for name, value in training.get("baselines", {}).items():
+        for name, value in training.get("reference_methods", {}).items():
             table.add_row(name, f"{value:.4f}")
         yield table
     if found := training.get("hyperparameters"):

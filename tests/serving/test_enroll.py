@@ -11,13 +11,13 @@ from same_answers import assert_same_answers
 from sample_images import encoded, picture
 
 from judging.classifier import nearest_centroid
-from records import training_keys as seen
+from records import training_keys
 from serving import enroll as module
 from serving.embedded.servable import LoadSettings, Servable
 from serving.enroll import EnrollError, Unusable, enroll
 from serving.next_version import VersionError
 from tests.serving.embedded.processes import Server, eventually
-from trainer.export import constants as freezing
+from trainer.export import constants
 from trainer.export import signatures as trainer_export
 
 NEW = "Wäsche"
@@ -126,7 +126,7 @@ def test_nothing_but_the_support_set_is_changed(enrolled, exported):
 
 
 def test_the_images_are_seen_from_then_on(enrolled, base, new):
-    added = {seen.key_of_file(file.read_bytes()) for file in new.iterdir()}
+    added = {training_keys.key_of_file(file.read_bytes()) for file in new.iterdir()}
     assert len(added) == 4
     before, after = (_seen(version) for version in (enrolled.model, enrolled.version))
     assert before == [1, 2]
@@ -137,12 +137,12 @@ def test_the_images_are_seen_from_then_on(enrolled, base, new):
     enroll(base, {NEW: new})
     last = enroll(base, remove=["class-0", NEW]).version
     assert _seen(last) == sorted(
-        {1, 2} | {seen.key_of_file((new / f"{i}.png").read_bytes()) for i in (1, 2, 3)}
+        {1, 2} | {training_keys.key_of_file((new / f"{i}.png").read_bytes()) for i in (1, 2, 3)}
     )
 
 
 def _seen(version):
-    return tf.saved_model.load(str(version)).seen.numpy().tolist()
+    return tf.saved_model.load(str(version)).training_keys.numpy().tolist()
 
 
 def test_a_model_that_does_not_say_what_it_has_seen_still_does_not(network, new, tmp_path):
@@ -151,12 +151,12 @@ def test_a_model_that_does_not_say_what_it_has_seen_still_does_not(network, new,
 
         def older(self, *arguments, **options):
             init(self, *arguments, **options)
-            del self.seen
+            del self.training_keys
 
         patch.setattr(trainer_export.ServedModel, "__init__", older)
         export(network, tmp_path / "models/1")
     done = enroll(tmp_path / "models", {NEW: new})
-    assert not hasattr(tf.saved_model.load(str(done.version)), "seen")
+    assert not hasattr(tf.saved_model.load(str(done.version)), "training_keys")
     assert {label.decode() for label in ask(done.version, queries(7))["label"]} == {NEW}
 
 
@@ -211,7 +211,9 @@ def test_a_class_is_extended(base, tmp_path):
 
 
 def test_a_model_whose_weights_are_variables(network, new, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer_export, "freeze", lambda *a: freezing.freeze(*a, most_bytes=0))
+    monkeypatch.setattr(
+        trainer_export, "to_constants", lambda *a: constants.to_constants(*a, most_bytes=0)
+    )
     export(network, tmp_path / "models/1")
     done = enroll(tmp_path / "models", {NEW: new})
     names = [name for name, _ in tf.train.list_variables(str(done.version / "variables/variables"))]

@@ -39,7 +39,7 @@ class Computation:
         return tf.ensure_shape(answer, self._shape)
 
 
-def freeze(
+def to_constants(
     function: Callable[..., tf.Tensor], *specs: tf.TensorSpec, most_bytes: int = MOST_BYTES
 ) -> Computation:
     """A function that computes the same with its variables' present values.

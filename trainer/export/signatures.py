@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from judging.thresholds import Thresholds
 from records import features
-from trainer.export.constants import freeze
+from trainer.export.constants import to_constants
 from trainer.export.safe_pixels import safe_pixels
 from trainer.export.support_set import SupportSet
 from trainer.network.siamese import Siamese
@@ -31,8 +31,8 @@ class ServedModel(tf.Module):
             `same` float32 [n], 1 or 0.
 
     Beside these it is saved with what a judge of it needs: `support`, `thresholds()` and
-    `similarity(left, right)`; and the variable `seen`, so that it is not judged by images that it
-    was made with.
+    `similarity(left, right)`; and the variable `training_keys`, so that it is
+    not judged on images that it was trained on.
 
     An image that is too large or cannot be decoded is not `valid`: its numbers are NaN, its
     verdicts false and its strings empty; the others of its batch are answered as without it.
@@ -47,7 +47,7 @@ class ServedModel(tf.Module):
         max_pixels: Height times width of the largest image that is decoded.
         support: What `classify` goes by.
         thresholds: Those of `same` and `known`.
-        seen: int64 [m], keys (`records.training_keys`) of the images that it was made with.
+        training_keys: int64 [m], of the training images (`records.training_keys`).
         tracked: Whatever `preprocess` needs to be saved with it.
     """
 
@@ -59,23 +59,25 @@ class ServedModel(tf.Module):
         max_pixels: int,
         support: SupportSet,
         thresholds: Thresholds,
-        seen: np.ndarray,
+        training_keys: np.ndarray,
         tracked: object = None,
     ) -> None:
         super().__init__(name="siamese")
         pixels = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
         embedding = tf.TensorSpec([None, model.encoder.output_shape[-1]], tf.float32)
-        self._encoder = freeze(
+        self._encoder = to_constants(
             lambda pixels: tf.cast(model.encoder(pixels, training=False), tf.float32), pixels
         )
-        self._similarity = freeze(model.similarity, embedding, embedding)
+        self._similarity = to_constants(model.similarity, embedding, embedding)
         # Not the whole network: its optimizer's state would be saved too.
         self._variables = [*self._encoder.variables, *self._similarity.variables]
         self._preprocess = preprocess
         self._image_size, self._max_pixels = image_size, max_pixels
         self.support = support  # public: by it, classes are added to what is loaded
         # Of any number, since images are added with classes.
-        self.seen = tf.Variable(seen, trainable=False, dtype=tf.int64, shape=[None])
+        self.training_keys = tf.Variable(
+            training_keys, trainable=False, dtype=tf.int64, shape=[None]
+        )
         self._thresholds = thresholds
         self._tracked = tracked
 

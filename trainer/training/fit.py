@@ -16,14 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from judging.thresholds import Thresholds, known_threshold, same_threshold
-from records import training_keys as seen
+from records import training_keys
 from trainer.errors import TrainingError
 from trainer.network.siamese import Siamese
 from trainer.settings import Calibration, Model, Training
-from trainer.training import pretrained_encoder as frozen_encoder
 from trainer.training.callbacks.best_epoch import BestEpoch
 from trainer.training.callbacks.epoch_seeds import EpochSeeds
-from trainer.training.callbacks.frozen_start import FrozenStart
+from trainer.training.callbacks.freeze_backbone import FreezeBackbone
 from trainer.training.callbacks.progress import Progress
 from trainer.training.callbacks.stop_at_nan import StopAtNaN
 from trainer.training.callbacks.validation import Validation
@@ -33,7 +32,8 @@ from trainer.training.images import Blocks, HeldOut, Images, few_of_each_class, 
 from trainer.training.input import training_blocks
 from trainer.training.optimizer import build_optimizer
 from trainer.training.projector import write_projector
-from trainer.training.reference_methods import frozen_encoder_accuracy, raw_pixel_accuracy
+from trainer.training.reference_methods import pretrained_encoder_accuracy, raw_pixel_accuracy
+from trainer.training.snapshot import Snapshot, load_snapshot, pooled_features, save_snapshot
 
 MOST_SUPPORT_IMAGES = 1000
 """Training images that the few-shot accuracy goes by, about: they are kept in memory."""
@@ -50,20 +50,19 @@ class Trained(NamedTuple):
         support: Training images, equally many of each class as far as it has them.
         support_embeddings: float32 [s, d], theirs.
         thresholds: Calibrated on the validation split.
-        seen: int64 [m], keys (`records.training_keys`) of the images that it was trained on: those
-            of the training and the validation split.
-        frozen: The encoder as it was before training.
+        training_keys: int64 [m], of the training and validation images (`records.training_keys`).
+        snapshot: The backbone before training.
         summary: `epochs`, `best_epoch` (from 1 on), `resumed_at` (epochs done before), `seconds`,
-            `parameters`, `baselines`, `calibration` (the thresholds), and `history` (a list for
-            each figure).
+            `parameters`, `reference_methods`, `calibration` (the thresholds), and `history` (a list
+            for each figure).
     """
 
     model: Siamese
     support: Images
     support_embeddings: np.ndarray
     thresholds: Thresholds
-    seen: np.ndarray
-    frozen: frozen_encoder.Frozen
+    training_keys: np.ndarray
+    snapshot: Snapshot
     summary: dict[str, Any]
 
 
@@ -109,7 +108,7 @@ def train(
         shutil.rmtree(own, ignore_errors=True)
     own.mkdir(parents=True, exist_ok=True)
     embed = embedder(model)
-    baselines = _baselines(own, model, support, held)
+    references = _reference_methods(own, model, support, held)
     best = BestEpoch(own, MONITOR, settings.patience, restore=settings.keep == "best")
     model.fit(
         _dataset(train_files, image_size, settings, blocks, done, steps, strategy),
@@ -121,7 +120,7 @@ def train(
             StopAtNaN(str(own / "resume")),
             best,
             EpochSeeds(),
-            FrozenStart(settings.frozen_epochs, model_settings),
+            FreezeBackbone(settings.frozen_epochs, model_settings),
             keras.callbacks.CSVLogger(str(own / "training.csv"), append=True),
             keras.callbacks.TensorBoard(str(own / "tensorboard"), write_graph=False),
             # The last: an epoch is done when all that it leaves is written.
@@ -134,7 +133,7 @@ def train(
     )
     history = _history(own / "training.csv")
     kept = best.epoch + 1 if settings.keep == "best" else None
-    (own / "curves.png").write_bytes(draw_curves(history, kept, baselines))
+    (own / "curves.png").write_bytes(draw_curves(history, kept, references))
     embeddings = embed(support.pixels), embed(held.images.pixels)
     _project(own / "tensorboard", embeddings, support, held.images)
     thresholds = _calibrate(settings.calibration, model, embeddings, support, held)
@@ -144,15 +143,15 @@ def train(
         support,
         embeddings[0],
         thresholds,
-        seen.as_keys(blocks.content_hashes.union(held.images.content_hashes)),
-        frozen_encoder.kept(own),
+        training_keys.as_keys(blocks.content_hashes.union(held.images.content_hashes)),
+        load_snapshot(own),
         {
             "epochs": len(history["loss"]),
             "best_epoch": kept or len(history["loss"]),
             "resumed_at": done,
             "seconds": round(sum(history["seconds"]), 1),
             "parameters": model.count_params(),
-            "baselines": {name: value for name, value in baselines.items() if value == value},
+            "reference_methods": {k: v for k, v in references.items() if v == v},
             "calibration": thresholds._asdict(),
             "history": history,
         },
@@ -258,21 +257,23 @@ def _dataset(
     return strategy.distribute_datasets_from_function(of_machine)
 
 
-def _baselines(folder: Path, model: Siamese, support: Images, held: HeldOut) -> dict[str, float]:
+def _reference_methods(
+    folder: Path, model: Siamese, support: Images, held: HeldOut
+) -> dict[str, float]:
     """Few-shot accuracies that training has to beat; computed once, before it."""
-    record = folder / "baselines.json"
+    record = folder / "reference_methods.json"
     if record.is_file():
         return json.loads(record.read_text(encoding="utf-8"))
     backbone = model.encoder.get_layer("backbone")
-    pooled = _in_batches(frozen_encoder.pooled_features(backbone), batch=32)
+    pooled = _in_batches(pooled_features(backbone), batch=32)
     features = pooled(support.pixels)
     values = {
         "raw pixels, nearest neighbour": raw_pixel_accuracy(support, held.images),
-        "untrained encoder, nearest centroid": frozen_encoder_accuracy(
+        "pretrained encoder, nearest centroid": pretrained_encoder_accuracy(
             features, support, pooled(held.images.pixels), held.images
         ),
     }
-    frozen_encoder.keep(backbone, features, folder)
+    save_snapshot(backbone, features, folder)
     unfinished = record.with_suffix(".tmp")
     unfinished.write_text(json.dumps(values), encoding="utf-8")
     os.replace(unfinished, record)

@@ -19,7 +19,7 @@ def raw_pixel_accuracy(support: Images, query: Images) -> float:
     return float(np.mean(nearest_neighbour(flat[0], support.labels, flat[1]) == query.labels))
 
 
-def frozen_encoder_accuracy(
+def pretrained_encoder_accuracy(
     support_features: np.ndarray, support: Images, query_features: np.ndarray, query: Images
 ) -> float:
     """SimpleShot on the features of the backbone as it was before training.

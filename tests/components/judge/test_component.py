@@ -29,11 +29,10 @@ from components.judge.last_blessed import last_served
 from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.config.sections import Beam
-from records import features
-from records import training_keys as seen
+from records import features, training_keys
 from records.example import make_example
 from records.lost import RecordsLost
-from trainer.training.pretrained_encoder import FOLDER
+from trainer.export.pretrained_encoder import FOLDER
 
 SIZE = 12
 CLASSES = 4
@@ -45,7 +44,7 @@ class StandIn(tf.Module):
     def __init__(self, matrix, pixels=False, same=0.4, known=0.4, each=8, seen=()):
         super().__init__()
         if seen is not None:
-            self.seen = tf.Variable(np.array(seen, "int64"))
+            self.training_keys = tf.Variable(np.array(seen, "int64"))
         points, labels = clouds(CLASSES, each, 0.3, seed=100)
         self.matrix, self.pixels = tf.constant(matrix, tf.float32), pixels
         self.support = tf.Module()
@@ -106,7 +105,7 @@ def hash_of(point):
 def keys_of(each, chosen):
     """Keys of some of `write_images`' images, by their places."""
     points, _ = clouds(CLASSES, each, 0.2, seed=0)
-    return [seen.key(hash_of(points[i])) for i in chosen]
+    return [training_keys.key(hash_of(points[i])) for i in chosen]
 
 
 def write_images(folder, each, spread, labels=None):
@@ -443,7 +442,7 @@ def test_an_unknown_images_path_may_be_no_text(unknown):
 
 
 def test_unknown_images_that_the_model_was_trained_on_are_excluded(judging, saved, unknown):
-    keys = [seen.key_of_file((unknown / f"{i}.png").read_bytes()) for i in range(3)]
+    keys = [training_keys.key_of_file((unknown / f"{i}.png").read_bytes()) for i in range(3)]
     candidate, before = saved("met", seen=keys[:1]), saved("met before", WORSE, seen=keys[1:])
     found = judging(candidate, before=before, unknown=str(unknown)).judgement
     assert found.invalid[f"{unknown}/0.png"] == "the model was trained with it"
@@ -454,7 +453,7 @@ def test_unknown_images_that_the_model_was_trained_on_are_excluded(judging, save
 
 
 def test_a_folder_without_a_usable_unknown_image_is_refused(judging, saved, unknown):
-    keys = [seen.key_of_file(file.read_bytes()) for file in (unknown / "below").iterdir()]
+    keys = [training_keys.key_of_file(file.read_bytes()) for file in (unknown / "below").iterdir()]
     for i in range(3):
         (unknown / f"{i}.png").unlink()
     with pytest.raises(DataError) as told:

@@ -55,7 +55,7 @@ def summary(judgement=None, **values):
             "history": {"loss": [2.0, 1.0, 0.5], "auc": [0.6, 0.8, 0.9],
                         "val_auc": [0.6, 0.7, 0.8], "val_accuracy": [0.3, 0.6, 0.5]},
             "best_epoch": 2, "epochs": 3, "seconds": 12.3, "parameters": 1234567,
-            "baselines": {"raw pixels": 0.25}, "hyperparameters": {"margin": 0.75},
+            "reference_methods": {"raw pixels": 0.25}, "hyperparameters": {"margin": 0.75},
         },
         "verdict": judgement and judgement.verdict,
         "metrics": judgement.metrics if judgement else {},

@@ -91,7 +91,7 @@ def test_what_is_no_number_is_left_out():
 
 
 def history(**values):
-    return {"history": values, "best_epoch": 2, "baselines": {"raw <pixels>": 0.5}}
+    return {"history": values, "best_epoch": 2, "reference_methods": {"raw <pixels>": 0.5}}
 
 
 def test_learning_curves():

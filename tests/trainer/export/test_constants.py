@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.export.constants import freeze
+from trainer.export.constants import to_constants
 
 PIXELS = tf.TensorSpec([None, 8, 8, 3], tf.float32)
 
@@ -28,23 +28,23 @@ def network():
 def test_the_same_answers_without_variables():
     model, function = network()
     pixels = tf.random.stateless_normal([5, 8, 8, 3], [0, 0])
-    frozen = freeze(function, PIXELS)
-    assert frozen.variables == []
+    constant = to_constants(function, PIXELS)
+    assert constant.variables == []
     expected = model(pixels)
-    np.testing.assert_allclose(frozen(pixels), expected, rtol=1e-5)
-    assert tf.function(frozen).get_concrete_function(PIXELS).output_shapes == [None, 4]
+    np.testing.assert_allclose(constant(pixels), expected, rtol=1e-5)
+    assert tf.function(constant).get_concrete_function(PIXELS).output_shapes == [None, 4]
     for weight in model.weights:  # what comes later is nothing to it
         weight.assign(weight * 0)
-    np.testing.assert_allclose(frozen(pixels), expected, rtol=1e-5)
+    np.testing.assert_allclose(constant(pixels), expected, rtol=1e-5)
 
 
 def test_too_many_bytes_stay_variables_and_the_log_says_so(caplog):
     model, function = network()
     size = sum(4 * np.prod(w.shape) for w in model.weights)
     with caplog.at_level(logging.WARNING):
-        assert freeze(function, PIXELS, most_bytes=size).variables == []
+        assert to_constants(function, PIXELS, most_bytes=size).variables == []
         assert not caplog.messages
-        kept = freeze(function, PIXELS, most_bytes=size - 1)
+        kept = to_constants(function, PIXELS, most_bytes=size - 1)
     assert "are saved as variables" in caplog.text
     assert len(kept.variables) == 6
     pixels = tf.ones([2, 8, 8, 3])
@@ -54,5 +54,5 @@ def test_too_many_bytes_stay_variables_and_the_log_says_so(caplog):
 def test_arguments_keep_their_order():
     scale = tf.Variable(2.0)
     vector = tf.TensorSpec([None], tf.float32)
-    frozen = freeze(lambda left, right: left - scale * right, vector, vector)
-    np.testing.assert_array_equal(frozen(tf.constant([5.0]), tf.constant([1.0])), [3.0])
+    constant = to_constants(lambda left, right: left - scale * right, vector, vector)
+    np.testing.assert_array_equal(constant(tf.constant([5.0]), tf.constant([1.0])), [3.0])

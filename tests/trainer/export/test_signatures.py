@@ -10,7 +10,7 @@ from same_answers import assert_same, assert_same_answers
 from judging.classifier import nearest_centroid
 from judging.thresholds import Thresholds
 from records import features
-from trainer.export import constants as freezing
+from trainer.export import constants
 from trainer.export import signatures as export
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
@@ -20,7 +20,7 @@ from trainer.settings import Model, Training
 LABELS = np.array(["nut", "screw", "bölt"] * 3)
 SOURCES = [b"%d.png" % i for i in range(8)] + [b"\xff.png"]
 KNOWN = 0.6
-SEEN = np.array([-(2**63), 0, 2**63 - 1])
+TRAINING_KEYS = np.array([-(2**63), 0, 2**63 - 1])
 
 
 def images(count):
@@ -41,7 +41,7 @@ def even_point(model):
 def served_model(model):
     support = SupportSet(support_embeddings(model), LABELS, SOURCES)
     thresholds = Thresholds(even_point(model), KNOWN)
-    return ServedModel(model, preprocess, 16, 5000, support, thresholds, SEEN)
+    return ServedModel(model, preprocess, 16, 5000, support, thresholds, TRAINING_KEYS)
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +113,12 @@ def test_a_judge_can_read_thresholds_and_compare_embeddings(exported):
                                support_embeddings(model).sum(), rtol=1e-4)  # fmt: skip
 
 
-def test_it_says_which_images_it_was_made_with(exported):
-    seen = tf.saved_model.load(exported[1]).seen
-    np.testing.assert_array_equal(seen, SEEN)
-    assert seen.dtype == tf.int64
-    seen.assign([*range(5)])  # it may be of another number, as when classes are added
-    assert seen.numpy().tolist() == [*range(5)]
+def test_the_model_lists_the_images_it_was_trained_on(exported):
+    keys = tf.saved_model.load(exported[1]).training_keys
+    np.testing.assert_array_equal(keys, TRAINING_KEYS)
+    assert keys.dtype == tf.int64
+    keys.assign([*range(5)])  # of any length: enrollment adds keys
+    assert keys.numpy().tolist() == [*range(5)]
 
 
 def test_same_is_told_by_the_threshold(exported):
@@ -211,7 +211,7 @@ def test_a_session_answers_the_same(exported):
 
 
 def test_weights_are_constants_and_the_support_set_is_not(exported):
-    assert {name.split("/")[0] for name in _variables(exported[1])} == {"seen", "support"}
+    assert {name.split("/")[0] for name in _variables(exported[1])} == {"training_keys", "support"}
 
 
 def test_the_support_set_can_be_replaced_in_what_is_loaded(exported):
@@ -234,10 +234,12 @@ def test_the_support_set_can_be_replaced_in_what_is_loaded(exported):
 
 def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_path, monkeypatch):
     model, directory = exported
-    monkeypatch.setattr(export, "freeze", lambda *a: freezing.freeze(*a, most_bytes=10))
+    monkeypatch.setattr(
+        export, "to_constants", lambda *a: constants.to_constants(*a, most_bytes=10)
+    )
     served_model(model).save(str(tmp_path))
     assert {name.split("/")[0] for name in _variables(str(tmp_path))} == {
-        "seen", "support", "_variables",
+        "training_keys", "support", "_variables",
     }  # fmt: skip
     _, encoded = images(6)
     for signature, inputs in (

@@ -70,9 +70,9 @@ def test_learns_and_leaves_what_people_look_at(data, tiny_backbone, tmp_path, ca
     summary, history = trained.summary, trained.summary["history"]
     assert summary["epochs"] == 8
     assert history["loss"][-1] < history["loss"][0]
-    assert summary["baselines"].keys() == {
+    assert summary["reference_methods"].keys() == {
         "raw pixels, nearest neighbour",
-        "untrained encoder, nearest centroid",
+        "pretrained encoder, nearest centroid",
     }
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("epoch 8/8: auc ")

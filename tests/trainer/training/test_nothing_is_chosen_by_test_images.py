@@ -11,8 +11,7 @@ from pair_gen_here import run_pair_gen
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.transform.preprocessing import decode_and_resize
-from records import features
-from records import training_keys as seen
+from records import features, training_keys
 from trainer import run_fn
 from trainer.settings import Model, Training
 
@@ -130,11 +129,11 @@ def test_weights_thresholds_and_figures_are_equal(runs):
     np.testing.assert_array_equal(one.support.embeddings, other.support.embeddings)
 
 
-def test_the_model_says_what_it_was_made_with(runs):
+def test_the_model_lists_the_images_it_was_trained_on(runs):
     learned = [
         transformed(label, number).features.feature[features.CONTENT_HASH].bytes_list.value[0]
         for label in range(3)
         for number in (*range(6), *range(10, 14))  # of train and validation
     ]
     for _, model, _ in runs:
-        np.testing.assert_array_equal(model.seen, seen.as_keys(learned))
+        np.testing.assert_array_equal(model.training_keys, training_keys.as_keys(learned))

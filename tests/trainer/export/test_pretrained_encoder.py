@@ -4,10 +4,10 @@ import tensorflow as tf
 from pair_files import write_splits
 
 from components.transform.preprocessing import decode_and_resize
+from trainer.export.pretrained_encoder import PretrainedEncoder
 from trainer.network.backbone import build_backbone
 from trainer.settings import Model, Training
 from trainer.training.fit import train
-from trainer.training.pretrained_encoder import FrozenEncoder
 
 
 def preprocess(encoded):
@@ -28,9 +28,9 @@ def test_it_answers_as_before_the_training(tiny_backbone, tmp_path):
     expected = keras.ops.convert_to_numpy(first(pixels.astype("float32")))
     learned = keras.ops.convert_to_numpy(backbone(pixels.astype("float32")))
     assert np.abs(learned - expected).max() > 1e-3
-    backbone.load_weights(trained.frozen.weights)
-    exported = FrozenEncoder(
-        backbone, preprocess, 16, 1000, trained.frozen.support, trained.support
+    backbone.load_weights(trained.snapshot.weights)
+    exported = PretrainedEncoder(
+        backbone, preprocess, 16, 1000, trained.snapshot.features, trained.support
     )
     exported.save(str(tmp_path / "exported"))
     loaded = tf.saved_model.load(str(tmp_path / "exported"))

@@ -8,7 +8,7 @@ from trainer.network.backbone import set_trainable
 from trainer.settings import Model
 
 
-class FrozenStart(keras.callbacks.Callback):
+class FreezeBackbone(keras.callbacks.Callback):
     """Freezes the backbone for the first epochs.
 
     Random layers send a pretrained backbone gradients that undo what it knows (Kumar et al. 2022,
