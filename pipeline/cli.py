@@ -18,9 +18,11 @@ from rich.markup import escape
 from pipeline.commands import ask, enroll, kubeflow
 from pipeline.commands import compare as compare_command
 from pipeline.commands import gate as gate_command
-from pipeline.config import run_config as configuration
-from pipeline.config.run_config import ConfigError, RunConfig
+from pipeline.config import reading as configuration
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
 from pipeline.runs.folder_lock import FolderInUse, locked
+from pipeline.runs.outcome import Outcome
 from pipeline.runs.preflight import (
     check_blocks,
     check_engine,
@@ -30,8 +32,6 @@ from pipeline.runs.preflight import (
 )
 from pipeline.terminal.console import (
     FAILED,
-    NOT_BLESSED,
-    OF_VERDICT,
     WRONG_USE,
     Overrides,
     err,
@@ -280,7 +280,7 @@ def _follow(folder: Path, log: Path, lock: int) -> int:
             say(last_lines(log, 15), err)
         say(f"The log: {log}", err)
         return FAILED
-    return OF_VERDICT.get(summary.outcome or "", NOT_BLESSED)
+    return Outcome(summary.outcome or "not_blessed").exit_code
 
 
 def _killed(number: int) -> str:

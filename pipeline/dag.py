@@ -20,10 +20,10 @@ from components.judge import unknown_images
 from components.judge.component import Judge
 from components.last_blessed_model.resolver import LatestOtherBlessedModel
 from components.pair_gen.component import PairGen
-from pipeline.config.run_config import RunConfig, absolute
+from pipeline.config.run_config import RunConfig
 from pipeline.evaluator_config import eval_config
 from records import features
-from storage.file_systems import beam_arguments
+from storage.file_systems import absolute, beam_arguments
 
 
 def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pipeline:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from base.errors import UserError
+
 PER_CLASS = 40
 SIZE = 32
 
 
-class SampleDataError(ValueError):
+class SampleDataError(UserError):
     """A folder that sample images would be mixed up in."""
 
 

@@ -1,7 +1,9 @@
 """What is raised where records have vanished on their way from one step to the next."""
 
+from base.errors import UserError
 
-class RecordsLost(RuntimeError):
+
+class RecordsLost(UserError):
     """A Beam runner has lost records without an error, which it must never do.
 
     DirectRunner did, with several processes and much data: see `pipeline.runs.beam_workers`.

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import grpc
 import numpy as np
 
+from base.errors import UserError
 from images.canonical import UnusableImage, canonical_image
 from serving.answers import Classification, Comparison
 from serving.connection import Connection, ServingError
@@ -23,7 +24,7 @@ _IN_A_REQUEST = 32
 """Images, or pairs."""
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """An image that cannot be used; the message names it."""
 
 

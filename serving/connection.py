@@ -22,6 +22,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from base.errors import UserError
+
 _Connection = TypeVar("_Connection", bound="Connection")
 _State = get_model_status_pb2.ModelVersionStatus.State
 
@@ -52,7 +54,7 @@ _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
 ]
 
 
-class ServingError(Exception):
+class ServingError(UserError):
     """The server gave no answer; the message says why and how to mend it.
 
     Attributes:

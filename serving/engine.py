@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+from base.errors import UserError
+
 Engine = Literal["tensorflow", "docker", "embedded"]
 
 AUTO = "auto"
@@ -21,7 +23,7 @@ IMAGE = "tensorflow/serving:2.20.0"
 _DOCKER_SECONDS = 5
 
 
-class EngineError(ValueError):
+class EngineError(UserError):
     """A server that is not at hand."""
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from base.errors import UserError
 from base.printable import printable
 from images.canonical import UnusableImage, canonical_image
 from records import training_keys
@@ -40,7 +41,7 @@ _MOST_LISTED = 10
 _CLUTTER = ("Thumbs.db", "desktop.ini")
 
 
-class EnrollError(ValueError):
+class EnrollError(UserError):
     """What was asked for cannot be done; the message says why."""
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from base.errors import UserError
 from serving.connection import Connection, ServingError
 from serving.embedded.memory import return_freed
 from serving.embedded.statuses import Status
@@ -31,7 +32,7 @@ _RANKED = ("classes", "scores")
 _NOT_COMPARED = ("nearest",)
 
 
-class InfraCheckError(ValueError):
+class InfraCheckError(UserError):
     """The model is not fit to be served; the message says why."""
 
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from base.errors import UserError
 from judging.metrics.classification import Support
 from judging.views import View
 from records import training_keys
 
 
-class ModelError(ValueError):
+class ModelError(UserError):
     """A model that cannot be judged; the message says why."""
 
 

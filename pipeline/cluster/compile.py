@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from pipeline.cluster import parameters, platform
-from pipeline.config.run_config import ConfigError, RunConfig
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
 
 COMMAND = ("python", "-m", "pipeline.cluster.task")
 """Of every task; TFX's compiler gives it TFX's arguments."""

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from pipeline.config.run_config import ConfigError, RunConfig, absolute
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
+from storage.file_systems import absolute
 from trainer.settings import Training
 
 NEWEST = "newest"

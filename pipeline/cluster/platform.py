@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.cluster.settings import Kubeflow, Resources
-from pipeline.config.run_config import ConfigError
+from pipeline.config.errors import ConfigError
 
 
 def resources_of(component: str, kubeflow: Kubeflow) -> Resources:

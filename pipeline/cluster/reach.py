@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.cluster.parameters import DATA_ROOT, PUSH_DESTINATION, SPAN
-from pipeline.config.run_config import ConfigError, RunConfig
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
 
 _SHARED = ("gs://", "s3://")
 

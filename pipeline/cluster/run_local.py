@@ -25,7 +25,7 @@ from judging.judgement import Verdict
 from pipeline.cluster.failures import explain_log
 from pipeline.cluster.parameters import PUSH_DESTINATION, check_span_fits
 from pipeline.cluster.verdict import read_verdict
-from pipeline.config.run_config import ConfigError
+from pipeline.config.errors import ConfigError
 from pipeline.runs.child_process import stop, terminated_as_interrupted
 from storage.file_systems import is_remote
 

@@ -20,9 +20,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from base.errors import UserError
 from pipeline.cluster.failures import explain_log
 from pipeline.cluster.settings import Kubeflow
-from pipeline.config.run_config import ConfigError
+from pipeline.config.errors import ConfigError
 
 TOKEN, COOKIE = "KFP_TOKEN", "KFP_COOKIE"
 """Environment variables: a bearer token, or the cookie of a login, for endpoints that ask."""
@@ -68,11 +69,11 @@ def exposed_login(kubeflow: Kubeflow) -> str | None:
     )
 
 
-class EndpointError(RuntimeError):
+class EndpointError(UserError):
     """The endpoint cannot be reached or refuses; the message says which and how to mend it."""
 
 
-class RunFailed(RuntimeError):
+class RunFailed(UserError):
     """A run ended without success; the message says why, as far as the endpoint tells."""
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from base.printable import printable
-from pipeline.config.run_config import ConfigError
+from pipeline.config.errors import ConfigError
 from pipeline.terminal.console import FAILED, WRONG_USE, out, say, stop
 from pipeline.terminal.table import make_table, numbers
 
@@ -109,13 +109,12 @@ def _show(found: Comparison) -> None:
 
 def _show_sides(*sides: Side) -> None:
     table = make_table("", "Run", "Started (UTC)", "Outcome", ">Images")
-    colours = {"blessed": "green", "not_blessed": "red", "undecided": "yellow"}
     for name, side in zip(("first", "second"), sides, strict=True):
         table.add_row(
             name,
             Text(printable(f"{side.name} {side.run}".strip()), overflow="fold"),
             side.started[:16].replace("T", " "),
-            Text(side.outcome.replace("_", " "), style=colours[side.outcome]),
+            Text(side.outcome.word, style=side.outcome.colour),
             str(side.images),
         )
     out.print(table)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline import log_noise
-from pipeline.config import run_config as configuration
-from pipeline.config.run_config import ConfigError, RunConfig
+from pipeline.config import reading as configuration
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
 from pipeline.terminal.console import FAILED, WRONG_USE, err, load, out, stop
 from storage.file_systems import is_remote
 
@@ -102,7 +103,7 @@ def gate(
     configuration or --thresholds, they decide on what was measured. An exported model is judged on
     labelled images that it has never seen, without a pipeline, as the Judge would.
 
-    Exit codes: 0 blessed, 3 not blessed, 4 not enough data to tell, 1 failed, 2 wrong use.
+    Exit codes: 0 blessed, 3 not blessed, 4 undecided (too few test images), 1 failed, 2 wrong use.
 
     Example of a run: [bold]siamese gate my.yaml --junit gate.xml[/]
 

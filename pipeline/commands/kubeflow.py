@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import log_noise
-from pipeline.config.run_config import ConfigError, RunConfig, absolute
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
+from pipeline.runs.outcome import Outcome
 from pipeline.terminal.console import (
     FAILED,
-    NOT_BLESSED,
-    OF_VERDICT,
     WRONG_USE,
     Overrides,
     err,
@@ -25,6 +25,7 @@ from pipeline.terminal.console import (
     say,
     stop,
 )
+from storage.file_systems import absolute
 
 if TYPE_CHECKING:
     from judging.judgement import Verdict
@@ -194,7 +195,7 @@ def run_local(
         say(e.reason, err)
         say(f"The log: {e.log}", err)
         raise typer.Exit(FAILED) from None
-    code = NOT_BLESSED if outcome.verdict is None else _tell(outcome.verdict)
+    code = Outcome.NOT_BLESSED.exit_code if outcome.verdict is None else _tell(outcome.verdict)
     if outcome.pushed_to:
         say(f"Pushed to {outcome.pushed_to}")
     say(f"All files: {outcome.folder}")
@@ -229,10 +230,11 @@ def _wait(
 
 def _tell(verdict: Verdict) -> int:
     """Say what came of the gate; returns the exit code."""
-    say(f"{verdict.outcome.replace('_', ' ').capitalize()}: {'; '.join(verdict.reasons)}.")
-    if verdict.outcome != "blessed":
+    outcome = Outcome(verdict.outcome)
+    say(f"{outcome.heading}: {'; '.join(verdict.reasons)}.")
+    if outcome is not Outcome.BLESSED:
         say("Nothing is pushed.")
-    return OF_VERDICT[verdict.outcome]
+    return outcome.exit_code
 
 
 def _compile(settings: RunConfig, path: Path) -> None:

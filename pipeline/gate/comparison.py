@@ -16,13 +16,15 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from base.errors import UserError
 from components.image_example_gen.report import IngestionReport
 from components.judge.judgement_files import read_image_outcomes, read_pair_outcomes
-from judging.judgement import ImageOutcome, Judgement, Measure, Outcome, PairOutcome
+from judging.judgement import ImageOutcome, Judgement, Measure, PairOutcome
 from judging.settings import METRICS
 from judging.statistics import paired
 from pipeline.gate.verdict import with_infra_check
 from pipeline.runs.finished_run import JudgedRun
+from pipeline.runs.outcome import Outcome
 from records import features
 from storage.file_systems import open_text
 
@@ -142,7 +144,7 @@ class Comparison(_Part):
     notes: tuple[str, ...]
 
 
-class NothingNoted(ValueError):
+class NothingNoted(UserError):
     """A judgement without its notes of single images."""
 
 
@@ -306,7 +308,7 @@ def _side(run: JudgedRun) -> Side:
         name=run.name or run.uri,
         run=run.run.id if run.run else "",
         started=run.run.started.isoformat() if run.run else "",
-        outcome=verdict.outcome,
+        outcome=Outcome(verdict.outcome),
         reasons=verdict.reasons,
         images=run.judgement.images,
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from base.errors import DataError
+from base.errors import DataError, UserError
 from base.printable import printable
 from components.image_example_gen.inspection import image_record
 from components.image_example_gen.report import IngestionReport, SetAside
@@ -52,7 +52,7 @@ class JudgedFolder(NamedTuple):
     notes: tuple[str, ...]
 
 
-class BrokenModel(ValueError):
+class BrokenModel(UserError):
     """A model whose embeddings are no numbers."""
 
 

@@ -13,19 +13,13 @@ from rich.text import Text
 from base.printable import printable
 from judging.judgement import Check, ClassResult
 from pipeline.gate.result import GateResult
+from pipeline.runs.outcome import CheckOutcome, Outcome
 from pipeline.terminal.table import checks_table, make_table, numbers
 
 _NAMED = 10
 """Files that are named."""
 
 _MOST_CLASSES = 20
-_STYLES = {"blessed": "bold green", "not_blessed": "bold red", "undecided": "bold yellow"}
-_SIGNS = {"passed": "✅", "failed": "❌", "undecided": "❔", "skipped": "⏭️"}
-_HEADINGS = {
-    "blessed": "✅ Blessed",
-    "not_blessed": "❌ Not blessed",
-    "undecided": "❔ Not enough data",
-}
 
 
 # --- for people -----------------------------------------------------------------------------------
@@ -45,7 +39,8 @@ def show(console: Console, result: GateResult) -> None:
             console.print(Text(f"  and {len(result.set_aside) - _NAMED} more, listed by --json"))
     for note in result.notes:
         console.print(Text(f"Note: {note}.", style="yellow"), soft_wrap=True)
-    console.print(Text(result.verdict, style=_STYLES[result.outcome]), soft_wrap=True)
+    style = f"bold {result.outcome.colour}"
+    console.print(Text(result.verdict, style=style), soft_wrap=True)
 
 
 def _classes(classes: Iterable[ClassResult]) -> Table:
@@ -76,7 +71,7 @@ def write_junit(result: GateResult, path: Path) -> None:
     cases = [_case(check) for check in result.checks]
     if not any(check.outcome != "skipped" for check in result.checks):
         case = ElementTree.Element("testcase", classname="siamese.gate", name="thresholds")
-        _say(case, "failure", "not blessed", "; ".join(result.reasons))
+        _say(case, "failure", Outcome.NOT_BLESSED.word, "; ".join(result.reasons))
         cases.append(case)
     counts = {
         "tests": str(len(cases)),
@@ -102,9 +97,9 @@ def _case(check: Check) -> ElementTree.Element:
     )
     told = "; ".join(_why(check))
     if check.outcome == "failed":
-        _say(case, "failure", "not blessed", told)
+        _say(case, "failure", Outcome.NOT_BLESSED.word, told)
     elif check.outcome == "undecided":
-        _say(case, "error", "not enough data", told)
+        _say(case, "error", Outcome.UNDECIDED.word, told)
     elif check.outcome == "skipped":
         ElementTree.SubElement(case, "skipped", message=printable(told))
     return case
@@ -133,7 +128,7 @@ def markdown(result: GateResult) -> str:
 
 
 def _markdown(result: GateResult) -> Iterator[str]:
-    yield f"### {_HEADINGS[result.outcome]}"
+    yield f"### {result.outcome.emoji} {result.outcome.heading}"
     yield ""
     yield f"{_code(result.subject)}, on {result.images} images"
     yield ""
@@ -146,8 +141,9 @@ def _markdown(result: GateResult) -> Iterator[str]:
         for check in result.checks:
             value, interval = numbers(check.measure)
             more = f"about {check.needed} images would decide" if check.needed else check.note
+            outcome = CheckOutcome(check.outcome)
             yield (
-                f"| {_SIGNS[check.outcome]} {check.outcome} | {_escape(check.metric)} | {value} "
+                f"| {outcome.emoji} {outcome.word} | {_escape(check.metric)} | {value} "
                 f"| {interval} | {_escape(check.wanted)} | {_escape(more)} |"
             )
         yield ""

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 from base.printable import printable
 from components.image_example_gen.report import SetAside
 from judging import gate
-from judging.judgement import BY_TFMA, Check, ClassResult, Judgement, Measure, Outcome, Verdict
+from judging.judgement import BY_TFMA, Check, ClassResult, Judgement, Measure, Verdict
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.gate.verdict import with_infra_check
 from pipeline.runs.finished_run import JudgedRun
-from pipeline.terminal.console import OF_VERDICT
+from pipeline.runs.outcome import Outcome
 
 
 class GateResult(BaseModel):
@@ -48,17 +48,12 @@ class GateResult(BaseModel):
     @property
     def exit_code(self) -> int:
         """Of the command."""
-        return OF_VERDICT[self.outcome]
+        return self.outcome.exit_code
 
     @property
     def verdict(self) -> str:
         """The outcome and why, in a sentence."""
-        told = {
-            "blessed": "Blessed",
-            "not_blessed": "Not blessed",
-            "undecided": "Not enough data",
-        }[self.outcome]
-        return f"{told}: {'; '.join(self.reasons)}."
+        return f"{self.outcome.heading}: {'; '.join(self.reasons)}."
 
 
 def of_judgement(
@@ -85,7 +80,7 @@ def of_judgement(
         )
     return GateResult(
         subject=printable(subject),
-        outcome=verdict.outcome,
+        outcome=Outcome(verdict.outcome),
         reasons=verdict.reasons,
         checks=verdict.checks,
         images=judgement.images,
@@ -126,7 +121,7 @@ def of_run(judged: JudgedRun, wanted: Wanted | None = None) -> GateResult:
         verdict = gate.decide(wanted.thresholds, measured, _by_tfma(judgement, wanted.thresholds))
         notes.append(
             f"the thresholds of {wanted.said_in} are not those that the run was judged by, by "
-            f"which it came out as {judgement.verdict.outcome.replace('_', ' ')}; nothing is "
+            f"which it came out as {Outcome(judgement.verdict.outcome).word}; nothing is "
             "pushed or taken back by this"
         )
     if wanted and wanted.judge and wanted.judge != judgement.settings:

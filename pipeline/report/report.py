@@ -24,10 +24,12 @@ from base.printable import printable
 from components.image_example_gen.report import IngestionReport
 from judging.judgement import Judgement, Measure, Picture
 from judging.settings import Thresholds
-from pipeline.config.run_config import RunConfig, dump
+from pipeline.config.reading import dump
+from pipeline.config.run_config import RunConfig
 from pipeline.report import figures
 from pipeline.report.pictures import Thumbnail, thumbnails
 from pipeline.runs.history import Run
+from pipeline.runs.outcome import CheckOutcome, ComponentOutcome, Outcome
 from pipeline.runs.summary import Summary
 from records import features
 
@@ -108,7 +110,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "summary": summary,
         "run": run,
         "judgement": judgement,
-        "verdict": _verdict(summary, judgement),
+        "outcome": _outcome(summary, judgement),
         "reasons": (summary and summary.reasons) or (judgement and judgement.verdict.reasons) or (),
         "described": _described(),
         "training": summary.training if summary else None,
@@ -125,19 +127,13 @@ def _context(findings: Findings) -> dict[str, Any]:
     return context
 
 
-def _verdict(summary: Summary | None, judgement: Judgement | None) -> tuple[str, str]:
-    """A kind, for the style sheet, and words."""
+def _outcome(summary: Summary | None, judgement: Judgement | None) -> Outcome | None:
+    """Return the outcome of the run, else of the judgement; None if nothing was judged."""
     if summary and summary.failure:
-        return "failed", "Failed"
-    # A run's may be another than the Judge's: a model that cannot be served is not blessed.
-    judged = judgement.verdict.outcome if judgement else "none"
-    outcome = (summary and summary.outcome) or judged
-    return outcome, {
-        "blessed": "Blessed",
-        "not_blessed": "Not blessed",
-        "undecided": "Undecided: not enough test images",
-        "none": "No verdict",
-    }[outcome]
+        return Outcome.FAILED
+    # The run's may differ from the Judge's: a model that cannot be served is not blessed.
+    found = (summary and summary.outcome) or (judgement and judgement.verdict.outcome)
+    return Outcome(found) if found else None
 
 
 def _described() -> dict[str, str]:
@@ -346,6 +342,7 @@ def _environment(**options: Any) -> Environment:
         lstrip_blocks=True,
         **options,
     )
+    environment.globals["marks"] = {o.value: o for o in (*ComponentOutcome, *CheckOutcome)}
     environment.filters |= {
         "number": _number,
         "signed": lambda value: f"{value:+.4f}",

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import yaml
 from pydantic import ValidationError
 
+from base.errors import UserError
 from components.judge.judgement_files import read_judgement
 from judging.judgement import Judgement
-from pipeline.config import run_config as configuration
+from pipeline.config import reading as configuration
 from pipeline.runs.history import Artifact, HistoryError, Run, read_runs
 from pipeline.runs.summary import Summary
 from storage.file_systems import is_remote
@@ -29,11 +30,11 @@ LATEST, PREVIOUS = "latest", "previous"
 """Runs that have no need of an id: the newest, and the one before it."""
 
 
-class NoSuchRun(ValueError):
+class NoSuchRun(UserError):
     """There is no such run, or nothing was judged in it; the message says what there is instead."""
 
 
-class FailedRun(ValueError):
+class FailedRun(UserError):
     """The run failed, so that nothing was decided."""
 
 

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from base.errors import UserError
+
 FILE = "lock"
 """In the folder: who holds it, in words. The lock is on this file, and ends with its holders."""
 
 
-class FolderInUse(RuntimeError):
+class FolderInUse(UserError):
     """Another run holds the folder; the message says which."""
 
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from base.errors import UserError
+
 Outcome = Literal["done", "cached", "failed", "unfinished"]
 
 _UNFINISHED: Outcome = "unfinished"
@@ -86,7 +88,7 @@ class Run(BaseModel):
         return str(model.properties["pushed_destination"])
 
 
-class HistoryError(ValueError):
+class HistoryError(UserError):
     """The metadata database cannot be read; the message names it."""
 
 

@@ -17,8 +17,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from base.errors import UserError
 from pipeline import log_noise
-from pipeline.config.run_config import RunConfig, load
+from pipeline.config.reading import load
+from pipeline.config.run_config import RunConfig
 
 if TYPE_CHECKING:
     from pipeline.runs.summary import Summary
@@ -26,21 +28,9 @@ if TYPE_CHECKING:
 PLAN = "siamese plan: "
 """Begins the line of the log that names the components."""
 
-_FOR_PEOPLE = (
-    "DataError",
-    "WeightsError",
-    "BackboneError",
-    "TrainingError",
-    "ConfigError",
-    "EngineError",
-    "ModelError",
-    "StorageError",
-    "RecordsLost",
-    "HistoryError",
-)
 _IN_TRACEBACK = re.compile(
-    rf"^(?:[\w.]+\.)?(?:{'|'.join(_FOR_PEOPLE)}): (.*?)"
-    # Without this end, the message of a chained traceback would take in the next one.
+    r"^([\w.]+)\.(\w+): (.*?)"
+    # Without this end, the message of a chained traceback would include the next traceback.
     r"(?=\n\s*\n(?:During handling of|The above exception)|\nTraceback \(most recent|\Z)",
     re.M | re.S,
 )
@@ -117,16 +107,20 @@ def explain(error: BaseException) -> str:
 
 
 def message_for_people(error: BaseException) -> str | None:
-    """The message of an error of ours, which says all there is to say; None for other errors.
+    """Return the message of the `UserError` that an error is or was caused by; None without one.
 
-    It may be the cause of another, and errors of Beam's workers arrive as the text of a traceback.
+    Errors of Beam's workers arrive as the text of a traceback.
     """
     cause: BaseException | None = error
     while cause is not None:
-        if type(cause).__name__ in _FOR_PEOPLE:
-            return _text(cause)
-        if found := _IN_TRACEBACK.findall(_text(cause)):
-            return found[-1].strip()
+        text = _text(cause)
+        if isinstance(cause, UserError):
+            return text
+        for module, name, message in reversed(_IN_TRACEBACK.findall(text)):
+            # The modules of all components are loaded, so that nothing has to be imported.
+            found = getattr(sys.modules.get(module), name, None)
+            if isinstance(found, type) and issubclass(found, UserError):
+                return message.strip()
         cause = cause.__cause__
     return None
 

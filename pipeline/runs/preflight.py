@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from base.errors import StorageError
-from pipeline.config.run_config import ConfigError, RunConfig
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
 from records import features
 from storage.file_systems import is_remote
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from pipeline.runs.child_process import stop, terminated_as_interrupted
 from pipeline.runs.launch import PLAN
+from pipeline.runs.outcome import ComponentOutcome
 
 _EVENT = re.compile(r"(?:node|Component) (\S+) is (running|finished)\.")
 _CACHED = re.compile(r"A cached execution \d+ is used\.")
@@ -37,7 +38,7 @@ class Tracker:
         self._console = console
         self._plan: list[str] = []
         self._started: dict[str, float] = {}
-        self._ended: dict[str, tuple[str, float]] = {}
+        self._ended: dict[str, tuple[ComponentOutcome, float]] = {}
         self._running: str | None = None
         self._cached: set[str] = set()
         self._note = ""
@@ -56,7 +57,8 @@ class Tracker:
             if what == "running":
                 self._start(name)
             else:
-                self._end("cached" if name in self._cached else "done")
+                cached = name in self._cached
+                self._end(ComponentOutcome.CACHED if cached else ComponentOutcome.DONE)
         elif _CACHED.search(line) and self._running:
             self._cached.add(self._running)
         elif note := _NOTE.match(line):
@@ -67,7 +69,7 @@ class Tracker:
     def fail(self) -> None:
         """The run is over; what is running has failed."""
         if self._running:
-            self._end("failed")
+            self._end(ComponentOutcome.FAILED)
 
     def __rich__(self) -> Table:
         """The components so far, for a terminal."""
@@ -75,7 +77,9 @@ class Tracker:
         for name in self._plan or [""]:
             if name in self._ended:
                 outcome, seconds = self._ended[name]
-                table.add_row(MARKS[outcome], name, f"{seconds:.1f} s", outcome)
+                table.add_row(
+                    Text(outcome.sign, outcome.colour), name, f"{seconds:.1f} s", outcome.word
+                )
             elif name == self._running:
                 seconds = time.monotonic() - self._started[name]
                 table.add_row(
@@ -91,7 +95,7 @@ class Tracker:
         self._running, self._note = name, ""
         self._started[name] = time.monotonic()
 
-    def _end(self, outcome: str) -> None:
+    def _end(self, outcome: ComponentOutcome) -> None:
         name = self._running
         if name is None:
             return
@@ -99,10 +103,7 @@ class Tracker:
         seconds = time.monotonic() - self._started[name]
         self._ended[name] = outcome, seconds
         if not self._console.is_terminal:
-            self._console.print(f"  {name}: {outcome} ({seconds:.1f} s)", highlight=False)
-
-
-MARKS = {"done": "[green]✓", "cached": "[blue]≡", "failed": "[red]✗", "unfinished": "[red]✗"}
+            self._console.print(f"  {name}: {outcome.word} ({seconds:.1f} s)", highlight=False)
 
 
 def follow(

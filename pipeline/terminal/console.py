@@ -9,14 +9,13 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from pipeline.config import run_config as configuration
-from pipeline.config.run_config import ConfigError, RunConfig
+from pipeline.config import reading as configuration
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
+from pipeline.runs.outcome import Outcome
 
-BLESSED, FAILED, WRONG_USE, NOT_BLESSED, UNDECIDED = 0, 1, 2, 3, 4
-"""Exit codes; undecided: there are too few images to tell."""
-
-OF_VERDICT = {"blessed": BLESSED, "not_blessed": NOT_BLESSED, "undecided": UNDECIDED}
-"""The exit code by what came of the gate."""
+FAILED, WRONG_USE = Outcome.FAILED.exit_code, 2
+"""Exit codes; the others are in `pipeline.runs.outcome`."""
 
 out = Console()
 err = Console(stderr=True)

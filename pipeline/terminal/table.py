@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judging.judgement import Check, Measure
-
-_COLOURS = {"passed": "green", "failed": "red", "undecided": "yellow", "skipped": "dim"}
+from pipeline.runs.outcome import CheckOutcome
 
 
 def make_table(*columns: str) -> Table:
@@ -32,7 +31,7 @@ def checks_table(checks: Iterable[Check]) -> Table:
             check.metric,
             *numbers(check.measure),
             check.wanted,
-            Text(check.outcome, style=_COLOURS[check.outcome]),
+            Text(check.outcome, style=CheckOutcome(check.outcome).colour),
         )
     return table
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from judging.judgement import Measure
 from pipeline.runs.history import Run
-from pipeline.runs.progress import MARKS
+from pipeline.runs.outcome import ComponentOutcome, Outcome
 from pipeline.runs.summary import Summary
 from pipeline.terminal.table import checks_table, make_table, numbers
 from records import features
@@ -47,11 +47,10 @@ def outcome(run: Run) -> str:
     """A run's outcome in a word or two."""
     if run.failed:
         return f"[red]failed[/] in {run.failed}"
-    return {
-        "blessed": "[green]blessed[/]",
-        "not_blessed": "[red]not blessed[/]",
-        "undecided": "[yellow]undecided[/]",
-    }.get(run.verdict or "", "no verdict")
+    if not run.verdict:
+        return "no verdict"
+    outcome = Outcome(run.verdict)
+    return f"[{outcome.colour}]{outcome.word}[/]"
 
 
 def _parts(summary: Summary) -> Iterator[RenderableType]:
@@ -75,8 +74,13 @@ def _components(run: Run) -> Table:
     table = make_table("Component", "Outcome", ">Time")
     for one in run.components:
         seconds = "" if one.seconds is None else f"{one.seconds:.1f} s"
-        table.add_row(one.id, f"{MARKS[one.outcome]} {one.outcome}", seconds)
+        table.add_row(one.id, _mark(one.outcome), seconds)
     return table
+
+
+def _mark(name: str) -> str:
+    outcome = ComponentOutcome(name)
+    return f"[{outcome.colour}]{outcome.sign}[/] {outcome.word}"
 
 
 def _data(summary: Summary) -> Table:
@@ -135,15 +139,11 @@ def _verdict(summary: Summary) -> Iterator[RenderableType]:
     run = summary.run
     if summary.failure:
         return
-    words = {
-        "blessed": ("Blessed", "bold green"),
-        "not_blessed": ("Not blessed", "bold red"),
-        "undecided": ("Undecided", "bold yellow"),
-    }.get(summary.outcome or "")
-    if words:
+    if summary.outcome:
+        found = Outcome(summary.outcome)
         why = "; ".join(summary.reasons) or "see the Judge's judgement"
-        yield Text(f"{words[0]}: {why}.", style=words[1])
-        if summary.outcome != "blessed":
+        yield Text(f"{found.heading}: {why}.", style=f"bold {found.colour}")
+        if found is not Outcome.BLESSED:
             yield Text("Nothing was pushed; what was served before stays.")
     if run and run.pushed:
         new = any(c.id == "Pusher" and c.outcome == "done" for c in run.components)

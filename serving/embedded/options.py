@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NoReturn
 
+from base.errors import UserError
+
 INT32_MAX = 2**31 - 1
 
 
-class UsageError(ValueError):
+class UsageError(UserError):
     """An option, or a file that an option names, can't be used; the message says how to mend it."""
 
 

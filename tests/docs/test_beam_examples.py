@@ -8,7 +8,7 @@ import pytest
 import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.config.run_config import parse
+from pipeline.config.reading import parse
 
 TEXT = (Path(__file__).parents[2] / "docs" / "beam.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.M | re.S)

@@ -7,7 +7,7 @@ from command_line import siamese
 
 from judging.judgement import Verdict
 from pipeline import cli
-from pipeline.config.run_config import load
+from pipeline.config.reading import load
 from pipeline.runs import progress
 from pipeline.runs.folder_lock import locked
 from pipeline.runs.history import Artifact, Component, Run

@@ -1,4 +1,4 @@
-from pipeline.config.run_config import parse
+from pipeline.config.reading import parse
 
 STEPS = ["ImageExampleGen", "StatisticsGen", "Transform", "PairGen", "Evaluator", "Judge"]
 

@@ -4,7 +4,8 @@ import pytest
 import yaml
 from google.protobuf import json_format
 
-from pipeline.config.run_config import ConfigError, parse
+from pipeline.config.errors import ConfigError
+from pipeline.config.reading import parse
 from pipeline.config.sections import Beam
 
 pytest.importorskip("kfp.pipeline_spec")

@@ -1,8 +1,8 @@
 import pytest
 
 from pipeline.cluster.parameters import PARAMETERS, check_span_fits, parse
-from pipeline.config.run_config import ConfigError
-from pipeline.config.run_config import parse as parse_config
+from pipeline.config.errors import ConfigError
+from pipeline.config.reading import parse as parse_config
 
 
 def test_reads_values():

@@ -8,7 +8,8 @@ from pipeline.cluster.platform import (
     retry_policy,
 )
 from pipeline.cluster.settings import Kubeflow
-from pipeline.config.run_config import ConfigError, parse
+from pipeline.config.errors import ConfigError
+from pipeline.config.reading import parse
 
 GPU = {"gpu_count": 2, "gpu_type": "nvidia.com/gpu"}
 

@@ -2,7 +2,8 @@ import pytest
 
 from pipeline.cluster.parameters import PARAMETERS
 from pipeline.cluster.reach import check_reachable
-from pipeline.config.run_config import ConfigError, parse
+from pipeline.config.errors import ConfigError
+from pipeline.config.reading import parse
 
 
 def check(data_root="gs://bucket/parts", parameters=None, sections=None, **kubeflow):

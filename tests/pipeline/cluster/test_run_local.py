@@ -10,7 +10,7 @@ import yaml
 from processes import STAYS, ends, heed_signals, wait_until
 
 from pipeline.cluster.run_local import TaskFailed, fill_placeholders, read_spec, run
-from pipeline.config.run_config import ConfigError
+from pipeline.config.errors import ConfigError
 
 BLESSING = {"instanceSchema": "title: tfx.ModelBlessing\ntype: object\n"}
 PUSHED = {"instanceSchema": "title: tfx.PushedModel\ntype: object\n"}

@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from pipeline.cluster.settings import Kubeflow
-from pipeline.config.run_config import ConfigError
+from pipeline.config.errors import ConfigError
 from tests.pipeline.cluster.fake_kubeflow import fake_kubeflow
 
 pytest.importorskip("kfp.client")

@@ -10,7 +10,7 @@ from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.executor import read_settings, span_root
 from pipeline.cluster import parameters
 from pipeline.cluster.task import prepare
-from pipeline.config.run_config import ConfigError
+from pipeline.config.errors import ConfigError
 from trainer.settings import Training
 
 EXECUTOR = "components.image_example_gen.executor.Executor"

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from judging.settings import AtLeast, AtMost, Beats, Change, ChangeAtLeast
-from pipeline.config.run_config import ConfigError, dump, load, parse, read_yaml
+from pipeline.config.errors import ConfigError
+from pipeline.config.reading import dump, load, parse, read_yaml
 
 BEATS = "beats_pretrained_encoder"
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
@@ -189,7 +190,7 @@ def test_every_mistake_is_named():
         ("epochs", "write it as section.key=value"),
         ("training.epochs", "write it as section.key=value"),
         ("training.epochs=[", "the value is not YAML"),
-        ("image={size: 32, size: 64}", "'size' is given before"),
+        ("image={size: 32, size: 64}", "duplicate key 'size'"),
         ("data.root.x=1", "data.root has no keys below it|root has no keys below it"),
         ("training.epoch=1", r"training\.epoch: unknown key; did you mean 'epochs'"),
     ],
@@ -203,8 +204,8 @@ def test_wrong_overrides(file, override, message):
     ("content", "message"),
     [
         (b"a: [", "is not YAML"),
-        (b"seed: 1\nname: a\nseed: 2", "line 3: 'seed' is given before, in line 1; put"),
-        (b"data:\n  root: a\n  root: b", "line 3: 'root' is given before, in line 2"),
+        (b"seed: 1\nname: a\nseed: 2", "line 3: duplicate key 'seed', first given in line 1; keep"),
+        (b"data:\n  root: a\n  root: b", "line 3: duplicate key 'root', first given in line 2"),
         (b"- a\n- b", "must hold keys and values"),
         (b"\xff\xfe", "is not a UTF-8 text file"),
         (b"", "must hold keys and values"),

@@ -60,7 +60,7 @@ def test_each_threshold_is_a_test_case(tmp_path):
     assert len(passed) == 0
     told = "it is 0.8000, 95 % interval 0.7000 to 0.9000, on 40 images"
     assert failed.find("failure").get("message") == told
-    assert undecided.find("error").get("type") == "not enough data"
+    assert undecided.find("error").get("type") == "undecided"
     assert undecided.find("error").get("message") == f"{told}; about 160 images would decide"
     assert skipped.find("skipped").get("message") == "there is none to compare with"
 
@@ -86,7 +86,7 @@ def test_any_name_makes_valid_xml(tmp_path):
 
 @pytest.mark.parametrize(
     ("outcome", "heading"),
-    [("blessed", "Blessed"), ("not_blessed", "Not blessed"), ("undecided", "Not enough data")],
+    [("blessed", "Blessed"), ("not_blessed", "Not blessed"), ("undecided", "Undecided")],
 )
 def test_markdown_begins_with_the_verdict(outcome, heading):
     assert markdown(result(outcome)).splitlines()[0].endswith(heading)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config.run_config import parse
+from pipeline.config.reading import parse
 from pipeline.report.report import MODEL_CARD, Findings
 from tests.pipeline.report.findings import judged, summary
 from tests.pipeline.report.page import written

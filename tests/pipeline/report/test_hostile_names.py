@@ -3,7 +3,7 @@
 import re
 
 from components.image_example_gen.report import SetAside
-from pipeline.config.run_config import parse
+from pipeline.config.reading import parse
 from pipeline.report.report import MODEL_CARD, Findings
 from tests.pipeline.report.findings import summary
 from tests.pipeline.report.page import written

@@ -3,7 +3,7 @@ from datetime import datetime, timezone
 import pytest
 
 from base.errors import DataError
-from pipeline.config.run_config import parse
+from pipeline.config.reading import parse
 from pipeline.runs import launch
 from pipeline.runs.launch import explain, message_for_people, write_findings
 from pipeline.runs.summary import Summary

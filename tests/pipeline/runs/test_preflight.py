@@ -1,7 +1,8 @@
 import pytest
 from sample_images import write_classes
 
-from pipeline.config.run_config import ConfigError, parse
+from pipeline.config.errors import ConfigError
+from pipeline.config.reading import parse
 from pipeline.runs.preflight import (
     check_blocks,
     check_engine,

@@ -101,7 +101,7 @@ def test_only_the_test_pairs_differ(runs, split):
 
 
 def test_the_dag_names_the_trainer_no_test_images(tiny_backbone):
-    from pipeline.config.run_config import parse
+    from pipeline.config.reading import parse
     from pipeline.dag import create_pipeline
 
     values = {"data": {"root": "x"}, "tuner": {"enabled": True}}

@@ -35,7 +35,7 @@ def test_a_run_with_too_few_images(pipelines):
     asked = Thresholds(class_accuracy=AtLeast(at_least=0.999, bound="lower"))
     pipelines.add(found=judged(good(), asked))
     told = gate(UNDECIDED, "runs/mine")
-    assert "Not enough data: class_accuracy 1.0000" in told
+    assert "Undecided: class_accuracy 1.0000" in told
     assert "48 test images are too few to decide: about" in told
 
 

@@ -1,0 +1,51 @@
+"""The errors of a configuration: each names the key, the value, and what is valid."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+from base.errors import UserError
+from base.settings import Section
+
+
+class ConfigError(UserError):
+    """A configuration that cannot be run."""
+
+
+def explain(error: Mapping[str, Any], model: type[Section]) -> str:
+    """Return one line that explains a validation error.
+
+    Args:
+        error: One of pydantic's `ValidationError.errors()`.
+        model: The model that was validated.
+    """
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        *parents, unknown = error["loc"]
+        valid = list(_section_at(parents, model).model_fields)
+        close = difflib.get_close_matches(str(unknown), valid, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return f"{key}: unknown key; {hint}valid keys are {', '.join(valid)}"
+    if error["type"] == "missing":
+        return f"{key}: is required"
+    message = error["msg"].removeprefix("Value error, ")
+    if isinstance(error["input"], str | int | float | bool | None):
+        message += f"; got {error['input']!r}"
+    return f"{key or 'configuration'}: {message[0].lower()}{message[1:]}"
+
+
+def _section_at(location: Sequence[Any], section: type[Section]) -> type[Section]:
+    for part in location:
+        if part in section.model_fields:  # else an index of a list, or a key that users chose
+            section = next(_sections_in(section.model_fields[part].annotation))
+    return section
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """Yield the sections that a type such as `tuple[Volume, ...] | None` contains."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections_in(argument)
