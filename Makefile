@@ -1,53 +1,61 @@
-# Every target sets up the environment that it needs.
-#   PYTHON=/path/to/python3.12   the interpreter to use (remembered in .venv)
-#   EXTRAS=kubeflow,ui           extras to install too (remembered in .venv)
-#   ARGS='-k pairs'              more arguments for pytest
+# Every target sets up the environment that it needs. Variables, remembered where noted:
+#   PYTHON=3.12            Python version, or an interpreter's path (remembered in .venv)
+#   EXTRAS=kubeflow,gpu    extras to install too (remembered in .venv)
+#   ARGS='-k pairs'        more arguments for pytest
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
+PACKAGES := pipeline components trainer serving judging records images storage base
 export TF_USE_LEGACY_KERAS := 0
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: help setup demo test test-current lint format typecheck lock clean distclean
+.PHONY: help setup demo test smoke test-other lint typecheck format lock audit clean distclean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-setup: ## build the environment in .venv, if it is missing or out of date
+setup: ## create .venv, or update it after a change of setup.py or constraints/
 	@python3 tools/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)") $(if $(EXTRAS),--extras "$(EXTRAS)")
 
-demo: setup ## from sample images to a blessed, pushed, served model, and its answers over gRPC
+demo: setup ## run the whole pipeline on sample images, then query the model it pushed
 	@$(BIN)/siamese sample-data data/digits
 	@$(BIN)/siamese run configs/quickstart.yaml
 	@$(BIN)/siamese predict --config configs/quickstart.yaml --held-out 6
 	@$(BIN)/siamese classify --config configs/quickstart.yaml --held-out 6
 
-test: setup ## run all tests
+test: setup ## run all tests (one: ARGS="tests/trainer -k siamese")
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-current: ## run all tests on the newer stack, in a Debian 13 container or root
-	@tools/test_current.sh
+smoke: setup ## run one pipeline from images to a served, judged model: about three minutes
+	@$(BIN)/python -m pytest -m smoke $(ARGS)
 
-lint: setup ## check style, imports and types
+test-other: ## run all tests on the other stack: TFX 1.21 in Debian 13, or TFX 1.16 on Python 3.10
+	@tools/other_stack.sh make test
+
+lint: setup ## check style, imports between packages, and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@PYTHONPATH=$(CURDIR) $(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory typecheck
 
-typecheck: setup ## check the types alone
-	@$(BIN)/mypy pipeline components trainer serving judging records images storage base
+typecheck: setup ## check types
+	@$(BIN)/mypy $(PACKAGES)
 
 format: setup ## format the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-lock: setup ## pin versions anew in constraints/, after a change of setup.py (all: UPGRADE=1)
+lock: setup ## pin the versions that setup.py allows, for both stacks (newest: UPGRADE=1)
 	@tools/lock.sh $(if $(UPGRADE),--upgrade)
 
-clean: ## remove what runs have made: runs, sample data, caches of tools
-	rm -rf runs data/digits build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+audit: setup ## check the pinned versions for known vulnerabilities (needs the internet)
+	@$(BIN)/python tools/audit.py
+
+clean: ## delete runs, sample data and caches of tools
+	rm -rf runs data/digits build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache \
+	    .hypothesis
 	find . \( -path './.venv*' -o -path ./.cache -o -path ./.git \) -prune -o \
 	    -name __pycache__ -type d -prune -exec rm -rf {} +
 
-distclean: clean ## remove the environment and all downloads too
+distclean: clean ## delete the environment and all downloads too
 	rm -rf --one-file-system .venv .venv-tools .cache *.egg-info

@@ -4,85 +4,72 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TFX_1_16 = 'python_version < "3.11"'  # runs on any glibc since 2.17
 TFX_1_21 = 'python_version >= "3.11"'  # its wheels need glibc 2.39
-S3 = [  # for s3://, by TensorFlow and by Beam; no tensorflow-io goes with later TensorFlows
-    'boto3; python_version < "3.11"',
-    'tensorflow-io==0.37.*; python_version < "3.11"',
+TFX_1_16 = 'python_version < "3.11"'  # runs on any glibc since 2.17
+S3 = [  # s3:// for Beam and for TensorFlow; newer TensorFlows have no tensorflow-io
+    "boto3",
+    f"tensorflow-io==0.37.*; {TFX_1_16}",
 ]
-KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # none goes with TFX on later ones
-KFP_SPEC = "kfp-pipeline-spec"  # all that compiling, and a task in its container, need of it
+KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # later Pythons: no kfp is compatible with TFX
+KFP_SPEC = "kfp-pipeline-spec"  # enough to compile, and to run a task in its container
+PACKAGES = [
+    *("pipeline", "components", "trainer", "serving"),
+    *("judging", "records", "images", "storage", "base"),
+]
 
 setup(
     name="siamese-tfx",
-    version="0.1.0",
-    description="From a handful of labelled images to a gated, served Siamese classifier.",
+    version="0.2.0",
+    description="From 5 to 100 labelled images per class to a gated, served Siamese classifier.",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
-    packages=find_packages(
-        include=[
-            f"{package}{below}"
-            for package in (
-                "pipeline",
-                "components",
-                "trainer",
-                "serving",
-                "judging",
-                "records",
-                "images",
-                "storage",
-                "base",
-            )
-            for below in ("", ".*")
-        ]
-    ),
+    packages=find_packages(include=[f"{name}{below}" for name in PACKAGES for below in ("", ".*")]),
     package_data={"pipeline.report": ["templates/*"]},
     install_requires=[
+        f"tfx==1.21.0; {TFX_1_21}",
+        f"keras>=3.15.1; {TFX_1_21}",  # earlier ones have known vulnerabilities
+        f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 no longer brings it
+        f"opencv-python-headless>=4.12,<5; {TFX_1_21}",
         f"tfx==1.16.0; {TFX_1_16}",
         f"apache-beam==2.59.0; {TFX_1_16}",
-        f"dill==0.3.1.1; {TFX_1_16}",  # tfx_bsl and TFT import it and do not declare it
-        f"keras>=3.5,<3.13; {TFX_1_16}",
+        f"dill==0.3.1.1; {TFX_1_16}",  # tfx_bsl and TFT import it without declaring it
+        f"keras>=3.12.4,<3.13; {TFX_1_16}",  # earlier ones have known vulnerabilities
         f"tf-keras~=2.16.0; {TFX_1_16}",
-        f"opencv-python-headless>=4.9,<4.12; {TFX_1_16}",  # later ones need numpy 2
-        f"tfx==1.21.0; {TFX_1_21}",
-        f"keras>=3.12; {TFX_1_21}",
-        f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 brings it no longer
-        f"opencv-python-headless>=4.12,<5; {TFX_1_21}",
+        f"opencv-python-headless>=4.9,<4.12; {TFX_1_16}",  # later ones need NumPy 2
         "grpcio-health-checking",
         "grpcio-reflection",
         "jinja2",
         "keras-tuner>=1.4.8",
         "markupsafe",
-        "matplotlib",
         "numpy",
-        "pillow",
+        "pillow>=12.3",
         "prometheus-client",
         "pydantic>=2.6",
         "pyyaml",
         "rich",
         "scikit-learn",
         "scipy",
-        "tensorflow-serving-api",  # the messages of TensorFlow Serving
+        "tensorflow-serving-api",  # TensorFlow Serving's messages; TFX bounds its version
         "typer>=0.12",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
         "kubeflow": [KFP, KFP_SPEC],
         "s3": S3,
-        "ui": ["gradio"],
         "dev": [
-            KFP,  # the tests compile, and run what was compiled
+            KFP,  # the tests compile pipelines and run the result
             KFP_SPEC,
-            *S3,  # and read and write a store of objects
-            'flask; python_version < "3.11"',  # which moto's server needs
-            'flask-cors; python_version < "3.11"',
-            'moto[s3]; python_version < "3.11"',
+            *S3,  # the tests read and write an S3 server on loopback: moto, which needs Flask
+            "flask",
+            "flask-cors",
+            "moto[s3]",
             "check-jsonschema",  # brings the schemas of Compose, GitHub Actions, GitLab CI
             "hypothesis",
             "import-linter",
-            "jax",  # a second Keras backend, to test on
+            "jax",  # a second Keras backend to test on
             "kubernetes-validate",  # brings Kubernetes' schemas
             "mypy",
             "pre-commit",

@@ -33,6 +33,7 @@ def inside(place, monkeypatch):
     monkeypatch.chdir(place)
 
 
+@pytest.mark.smoke
 def test_images_become_a_blessed_and_pushed_model(place):
     done = siamese_process(place, "run", "config.yaml")
     assert done.returncode == 0
@@ -155,6 +156,7 @@ def test_the_judge_judges_as_the_model_answers_and_tfma_measures(place):
             assert found[name]["doubleValue"] == pytest.approx(metrics[name].value, abs=2e-3)
 
 
+@pytest.mark.smoke
 def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place, inside):
     from components.judge.judgement_files import read_image_outcomes, read_judgement
 
@@ -181,6 +183,7 @@ def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place, ins
     assert differences == pytest.approx([0] * 10, abs=1e-6)
 
 
+@pytest.mark.smoke
 class TestThePushedModel:
     @pytest.fixture(scope="class")
     def server(self, place):

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the virtual environment in .venv, with the stack that this machine can run.
+"""Creates the virtual environment in .venv, with the stack that this machine can run.
 
-    python3 tools/bootstrap.py [--python INTERPRETER] [--extras kubeflow,ui]
+    python3 tools/bootstrap.py [--python 3.12|INTERPRETER] [--extras kubeflow,gpu]
 
-TFX 1.21 (Python 3.11 to 3.13) needs the C library glibc 2.39; where that is older, TFX 1.16 on
-Python 3.10 it is. Nothing outside the checkout is changed, and where nothing has changed since the
-last time, nothing is done. Needs only the standard library of Python 3.8.
+TFX 1.21 (Python 3.11 to 3.13) needs glibc 2.39; on older machines it is TFX 1.16 on Python 3.10.
+Changes nothing outside the checkout, and does nothing where .venv is up to date. Needs only the
+standard library of Python 3.8.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ CACHE = ROOT / ".cache"
 STAMP = VENV / "bootstrap.json"
 CURRENT = ("3.13", "3.12", "3.11")
 LEGACY = "3.10"
-NEEDED_LIBC = (2, 39)  # by the wheels of TFX 1.21
+NEEDED_LIBC = (2, 39)  # for the wheels of TFX 1.21
 
-# Run by an interpreter, tells what find_interpreter must know about it. An interpreter of a virtual
-# environment (maybe the one to be replaced) names the one below it.
+# What find_interpreter must know about an interpreter. One in a virtual environment (maybe the one
+# to be replaced) names the interpreter that it was created from.
 PROBE = """
 import os, sys, sysconfig
 print("%d.%d" % sys.version_info[:2])
@@ -42,7 +42,7 @@ print(os.path.join(sysconfig.get_paths()["include"], "Python.h"))
 
 
 class Interpreter(NamedTuple):
-    """A Python: its version ("3.10"), its path and where its C headers lie, or would."""
+    """A Python: its version ("3.10"), its path, and the path of its C headers."""
 
     version: str
     path: str
@@ -50,22 +50,22 @@ class Interpreter(NamedTuple):
 
 
 def main() -> None:
-    """Sets the environment up, if it is missing or out of date."""
+    """Set up the environment if it is missing or out of date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--python", help="interpreter to use (default: looked for)")
-    parser.add_argument("--extras", help="extras to install too, separated by commas")
+    parser.add_argument("--python", help="version or interpreter to use (default: the best found)")
+    parser.add_argument("--extras", help="extras to install, separated by commas")
     args = parser.parse_args()
     if is_current(args):
         return
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "bootstrap.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another make may be at it
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another make may be running
         if not is_current(args):
             set_up(args)
 
 
 def choices(args: argparse.Namespace) -> dict[str, str | None]:
-    """What was asked for, now or (where it is not said now) the last time."""
+    """Return the options, each from this call or else from the last one."""
     last = read_stamp()
     return {
         "python": args.python if args.python is not None else last.get("python"),
@@ -74,14 +74,14 @@ def choices(args: argparse.Namespace) -> dict[str, str | None]:
 
 
 def is_current(args: argparse.Namespace) -> bool:
-    """Whether .venv is complete and made from the files as they are."""
+    """Return whether .venv is complete and up to date."""
     chosen = choices(args)
     done = {**chosen, "inputs": fingerprint()}
     return read_stamp() == done and os.access(VENV / "bin" / "python", os.X_OK)
 
 
 def read_stamp() -> dict[str, str | None]:
-    """What the last set-up noted: the choices and, once it had finished, the inputs."""
+    """Return what the last setup recorded: its options and, if it completed, its inputs."""
     try:
         return json.loads(STAMP.read_text())
     except (OSError, ValueError):
@@ -89,7 +89,7 @@ def read_stamp() -> dict[str, str | None]:
 
 
 def fingerprint() -> str:
-    """Of everything but the choices that decides what is installed."""
+    """Return a hash of everything but the options that decides what is installed."""
     digest = hashlib.sha256(f"{ROOT}\n{platform.libc_ver()}\n".encode())
     for path in (ROOT / "setup.py", Path(__file__), *sorted((ROOT / "constraints").glob("*.txt"))):
         digest.update(path.read_bytes())
@@ -97,7 +97,7 @@ def fingerprint() -> str:
 
 
 def set_up(args: argparse.Namespace) -> None:
-    """Makes .venv, or brings it up to date."""
+    """Create or update .venv."""
     chosen = choices(args)
     libc = check_platform()
     os.environ.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
@@ -106,15 +106,15 @@ def set_up(args: argparse.Namespace) -> None:
 
     interpreter = find_interpreter(chosen["python"], libc)
     uv = find_uv(interpreter)
-    interpreter = interpreter or fetch_interpreter(uv, libc)
+    interpreter = interpreter or fetch_interpreter(uv, versions(chosen["python"], libc)[0])
     check_compiler(interpreter)
     explain(interpreter, libc)
 
     python = VENV / "bin" / "python"
-    if python_below(python) != interpreter:
+    if base_interpreter(python) != interpreter:
         shutil.rmtree(VENV, ignore_errors=True)
         run(uv, "venv", "--quiet", "--python", interpreter.path, str(VENV))
-    # Without "inputs": a half-finished installation does not count, the choices are kept.
+    # Without "inputs": an incomplete installation is not up to date, but its options are kept.
     STAMP.write_text(json.dumps(chosen))
     use_index_of_pip()
     extras = ",".join(["dev", *filter(None, (chosen["extras"] or "").split(","))])
@@ -131,44 +131,53 @@ def set_up(args: argparse.Namespace) -> None:
 
 
 def explain(interpreter: Interpreter, libc: tuple[int, ...]) -> None:
-    """Says what is installed and why just that."""
-    has = f"glibc {dotted(libc)}"
+    """Print what is installed, and why."""
     if interpreter.version != LEGACY:
-        stack, why = "TFX 1.21", f"this machine has {has}, which is new enough for it"
+        stack, why = "TFX 1.21", f"this machine has glibc {dotted(libc)}"
     elif libc < NEEDED_LIBC:
-        stack, why = "TFX 1.16", f"newer ones need glibc {dotted(NEEDED_LIBC)}, here is {has}"
+        needed = dotted(NEEDED_LIBC)
+        stack, why = "TFX 1.16", f"1.21 needs glibc {needed}, this machine has {dotted(libc)}"
     else:
-        stack, why = "TFX 1.16", "newer ones need Python 3.11 to 3.13"
+        stack, why = "TFX 1.16", "1.21 needs Python 3.11 to 3.13"
     print(f"Setting up {stack} on Python {interpreter.version} in .venv ({why}).")
-    print(
-        f"The interpreter is {interpreter.path}; choose another one by make setup PYTHON=…",
-        flush=True,
-    )
+    print(f"Interpreter: {interpreter.path} (another: make setup PYTHON=…)", flush=True)
     if not VENV.exists():
-        print("The first time, about 1 GB is downloaded; the environment takes 3 GB.", flush=True)
+        print("The first setup downloads about 1 GB and needs 3 GB of disk.", flush=True)
 
 
 def constraints_of(interpreter: Interpreter) -> str:
-    """The file of pinned versions."""
+    """Return the name of the file of pinned versions."""
     return "py310.txt" if interpreter.version == LEGACY else "current.txt"
 
 
+def versions(wanted: str | None, libc: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the Python versions to look for, best first."""
+    if wanted in (*CURRENT, LEGACY):
+        check_version(wanted, f"PYTHON={wanted}", libc)
+        return (wanted,)
+    return (*CURRENT, LEGACY) if libc >= NEEDED_LIBC else (LEGACY,)
+
+
+def check_version(version: str, name: str, libc: tuple[int, ...]) -> None:
+    """Stop where TFX does not run on this Python or not on this machine."""
+    if version != LEGACY and version not in CURRENT:
+        stop(f"{name} is Python {version}; use 3.10 to 3.13.")
+    if version != LEGACY and libc < NEEDED_LIBC:
+        stop(
+            f"{name} is Python {version}, for which TFX needs glibc {dotted(NEEDED_LIBC)}; this "
+            f"machine has {dotted(libc)}. Use Python 3.10."
+        )
+
+
 def find_interpreter(wanted: str | None, libc: tuple[int, ...]) -> Interpreter | None:
-    """The best interpreter for this machine's C library, or None where there is none."""
-    modern = libc >= NEEDED_LIBC
-    if wanted:
+    """Return the best interpreter for this machine, or None where there is none."""
+    if wanted and wanted not in (*CURRENT, LEGACY):
         found = probe(wanted)
         if found is None:
-            stop(f"PYTHON={wanted} is no Python interpreter that runs.")
-        elif found.version != LEGACY and found.version not in CURRENT:
-            stop(f"PYTHON={wanted} is Python {found.version}; 3.10 to 3.13 can be used.")
-        elif found.version != LEGACY and not modern:
-            stop(
-                f"PYTHON={wanted} is Python {found.version}, for which TFX needs glibc "
-                f"{dotted(NEEDED_LIBC)}; this machine has {dotted(libc)}. Use Python 3.10."
-            )
+            stop(f"PYTHON={wanted} is neither 3.10 to 3.13 nor a working Python interpreter.")
+        check_version(found.version, f"PYTHON={wanted}", libc)
         return found
-    for version in (*CURRENT, LEGACY) if modern else (LEGACY,):
+    for version in versions(wanted, libc):
         for candidate in candidates(version):
             found = probe(candidate)
             if found and found.version == version:
@@ -177,7 +186,7 @@ def find_interpreter(wanted: str | None, libc: tuple[int, ...]) -> Interpreter |
 
 
 def candidates(version: str) -> list[str]:
-    """Paths of interpreters that may be of this version."""
+    """Return paths of interpreters that may be of this version."""
     found = [shutil.which(f"python{version}"), shutil.which("python3"), sys.executable]
     # A pyenv shim on the PATH fails where its version is not chosen, so look behind it.
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
@@ -187,14 +196,14 @@ def candidates(version: str) -> list[str]:
 
 
 def patch_version(path: Path) -> tuple[int, ...]:
-    """3, 10, 13 of …/versions/3.10.13/bin/python."""
+    """Return (3, 10, 13) for …/versions/3.10.13/bin/python."""
     return tuple(int(part) for part in path.parts[-3].split(".") if part.isdigit())
 
 
 def probe(interpreter: str | Path) -> Interpreter | None:
-    """What an interpreter tells about itself, or None where it does not run."""
+    """Return what an interpreter reports about itself, or None where it does not run."""
     try:
-        # Isolated: no variable of the environment and no .pth file of the user has a say.
+        # Isolated from environment variables and the user's .pth files.
         answer = subprocess.run(
             [str(interpreter), "-I", "-c", PROBE], capture_output=True, text=True, cwd=ROOT
         )
@@ -203,19 +212,19 @@ def probe(interpreter: str | Path) -> Interpreter | None:
         return None
 
 
-def python_below(python: Path) -> Interpreter | None:
-    """The interpreter that a virtual environment was made from."""
+def base_interpreter(python: Path) -> Interpreter | None:
+    """Return the interpreter that a virtual environment was created from."""
     return probe(python) if python.exists() else None
 
 
 def find_uv(interpreter: Interpreter | None) -> str:
-    """The uv on the PATH, or one installed into the checkout."""
+    """Return the path of uv: on the PATH, or else installed into the checkout."""
     found = shutil.which("uv")
     if found:
         return found
     uv = TOOLS / "bin" / "uv"
     if not uv.is_file():
-        print("Fetching uv, the package installer, into .venv-tools", flush=True)
+        print("Downloading uv, the package installer, into .venv-tools", flush=True)
         for python in filter(None, (sys.executable, interpreter and interpreter.path)):
             shutil.rmtree(TOOLS, ignore_errors=True)
             made = subprocess.run([python, "-m", "venv", str(TOOLS)], capture_output=True)
@@ -228,11 +237,9 @@ def find_uv(interpreter: Interpreter | None) -> str:
     return str(uv)
 
 
-def fetch_interpreter(uv: str, libc: tuple[int, ...]) -> Interpreter:
-    """A Python for this machine, downloaded by uv into the checkout."""
-    modern = libc >= NEEDED_LIBC
-    version = CURRENT[0] if modern else LEGACY
-    print(f"No Python {version} was found; fetching one into .cache/python", flush=True)
+def fetch_interpreter(uv: str, version: str) -> Interpreter:
+    """Return a Python that uv downloads into the checkout."""
+    print(f"No Python {version} was found; downloading one into .cache/python", flush=True)
     subprocess.run([uv, "python", "install", version], cwd=ROOT)
     answer = subprocess.run(
         [uv, "python", "find", version],
@@ -243,7 +250,7 @@ def fetch_interpreter(uv: str, libc: tuple[int, ...]) -> Interpreter:
     )
     found = probe(answer.stdout.strip()) if answer.returncode == 0 else None
     if found is None:
-        how = "apt install python3-dev python3-venv g++" if modern else "pyenv install 3.10"
+        how = "pyenv install 3.10" if version == LEGACY else "apt install python3-dev python3-venv"
         stop(
             f"Install Python {version} with its headers (for instance: {how}), or name an "
             f"interpreter: make setup PYTHON=/path/to/python{version}"
@@ -252,29 +259,28 @@ def fetch_interpreter(uv: str, libc: tuple[int, ...]) -> Interpreter:
 
 
 def check_platform() -> tuple[int, ...]:
-    """The version of glibc; stops on machines that TFX has no wheels for."""
+    """Return the version of glibc; stop on machines that TFX has no wheels for."""
     name, version = platform.libc_ver()
     if platform.machine() != "x86_64" or name != "glibc":
         stop(
-            f"TFX's wheels are for Linux with glibc on x86_64, this is {platform.system()} with "
-            f"{name or 'another C library'} on {platform.machine()}; use a container with Debian "
+            f"TFX has wheels for Linux with glibc on x86_64; this is {platform.system()} with "
+            f"{name or 'another C library'} on {platform.machine()}. Use a Debian container "
             "(docker run --platform linux/amd64)."
         )
     return tuple(int(part) for part in version.split(".")[:2])
 
 
 def check_compiler(interpreter: Interpreter) -> None:
-    """TFX's dependency pyfarmhash has no wheel."""
+    """Stop where pyfarmhash, which TFX needs and has no wheel, cannot be built."""
     if not shutil.which("g++") or not Path(interpreter.headers).is_file():
         stop(
-            f"A C++ compiler and the headers of {interpreter.path} are needed to build pyfarmhash "
-            "(TFX needs it and it has no wheel); install them (Debian and Ubuntu: "
-            "apt install g++ python3-dev)."
+            "pyfarmhash, a dependency of TFX without a wheel, needs a C++ compiler and the headers "
+            f"of {interpreter.path} (Debian and Ubuntu: apt install g++ python3-dev)."
         )
 
 
 def use_index_of_pip() -> None:
-    """Points uv at the package index that pip is configured for: uv does not read pip's files."""
+    """Configure uv with pip's package index: uv does not read pip's configuration."""
     if os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL"):
         return
     for python in (TOOLS / "bin" / "python", sys.executable):
@@ -289,18 +295,18 @@ def use_index_of_pip() -> None:
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """2.39 for (2, 39)."""
+    """Return "2.39" for (2, 39)."""
     return ".".join(map(str, version))
 
 
 def run(*command: str) -> None:
-    """Runs a command in the checkout; stops where it fails."""
+    """Run a command in the checkout; stop where it fails."""
     if subprocess.run(command, cwd=ROOT).returncode:
         stop(f"This command failed, see above: {' '.join(command)}")
 
 
 def stop(message: str) -> NoReturn:
-    """Ends with a message for people."""
+    """Print the message and exit with 1."""
     print(message, file=sys.stderr)
     raise SystemExit(1)
 

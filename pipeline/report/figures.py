@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
-from matplotlib.ticker import MaxNLocator
 
 from judging.judgement import Curve, Threshold
 
@@ -255,10 +254,14 @@ def _unbroken(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, f
 
 
 def _ticks(span: tuple[float, float], whole: bool = False) -> list[float]:
+    """Return up to six multiples of a round number within the span."""
     low, high = span
-    values = MaxNLocator(nbins=5, integer=whole).tick_values(low, high)
-    slack = (high - low) * 1e-6
-    return [float(v) for v in values if low - slack <= v <= high + slack]
+    magnitude = 10.0 ** math.floor(math.log10((high - low) / 5))
+    steps = [magnitude * factor for factor in (1, 2, 2.5, 5, 10)]
+    slack = 1e-6
+    step = next(s for s in steps if (high - low) / s <= 5 + slack and not (whole and s % 1))
+    first, last = math.ceil(low / step - slack), math.floor(high / step + slack)
+    return [number * step for number in range(first, last + 1)]
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

@@ -1,3 +1,4 @@
+import itertools
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -125,3 +126,21 @@ def test_axes_of_shares_end_where_shares_do(value):
 def test_one_epoch_is_a_dot():
     [(_, figure)] = figures.learning_curves(history(loss=[1.5]))
     assert 'class="dot a"' in figure
+
+
+@pytest.mark.parametrize("low", [-3.7, 0, 0.97, 1, 12345.6])
+@pytest.mark.parametrize("width", [1e-4, 0.03, 0.5, 1, 2, 4.99, 5, 5.01, 7, 59, 1000])
+def test_ticks_are_a_few_round_numbers_within_the_span(low, width):
+    high = low + width
+    ticks = figures._ticks((low, high))
+    assert 2 <= len(ticks) <= 6
+    assert all(low - 1e-6 * width <= tick <= high + 1e-6 * width for tick in ticks)
+    steps = [b - a for a, b in itertools.pairwise(ticks)]
+    assert steps == pytest.approx([steps[0]] * len(steps), rel=1e-3)
+    digits = f"{steps[0]:.3e}".partition("e")[0]
+    assert float(digits) in (1, 2, 2.5, 5)
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 4, 8, 60, 1000])
+def test_epochs_are_whole(epochs):
+    assert all(tick % 1 == 0 for tick in figures._ticks((1, epochs), whole=True))
