@@ -24,8 +24,8 @@ import tensorflow as tf
 
 from benchmarks.report import report
 from components.transform.preprocessing import decode_and_resize
-from judging.classifier import centroid_distances, class_centroids
-from judging.thresholds import Thresholds
+from judging.classifier import class_centroids
+from judging.thresholds import CalibratedThresholds
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.network.siamese import Siamese
@@ -95,7 +95,7 @@ def _compare(
 
 def _scores(support: np.ndarray, labels: np.ndarray, query: np.ndarray) -> dict[str, float]:
     known = class_centroids(support, labels)
-    [distances] = centroid_distances(known, query)
+    [distances] = known.distances(query)
     return dict(zip(known.classes.tolist(), (1 - distances / 2).tolist(), strict=True))
 
 
@@ -119,7 +119,7 @@ def _exported(
         size,
         100_000_000,
         SupportSet(embeddings, labels, sources),
-        Thresholds(0.5, 0.5),
+        CalibratedThresholds(0.5, 0.5),
         np.empty(0, "int64"),
     )
     served.save(folder)

@@ -57,7 +57,7 @@ def export(folder: Path, backbone: str, size: int) -> None:
     import tensorflow as tf
 
     from components.transform.preprocessing import decode_and_resize
-    from judging.thresholds import Thresholds
+    from judging.thresholds import CalibratedThresholds
     from trainer.export.signatures import ServedModel
     from trainer.export.support_set import SupportSet
     from trainer.network.siamese import Siamese
@@ -77,7 +77,7 @@ def export(folder: Path, backbone: str, size: int) -> None:
 
     support = SupportSet(embedder(model)(pixels), labels, sources)
     seen = np.empty(0, "int64")
-    served = ServedModel(model, preprocess, size, 10_000_000, support, Thresholds(), seen)
+    served = ServedModel(model, preprocess, size, 10_000_000, support, CalibratedThresholds(), seen)
     served.save(str(folder / "Format-Serving"))
 
 

@@ -1,19 +1,95 @@
-"""Classifies queries by the few labelled images of a support set. NumPy alone."""
+"""SimpleShot: classifies images by the nearest class centroid of a few labelled ones.
+
+Embeddings are centred by the support set's mean and L2-normalized, Wang et al. 2019's CL2N
+(https://arxiv.org/abs/1911.04623). `trainer.export.support_set` does the same in the served graph;
+a test compares the two.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+
+MOST_NEIGHBOURS = 5
+"""Nearest labelled images that an answer names as evidence."""
+
+_IMAGES_AT_ONCE = 1024
+_PIXEL_ROWS_AT_ONCE = 128
+"""Rows that are compared at a time, which bounds the memory."""
+
+
+class Support(NamedTuple):
+    """Labelled images that others are classified by.
+
+    Attributes:
+        embeddings: float [s, d].
+        labels: str [s], their classes.
+        sources: str [s], their files.
+    """
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    sources: np.ndarray
+
+
+class ClassCentroids(NamedTuple):
+    """What queries are compared with; embeddings may have leading dimensions, one per episode.
+
+    Attributes:
+        centre: float64 [..., d], the mean of the class means, so that large classes do not weigh
+            more.
+        classes: [c], sorted.
+        centroids: float64 [..., c, d], each class's mean of centred and normalized embeddings.
+    """
+
+    centre: np.ndarray
+    classes: np.ndarray
+    centroids: np.ndarray
+
+    def centred(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return embeddings [..., n, d] centred and of length one, as float64."""
+        return normalize(embeddings.astype("float64") - self.centre[..., None, :])
+
+    def distances(self, query: np.ndarray) -> np.ndarray:
+        """Return squared distances float64 [..., q, c] of queries [..., q, d] to the centroids."""
+        return squared_distances(self.centred(query), self.centroids)
+
+
+def class_centroids(embeddings: np.ndarray, labels: np.ndarray) -> ClassCentroids:
+    """Return the centroids of labelled embeddings float [..., s, d]; labels [s] are shared."""
+    classes, membership = np.unique(labels, return_inverse=True)
+    sizes = np.bincount(membership)[:, None]
+    centre = (_class_sums(embeddings, membership) / sizes).mean(axis=-2)
+    known = ClassCentroids(centre, classes, np.empty(0))
+    return known._replace(centroids=_class_sums(known.centred(embeddings), membership) / sizes)
+
+
+def nearest_centroid(
+    support: np.ndarray, support_labels: np.ndarray, query: np.ndarray
+) -> np.ndarray:
+    """Return the class of the nearest centroid for each query.
+
+    Args:
+        support: float [s, d], embeddings.
+        support_labels: [s], their classes.
+        query: float [q, d].
+
+    Returns:
+        Labels [q].
+    """
+    known = class_centroids(support, support_labels)
+    return known.classes[np.argmin(known.distances(query), axis=1)]
 
 
 def few_shot_accuracy(
     support: np.ndarray, support_labels: np.ndarray, query: np.ndarray, query_labels: np.ndarray
 ) -> float:
-    """Share of the queries whose nearest class centroid is that of their own class.
+    """Return the share of queries whose nearest class centroid is that of their own class.
 
-    Where the queries are of classes that the support set lacks, as when whole classes are held out,
-    each query is compared with the centroids of the other queries.
+    If the support set lacks classes of the queries, as where whole classes are held out, each query
+    is compared with the centroids of the other queries.
 
     Args:
         support: float [s, d], embeddings.
@@ -22,114 +98,185 @@ def few_shot_accuracy(
         query_labels: [q].
 
     Returns:
-        In [0, 1]; NaN where there is nothing to judge.
+        In [0, 1]; NaN if no query can be classified.
     """
     if len(query) == 0:
         return float("nan")
     if set(query_labels) <= set(support_labels):
         return float(np.mean(nearest_centroid(support, support_labels, query) == query_labels))
-    return _leave_one_out(query, query_labels)
+    parts = []
+    for _, own, distances in _leave_one_out(query, query_labels):
+        has_others = np.isfinite(distances[np.arange(len(own)), own])
+        parts.append((distances.argmin(axis=1) == own)[has_others])
+    hits = np.concatenate(parts)
+    return float(np.mean(hits)) if len(hits) else float("nan")
 
 
-class ClassCentroids(NamedTuple):
-    """What a support set comes to.
+class Classified(NamedTuple):
+    """The classes that n images are given, with evidence.
 
     Attributes:
-        centre: float64 [d], the mean of the classes' means.
-        classes: [c], in order.
-        centroids: float64 [c, d], of each class the mean of its centred and normalized embeddings.
+        label: str [n], the best class.
+        score: float64 [n], its score (see `scores`), as the served model's `classify` returns it.
+        own_score: float64 [n], that of the image's own class; NaN if it has no support.
+        neighbours: int [n, k], indices of the nearest labelled images, nearest first.
+        rival: int [n], the index of the nearest labelled image of the best class.
     """
 
-    centre: np.ndarray
-    classes: np.ndarray
-    centroids: np.ndarray
+    label: np.ndarray
+    score: np.ndarray
+    own_score: np.ndarray
+    neighbours: np.ndarray
+    rival: np.ndarray
 
 
-def class_centroids(support: np.ndarray, support_labels: np.ndarray) -> ClassCentroids:
-    """The centroids of a support set, embeddings float [s, d] with labels [s]."""
-    centre = class_mean(support, support_labels)
-    classes, membership = np.unique(support_labels, return_inverse=True)
-    centroids = _means(normalize(support - centre), membership, len(classes))
-    return ClassCentroids(centre, classes, centroids)
-
-
-def centroid_distances(known: ClassCentroids, query: np.ndarray) -> np.ndarray:
-    """Squared distances float64 [q, c] of queries float [q, d], centred and normalized."""
-    return squared_distances(normalize(query - known.centre), known.centroids)
-
-
-def nearest_centroid(
-    support: np.ndarray, support_labels: np.ndarray, query: np.ndarray
-) -> np.ndarray:
-    """The class of the nearest centroid, for each query.
-
-    Embeddings are centred by the support set's mean and L2-normalized: SimpleShot's CL2N (Wang et
-    al. 2019, https://arxiv.org/abs/1911.04623).
+def classify(support: Support, embeddings: np.ndarray, labels: np.ndarray) -> Classified:
+    """Classify images by a support set that does not hold them.
 
     Args:
-        support: float [s, d].
-        support_labels: [s], their classes.
-        query: float [q, d].
-
-    Returns:
-        Labels [q].
+        support: The labelled images.
+        embeddings: float [n, d].
+        labels: str [n], the images' own classes.
     """
-    known = class_centroids(support, support_labels)
-    return known.classes[np.argmin(centroid_distances(known, query), axis=1)]
+    known = class_centroids(support.embeddings, support.labels)
+    rows = known.centred(support.embeddings)
+    place = {label: i for i, label in enumerate(known.classes)}
+    own = np.array([place.get(label, -1) for label in labels], int)
+    most = min(MOST_NEIGHBOURS, len(rows))
+    parts = []
+    for part in _parts(len(embeddings), _IMAGES_AT_ONCE):
+        query = known.centred(embeddings[part])
+        distances, to_rows = (squared_distances(query, x) for x in (known.centroids, rows))
+        found = _classified(known.classes, distances, own[part], to_rows, support.labels, most)
+        parts.append(found)
+    return _joined(parts)
+
+
+def classify_by_each_other(embeddings: np.ndarray, labels: np.ndarray) -> Classified:
+    """Classify each image by all others, if the classes have no support set.
+
+    An image alone in its class has no `own_score` and should not be counted.
+
+    Args:
+        embeddings: float [n, d].
+        labels: str [n], their classes.
+    """
+    known = class_centroids(embeddings, labels)
+    rows = known.centred(embeddings)
+    most = min(MOST_NEIGHBOURS, len(rows) - 1)
+    parts = []
+    for part, own, distances in _leave_one_out(embeddings, labels):
+        to_rows = squared_distances(rows[part], rows)
+        to_rows[np.arange(len(to_rows)), np.arange(part.start, part.stop)] = np.inf
+        parts.append(_classified(known.classes, distances, own, to_rows, labels, most))
+    return _joined(parts)
+
+
+def scores(distances: np.ndarray) -> np.ndarray:
+    """Return 1 - d²/2 of squared distances, in [-1, 1]: a cosine, if both are of length one."""
+    return np.clip(1 - distances / 2, -1, 1)
+
+
+def best_scores(support: np.ndarray, labels: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """Return the best class's score of each query [q, d]: float64 [q]."""
+    return scores(class_centroids(support, labels).distances(query).min(axis=1))
 
 
 def nearest_neighbour(
     support: np.ndarray, support_labels: np.ndarray, query: np.ndarray
 ) -> np.ndarray:
-    """The class of the nearest support image, for each query [q, d], by Euclidean distance."""
+    """Return the class of the nearest support image for each query [q, d], by Euclidean distance.
+
+    For raw pixels: neither side is centred or normalized, nor held as floats as a whole.
+    """
+
+    def parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+        return (rows[part] for part in _parts(len(rows), _PIXEL_ROWS_AT_ONCE))
+
     nearest = [
-        np.argmin(np.hstack([squared_distances(some, part) for part in _parts(support)]), axis=1)
-        for some in _parts(query)
+        np.argmin(np.hstack([squared_distances(some, part) for part in parts(support)]), axis=1)
+        for some in parts(query)
     ]
-    return np.asarray(support_labels)[np.concatenate(nearest)] if nearest else support_labels[:0]
-
-
-_AT_ONCE = 128
-"""Rows that are held as floats at a time: pixels are eight times as large then."""
-
-
-def _parts(rows: np.ndarray) -> list[np.ndarray]:
-    return [rows[i : i + _AT_ONCE] for i in range(0, len(rows), _AT_ONCE)]
-
-
-def class_mean(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The mean of the classes' means, [d], so that a large class does not draw it to itself."""
-    _, membership = np.unique(labels, return_inverse=True)
-    return _means(embeddings, membership, membership.max() + 1).mean(axis=0)
+    return np.asarray(support_labels)[np.concatenate(nearest)]
 
 
 def normalize(rows: np.ndarray) -> np.ndarray:
-    """Rows [n, d] of length one; a row of zeros stays."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
-def _leave_one_out(embeddings: np.ndarray, labels: np.ndarray) -> float:
-    rows = normalize(embeddings - class_mean(embeddings, labels))
-    classes, membership = np.unique(labels, return_inverse=True)
-    sizes = np.bincount(membership)
-    sums = _means(rows, membership, len(classes)) * sizes[:, None]
-    hits = []
-    for row, own in zip(rows, membership, strict=True):
-        if sizes[own] == 1:  # nothing is left to recognize it by
-            continue
-        centroids = sums / sizes[:, None]
-        centroids[own] = (sums[own] - row) / (sizes[own] - 1)
-        hits.append(int(np.argmin(squared_distances(row[None], centroids)[0])) == own)
-    return float(np.mean(hits)) if hits else float("nan")
-
-
-def _means(rows: np.ndarray, membership: np.ndarray, count: int) -> np.ndarray:
-    sums = np.zeros((count, rows.shape[1]), "float64")
-    np.add.at(sums, membership, rows)
-    return sums / np.bincount(membership, minlength=count)[:, None]
+    """Return rows [..., d] scaled to length one; a row of zeros stays."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
 
 
 def squared_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of rows [n, d] to rows [m, d], computed in double precision: float64 [n, m]."""
+    """Return squared distances float64 [..., n, m] of rows [..., n, d] to rows [..., m, d]."""
     one, other = one.astype("float64"), other.astype("float64")
-    return (one**2).sum(1)[:, None] - 2 * one @ other.T + (other**2).sum(1)[None]
+    products = one @ np.swapaxes(other, -1, -2)
+    return (one**2).sum(-1)[..., None] - 2 * products + (other**2).sum(-1)[..., None, :]
+
+
+def _class_sums(rows: np.ndarray, membership: np.ndarray) -> np.ndarray:
+    """Return the sum of each class's rows [..., s, d]: float64 [..., c, d]."""
+    order = np.argsort(membership, kind="stable")
+    starts = np.flatnonzero(np.diff(membership[order], prepend=-1))
+    return np.add.reduceat(rows[..., order, :].astype("float64"), starts, axis=-2)
+
+
+def _leave_one_out(
+    embeddings: np.ndarray, labels: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Compare images with the class centroids, each one left out of its own class's.
+
+    Yields:
+        For p images at a time: which they are; the places of their classes, int [p]; and squared
+        distances float64 [p, c], infinite to the own class of an image that is alone in it.
+    """
+    known = class_centroids(embeddings, labels)
+    rows = known.centred(embeddings)
+    membership = np.asarray(np.searchsorted(known.classes, labels))
+    sizes, sums = np.bincount(membership), _class_sums(rows, membership)
+    for part in _parts(len(rows), _IMAGES_AT_ONCE):
+        query, own = rows[part], membership[part]
+        others = sizes[own] - 1
+        centroids = (sums[own] - query) / np.maximum(others, 1)[:, None]
+        distances = squared_distances(query, known.centroids)
+        to_own = ((query - centroids) ** 2).sum(1)
+        distances[np.arange(len(query)), own] = np.where(others > 0, to_own, np.inf)
+        yield part, own, distances
+
+
+def _classified(
+    classes: np.ndarray,
+    distances: np.ndarray,
+    own: np.ndarray,
+    to_rows: np.ndarray,
+    labels: np.ndarray,
+    most: int,
+) -> Classified:
+    """Return the answers for p images.
+
+    Args:
+        classes: str [c].
+        distances: float64 [p, c], squared, to their centroids; infinite: the class is empty.
+        own: int [p], the places of the images' own classes; -1: it is none of these.
+        to_rows: float64 [p, s], squared distances to the labelled images.
+        labels: str [s], these images' classes.
+        most: Neighbours to return.
+    """
+    each = np.arange(len(distances))
+    best = np.argmin(distances, axis=1)
+    all_scores = scores(distances)
+    has_support = (own >= 0) & np.isfinite(distances[each, own])
+    return Classified(
+        classes[best],
+        all_scores[each, best],
+        np.where(has_support, all_scores[each, own], np.nan),
+        np.argsort(to_rows, axis=1, kind="stable")[:, :most],
+        np.argmin(np.where(labels == classes[best][:, None], to_rows, np.inf), axis=1),
+    )
+
+
+def _joined(parts: list[Classified]) -> Classified:
+    return Classified(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, max(1, count), size):
+        yield slice(start, min(start + size, count))

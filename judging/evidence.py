@@ -1,4 +1,4 @@
-"""Picks the images and pairs that people should look at, and says how each one came out."""
+"""Picks the images and pairs that people should look at, and lists every outcome."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from judging.classifier import Support
 from judging.judgement import HardPair, ImageOutcome, Mistake, PairOutcome, Picture, Suspect
-from judging.metrics.classification import Support
-from judging.metrics.judging_classes import JudgedClasses
-from judging.metrics.judging_pairs import JudgedPairs
+from judging.metrics.classes import JudgedClasses
+from judging.metrics.pairs import JudgedPairs
 from judging.views import CANDIDATE, HeldOutImages
 
 
 class Evidence:
-    """What the figures rest on.
+    """The evidence behind a judgement.
 
     Args:
         images: The test images.
-        support: The labelled images that they were told by; None: they were by each other.
-        classes: What became of them.
-        pairs: What became of their pairs, if there were any.
-        listed: Mistakes, suspects and hard pairs to name, of each at most.
+        support: The labelled images that they were classified by; None: by each other.
+        classes: The classes that they were given.
+        pairs: Their pairs, if there are any.
+        listed: At most this many mistakes, this many suspects and this many hard pairs.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Evidence:
         self._classes, self._pairs, self._listed = classes, pairs, listed
 
     def mistakes(self) -> Iterator[Mistake]:
-        """The surest mistakes."""
+        """Yield the most confident errors."""
         a = self._classes.answers
-        wrong = np.flatnonzero(self._classes.told & (a.label != self._images.labels))
-        surest = wrong[np.argsort(a.own_score[wrong] - a.score[wrong], kind="stable")]
-        for i in surest[: self._listed].tolist():
+        wrong = np.flatnonzero(self._classes.counted & (a.label != self._images.labels))
+        most_confident = wrong[np.argsort(a.own_score[wrong] - a.score[wrong], kind="stable")]
+        for i in most_confident[: self._listed].tolist():
             yield Mistake(
                 image=self._picture(i),
                 predicted=str(a.label[i]),
@@ -50,17 +50,17 @@ class Evidence:
             )
 
     def suspects(self) -> Iterator[Suspect]:
-        """Images that may be mislabelled."""
+        """Yield images that may be mislabelled."""
         own, answers = self._images.labels, self._classes.answers
         labels = (own if self._support is None else self._support.labels)[answers.neighbours]
-        found = []
-        for i in np.flatnonzero(self._classes.told & (labels != own[:, None]).all(1)).tolist():
+        suspects = []
+        for i in np.flatnonzero(self._classes.counted & (labels != own[:, None]).all(1)).tolist():
             names, counts = np.unique(labels[i], return_counts=True)
             most = int(np.argmax(counts))
-            # At least four of five: else the image only lies between classes.
+            # At least four of five; otherwise the image merely lies between classes.
             if counts[most] >= max(2, 0.8 * labels.shape[1]):
-                found.append((-int(counts[most]), -float(answers.score[i]), i, names[most]))
-        for agreeing, _, i, suggested in sorted(found)[: self._listed]:
+                suspects.append((-int(counts[most]), -float(answers.score[i]), i, names[most]))
+        for agreeing, _, i, suggested in sorted(suspects)[: self._listed]:
             yield Suspect(
                 image=self._picture(i),
                 suggested=str(suggested),
@@ -69,12 +69,12 @@ class Evidence:
             )
 
     def hard_pairs(self) -> Iterator[HardPair]:
-        """The pairs that are furthest on the wrong side of the threshold."""
+        """Yield the pairs that are furthest on the wrong side of the threshold."""
         if self._pairs is None:
             return
         left, right, same = self._pairs.pairs
-        scores, at = self._pairs.similarities[CANDIDATE], self._pairs.threshold.value
-        beyond = np.where(same, at - scores, scores - at)
+        scores, limit = self._pairs.similarities[CANDIDATE], self._pairs.threshold.value
+        beyond = np.where(same, limit - scores, scores - limit)
         for i in np.argsort(-beyond, kind="stable")[: self._listed].tolist():
             yield HardPair(
                 left=self._picture(int(left[i])),
@@ -84,7 +84,7 @@ class Evidence:
             )
 
     def image_outcomes(self, known: float) -> Iterator[ImageOutcome]:
-        """Of each image; `known` is the model's threshold."""
+        """Yield the outcome of each image; `known` is the model's threshold."""
         sources = self._images.sources if self._support is None else self._support.sources
         a = self._classes.answers
         for i in range(len(self._images.ids)):
@@ -102,7 +102,7 @@ class Evidence:
             )
 
     def pair_outcomes(self) -> Iterator[PairOutcome]:
-        """Of each pair."""
+        """Yield the outcome of each pair."""
         if self._pairs is None:
             return
         left, right, same = self._pairs.pairs
@@ -122,7 +122,7 @@ class Evidence:
         return Picture(id=str(ids[i]), source=str(sources[i]), label=str(labels[i]))
 
     def _labelled(self, i: int) -> Picture:
-        """A labelled image that others are told by."""
+        """A labelled image that others are classified by."""
         if self._support is None:
             return self._picture(i)
         return Picture(

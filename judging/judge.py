@@ -1,7 +1,4 @@
-"""From embeddings of test images to a judgement: how these were had is no matter.
-
-Each thing that is judged has a file beside this one.
-"""
+"""Judges a model: from embeddings of test images to a judgement."""
 
 from __future__ import annotations
 
@@ -12,18 +9,18 @@ import numpy as np
 
 from judging import gate
 from judging.evidence import Evidence
-from judging.findings import Findings
 from judging.judgement import Check, Compared, ImageOutcome, Judgement, PairOutcome
-from judging.metrics.judging_classes import JudgedClasses, judge_classes
-from judging.metrics.judging_episodes import judge_episodes
-from judging.metrics.judging_open_set import JudgedOpenSet, judge_open_set
-from judging.metrics.judging_pairs import JudgedPairs, judge_pairs
+from judging.measurements import Measurements
+from judging.metrics.classes import JudgedClasses, judge_classes
+from judging.metrics.episodes import judge_episodes
+from judging.metrics.open_set import JudgedOpenSet, judge_open_set
+from judging.metrics.pairs import JudgedPairs, judge_pairs
 from judging.settings import JudgeSettings, Thresholds
 from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
 
 
 class Judged(NamedTuple):
-    """A judgement, and what it says of each image and pair.
+    """A judgement, and the outcome of each image and pair.
 
     Attributes:
         judgement: The judgement.
@@ -48,55 +45,134 @@ def judge(
 ) -> Judged:
     """Judge a model.
 
-    The last blessed model is compared with it on those images alone that the former was not made
-    with: it knows the others by heart.
+    It is compared with the last blessed model only on images that the latter was not trained on.
 
     Args:
         images: The test images.
-        candidate: What the model makes of them.
-        compared: What other models make of them, by name (`gate.LAST_BLESSED`, ...).
+        candidate: The model's view of them.
+        compared: Other models' views, by name (`gate.LAST_BLESSED`, ...).
         raw_pixels: str [n], the class of the support image nearest by its pixels; None: not known.
-        asked: What the model must reach; None: nothing was said.
-        settings: How it is judged.
-        pairing: How the images are paired.
+        asked: What the model must reach; None: no thresholds.
+        settings: How to judge.
+        pairing: How to pair the images.
         others: Checks that were made elsewhere.
     """
     supported = np.isin(images.labels, candidate.support.labels)
     # Classes that were held out from training have no support set.
     with_support = bool(supported.any())
     kept = supported if with_support else np.ones(len(supported), bool)
-    invalid = {
-        str(source): f"class {label!r} is not in the model's support set"
-        for source, label in zip(images.sources[~kept], images.labels[~kept], strict=True)
-    }
+    lost = zip(images.sources[~kept], images.labels[~kept], strict=True)
+    invalid = {str(s): f"class {label!r} is not in the model's support set" for s, label in lost}
     images = images.only(kept)
     views = {name: view.only(kept) for name, view in {CANDIDATE: candidate, **compared}.items()}
     raw_pixels = raw_pixels[kept] if raw_pixels is not None and with_support else None
-    found = _measure(images, views, with_support, raw_pixels, settings, pairing)
-    findings, classes, pairs, open_set = found
-    others_found = findings.compared()
+    how = _How(with_support, settings, pairing)
+
+    measured = _measure(images, views, raw_pixels, how)
+    others_measured = measured.measurements.compared()
     before = views.get(gate.LAST_BLESSED)
     if before and not (before.unseen.all() and before.unseen_unknown.all()):
-        own = {CANDIDATE: views[CANDIDATE], gate.LAST_BLESSED: before}
-        others_found[gate.LAST_BLESSED] = _on_unseen(images, own, with_support, settings, pairing)
+        both = {CANDIDATE: views[CANDIDATE], gate.LAST_BLESSED: before}
+        others_measured[gate.LAST_BLESSED] = _on_unseen(images, both, how)
+    return _judged(images, views[CANDIDATE], measured, others_measured, asked, how, others, invalid)
 
-    measured = gate.Measured(
-        len(images.ids), findings.metrics, findings.missing, classes.chance, others_found
+
+class _How(NamedTuple):
+    """How images are judged."""
+
+    with_support: bool
+    settings: JudgeSettings
+    pairing: PairSettings
+
+
+class _Measured(NamedTuple):
+    """The metrics of some images, and what they were measured by."""
+
+    measurements: Measurements
+    classes: JudgedClasses
+    pairs: JudgedPairs | None
+    open_set: JudgedOpenSet | None
+
+
+def _measure(
+    images: HeldOutImages,
+    views: Mapping[str, View],
+    raw_pixels: np.ndarray | None,
+    how: _How,
+    with_open_set: bool = True,
+) -> _Measured:
+    models = {name: view.model for name, view in views.items() if name != CANDIDATE}
+    if raw_pixels is not None:
+        models[gate.RAW_PIXELS] = "the support image nearest by its pixels"
+    measurements = Measurements(models)
+    labels = images.labels
+    classes = judge_classes(labels, views, how.with_support, raw_pixels, measurements)
+    pairs = judge_pairs(images, views, how.pairing, measurements)
+    open_set = judge_open_set(labels, views, measurements) if with_open_set else None
+    judge_episodes(labels, views, how.settings, measurements)
+    return _Measured(measurements, classes, pairs, open_set)
+
+
+def _on_unseen(images: HeldOutImages, views: Mapping[str, View], how: _How) -> Compared:
+    """Compare with the last blessed model on images that it was not trained on."""
+    before = views[gate.LAST_BLESSED]
+    unseen, unknown = before.unseen, before.unseen_unknown
+    compared = Compared(
+        model=before.model,
+        metrics={},
+        differences={},
+        left_out=int(np.sum(~unseen)),
+        unknown_left_out=int(np.sum(~unknown)),
     )
-    support = candidate.support if with_support else None
-    evidence = Evidence(images, support, classes, pairs, settings.listed)
-    by_threshold = {"same": pairs, "known": open_set}
+    if not unseen.any():
+        return compared
+    measurements = _measure(
+        images.only(unseen),
+        {name: view.only(unseen, unknown) for name, view in views.items()},
+        None,
+        how,
+        # Without any unknown image each class would be left out instead: another metric.
+        with_open_set=bool(unknown.any()) or not len(unknown),
+    ).measurements
+    on_these = measurements.compared()[gate.LAST_BLESSED]
+    return compared.model_copy(
+        update={
+            "metrics": on_these.metrics,
+            "differences": on_these.differences,
+            "own": measurements.metrics,
+            "missing": measurements.missing,
+        }
+    )
+
+
+def _judged(
+    images: HeldOutImages,
+    candidate: View,
+    measured: _Measured,
+    compared: dict[str, Compared],
+    asked: Thresholds | None,
+    how: _How,
+    others: Sequence[Check],
+    invalid: dict[str, str],
+) -> Judged:
+    """Return the judgement on what was measured."""
+    metrics, missing = measured.measurements.metrics, measured.measurements.missing
+    classes = measured.classes
+    gated = gate.Measured(len(images.ids), metrics, missing, classes.chance, compared)
+    support, pairs = candidate.support if how.with_support else None, measured.pairs
+    evidence = Evidence(images, support, classes, pairs, how.settings.listed)
+    by_threshold = {"same": pairs, "known": measured.open_set}
     judgement = Judgement(
-        verdict=gate.decide(asked, measured, others),
+        verdict=gate.decide(asked, gated, others),
         asked=asked,
-        settings=settings,
+        settings=how.settings,
         images=len(images.ids),
         invalid=invalid,
-        classified_by="support set" if with_support else "other test images",
+        classified_by="support set" if how.with_support else "other test images",
         unknown_by="folder" if len(candidate.unknown) else "each class left out",
         chance=classes.chance,
-        metrics=findings.metrics,
-        missing=findings.missing,
+        metrics=metrics,
+        missing=missing,
         classes=tuple(
             classes.result(
                 label,
@@ -109,78 +185,9 @@ def judge(
         thresholds={name: one.threshold for name, one in by_threshold.items() if one},
         curves={name: one.curve for name, one in by_threshold.items() if one},
         pairs=pairs.counts() if pairs else {},
-        compared=measured.compared,
+        compared=compared,
         mistakes=tuple(evidence.mistakes()),
         suspects=tuple(evidence.suspects()),
         hard_pairs=tuple(evidence.hard_pairs()),
     )
     return Judged(judgement, evidence.image_outcomes(candidate.known), evidence.pair_outcomes())
-
-
-class _Measured(NamedTuple):
-    """All that was measured of some images; `findings` hold the numbers."""
-
-    findings: Findings
-    classes: JudgedClasses
-    pairs: JudgedPairs | None
-    open_set: JudgedOpenSet | None
-
-
-def _measure(
-    images: HeldOutImages,
-    views: Mapping[str, View],
-    with_support: bool,
-    raw_pixels: np.ndarray | None,
-    settings: JudgeSettings,
-    pairing: PairSettings,
-    measure_open_set: bool = True,
-) -> _Measured:
-    models = {name: view.model for name, view in views.items() if name != CANDIDATE}
-    if raw_pixels is not None:
-        models[gate.RAW_PIXELS] = "the support image nearest by its pixels"
-    findings = Findings(models)
-    classes = judge_classes(images.labels, views, with_support, raw_pixels, findings)
-    pairs = judge_pairs(images, views, pairing, findings)
-    open_set = judge_open_set(images.labels, views, findings) if measure_open_set else None
-    judge_episodes(images.labels, views, settings, findings)
-    return _Measured(findings, classes, pairs, open_set)
-
-
-def _on_unseen(
-    images: HeldOutImages,
-    views: Mapping[str, View],
-    with_support: bool,
-    settings: JudgeSettings,
-    pairing: PairSettings,
-) -> Compared:
-    """What the last blessed model comes to beside the candidate on images that it has not seen."""
-    before = views[gate.LAST_BLESSED]
-    unseen, unknown = before.unseen, before.unseen_unknown
-    compared = Compared(
-        model=before.model,
-        metrics={},
-        differences={},
-        left_out=int(np.sum(~unseen)),
-        unknown_left_out=int(np.sum(~unknown)),
-    )
-    if not unseen.any():
-        return compared
-    findings = _measure(
-        images.only(unseen),
-        {name: view.only(unseen, unknown) for name, view in views.items()},
-        with_support,
-        None,
-        settings,
-        pairing,
-        # Without any unknown image it would be measured by something else.
-        measure_open_set=bool(unknown.any()) or not len(unknown),
-    ).findings
-    found = findings.compared()[gate.LAST_BLESSED]
-    return compared.model_copy(
-        update={
-            "metrics": found.metrics,
-            "differences": found.differences,
-            "own": findings.metrics,
-            "missing": findings.missing,
-        }
-    )

@@ -1,4 +1,4 @@
-"""What is judged: test images, and what each model makes of them."""
+"""The input of a judgement: test images, and each model's view of them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judging.metrics.classification import Support
+from judging.classifier import Support
 
-CANDIDATE = ""
+CANDIDATE = "candidate"
 """Name of the model that is judged, among those that it is compared with; it comes first."""
 
-NOT_VALID = "the model takes it for no image"
-TRAINED_WITH = "the model was trained with it"
-"""Why an image is not judged on."""
+NOT_VALID = "the model does not accept it as an image"
+TRAINED_ON = "the model was trained on it"
+"""Why an image is excluded."""
 
 
 class HeldOutImages(NamedTuple):
-    """The images that are judged on, n of them, in the order of their ids.
+    """The n images that the model is judged on, in the order of their ids.
 
     Attributes:
         ids: str [n].
@@ -32,24 +32,24 @@ class HeldOutImages(NamedTuple):
     sources: np.ndarray
 
     def only(self, images: np.ndarray) -> HeldOutImages:
-        """Some of them, bool [n]."""
+        """Return some of them, bool [n]."""
         return HeldOutImages(*(column[images] for column in self))
 
 
 class View(NamedTuple):
-    """What one model makes of the test images.
+    """One model's view of the test images.
 
     Attributes:
-        model: Where it is, or in words what it is.
+        model: Its path, or a description.
         embeddings: float [n, d], of the test images.
-        unknown: float [u, d], of images of no class.
+        unknown: float [u, d], of unknown images.
         support: Its labelled images.
         similarity: From embeddings of two sides, float [p, d] each, to similarities float [p]; None
-            where it has none.
+            if it has none.
         same: Its threshold of the similarity.
         known: Its threshold of the best class's score.
-        seen: bool [n], which test images it is known to be made with; None: none.
-        seen_unknown: bool [u], the same of the images of no class.
+        trained_on: bool [n], which test images it was trained on; None: none that is known of.
+        trained_on_unknown: bool [u], which unknown images it was trained on.
     """
 
     model: str
@@ -59,27 +59,27 @@ class View(NamedTuple):
     similarity: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     same: float = math.nan
     known: float = math.nan
-    seen: np.ndarray | None = None
-    seen_unknown: np.ndarray | None = None
+    trained_on: np.ndarray | None = None
+    trained_on_unknown: np.ndarray | None = None
 
     @property
     def unseen(self) -> np.ndarray:
-        """Bool [n], which test images it is not known to be made with."""
-        return np.ones(len(self.embeddings), bool) if self.seen is None else ~self.seen
+        """Bool [n], the test images that it is not known to be trained on."""
+        return np.ones(len(self.embeddings), bool) if self.trained_on is None else ~self.trained_on
 
     @property
     def unseen_unknown(self) -> np.ndarray:
-        """Bool [u], the same of the images of no class."""
-        seen = self.seen_unknown
-        return np.ones(len(self.unknown), bool) if seen is None else ~seen
+        """Bool [u], the unknown images that it is not known to be trained on."""
+        trained_on = self.trained_on_unknown
+        return np.ones(len(self.unknown), bool) if trained_on is None else ~trained_on
 
     def only(self, images: np.ndarray, unknown: np.ndarray | None = None) -> View:
-        """The view of some test images, bool [n], and some unknown images, bool [u]."""
-        view = self._replace(embeddings=self.embeddings[images], seen=~self.unseen[images])
+        """Return the view of some test images, bool [n], and some unknown images, bool [u]."""
+        view = self._replace(embeddings=self.embeddings[images], trained_on=~self.unseen[images])
         if unknown is None:
             return view
         return view._replace(
-            unknown=self.unknown[unknown], seen_unknown=~self.unseen_unknown[unknown]
+            unknown=self.unknown[unknown], trained_on_unknown=~self.unseen_unknown[unknown]
         )
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from sample_images import picture
 
 from components.transform.preprocessing import decode_and_resize
-from judging.thresholds import Thresholds
+from judging.thresholds import CalibratedThresholds
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup
@@ -65,6 +65,8 @@ def export(model: Siamese, version: Path, classes: int = 3, each: int = 4) -> No
     sources = [f"{label}/{i % each}.png".encode() for i, label in enumerate(labels)]
     support = SupportSet(embeddings, labels, sources)
     seen = np.array([1, 2], "int64")  # keys of no image
-    served = ServedModel(model, preprocess, SIZE, MAX_PIXELS, support, Thresholds(0.5, 0.6), seen)
+    served = ServedModel(
+        model, preprocess, SIZE, MAX_PIXELS, support, CalibratedThresholds(0.5, 0.6), seen
+    )
     served.save(str(version))
     write_warmup(str(version), SIZE)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from judging.metrics.classification import Support
+from judging.classifier import Support
 from judging.views import HeldOutImages, View
 
 

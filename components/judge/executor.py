@@ -28,7 +28,7 @@ from judging import gate
 from judging.judge import judge
 from judging.judgement import Verdict
 from judging.settings import JudgeSettings, Thresholds
-from judging.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
+from judging.views import NOT_VALID, TRAINED_ON, HeldOutImages, PairSettings, View
 from records import features
 from records.lost import records_lost
 from storage.file_systems import open_text
@@ -168,7 +168,7 @@ class Executor(BaseBeamExecutor):
 def _reasons(found: dict[str, np.ndarray], rows: np.ndarray, learned: np.ndarray) -> dict[str, str]:
     """Why the images of some rows, bool [n], are not judged on, by their files."""
     return {
-        text(source): TRAINED_WITH if was_learned else NOT_VALID
+        text(source): TRAINED_ON if was_learned else NOT_VALID
         for source, was_learned in zip(found["source"][rows].tolist(), learned[rows], strict=True)
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from base.errors import UserError
-from judging.metrics.classification import Support
+from judging.classifier import Support
 from judging.views import View
 from records import training_keys
 

@@ -1,27 +1,63 @@
-"""N-way K-shot episodes (Vinyals et al. 2016, https://arxiv.org/abs/1606.04080). NumPy alone.
+"""Episode accuracy: N-way K-shot episodes (Vinyals et al. 2016, https://arxiv.org/abs/1606.04080).
 
 Each episode draws N classes, K labelled images of each as support set and others as queries, all
-from images that the model has never seen, so it tells how the model does on classes it is only
-shown. Queries go to the nearest centroid, by SimpleShot as everywhere
-(`judging.classifier.nearest_centroid`); here for many episodes at once.
+from images that the model was not trained on.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from judging.classifier import normalize
+from judging.classifier import class_centroids
+from judging.measurements import Measurements, with_intervals
+from judging.settings import JudgeSettings
+from judging.views import View
+
+METRICS = ("episode_accuracy",)
+"""Metrics of a model."""
+
+
+def judge_episodes(
+    labels: np.ndarray,
+    views: Mapping[str, View],
+    settings: JudgeSettings,
+    measurements: Measurements,
+) -> None:
+    """Measure the accuracy in episodes.
+
+    Args:
+        labels: str [n], the images' classes.
+        views: The models' views of them.
+        settings: Which episodes to draw.
+        measurements: Takes the metric.
+    """
+    asked = settings.episodes
+    drawn = draw_episodes(
+        labels, asked.ways, asked.shots, asked.queries, asked.count, settings.seed
+    )
+    if drawn is None:
+        measurements.skip(
+            METRICS,
+            f"fewer than two classes have {asked.shots + 1} test images, which "
+            f"{asked.shots}-shot episodes need",
+        )
+        return
+    hits_of_models = [hits(view.embeddings, drawn) for view in views.values()]
+    values, covariance = accuracy(hits_of_models, drawn, labels)
+    images = len(np.unique(np.append(drawn.query, drawn.support))) - int((drawn.query < 0).any())
+    measures = with_intervals(views, METRICS, values[:, None], covariance, images, least=images / 2)
+    measurements.add_all(dict.fromkeys(views, METRICS), measures, covariance)
 
 
 class Episodes(NamedTuple):
-    """Which images are in which episode.
+    """The images of e episodes of n classes.
 
     Attributes:
-        support: int [e, n, k], indices of images; a class's are a row.
+        support: int [e, n, k], indices of images, a row for each class.
         query: int [e, n, q]; -1 where a class has no more images.
     """
 
@@ -30,25 +66,25 @@ class Episodes(NamedTuple):
 
     @property
     def ways(self) -> int:
-        """Classes of an episode."""
+        """The number of classes in an episode."""
         return self.support.shape[1]
 
 
 def draw_episodes(
     labels: np.ndarray, ways: int, shots: int, queries: int, count: int, seed: int
 ) -> Episodes | None:
-    """Draw episodes.
+    """Draw episodes at random.
 
     Args:
         labels: [n], the images' classes.
-        ways: N; fewer where fewer classes have images enough.
+        ways: N; fewer if fewer classes have enough images.
         shots: K.
-        queries: Of each class, at most.
-        count: Episodes.
-        seed: Of the draw.
+        queries: At most, per class.
+        count: Number of episodes.
+        seed: Seed of the draw.
 
     Returns:
-        None where not even two classes have an image more than `shots`.
+        None if fewer than two classes have more images than `shots`.
     """
     names, membership = np.unique(labels, return_inverse=True)
     members = [np.flatnonzero(membership == c) for c in range(len(names))]
@@ -61,14 +97,14 @@ def draw_episodes(
     table = np.full((len(members), sizes.max()), -1)
     for row, some in zip(table, members, strict=True):
         row[: len(some)] = some
-    taken = min(shots + queries, table.shape[1])
-    drawn = np.empty((count, ways, taken), int)
+    size = min(shots + queries, table.shape[1])
+    drawn = np.empty((count, ways, size), int)
     for part in _parts(count, ways * table.shape[1]):
         some = len(drawn[part])
         classes = np.argsort(rng.random((some, len(members)), "float32"), axis=1)[:, :ways]
         keys = rng.random((some, ways, table.shape[1]), "float32")
         keys[np.arange(table.shape[1]) >= sizes[classes][..., None]] = 2  # padding comes last
-        order = np.argpartition(keys, taken - 1, axis=2)[..., :taken]
+        order = np.argpartition(keys, size - 1, axis=2)[..., :size]
         order = np.take_along_axis(
             order, np.argsort(np.take_along_axis(keys, order, axis=2), axis=2), axis=2
         )
@@ -77,99 +113,91 @@ def draw_episodes(
 
 
 def hits(embeddings: np.ndarray, episodes: Episodes) -> np.ndarray:
-    """Which queries go to their own class: bool [e, n, q], False where there is no query.
+    """Return which queries are classified correctly: bool [e, n, q], False without a query.
 
     Args:
         embeddings: float [n, d].
-        episodes: Of these images.
+        episodes: Episodes of these images.
     """
-    found = np.zeros(episodes.query.shape, bool)
-    size = episodes.ways * (episodes.support.shape[2] + episodes.query.shape[2])
-    for part in _parts(len(found), size * embeddings.shape[1]):
-        support = embeddings[episodes.support[part]].astype("float64")
-        query = embeddings[episodes.query[part]].astype("float64")
-        centre = support.mean(axis=(1, 2), keepdims=True)
-        centroids = _normal(support - centre).mean(axis=2)
-        rows = _normal(query - centre)
-        nearness = np.einsum("enqd,emd->enqm", rows, centroids)
-        distances = (centroids**2).sum(2)[:, None, None] - 2 * nearness
-        found[part] = distances.argmin(3) == np.arange(episodes.ways)[:, None]
-    return found & (episodes.query >= 0)
+    correct = np.zeros(episodes.query.shape, bool)
+    (_, ways, shots), queries = episodes.support.shape, episodes.query.shape[2]
+    support_labels, query_labels = (np.repeat(np.arange(ways), n) for n in (shots, queries))
+    for part in _parts(len(correct), ways * (shots + queries) * embeddings.shape[1]):
+        support, query = (
+            embeddings[images[part]].reshape(-1, ways * images.shape[2], embeddings.shape[1])
+            for images in episodes
+        )
+        distances = class_centroids(support, support_labels).distances(query)
+        correct[part] = (distances.argmin(2) == query_labels).reshape(-1, ways, queries)
+    return correct & (episodes.query >= 0)
 
 
 class Accuracy(NamedTuple):
-    """What several models reach on the same episodes.
+    """Accuracies of k models on the same episodes.
 
     Attributes:
-        values: float64 [k], shares of the queries, of each model.
-        covariance: float64 [k, k], with the images that the episodes were drawn from.
+        values: float64 [k], shares of the queries.
+        covariance: float64 [k, k], over the images that the episodes were drawn from.
     """
 
     values: np.ndarray
     covariance: np.ndarray
 
 
-def accuracy(found: list[np.ndarray], episodes: Episodes, labels: np.ndarray) -> Accuracy:
-    """Accuracies, and how they vary with the images: as queries and as support.
+def accuracy(correct: list[np.ndarray], episodes: Episodes, labels: np.ndarray) -> Accuracy:
+    """Return accuracies, and how they vary with the images, as queries and as support.
 
-    Images are in many episodes, so these are not independent; what counts is how much each image
-    adds, beside the other images of its class. It is a U-statistic's variance, by the infinitesimal
-    jackknife (see `intervals`). Each half of the episodes gives every image's share, and their
+    Images are in many episodes, so episodes are not independent. What counts is the influence of
+    each image beside the others of its class: the variance of a U-statistic, by the infinitesimal
+    jackknife (see `intervals`). Each half of the episodes gives every image's influence, and their
     product is free of the noise of having drawn just these episodes; that noise is added for the
     whole.
 
     Args:
-        found: Of `hits`, for each model.
+        correct: The `hits` of each model.
         episodes: The episodes.
         labels: [n], the classes of all images that they were drawn from.
     """
-    there = episodes.query >= 0
-    values = np.array([f[there].mean() for f in found])
-    first = np.arange(len(there)) < len(there) // 2
-    shares = np.stack(
-        [
-            [_share_of_each_image(f, episodes, half, labels) for f in found]
-            for half in (first, ~first)
-        ]
+    exists = episodes.query >= 0
+    values = np.array([c[exists].mean() for c in correct])
+    first = np.arange(len(exists)) < len(exists) // 2
+    one, other = (
+        np.stack([_influence_of_images(c, episodes, half, labels) for c in correct])
+        for half in (first, ~first)
     )
-    by_images = shares[0] @ shares[1].T
-    by_images = (by_images + by_images.T) / 2
-    of_episodes = np.stack([(f & there).sum((1, 2)) / there.sum((1, 2)) for f in found])
-    by_drawing = np.atleast_2d(np.cov(of_episodes)) / len(there)
+    by_images = (one @ other.T + other @ one.T) / 2
+    of_episodes = np.stack([(c & exists).sum((1, 2)) / exists.sum((1, 2)) for c in correct])
+    by_drawing = np.atleast_2d(np.cov(of_episodes)) / len(exists)
     np.fill_diagonal(by_images, np.maximum(np.diag(by_images), 0))
     return Accuracy(values, by_images + by_drawing)
 
 
-def _share_of_each_image(
-    found: np.ndarray, episodes: Episodes, which: np.ndarray, labels: np.ndarray
+def _influence_of_images(
+    correct: np.ndarray, episodes: Episodes, which: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """What each image adds to the accuracy, more than its class does in the mean: float64 [n]."""
+    """Return each image's influence on the accuracy beyond its class's mean: float64 [n]."""
     query, support = episodes.query[which], episodes.support[which]
-    there = query >= 0
-    cases, right = query[there], found[which][there]
+    exists = query >= 0
+    cases, hit = query[exists], correct[which][exists]
     count = len(labels)
     drawn = np.maximum(np.bincount(cases, minlength=count), 1)
-    own = np.bincount(cases, right, count) / drawn
-    as_query = np.bincount(cases, right - right.mean(), count) / len(cases)
-    # A support image has a part in what its episode gets right beyond what these queries do in the
-    # mean. The others of its class are drawn from those that are left, which hides some of it.
-    beyond = np.zeros(there.shape)
-    beyond[there] = (right - own[cases]) / len(cases)
+    own = np.bincount(cases, hit, count) / drawn
+    as_query = np.bincount(cases, hit - hit.mean(), count) / len(cases)
+    # A support image contributes to what its episode gets right beyond the mean of these queries.
+    # The others of its class are drawn from the remaining ones, which hides some of it.
+    beyond = np.zeros(exists.shape)
+    beyond[exists] = (hit - own[cases]) / len(cases)
     whole = np.broadcast_to(beyond.sum((1, 2))[:, None, None], support.shape)
     as_support = np.bincount(support.ravel(), whole.ravel(), count)
     _, membership = np.unique(labels, return_inverse=True)
     sizes = np.bincount(membership)[membership]
     hidden = (sizes - 1) / np.maximum(sizes - support.shape[2], 1)
-    share = _centred(as_query, membership) + hidden * _centred(as_support, membership)
-    return share * np.sqrt(sizes / np.maximum(sizes - 1, 1))
+    influence = _centred(as_query, membership) + hidden * _centred(as_support, membership)
+    return influence * np.sqrt(sizes / np.maximum(sizes - 1, 1))
 
 
 def _centred(values: np.ndarray, membership: np.ndarray) -> np.ndarray:
     return values - (np.bincount(membership, values) / np.bincount(membership))[membership]
-
-
-def _normal(rows: np.ndarray) -> np.ndarray:
-    return normalize(rows.reshape(-1, rows.shape[-1])).reshape(rows.shape)
 
 
 def _parts(count: int, size: int) -> Iterator[slice]:
@@ -179,4 +207,4 @@ def _parts(count: int, size: int) -> Iterator[slice]:
 
 
 _NUMBERS_AT_ONCE = 4_000_000
-"""Held in memory."""
+"""Numbers that are held in memory."""

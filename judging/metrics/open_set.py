@@ -1,28 +1,79 @@
-"""Whether scores tell images of known classes from those of unknown ones. NumPy alone."""
+"""Open-set metrics: how well scores separate images of known classes from unknown images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from judging.metrics.classification import Support
+from judging.classifier import Support, best_scores
+from judging.judgement import Curve, Threshold
+from judging.measurements import Measurements, curve, threshold, with_intervals
 from judging.statistics.influence import Estimate, complement, mean, share, stacked
 from judging.statistics.intervals import by_images
-from judging.statistics.roc import Ranked, auc
-from judging.thresholds import best_scores, known_and_unknown
+from judging.statistics.roc import Roc, auc
+from judging.thresholds import known_and_unknown
+from judging.views import CANDIDATE, View
 
-METRICS = ("open_set_auc", "open_set_accuracy", "false_accepts", "false_rejects")
-"""What is measured, in this order."""
+METRICS = ("open_set_auc", "open_set_accuracy")
+"""Metrics of a model."""
+
+MEASURED = (*METRICS, "false_accepts", "false_rejects")
+"""What `measure` returns, in this order."""
+
+
+class JudgedOpenSet(NamedTuple):
+    """The candidate's own threshold, and the ROC curve of its scores."""
+
+    threshold: Threshold
+    curve: Curve
+
+
+def judge_open_set(
+    labels: np.ndarray, views: Mapping[str, View], measurements: Measurements
+) -> JudgedOpenSet | None:
+    """Measure how known and unknown images are separated.
+
+    Args:
+        labels: str [n], the images' classes.
+        views: The models' views of them.
+        measurements: Takes the metrics.
+
+    Returns:
+        None if there are too few classes.
+    """
+    scores = {}
+    for name, view in views.items():
+        if of_model := open_set_scores(view.support, view.embeddings, labels, view.unknown):
+            scores[name] = of_model
+    if CANDIDATE not in scores:
+        measurements.skip(
+            METRICS, "with fewer than three classes, none can be left out to be unknown"
+        )
+        return None
+    measured = measure(list(scores.values()), [views[name].known for name in scores])
+    measures = with_intervals(
+        scores, MEASURED, measured.values, measured.covariance, measured.images,
+        least=measured.least,
+    )  # fmt: skip
+    # An encoder alone has no threshold.
+    added = {name: METRICS[:1] if math.isnan(views[name].known) else METRICS for name in scores}
+    measurements.add_all({**added, CANDIDATE: METRICS}, measures, measured.covariance)
+    every, known = scores[CANDIDATE].every()
+    return JudgedOpenSet(
+        threshold(views[CANDIDATE].known, measures[CANDIDATE], "open_set_accuracy"),
+        curve(every, known, float(every.min()), float(every.max())),
+    )
 
 
 class Scores(NamedTuple):
-    """Best classes' scores of images, of known classes and of unknown ones.
+    """Best classes' scores of known and unknown images.
 
     Attributes:
         known: float64 [k].
-        known_image: int [k], which images they are of.
+        known_image: int [k], the indices of the images.
         unknown: float64 [u].
         unknown_image: int [u]; an image may be among both, once with its class and once without.
     """
@@ -32,51 +83,54 @@ class Scores(NamedTuple):
     unknown: np.ndarray
     unknown_image: np.ndarray
 
+    def every(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return all scores, float64 [k + u], and which are of known images, bool [k + u]."""
+        every = np.concatenate([self.known, self.unknown])
+        return every, np.arange(len(every)) < len(self.known)
+
 
 def open_set_scores(
     support: Support, embeddings: np.ndarray, labels: np.ndarray, unknown: np.ndarray
 ) -> Scores | None:
-    """Scores as `judging.thresholds.known_and_unknown` makes them.
+    """Return the scores, as `judging.thresholds.known_and_unknown` calculates them.
 
     Args:
         support: The model's support set.
         embeddings: float [n, d], of test images.
         labels: str [n], their classes.
-        unknown: float [u, d], embeddings of images of no class; they count from n on. Where there
-            are any, they are the unknown ones; else each class is once left out.
+        unknown: float [u, d], embeddings of unknown images, whose indices start at n. Without any,
+            each class is left out in turn.
 
     Returns:
-        None where there are too few classes for it.
+        None if there are too few classes.
     """
     found = known_and_unknown(support.embeddings, support.labels, embeddings, labels)
     if not len(unknown):
         return found and Scores(found.known, found.queries, found.unknown, found.queries)
     places = len(embeddings) + np.arange(len(unknown))
     if set(labels) <= set(support.labels):
-        known, queries = (
-            best_scores(support.embeddings, support.labels, embeddings),
-            len(embeddings),
+        known, strange = (
+            best_scores(support.embeddings, support.labels, x) for x in (embeddings, unknown)
         )
-        unknown = best_scores(support.embeddings, support.labels, unknown)
-        return Scores(known, np.arange(queries), unknown, places)
+        return Scores(known, np.arange(len(embeddings)), strange, places)
     if found is None:
         return None
     of_support = np.ones(len(embeddings), bool)
     of_support[found.queries] = False
-    unknown = best_scores(embeddings[of_support], labels[of_support], unknown)
-    return Scores(found.known, found.queries, unknown, places)
+    strange = best_scores(embeddings[of_support], labels[of_support], unknown)
+    return Scores(found.known, found.queries, strange, places)
 
 
-class Metrics(NamedTuple):
-    """What several models come to on the same images.
+class Measured(NamedTuple):
+    """Metrics of k models on the same images.
 
     Attributes:
-        values: float64 [k, m], of each model each of `METRICS`.
-        covariance: float64 [k * m, k * m], with the images.
-        images: Of each of `METRICS` how many it goes by.
-        least: Of each of `METRICS` how many independent trials it is worth in any case: an AUC of
-            as many couples of a known and an unknown image as have no image in common; a mean of
-            two shares is worth twice the smaller number, if its images are not the same.
+        values: float64 [k, m], each of `MEASURED` for each model.
+        covariance: float64 [k * m, k * m], over the images.
+        images: The number of images behind each of `MEASURED`.
+        least: How many independent trials each of `MEASURED` is worth at least: an AUC as many as
+            there are couples of a known and an unknown image without a common image; a mean of two
+            shares twice the smaller number, if its images are not the same.
     """
 
     values: np.ndarray
@@ -85,25 +139,28 @@ class Metrics(NamedTuple):
     least: tuple[int, ...]
 
 
-def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
+def measure(scores: Sequence[Scores], thresholds: Sequence[float]) -> Measured:
     """Measure models on the same images.
 
     Args:
-        found: Of each model.
-        thresholds: Of each model, at and above which it takes an image for known.
+        scores: Of each model.
+        thresholds: At and above which each model calls an image known.
     """
-    cases = [np.concatenate([scores.known_image, scores.unknown_image]) for scores in found]
+    cases = [np.concatenate([s.known_image, s.unknown_image]) for s in scores]
     images, places = np.unique(np.concatenate(cases), return_inverse=True)
     # An image's influence is that of its cases; a model may have others than the next one.
     of_model = np.split(places, np.cumsum([len(case) for case in cases])[:-1])
     rows = [
-        [_of_images(one, place, len(images)) for one in _metrics(scores, at)]
-        for scores, at, place in zip(found, thresholds, of_model, strict=True)
+        [
+            Estimate(one.value, np.bincount(place, one.influence, len(images)))
+            for one in _estimates(s, limit)
+        ]
+        for s, limit, place in zip(scores, thresholds, of_model, strict=True)
     ]
     values, influence = stacked(rows)
-    known, unknown, every = len(found[0].known), len(found[0].unknown), len(images)
+    known, unknown, every = len(scores[0].known), len(scores[0].unknown), len(images)
     few = min(known, unknown)
-    return Metrics(
+    return Measured(
         values,
         by_images(influence),
         (every, every, unknown, known),
@@ -111,14 +168,11 @@ def measure(found: Sequence[Scores], thresholds: Sequence[float]) -> Metrics:
     )
 
 
-def _of_images(one: Estimate, image: np.ndarray, count: int) -> Estimate:
-    return Estimate(one.value, np.bincount(image, one.influence, count))
-
-
-def _metrics(scores: Scores, threshold: float) -> list[Estimate]:
-    every = np.concatenate([scores.known, scores.unknown])
-    known = np.arange(len(every)) < len(scores.known)
-    yes = every.astype("float32") >= np.float32(threshold)
-    false, missed = share(yes, ~known), share(~yes, known)
-    # The mean of both kinds, however many there are of each.
-    return [auc(Ranked(every, known)), complement(mean(false, missed)), false, missed]
+def _estimates(scores: Scores, limit: float) -> list[Estimate]:
+    """Return the estimates of `MEASURED`."""
+    every, known = scores.every()
+    called_known = every.astype("float32") >= np.float32(limit)
+    false_accepts, false_rejects = share(called_known, ~known), share(~called_known, known)
+    # Balanced: it does not depend on how many there are of each kind.
+    accuracy = complement(mean(false_accepts, false_rejects))
+    return [auc(Roc(every, known)), accuracy, false_accepts, false_rejects]

@@ -1,30 +1,33 @@
-"""Pairs of test images, told the same or different by their similarity. NumPy alone."""
+"""Pair metrics: how well similarities separate pairs of the same class from other pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from base.errors import DataError
+from judging.judgement import Curve, Measure, Threshold
+from judging.measurements import Measurements, curve, is_defined, threshold, with_intervals
 from judging.statistics.influence import Estimate, complement, share, stacked
 from judging.statistics.intervals import by_pairs
-from judging.statistics.roc import Ranked, auc, equal_error_rate
+from judging.statistics.roc import Roc, auc, equal_error_rate
+from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
 from records.pair_sampling import held_out_pairs
 
-METRICS = (
-    "auc", "accuracy", "precision", "recall", "equal_error_rate", "false_accepts", "false_rejects",
-)  # fmt: skip
-"""What is measured, in this order."""
+METRICS = ("auc", "accuracy", "precision", "recall", "equal_error_rate")
+"""Metrics of a model."""
+
+_MEASURED = (*METRICS, "false_accepts", "false_rejects")
 
 
 class Pairs(NamedTuple):
     """Pairs among n images.
 
     Attributes:
-        left: int [p], an image each.
-        right: int [p], another.
+        left: int [p], the index of an image each.
+        right: int [p], that of another.
         same: bool [p], whether both are of one class.
     """
 
@@ -33,20 +36,85 @@ class Pairs(NamedTuple):
     same: np.ndarray
 
 
-class Metrics(NamedTuple):
-    """What several models come to on the same pairs.
+class JudgedPairs(NamedTuple):
+    """The pairs of the test images and the models' similarities.
 
     Attributes:
-        values: float64 [k, m], of each model each of `METRICS`.
-        covariance: float64 [k * m, k * m], with the images.
+        pairs: p pairs.
+        similarities: float [p] of each model, by name.
+        threshold: The candidate's own.
+        curve: The ROC curve of its similarities.
     """
 
-    values: np.ndarray
-    covariance: np.ndarray
+    pairs: Pairs
+    similarities: dict[str, np.ndarray]
+    threshold: Threshold
+    curve: Curve
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of pairs of each kind."""
+        same = int(self.pairs.same.sum())
+        return {"same": same, "different": len(self.pairs.same) - same}
+
+    def of_class(self, labels: np.ndarray, label: str) -> dict[str, Measure]:
+        """Return accuracy and AUC of the pairs with an image of a class; nothing without pairs.
+
+        Args:
+            labels: str [n], the images' classes.
+            label: The class.
+        """
+        chosen = (labels[self.pairs.left] == label) | (labels[self.pairs.right] == label)
+        if not chosen.any():
+            return {}
+        some = Pairs(*(column[chosen] for column in self.pairs))
+        scores = {CANDIDATE: self.similarities[CANDIDATE][chosen]}
+        measures = measure_pairs(some, scores, [self.threshold.value])[0][CANDIDATE]
+        return {name: measures[name] for name in ("accuracy", "auc") if is_defined(measures[name])}
+
+
+def judge_pairs(
+    images: HeldOutImages,
+    views: Mapping[str, View],
+    pairing: PairSettings,
+    measurements: Measurements,
+) -> JudgedPairs | None:
+    """Measure the pairs of the test images.
+
+    Args:
+        images: The images.
+        views: The models' views of them.
+        pairing: How to pair them.
+        measurements: Takes the metrics.
+
+    Returns:
+        None if there are no pairs, or the candidate has no similarity.
+    """
+    if views[CANDIDATE].similarity is None:
+        measurements.skip(METRICS, "the model compares no pairs")
+        return None
+    try:
+        drawn = draw_pairs(images.labels, *pairing)
+    except DataError as e:
+        measurements.skip(METRICS, str(e))
+        return None
+    similarities = {
+        name: np.asarray(view.similarity(view.embeddings[drawn.left], view.embeddings[drawn.right]))
+        for name, view in views.items()
+        if view.similarity
+    }
+    thresholds = [views[name].same for name in similarities]
+    measures, covariance = measure_pairs(drawn, similarities, thresholds)
+    measurements.add_all(dict.fromkeys(measures, METRICS), measures, covariance)
+    return JudgedPairs(
+        drawn,
+        similarities,
+        threshold(views[CANDIDATE].same, measures[CANDIDATE], "accuracy"),
+        curve(similarities[CANDIDATE], drawn.same, 0.0, 1.0),
+    )
 
 
 def draw_pairs(labels: np.ndarray, partners: int, most_images: int, seed: int) -> Pairs:
-    """The pairs that PairGen makes of the same images, and the Evaluator has judged.
+    """Return the pairs that PairGen makes of the same images, and the Evaluator has judged.
 
     Args:
         labels: str [n], in the order of the images' ids.
@@ -64,35 +132,46 @@ def draw_pairs(labels: np.ndarray, partners: int, most_images: int, seed: int) -
     return Pairs(ends[:, 0], ends[:, 1], labels[ends[:, 0]] == labels[ends[:, 1]])
 
 
-def measure(pairs: Pairs, ranked: Sequence[Ranked], yes: Sequence[np.ndarray]) -> Metrics:
+def measure_pairs(
+    pairs: Pairs, similarities: Mapping[str, np.ndarray], thresholds: Sequence[float]
+) -> tuple[dict[str, dict[str, Measure]], np.ndarray]:
     """Measure models on the same pairs.
 
     Args:
         pairs: The pairs.
-        ranked: Of each model the pairs in the order of their similarities.
-        yes: Of each model which pairs it calls the same, bool [p].
+        similarities: float [p] of each of k models, by name.
+        thresholds: At and above which each of them calls a pair the same.
+
+    Returns:
+        Of each model its m measures, by name; their covariance, float64 [k * m, k * m].
     """
     values, influence = stacked(
-        [_metrics(pairs.same, order, said) for order, said in zip(ranked, yes, strict=True)]
+        [
+            _estimates(pairs.same, scores, limit)
+            for scores, limit in zip(similarities.values(), thresholds, strict=True)
+        ]
     )
     # Images that are in no pair do not count.
-    _, ends = np.unique(np.stack([pairs.left, pairs.right]), return_inverse=True)
-    return Metrics(values, by_pairs(influence, *ends.reshape(2, -1)))
+    images, ends = np.unique(np.stack([pairs.left, pairs.right]), return_inverse=True)
+    covariance = by_pairs(influence, *ends.reshape(2, -1))
+    measures = with_intervals(
+        similarities, _MEASURED, values, covariance, len(images),
+        least=len(images) / 2, most=len(pairs.same),
+    )  # fmt: skip
+    return measures, covariance
 
 
-def called_same(similarities: np.ndarray, threshold: float) -> np.ndarray:
-    """Which pairs a model calls the same, bool [p]: as the served graph compares, in float32."""
-    return np.asarray(similarities, "float32") >= np.float32(threshold)
-
-
-def _metrics(same: np.ndarray, ranked: Ranked, yes: np.ndarray) -> list[Estimate]:
-    found = share(yes, same)
+def _estimates(same: np.ndarray, scores: np.ndarray, limit: float) -> list[Estimate]:
+    """Return the estimates of `_MEASURED`."""
+    roc = Roc(scores, same)
+    called_same = np.asarray(scores, "float32") >= np.float32(limit)  # as the served graph compares
+    recall = share(called_same, same)
     return [
-        auc(ranked),
-        share(yes == same, np.ones(len(same), bool)),
-        share(same, yes),
-        found,
-        equal_error_rate(ranked),
-        share(yes, ~same),
-        complement(found),
+        auc(roc),
+        share(called_same == same, np.ones(len(same), bool)),
+        share(same, called_same),
+        recall,
+        equal_error_rate(roc),
+        share(called_same, ~same),
+        complement(recall),
     ]

@@ -162,16 +162,23 @@ def correlation(covariances: np.ndarray, one: int, other: int) -> float:
     return float(np.clip(covariances[one, other] / math.sqrt(variance), -1, 1))
 
 
-def needed(value: float, bound: float, wanted: float, images: int) -> int | None:
-    """About how many images would bring a bound to what is wanted, the value staying as it is.
+def phi_coefficient(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the correlation of two bool [n]; NaN if one of them does not vary."""
+    if one.all() or other.all() or not one.any() or not other.any():
+        return math.nan
+    return float(np.corrcoef(one, other)[0, 1])
 
-    An interval narrows with the square root of the number of images.
+
+def needed(value: float, bound: float, required: float, images: int) -> int | None:
+    """Return about how many images would bring a bound to the required number.
+
+    The value is assumed to stay; an interval narrows with the square root of the number of images.
 
     Returns:
-        None where no number would: the value itself is not beyond what is wanted.
+        None if no number would: the value itself is not beyond the required one.
     """
-    room, reach = abs(value - wanted), abs(value - bound)
-    if room == 0 or (value - wanted) * (value - bound) <= 0:
+    room, reach = abs(value - required), abs(value - bound)
+    if room == 0 or (value - required) * (value - bound) <= 0:
         return None
     return max(images + 1, math.ceil(images * (reach / room) ** 2))
 

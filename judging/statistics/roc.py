@@ -1,6 +1,6 @@
-"""How well a score tells two kinds apart. NumPy alone.
+"""ROC curves: the area, the equal error rate, and each case's influence on them.
 
-scikit-learn gives the same figures (a test compares them), but not what each case adds to them.
+scikit-learn gives the same figures (a test compares them), but not the influences.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from judging.statistics.influence import Estimate, mean, share
 
 
-class Ranked:
-    """Cases in the order of their scores, those with equal scores as one step.
+class Roc:
+    """Error rates of scores at every threshold; a case at or above it is called positive.
 
     Args:
         scores: float [p]; the higher, the likelier positive.
@@ -22,90 +22,96 @@ class Ranked:
 
     Attributes:
         positive: As given.
-        thresholds: float64 [s], the scores that there are, in order.
-        step: int [p], which of them each case has.
-        missed: float64 [s + 1], shares of the positives that score below each threshold, and below
-            infinity; NaN where there is none.
-        passed: float64 [s + 1], the same of the negatives.
+        thresholds: float64 [s + 1], the distinct scores, ascending, and infinity.
+        step: int [p], the index of each case's score among them.
+        fnr: float64 [s + 1], false negative rate at each threshold; NaN if there is no positive.
+        specificity: float64 [s + 1], true negative rate; NaN if there is no negative.
+        fpr: float64 [s + 1], false positive rate.
     """
 
     def __init__(self, scores: np.ndarray, positive: np.ndarray) -> None:
         self.positive = np.asarray(positive, bool)
-        self.thresholds, step = np.unique(np.asarray(scores, "float64"), return_inverse=True)
-        self.step = step.reshape(-1)
-        self.missed = self._below(self.positive)
-        self.passed = self._below(~self.positive)
+        distinct, step = np.unique(np.asarray(scores, "float64"), return_inverse=True)
+        self.thresholds, self.step = np.append(distinct, np.inf), step.reshape(-1)
+        self.fnr = self._share_below(self.positive)
+        self.specificity = self._share_below(~self.positive)
+        self.fpr = 1 - self.specificity
 
-    def _below(self, kind: np.ndarray) -> np.ndarray:
-        counts = np.bincount(self.step[kind], minlength=len(self.thresholds))
+    def equal_error(self) -> int:
+        """Return the index of the threshold at which `fnr` and `fpr` differ least.
+
+        Of several, that with the fewest errors; of these, the highest.
+        """
+        gap = np.round(np.abs(self.fnr - self.fpr), 12)
+        return int(np.lexsort((-np.arange(len(gap)), self.fnr + self.fpr, gap))[0])
+
+    def _share_below(self, kind: np.ndarray) -> np.ndarray:
+        counts = np.bincount(self.step[kind], minlength=len(self.thresholds) - 1)
         sums = np.append(0, np.cumsum(counts))
         return sums / (sums[-1] or math.nan)
 
 
-def auc(ranked: Ranked) -> Estimate:
-    """The area under the ROC curve, and each case's influence (DeLong et al. 1988).
+def auc(roc: Roc) -> Estimate:
+    """Return the area under the ROC curve and each case's influence (DeLong et al. 1988).
 
     It is the chance that a positive scores above a negative, equal scores counting half.
     """
-    # Of each step, the share of the other kind that its cases are ranked rightly against.
-    of_positives = (ranked.passed[1:] + ranked.passed[:-1]) / 2
-    of_negatives = 1 - (ranked.missed[1:] + ranked.missed[:-1]) / 2
-    value = float(np.sum(np.diff(ranked.missed) * of_positives))
-    positives = max(1, int(ranked.positive.sum()))
-    negatives = max(1, len(ranked.positive) - positives)
+    # For each distinct score, the share of the other kind that its cases are ranked above or below.
+    of_positives = (roc.specificity[1:] + roc.specificity[:-1]) / 2
+    of_negatives = 1 - (roc.fnr[1:] + roc.fnr[:-1]) / 2
+    value = float(np.sum(np.diff(roc.fnr) * of_positives))
+    positives = max(1, int(roc.positive.sum()))
+    negatives = max(1, len(roc.positive) - positives)
     influence = np.where(
-        ranked.positive,
-        (of_positives[ranked.step] - value) / positives,
-        (of_negatives[ranked.step] - value) / negatives,
+        roc.positive,
+        (of_positives[roc.step] - value) / positives,
+        (of_negatives[roc.step] - value) / negatives,
     )
     return Estimate(value, influence)
 
 
-def equal_error_rate(ranked: Ranked) -> Estimate:
-    """The rate at which as many positives are missed as negatives taken, and cases' influence.
+def equal_error_rate(roc: Roc) -> Estimate:
+    """Return the mean of both error rates where they differ least, and each case's influence.
 
-    Of thresholds at which they differ least, that with the fewest errors; the mean of the two. When
-    cases count for more, the threshold moves too, and how far either rate follows depends on the
+    When some cases weigh more, the threshold moves too; how far either rate follows depends on the
     curve's slope there.
     """
-    taken = 1 - ranked.passed
-    gap = ranked.missed - taken
-    best = int(np.lexsort((ranked.missed + taken, np.round(np.abs(gap), 12)))[0])
-    yes = ranked.step >= best
-    missed, accepted = share(~yes, ranked.positive), share(yes, ~ranked.positive)
-    value = mean(missed, accepted).value
+    best = roc.equal_error()
+    called = roc.step >= best
+    fnr, fpr = share(~called, roc.positive), share(called, ~roc.positive)
+    value = mean(fnr, fpr).value
     if value != value:
-        return mean(missed, accepted)
+        return mean(fnr, fpr)
     # The slope, over as far as the rate may well lie off by chance.
-    few = min(int(ranked.positive.sum()), int((~ranked.positive).sum()))
+    few = min(int(roc.positive.sum()), int((~roc.positive).sum()))
     reach = max(math.sqrt(value * (1 - value) / few), 1 / few)
+    gap = roc.fnr - roc.fpr
     low = max(0, int(np.searchsorted(gap, gap[best] - reach, "right")) - 1)
     high = min(len(gap) - 1, int(np.searchsorted(gap, gap[best] + reach, "left")))
-    weight = float((taken[low] - taken[high]) / (gap[high] - gap[low]))
-    return Estimate(value, mean(missed, accepted, weight).influence)
+    weight = float((roc.fpr[low] - roc.fpr[high]) / (gap[high] - gap[low]))
+    return Estimate(value, mean(fnr, fpr, weight).influence)
 
 
 class RocPoints(NamedTuple):
     """Points of a ROC curve, from (0, 0) to (1, 1).
 
     Attributes:
-        false_accepts: float64 [k], shares of the negatives at or above the threshold.
-        true_accepts: float64 [k], shares of the positives.
-        thresholds: float64 [k]; the first is infinite.
+        fpr: float64 [k], false positive rates.
+        tpr: float64 [k], true positive rates.
+        thresholds: float64 [k], descending; the first is infinite.
     """
 
-    false_accepts: np.ndarray
-    true_accepts: np.ndarray
+    fpr: np.ndarray
+    tpr: np.ndarray
     thresholds: np.ndarray
 
 
-def roc_points(ranked: Ranked, most: int = 200) -> RocPoints:
-    """The curve, thinned out to `most` points evenly along its way."""
-    true, false = 1 - ranked.missed[::-1], 1 - ranked.passed[::-1]
-    thresholds = np.append(ranked.thresholds, np.inf)[::-1]
-    way = np.nan_to_num(true) + np.nan_to_num(false)
-    if len(way) > most:
-        kept = np.unique(np.searchsorted(way, np.linspace(0, way[-1], most)))
-        kept = np.union1d(kept, [0, len(way) - 1])
-        true, false, thresholds = true[kept], false[kept], thresholds[kept]
-    return RocPoints(false, true, thresholds)
+def roc_points(roc: Roc, most: int = 200) -> RocPoints:
+    """Return about `most` points of the curve, evenly spaced along it."""
+    points = RocPoints(roc.fpr[::-1], 1 - roc.fnr[::-1], roc.thresholds[::-1])
+    way = np.nan_to_num(points.tpr) + np.nan_to_num(points.fpr)
+    if len(way) <= most:
+        return points
+    kept = np.unique(np.searchsorted(way, np.linspace(0, way[-1], most)))
+    kept = np.union1d(kept, [0, len(way) - 1])
+    return RocPoints(*(column[kept] for column in points))

@@ -16,7 +16,8 @@ from pipeline.terminal.console import FAILED, WRONG_USE, out, say, stop
 from pipeline.terminal.table import make_table, numbers
 
 if TYPE_CHECKING:
-    from pipeline.gate.comparison import Change, Comparison, Metric, Side, Turned
+    from judging.comparison import Metric, Turned
+    from pipeline.gate.comparison import Change, Comparison, Side
     from pipeline.runs.finished_run import JudgedRun
 
 _MOST_ROWS = 20
@@ -101,8 +102,8 @@ def _show(found: Comparison) -> None:
             say(f"and {len(worst) - _MOST_ROWS} classes more, see --json")
     elif found.classes:
         say(f"No class's recall has changed ({len(found.classes)} classes).")
-    _show_turned("now told wrongly", found.broken)
-    _show_turned("now told rightly", found.mended)
+    _show_turned("now incorrect", found.broken)
+    _show_turned("now correct", found.fixed)
     _show_changes("Configuration", found.configuration)
     _show_changes("Images", found.data)
 

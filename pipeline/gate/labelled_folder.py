@@ -25,7 +25,7 @@ from images.canonical import UnusableImage
 from judging import gate
 from judging.classifier import nearest_neighbour
 from judging.judge import Judged, judge
-from judging.views import NOT_VALID, TRAINED_WITH, HeldOutImages, PairSettings, View
+from judging.views import NOT_VALID, TRAINED_ON, HeldOutImages, PairSettings, View
 from pipeline.config.run_config import RunConfig
 from records import features, training_keys
 from storage.file_systems import load_plugins
@@ -134,7 +134,7 @@ def judge_folder(
         for name, model in models.items()
     }
     reasons = {item.path: item.reason for item in report.set_aside}
-    reasons |= {printable(read.rows[i].path): TRAINED_WITH for i in np.array(usable)[learned]}
+    reasons |= {printable(read.rows[i].path): TRAINED_ON for i in np.array(usable)[learned]}
     set_aside = {**dict(sorted(reasons.items())), **unknown.set_aside}
     view = views.pop(CANDIDATE)
     judged = judge(
@@ -367,7 +367,7 @@ def _unknown(models: Mapping[str, JudgedModel], config: RunConfig) -> _Unknown:
     learned = models[CANDIDATE].trained_on(keys)
     for (path, _), is_valid, was_learned in zip(items, valid, learned, strict=True):
         if was_learned or not is_valid:
-            set_aside[path] = TRAINED_WITH if was_learned else NOT_VALID
+            set_aside[path] = TRAINED_ON if was_learned else NOT_VALID
     unknown_images.check_some_left(folder, len(files), set_aside)
     kept = valid & ~learned
     return _Unknown(

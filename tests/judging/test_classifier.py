@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
+from judge_views import clouds as around
+from judge_views import support_set
 
-from judging.classifier import few_shot_accuracy, nearest_centroid, nearest_neighbour
+from judging import classifier
+from judging.classifier import (
+    Support,
+    best_scores,
+    class_centroids,
+    classify,
+    classify_by_each_other,
+    few_shot_accuracy,
+    nearest_centroid,
+    nearest_neighbour,
+)
 
 
 def clouds(classes, each, apart, seed=0):
@@ -24,7 +36,7 @@ def test_nearest_centroid_equals_simpleshot_step_by_step():
     assert nearest_centroid(support, labels, query).tolist() == expected
 
 
-def test_nearest_neighbour_takes_the_label_of_the_nearest():
+def test_nearest_neighbour_returns_the_label_of_the_nearest():
     support = np.array([[0, 0], [10, 0]], "uint8")
     query = np.array([[3, 0], [9, 1]])
     assert nearest_neighbour(support, np.array(["a", "b"]), query).tolist() == ["a", "b"]
@@ -47,7 +59,7 @@ def test_accuracy_of_classes_that_the_support_set_knows():
     assert few_shot_accuracy(support, labels, query, wrong) == 0.0
 
 
-def test_unknown_classes_are_judged_among_themselves_each_query_left_out():
+def test_classes_without_support_are_classified_by_the_other_queries():
     query, truth = clouds(3, 4, apart=50)
     support, labels = clouds(2, 4, apart=50)
     assert (
@@ -56,7 +68,7 @@ def test_unknown_classes_are_judged_among_themselves_each_query_left_out():
         )
         == 1
     )
-    # Were a query part of its own centroid, two random points would be told apart for certain.
+    # Were a query part of its own centroid, two random points would always be separated.
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(400, 50))
     unrelated = np.array([f"n{i // 2}" for i in range(400)])
@@ -75,3 +87,94 @@ def test_noise_is_at_chance(seed):
     support, query = rng.normal(size=(2, 1000, 20))
     labels = np.repeat(list("abcde"), 200)
     assert few_shot_accuracy(support, labels, query, labels) == pytest.approx(0.2, abs=0.06)
+
+
+def test_many_support_sets_at_once_are_as_one_by_one():
+    rng = np.random.default_rng(0)
+    support, query = rng.normal(size=(6, 8, 5)).astype("float32"), rng.normal(size=(6, 3, 5))
+    labels = np.array(list("abacabac"))
+    together = class_centroids(support, labels).distances(query)
+    for i in range(6):
+        one_by_one = class_centroids(support[i], labels).distances(query[i])
+        np.testing.assert_allclose(together[i], one_by_one, rtol=1e-12)
+        best = 1 - together[i].min(axis=1) / 2
+        np.testing.assert_allclose(best_scores(support[i], labels, query[i]), best)
+
+
+def test_as_simpleshot_one_by_one():
+    support = support_set(4)
+    points, labels = around(4, 10, 0.5, 0)
+    answers = classify(support, points, labels)
+    expected = nearest_centroid(support.embeddings, support.labels, points)
+    np.testing.assert_array_equal(answers.label, expected)
+    assert 0.5 < np.mean(answers.label == labels) < 1
+    right = answers.label == labels
+    np.testing.assert_allclose(answers.score[right], answers.own_score[right])
+    assert (answers.score[~right] > answers.own_score[~right]).all()
+    # The rival is the nearest of the class that was given.
+    np.testing.assert_array_equal(support.labels[answers.rival], answers.label)
+    for i, row in enumerate(answers.neighbours):
+        same = [j for j in row if support.labels[j] == answers.label[i]]
+        assert not same or same[0] == answers.rival[i]
+
+
+def test_as_the_served_model_says(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    from trainer.export.support_set import SupportSet
+
+    support = support_set(4)
+    points, labels = around(4, 10, 0.5, 0)
+    sources = [s.encode() for s in support.sources]
+    served = SupportSet(support.embeddings, support.labels, sources).classify(tf.constant(points))
+    answers = classify(support, points, labels)
+    np.testing.assert_array_equal(served["classes"][:, 0].numpy().astype(str), answers.label)
+    np.testing.assert_allclose(served["scores"][:, 0], answers.score, atol=1e-6)
+    np.testing.assert_array_equal(
+        served["nearest"].numpy().astype(str), support.sources[answers.neighbours]
+    )
+
+
+def test_a_class_without_support_has_no_score():
+    answers = classify(support_set(3), *around(4, 5, 0.1, 0))
+    assert np.isnan(answers.own_score[15:]).all()
+    assert not np.isnan(answers.score).any()
+
+
+def test_by_each_other_is_leave_one_out():
+    points, labels = around(5, 6, 0.6, 0)
+    answers = classify_by_each_other(points, labels)
+    expected = few_shot_accuracy(points[:0], labels[:0], points, labels)
+    assert np.mean(answers.label == labels) == pytest.approx(expected)
+    assert expected < 1
+    assert (answers.neighbours != np.arange(len(points))[:, None]).all()
+
+
+def test_an_image_alone_in_its_class_has_no_score():
+    points, labels = around(3, 4, 0.1, 0)
+    labels = labels.copy()
+    labels[0] = "alone"
+    answers = classify_by_each_other(points, labels)
+    assert np.isnan(answers.own_score[0])
+    assert np.isfinite(answers.own_score[1:]).all()
+    assert answers.label[0] != "alone"
+
+
+def test_many_images_are_classified_as_few(monkeypatch):
+    support = support_set(4)
+    points, labels = around(4, 10, 0.5, 0)
+    whole, each_other = classify(support, points, labels), classify_by_each_other(points, labels)
+    monkeypatch.setattr(classifier, "_IMAGES_AT_ONCE", 7)
+    for one, other in (
+        (whole, classify(support, points, labels)),
+        (each_other, classify_by_each_other(points, labels)),
+    ):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(a, b) if a.dtype.kind == "f" else (
+                np.testing.assert_array_equal(a, b)
+            )
+
+
+def test_constant_embeddings_are_all_one_class():
+    same = Support(np.ones((6, 3)), np.repeat(["a", "b", "c"], 2), np.arange(6).astype(str))
+    answers = classify(same, np.ones((9, 3)), np.repeat(["a", "b", "c"], 3))
+    assert len(set(answers.label)) == 1

@@ -180,13 +180,16 @@ def by_heart():
     The unknown are seen by the latter in part, too.
     """
     images, view = held_out(classes=4, each=15, spread=0.6, unknown=10, same=0.1)
-    seen = np.arange(60) % 15 < 12
+    trained_on = np.arange(60) % 15 < 12
     directions = np.eye(12)[np.repeat(np.arange(4), 15)]
     rng = np.random.default_rng(0)
-    embeddings = np.where(seen[:, None], directions, rng.permutation(directions))
+    embeddings = np.where(trained_on[:, None], directions, rng.permutation(directions))
     unknown = rng.normal(0, 1, (10, 12))
     before = view._replace(
-        embeddings=embeddings, unknown=unknown, seen=seen, seen_unknown=np.arange(10) < 4
+        embeddings=embeddings,
+        unknown=unknown,
+        trained_on=trained_on,
+        trained_on_unknown=np.arange(10) < 4,
     )
     return images, view, before
 
@@ -197,7 +200,7 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(by_he
     compared = found.compared[LAST_BLESSED]
     assert (compared.left_out, compared.unknown_left_out) == (48, 4)
     # As if there were no others.
-    some, unknown = ~before.seen, np.arange(10) >= 4
+    some, unknown = ~before.trained_on, np.arange(10) >= 4
     alone = judged(
         images.only(some), view.only(some, unknown), {LAST_BLESSED: before.only(some, unknown)}
     ).judgement
@@ -208,7 +211,7 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(by_he
     assert compared.differences["open_set_auc"].images == 18
     assert set(compared.differences) == set(METRICS)
     # The model's own figures and the other comparisons go by all.
-    unsaid = before._replace(seen=None, seen_unknown=None)
+    unsaid = before._replace(trained_on=None, trained_on_unknown=None)
     whole = judged(images, view, {LAST_BLESSED: unsaid, PRETRAINED_ENCODER: before}).judgement
     assert found.metrics == whole.metrics
     assert found.images == 60
@@ -226,7 +229,7 @@ def test_what_is_known_by_heart_does_not_decide(by_heart):
     assert fair.verdict.outcome == "blessed"
     assert fair.compared[LAST_BLESSED].differences["class_accuracy"].low > 0
     # A model of before that does not say what it has seen: it is compared on all of them.
-    unsaid = {"seen": None, "seen_unknown": None}
+    unsaid = {"trained_on": None, "trained_on_unknown": None}
     whole = judged(images, view, {LAST_BLESSED: before._replace(**unsaid)}, asked=asked).judgement
     assert whole.compared[LAST_BLESSED].left_out == 0
     assert whole.limits == ()
@@ -236,7 +239,7 @@ def test_what_is_known_by_heart_does_not_decide(by_heart):
 @pytest.mark.parametrize("left", [0, 1, 2])
 def test_too_few_unseen_images_leave_the_comparison_open(by_heart, left):
     images, view, before = by_heart
-    before = before._replace(seen=np.arange(60) >= left)  # what is left is of one class
+    before = before._replace(trained_on=np.arange(60) >= left)  # what is left is of one class
     wanted = {"class_accuracy": 0.0} if left == 0 else {}
     asked = Thresholds(auc=0.5, change={"auc": -0.5, **wanted})
     found = judged(images, view, {LAST_BLESSED: before}, asked=asked).judgement
@@ -252,7 +255,7 @@ def test_too_few_unseen_images_leave_the_comparison_open(by_heart, left):
 def test_nor_do_they_where_classes_were_held_out(by_heart, left):
     images, view, before = by_heart
     others = view.support._replace(labels=np.char.add("other ", view.support.labels))
-    before = before._replace(seen=np.arange(60) >= left, support=others)
+    before = before._replace(trained_on=np.arange(60) >= left, support=others)
     asked = Thresholds(auc=0.5, change={"auc": -0.5}, better_than_chance=False)
     found = judged(
         images, view._replace(support=others), {LAST_BLESSED: before}, asked=asked
@@ -264,7 +267,7 @@ def test_nor_do_they_where_classes_were_held_out(by_heart, left):
 
 def test_without_an_unseen_unknown_image_open_set_metrics_are_missing(by_heart):
     images, view, before = by_heart
-    before = before._replace(seen=None, seen_unknown=np.ones(10, bool))
+    before = before._replace(trained_on=None, trained_on_unknown=np.ones(10, bool))
     found = judged(images, view, {LAST_BLESSED: before}).judgement
     compared = found.compared[LAST_BLESSED]
     assert set(METRICS) - set(compared.differences) == {"open_set_auc", "open_set_accuracy"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from judging.thresholds import Thresholds
+from judging.thresholds import CalibratedThresholds
 from records import features
 from trainer.export.constants import to_constants
 from trainer.export.safe_pixels import safe_pixels
@@ -58,7 +58,7 @@ class ServedModel(tf.Module):
         image_size: int,
         max_pixels: int,
         support: SupportSet,
-        thresholds: Thresholds,
+        thresholds: CalibratedThresholds,
         training_keys: np.ndarray,
         tracked: object = None,
     ) -> None:
@@ -139,7 +139,7 @@ class ServedModel(tf.Module):
 
     @tf.function(input_signature=[])
     def thresholds(self) -> dict[str, tf.Tensor]:
-        """At and above which `same` and `known` are true: `calibration.Thresholds`, float32."""
+        """`judging.thresholds.CalibratedThresholds`, float32 each."""
         return {k: tf.constant(v, tf.float32) for k, v in self._thresholds._asdict().items()}
 
     @tf.function(

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from judging.thresholds import Thresholds, known_threshold, same_threshold
+from judging.thresholds import CalibratedThresholds, known_threshold, same_threshold
 from records import training_keys
 from trainer.errors import TrainingError
 from trainer.network.siamese import Siamese
@@ -60,7 +60,7 @@ class Trained(NamedTuple):
     model: Siamese
     support: Images
     support_embeddings: np.ndarray
-    thresholds: Thresholds
+    thresholds: CalibratedThresholds
     training_keys: np.ndarray
     snapshot: Snapshot
     summary: dict[str, Any]
@@ -315,12 +315,12 @@ def _calibrate(
     embeddings: tuple[np.ndarray, np.ndarray],
     support: Images,
     held: HeldOut,
-) -> Thresholds:
+) -> CalibratedThresholds:
     known, validation = embeddings
     similarities = keras.ops.convert_to_numpy(
         model.similarity(validation[held.left], validation[held.right])
     )
-    return Thresholds(
+    return CalibratedThresholds(
         same=same_threshold(similarities, held.target, settings.same_false_accepts),
         known=known_threshold(
             known,

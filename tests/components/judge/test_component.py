@@ -297,7 +297,7 @@ def test_images_that_the_candidate_has_seen_are_set_aside(judging, saved):
     found = judging(saved("some", seen=keys_of(12, (0, 1, 47)))).judgement
     assert found.images == 45
     assert found.invalid == dict.fromkeys(
-        ("c0/0.png", "c0/1.png", "c3/47.png"), "the model was trained with it"
+        ("c0/0.png", "c0/1.png", "c3/47.png"), "the model was trained on it"
     )
 
 
@@ -445,7 +445,7 @@ def test_unknown_images_that_the_model_was_trained_on_are_excluded(judging, save
     keys = [training_keys.key_of_file((unknown / f"{i}.png").read_bytes()) for i in range(3)]
     candidate, before = saved("met", seen=keys[:1]), saved("met before", WORSE, seen=keys[1:])
     found = judging(candidate, before=before, unknown=str(unknown)).judgement
-    assert found.invalid[f"{unknown}/0.png"] == "the model was trained with it"
+    assert found.invalid[f"{unknown}/0.png"] == "the model was trained on it"
     assert found.metrics["open_set_auc"].images == 51
     compared = found.compared[LAST_BLESSED]
     assert (compared.left_out, compared.unknown_left_out) == (0, 2)
@@ -511,7 +511,7 @@ def test_an_image_that_the_model_takes_for_none_is_named(judging, saved, monkeyp
     monkeypatch.setattr(embedding, "item", spoiled)
     found = judging(saved("good"))
     assert found.judgement.images == 47
-    assert list(found.judgement.invalid.values()) == ["the model takes it for no image"]
+    assert list(found.judgement.invalid.values()) == ["the model does not accept it as an image"]
 
 
 def test_the_same_again_is_the_same(judging, saved, tmp_path):

@@ -68,7 +68,7 @@ class Pairs:
 
     def metrics(self, scores):
         every = np.ones(len(scores), bool)
-        ranked = roc.Ranked(scores, self.same)
+        ranked = roc.Roc(scores, self.same)
         return [
             roc.auc(ranked),
             roc.equal_error_rate(ranked),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from judging.statistics.roc import Ranked, auc, equal_error_rate, roc_points
+from judging.statistics.roc import Roc, auc, equal_error_rate, roc_points
 
 
 def cases(count=300, seed=0, decimals=None):
@@ -14,24 +14,24 @@ def cases(count=300, seed=0, decimals=None):
 
 def by_scikit_learn(scores, positive, weights=None):
     """The area, and the rate of equal error."""
-    taken, found, _ = roc_curve(positive, scores, sample_weight=weights, drop_intermediate=False)
-    missed = 1 - found
-    best = np.lexsort((taken + missed, np.round(np.abs(taken - missed), 12)))[0]
-    return roc_auc_score(positive, scores, sample_weight=weights), (taken + missed)[best] / 2
+    fpr, tpr, _ = roc_curve(positive, scores, sample_weight=weights, drop_intermediate=False)
+    fnr = 1 - tpr
+    best = np.lexsort((fpr + fnr, np.round(np.abs(fpr - fnr), 12)))[0]
+    return roc_auc_score(positive, scores, sample_weight=weights), (fpr + fnr)[best] / 2
 
 
 @pytest.mark.parametrize("decimals", [None, 1, 0])
 def test_as_scikit_learn_with_ties(decimals):
     scores, positive = cases(decimals=decimals)
-    ranked = Ranked(scores, positive)
-    found = (auc(ranked).value, equal_error_rate(ranked).value)
+    roc = Roc(scores, positive)
+    found = (auc(roc).value, equal_error_rate(roc).value)
     assert found == pytest.approx(by_scikit_learn(scores, positive))
 
 
 @pytest.mark.parametrize("decimals", [None, 1])
 def test_influence_is_how_the_area_changes_with_a_case_weight(decimals):
     scores, positive = cases(decimals=decimals)
-    influence = auc(Ranked(scores, positive)).influence
+    influence = auc(Roc(scores, positive)).influence
     assert influence.sum() == pytest.approx(0, abs=1e-12)
     for case in range(0, len(scores), 30):
         weights = np.ones(len(scores))
@@ -45,7 +45,7 @@ def test_influence_is_how_the_area_changes_with_a_case_weight(decimals):
 def test_influence_on_equal_error_is_how_it_varies_with_weights():
     """It has steps, so it is looked at over many weights at once, and with many cases."""
     scores, positive = cases(4000)
-    influence = equal_error_rate(Ranked(scores, positive)).influence
+    influence = equal_error_rate(Roc(scores, positive)).influence
     assert influence.sum() == pytest.approx(0, abs=1e-12)
     rng = np.random.default_rng(2)
     changes = rng.uniform(-1, 1, (200, len(scores)))
@@ -57,28 +57,28 @@ def test_influence_on_equal_error_is_how_it_varies_with_weights():
 @pytest.mark.parametrize(("scores", "area", "error"), [([1, 2, 3, 4], 1, 0), ([4, 3, 2, 1], 0, 1),
                                                        ([1, 1, 1, 1], 0.5, 0.5)])  # fmt: skip
 def test_extremes(scores, area, error):
-    ranked = Ranked(np.array(scores), np.array([False, False, True, True]))
-    assert auc(ranked).value == area
-    assert equal_error_rate(ranked).value == error
+    roc = Roc(np.array(scores), np.array([False, False, True, True]))
+    assert auc(roc).value == area
+    assert equal_error_rate(roc).value == error
 
 
 @pytest.mark.parametrize("kind", [True, False])
 def test_one_kind_alone_has_neither(kind):
     with np.errstate(all="raise"):
-        ranked = Ranked(np.arange(3), np.full(3, kind))
-        for found in (auc(ranked), equal_error_rate(ranked)):
+        roc = Roc(np.arange(3), np.full(3, kind))
+        for found in (auc(roc), equal_error_rate(roc)):
             assert np.isnan(found.value)
             assert np.isnan(found.influence).all()
 
 
 def test_points_are_on_the_curve_and_few():
     scores, positive = cases(5000)
-    points = roc_points(Ranked(scores, positive), most=100)
+    points = roc_points(Roc(scores, positive), most=100)
     assert 50 < len(points.thresholds) <= 102
-    assert (points.false_accepts[0], points.true_accepts[0]) == (0, 0)
-    assert (points.false_accepts[-1], points.true_accepts[-1]) == (1, 1)
-    for false, true, threshold in zip(*points, strict=True):
-        assert false == pytest.approx(np.mean(scores[~positive] >= threshold))
-        assert true == pytest.approx(np.mean(scores[positive] >= threshold))
-    few = roc_points(Ranked(scores[:20], positive[:20]))
+    assert (points.fpr[0], points.tpr[0]) == (0, 0)
+    assert (points.fpr[-1], points.tpr[-1]) == (1, 1)
+    for fpr, tpr, threshold in zip(*points, strict=True):
+        assert fpr == pytest.approx(np.mean(scores[~positive] >= threshold))
+        assert tpr == pytest.approx(np.mean(scores[positive] >= threshold))
+    few = roc_points(Roc(scores[:20], positive[:20]))
     assert len(few.thresholds) == 21

@@ -79,7 +79,7 @@ def test_a_run_with_itself_does_not_differ(two):
     found = compared("my.yaml", "my.yaml")
     assert len(found["metrics"]) == 10
     assert all(one["difference"]["value"] == 0 for one in found["metrics"])
-    assert (found["mended"], found["broken"]) == ([], [])
+    assert (found["fixed"], found["broken"]) == ([], [])
     assert (found["configuration"], found["data"]) == ([], [])
     told = compare("my.yaml", "my.yaml")
     assert "No class's recall has changed (4 classes)." in told
@@ -90,15 +90,15 @@ def test_classes_and_images_that_turned(two):
     found = compared()
     recalls = {one["name"]: one for one in found["classes"]}
     assert set(recalls) == {"c0", "c1", "c2", "c3"}
-    assert found["mended"]
-    for image in found["mended"]:
+    assert found["fixed"]
+    for image in found["fixed"]:
         assert image["second"] == image["label"] != image["first"]
         assert image["source"].startswith(image["label"] + "/")
-    turned = len(found["mended"]) - len(found["broken"])
+    turned = len(found["fixed"]) - len(found["broken"])
     gained = sum(12 * one["difference"]["value"] for one in recalls.values())
     assert gained == pytest.approx(turned)
     back = compared("my.yaml", "my.yaml:previous")
-    assert [i["source"] for i in back["broken"]] == [i["source"] for i in found["mended"]]
+    assert [i["source"] for i in back["broken"]] == [i["source"] for i in found["fixed"]]
 
 
 def test_what_was_changed_in_configuration_and_data(two):
@@ -165,7 +165,7 @@ def test_for_people(two):
     assert "not blessed" in told
     [line] = [x for x in told.splitlines() if x.strip().startswith("auc ")]
     assert line.rstrip().endswith("better")
-    assert "Images now told rightly:" in told
+    assert "Images now correct:" in told
     assert "training.epochs" in told
     back = compare("my.yaml", "my.yaml:previous")
     lines = {x.split()[0]: x.rstrip() for x in back.splitlines() if x.strip()}

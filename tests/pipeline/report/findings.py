@@ -12,13 +12,13 @@ from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.summary import Summary
 
 
-def judged(spread=0.4, thresholds=None, seen=None, **settings):
+def judged(spread=0.4, thresholds=None, trained_on=None, **settings):
     images, view = held_out(classes=4, each=10, spread=spread)
     before = held_out(classes=4, each=10, spread=spread * 1.2, seed=5)[1]
     return judge(
         images,
         view,
-        {"last blessed model": before._replace(seen=seen)},
+        {"last blessed model": before._replace(trained_on=trained_on)},
         np.roll(images.labels, 3),
         Thresholds.model_validate(thresholds or {"auc": 0.5, "worst_class_recall": 0.99}),
         JudgeSettings(**settings),

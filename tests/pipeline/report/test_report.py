@@ -39,7 +39,7 @@ def test_both_files_have_the_judgements_numbers(whole, judgement):
 
 def test_which_images_a_comparison_rests_on(tmp_path):
     seen = np.arange(40) % 4 == 0
-    some = judged(seen=seen)
+    some = judged(trained_on=seen)
     compared = some.compared["last blessed model"]
     assert compared.left_out == 10
     page, _ = written(tmp_path, Findings("parts", judgement=some))
@@ -54,7 +54,7 @@ def test_which_images_a_comparison_rests_on(tmp_path):
         assert f"this model there {own.value:.4f}" in page.text
         assert f"| `{metric}` | {own.value:.4f} | {compared.metrics[metric].value:.4f} |" in card
     # Where none is left there is no table, but a reason.
-    page, _ = written(tmp_path, Findings("parts", judgement=judged(seen=seen >= 0)))
+    page, _ = written(tmp_path, Findings("parts", judgement=judged(trained_on=seen >= 0)))
     assert "Compared on 0 of 40 test images: the last blessed" in page.text
 
 

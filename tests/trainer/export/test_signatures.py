@@ -8,7 +8,7 @@ from exported_model import preprocess
 from same_answers import assert_same, assert_same_answers
 
 from judging.classifier import nearest_centroid
-from judging.thresholds import Thresholds
+from judging.thresholds import CalibratedThresholds
 from records import features
 from trainer.export import constants
 from trainer.export import signatures as export
@@ -40,7 +40,7 @@ def even_point(model):
 
 def served_model(model):
     support = SupportSet(support_embeddings(model), LABELS, SOURCES)
-    thresholds = Thresholds(even_point(model), KNOWN)
+    thresholds = CalibratedThresholds(even_point(model), KNOWN)
     return ServedModel(model, preprocess, 16, 5000, support, thresholds, TRAINING_KEYS)
 
 

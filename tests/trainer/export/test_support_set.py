@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from judging.classifier import centroid_distances, class_centroids, normalize
+from judging.classifier import class_centroids
 from trainer.export.support_set import SupportSet
 
 
@@ -21,7 +21,7 @@ def put(support, embeddings, labels, sources):
 def assert_answers_as_numpy(support, embeddings, labels, sources):
     known = class_centroids(embeddings, labels)
     queries = np.random.default_rng(9).normal(size=(7, 5)).astype("float32")
-    distances = centroid_distances(known, queries)
+    distances = known.distances(queries)
     order = np.argsort(distances, axis=1)
     answer = support.classify(tf.constant(queries))
     assert [[name.decode() for name in row] for row in answer["classes"].numpy()] == [
@@ -30,8 +30,7 @@ def assert_answers_as_numpy(support, embeddings, labels, sources):
     np.testing.assert_allclose(
         answer["scores"], 1 - np.take_along_axis(distances, order, axis=1) / 2, rtol=1e-6
     )
-    rows = normalize(embeddings - known.centre)
-    similarities = normalize(queries - known.centre) @ rows.T
+    similarities = known.centred(queries) @ known.centred(embeddings).T
     nearest = [[sources[i] for i in row[:5]] for row in np.argsort(-similarities, axis=1)]
     assert answer["nearest"].numpy().tolist() == nearest
 

@@ -3,7 +3,7 @@ import tensorflow as tf
 from exported_model import preprocess
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from judging.thresholds import Thresholds
+from judging.thresholds import CalibratedThresholds
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup
@@ -36,7 +36,9 @@ def test_the_model_answers_all_of_them(tiny_backbone, tmp_path):
     model = Siamese(Model(backbone=tiny_backbone, embedding_size=6), Training(), 16)
     support = SupportSet(np.eye(3, 6), np.array(["a", "b", "c"]), [b"a.png", b"b.png", b"c.png"])
     seen = np.empty(0, "int64")
-    ServedModel(model, preprocess, 16, 5000, support, Thresholds(), seen).save(str(tmp_path))
+    ServedModel(model, preprocess, 16, 5000, support, CalibratedThresholds(), seen).save(
+        str(tmp_path)
+    )
     write_warmup(str(tmp_path), 16)
     signatures = tf.saved_model.load(str(tmp_path)).signatures
     names = set()

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pair_files import transformed, write_blocks
 
+from judging.classifier import Support
 from judging.judge import judge
-from judging.metrics.classification import Support
 from judging.settings import Change, JudgeSettings, Thresholds
 from judging.views import HeldOutImages, View
 from records import features

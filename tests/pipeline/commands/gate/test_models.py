@@ -115,7 +115,7 @@ def test_unusable_images_are_listed_and_counted(models, place):
         "dark/both.png": "is the same image under classes dark and light",
         "dark/cut.png": "is cut off or damaged: its header is not whole",
         "light/both.png": "is the same image under classes dark and light",
-        "light/white.png": "the model takes it for no image",
+        "light/white.png": "the model does not accept it as an image",
     }
     assert "4 of 24 files in labelled are unusable" in gate_model(WRONG_USE, models)
 
@@ -144,7 +144,7 @@ def test_images_of_no_class(models, place):
     )
     assert found["metrics"]["open_set_auc"]["images"] == 32
     assert {item["path"]: item["reason"] for item in found["set_aside"]} == {
-        **{f"others/middle/{i}.png": "the model was trained with it" for i in range(4)},
+        **{f"others/middle/{i}.png": "the model was trained on it" for i in range(4)},
         "others/middle/broken.png": "is empty",
     }
 
@@ -157,7 +157,8 @@ def test_a_folder_without_a_usable_image_of_no_class(models, place):
     (place / "my.yaml").write_text("data: {root: data}\njudge: {unknown: others}\n")
     assert (
         "judge.unknown: none of the 2 files in others can be used as an image: notes.txt: is no "
-        "image, or of a kind that cannot be read; white.png: the model takes it for no image. Put"
+        "image, or of a kind that cannot be read; white.png: the model does not accept it as an "
+        "image. Put"
     ) in gate_model(WRONG_USE, models, "--config", "my.yaml")
 
 
@@ -169,7 +170,7 @@ def test_images_that_the_model_was_trained_with_are_set_aside(models, place):
     told = gate_model(BLESSED, models, "--json", "--keep", "kept", model=place / "learned")
     found = json.loads(told)
     assert found["images"] == 8
-    expected = {f"{label}/{i}.png": "the model was trained with it"
+    expected = {f"{label}/{i}.png": "the model was trained on it"
                 for label in LABELS for i in range(6)}  # fmt: skip
     assert {item["path"]: item["reason"] for item in found["set_aside"]} == expected
     assert read_judgement("kept").invalid == expected

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from judge_views import held_out
 
+from judging.comparison import compare_judgements
 from judging.gate import LAST_BLESSED
 from judging.judge import judge
 from judging.judgement import Measure
+from judging.measurements import minus, share
 from judging.settings import JudgeSettings
-from judging.statistics import paired
+from judging.statistics.intervals import phi_coefficient
 
 SETTINGS = JudgeSettings()
 
@@ -20,7 +22,7 @@ def views():
     return images, one, other._replace(same=0.25)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def both(views):
     images, one, other = views
     return [judge(images, view, {}, None, None, SETTINGS) for view in (one, other)]
@@ -38,30 +40,24 @@ def same(found, expected):
     assert got == pytest.approx((expected.value, expected.low, expected.high, expected.images))
 
 
-def test_pairs(both, together):
-    lines = [list(judged.pairs) for judged in both]
-    thresholds = tuple(judged.judgement.thresholds["same"].value for judged in both)
-    found = paired.of_pairs(*lines, thresholds)
+def test_pairs_and_images(both, together):
+    found = {metric.name: metric for metric in compare_judgements(*both).metrics}
     own, before = together
-    for name in ("auc", "accuracy", "precision", "recall", "equal_error_rate"):
-        same(found[name].one, before.metrics[name])
-        same(found[name].other, own[name])
+    for name in ("auc", "accuracy", "precision", "recall", "equal_error_rate", "class_accuracy"):
+        assert found[name].paired
+        same(found[name].first, before.metrics[name])
+        same(found[name].second, own[name])
         same(found[name].difference, before.differences[name])
 
 
-def test_images(both, together):
-    hits = [np.array([o.predicted == o.label for o in judged.outcomes]) for judged in both]
-    found = paired.of_images(*hits)
-    own, before = together
-    same(found.one, before.metrics["class_accuracy"])
-    same(found.other, own["class_accuracy"])
-    same(found.difference, before.differences["class_accuracy"])
+def difference(one, other):
+    """Of two models' hits on the same images."""
+    return minus(share(other), share(one), phi_coefficient(one, other))
 
 
 def test_models_that_err_alike_differ_more_surely():
     one = np.arange(100) < 80
-    alike = paired.of_images(one, np.arange(100) < 85).difference
-    apart = paired.of_images(one, np.arange(100) >= 15).difference
+    alike, apart = difference(one, np.arange(100) < 85), difference(one, np.arange(100) >= 15)
     assert alike.value == apart.value == pytest.approx(0.05)
     assert alike.high - alike.low < 0.5 * (apart.high - apart.low)
     assert alike.low > 0 > apart.low
@@ -69,21 +65,26 @@ def test_models_that_err_alike_differ_more_surely():
 
 def test_nothing_varies():
     right = np.ones(10, bool)
-    found = paired.of_images(right, right).difference
+    found = difference(right, right)
     assert found.value == 0
     assert found.low < 0 < found.high
 
 
-def test_without_both_kinds_of_pairs_nothing_is_measured(both):
-    lines = [[p for p in judged.pairs if p.same] for judged in both]
-    assert paired.of_pairs(*lines, (0.3, 0.3)) == {}
-    assert paired.of_pairs([], [], (0.3, 0.3)) == {}
+@pytest.mark.parametrize("kept", [lambda pair: pair.same, lambda pair: False])
+def test_without_both_kinds_of_pairs_no_difference_is_paired(views, kept):
+    images, one, other = views
+    judgements = [judge(images, view, {}, None, None, SETTINGS) for view in (one, other)]
+    fewer = [j._replace(pairs=[pair for pair in j.pairs if kept(pair)]) for j in judgements]
+    metrics = {metric.name: metric for metric in compare_judgements(*fewer).metrics}
+    assert not metrics["auc"].paired
+    assert metrics["auc"].difference is None
+    assert metrics["class_accuracy"].paired
 
 
-def test_the_second_less_the_first():
+def test_the_first_is_subtracted_from_the_second():
     one = Measure(value=0.5, low=0.4, high=0.6, images=10)
     other = Measure(value=0.9, low=0.8, high=0.95, images=12)
-    found = paired.less(one, other)
-    assert found.difference.value == pytest.approx(0.4)
-    assert 0.2 < found.difference.low < 0.4 < found.difference.high < 0.6
-    assert found.difference.images == 12
+    found = minus(other, one)
+    assert found.value == pytest.approx(0.4)
+    assert 0.2 < found.low < 0.4 < found.high < 0.6
+    assert found.images == 12

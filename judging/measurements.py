@@ -1,4 +1,4 @@
-"""Collects what is measured of a model and of those it is compared with, with intervals."""
+"""Collects the metrics of a model and of those it is compared with, with intervals."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from judging.judgement import Compared, Curve, Measure, Threshold
-from judging.statistics import roc
 from judging.statistics.intervals import Interval, correlation, difference, effective_number, wilson
+from judging.statistics.roc import Roc, roc_points
 from judging.views import CANDIDATE
 
 
-class Findings:
-    """What was measured so far.
+class Measurements:
+    """The metrics measured so far.
 
     Args:
-        models: Of what is compared with, by name: where it is, or in words what it is.
+        models: What the candidate is compared with, by name: a path or a description.
 
     Attributes:
         metrics: The candidate's, by name.
-        missing: By name, why a metric could not be measured.
+        missing: Why a metric could not be measured, by name.
     """
 
     def __init__(self, models: Mapping[str, str]) -> None:
@@ -32,7 +32,7 @@ class Findings:
         self._differences: dict[str, dict[str, Measure]] = {name: {} for name in models}
 
     def compared(self) -> dict[str, Compared]:
-        """What the others came to, by name."""
+        """Return the metrics of the other models, by name."""
         return {
             name: Compared(
                 model=model, metrics=self._theirs[name], differences=self._differences[name]
@@ -40,61 +40,62 @@ class Findings:
             for name, model in self._models.items()
         }
 
-    def leave_out(self, metrics: Iterable[str], why: str) -> None:
-        """Metrics that cannot be measured."""
+    def skip(self, metrics: Iterable[str], why: str) -> None:
+        """Note why metrics cannot be measured."""
         self.missing |= dict.fromkeys(metrics, why)
 
-    def take(self, metrics: Iterable[str], measures: Mapping[str, Measure]) -> None:
-        """Metrics of the candidate, as far as they are defined."""
+    def add(self, metrics: Iterable[str], measures: Mapping[str, Measure]) -> None:
+        """Add metrics of the candidate; those that are not defined go to `missing`."""
         for metric in metrics:
             if is_defined(measures[metric]):
                 self.metrics[metric] = measures[metric]
             else:
-                self.missing[metric] = "it is not defined: " + _UNDEFINED.get(
-                    metric, "no such case"
-                )
+                self.missing[metric] = f"not defined: {_UNDEFINED.get(metric, 'no such case')}"
 
-    def take_all(
+    def add_all(
         self,
         metrics: Mapping[str, Sequence[str]],
         measures: Mapping[str, Mapping[str, Measure]],
         covariance: np.ndarray,
     ) -> None:
-        """Metrics of models that were measured together, the candidate first.
+        """Add metrics of models that were measured together, the candidate first.
 
         Args:
-            metrics: Of each model, which are taken.
-            measures: Of each model all that was measured, by name, from `with_intervals`.
+            metrics: Which metrics to add of each model.
+            measures: All measures of each model, by name, from `with_intervals`.
             covariance: float64 [k * m, k * m], of k models' m metrics.
         """
-        for place, (model, found) in enumerate(measures.items()):
+        for place, (model, measured) in enumerate(measures.items()):
             if model == CANDIDATE:
-                self.take(metrics[model], found)
+                self.add(metrics[model], measured)
                 continue
-            names = list(found)
+            names = list(measured)
             for metric in metrics[model]:
-                at = names.index(metric)
-                r = correlation(covariance, at, place * len(names) + at)
-                self.compare(model, metric, found[metric], r)
+                column = names.index(metric)
+                r = correlation(covariance, column, place * len(names) + column)
+                self.compare(model, metric, measured[metric], r)
 
     def compare(self, model: str, metric: str, theirs: Measure, r: float) -> None:
-        """A metric of another model; r is its correlation with the candidate's."""
+        """Add a metric of another model; r is its correlation with the candidate's."""
         if not is_defined(theirs):
             return
         self._theirs[model][metric] = theirs
-        own = self.metrics.get(metric)
-        if own is None:
-            return
-        low, high = difference(own.value, _interval(own), theirs.value, _interval(theirs), r)
-        self._differences[model][metric] = Measure(
-            value=own.value - theirs.value, low=low, high=high, images=own.images
-        )
+        if own := self.metrics.get(metric):
+            self._differences[model][metric] = minus(own, theirs, r)
 
 
 _UNDEFINED = {
     "precision": "the model calls no pair the same",
     "recall": "no pair is the same",
 }
+
+
+def minus(one: Measure, other: Measure, r: float = math.nan) -> Measure:
+    """Return `one` - `other`; r is their correlation, NaN if unknown, which widens the interval."""
+    low, high = difference(
+        one.value, Interval(one.low, one.high), other.value, Interval(other.low, other.high), r
+    )
+    return Measure(value=one.value - other.value, low=low, high=high, images=one.images)
 
 
 def with_intervals(
@@ -106,15 +107,15 @@ def with_intervals(
     least: float | Sequence[int],
     most: float = math.inf,
 ) -> dict[str, dict[str, Measure]]:
-    """Of each model its measures, by name.
+    """Return the measures of each model, by name.
 
     Args:
         models: The k models' names.
         metrics: The m metrics' names.
         values: float64 [k, m].
         covariance: float64 [k * m, k * m].
-        images: They were measured on; of each metric, or of all.
-        least: See `intervals.effective_number`.
+        images: The number of images that each metric, or all, were measured on.
+        least: See `intervals.effective_number`; for each metric, or for all.
         most: See there.
     """
     variances = np.diag(covariance).reshape(values.shape)
@@ -131,19 +132,19 @@ def with_intervals(
 
 
 def share(hits: np.ndarray, level: float | None = None) -> Measure:
-    """The share of images that are hits, bool [n]."""
+    """Return the share of images that are hits, bool [n]."""
     value = float(np.mean(hits))
     low, high = wilson(value, len(hits)) if level is None else wilson(value, len(hits), level)
     return Measure(value=value, low=low, high=high, images=len(hits))
 
 
 def is_defined(measure: Measure) -> bool:
-    """Whether it is a number."""
+    """Return whether the value is a number."""
     return measure.value == measure.value
 
 
 def threshold(value: float, measures: Mapping[str, Measure], accuracy: str) -> Threshold:
-    """One of the model's own thresholds, and how it does."""
+    """Return one of the model's own thresholds with its error rates; `accuracy` names a measure."""
     return Threshold(
         value=value,
         false_accepts=measures["false_accepts"],
@@ -156,18 +157,14 @@ _BINS = 40
 
 
 def curve(scores: np.ndarray, positive: np.ndarray, low: float, high: float) -> Curve:
-    """The ROC curve of scores float [p], and their histogram from `low` to `high`."""
-    points = roc.roc_points(roc.Ranked(scores, positive))
+    """Return the ROC curve of scores float [p], and their histogram from `low` to `high`."""
+    points = roc_points(Roc(scores, positive))
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     return Curve(
-        false_accepts=tuple(points.false_accepts.tolist()),
-        true_accepts=tuple(points.true_accepts.tolist()),
+        false_accepts=tuple(points.fpr.tolist()),
+        true_accepts=tuple(points.tpr.tolist()),
         thresholds=tuple(points.thresholds.tolist()),
         edges=tuple(edges.tolist()),
         positives=tuple(np.histogram(scores[positive], edges)[0].tolist()),
         negatives=tuple(np.histogram(scores[~positive], edges)[0].tolist()),
     )
-
-
-def _interval(measure: Measure) -> Interval:
-    return Interval(measure.low, measure.high)

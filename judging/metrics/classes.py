@@ -1,0 +1,141 @@
+"""Class metrics: which class a model gives each image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from judging.classifier import Classified, classify, classify_by_each_other
+from judging.gate import RAW_PIXELS
+from judging.judgement import ClassResult, Confused, Measure
+from judging.measurements import Measurements, share
+from judging.statistics.intervals import phi_coefficient, simultaneous_level
+from judging.views import CANDIDATE, View
+
+METRICS = ("class_accuracy", "worst_class_recall")
+"""Metrics of a model."""
+
+
+class JudgedClasses(NamedTuple):
+    """The classes that n images were given.
+
+    Attributes:
+        labels: str [n], their own classes.
+        answers: The candidate's.
+        counted: bool [n], False for an image that nothing of its class is left to classify by.
+        guesses: The other models' answers, str [n] each, by name.
+        chance: See `judgement.Judgement`.
+        recalls: By class.
+    """
+
+    labels: np.ndarray
+    answers: Classified
+    counted: np.ndarray
+    guesses: dict[str, np.ndarray]
+    chance: float
+    recalls: dict[str, Measure]
+
+    def confusion(self) -> tuple[Confused, ...]:
+        """Return the confusion matrix without its empty cells."""
+        cells = np.stack([self.labels[self.counted], self.answers.label[self.counted]])
+        cells, counts = np.unique(cells, axis=1, return_counts=True)
+        return tuple(
+            Confused(truth=str(t), predicted=str(p), images=int(n))
+            for (t, p), n in zip(cells.T, counts, strict=True)
+        )
+
+    def result(
+        self, label: str, support: np.ndarray, of_pairs: Mapping[str, Measure]
+    ) -> ClassResult:
+        """Return the result of one class.
+
+        Args:
+            label: Its name.
+            support: str [s], classes of the support images.
+            of_pairs: Accuracy and AUC of its pairs.
+        """
+        truth = self.labels[self.counted]
+        predicted = truth[self.answers.label[self.counted] == label]
+        return ClassResult(
+            label=label,
+            images=int(np.sum(truth == label)),
+            support=int(np.sum(support == label)),
+            predicted=len(predicted),
+            recall=self.recalls[label],
+            precision=share(predicted == label) if len(predicted) else None,
+            pair_accuracy=of_pairs.get("accuracy"),
+            pair_auc=of_pairs.get("auc"),
+        )
+
+
+def judge_classes(
+    labels: np.ndarray,
+    views: Mapping[str, View],
+    with_support: bool,
+    raw_pixels: np.ndarray | None,
+    measurements: Measurements,
+) -> JudgedClasses:
+    """Measure class accuracy and the worst class's recall.
+
+    Args:
+        labels: str [n], the images' classes.
+        views: The models' views of them.
+        with_support: Whether to classify by the models' support sets; else by the other images.
+        raw_pixels: str [n], the class of the support image nearest by its pixels; None: not known.
+        measurements: Takes the metrics.
+    """
+    classified = {
+        name: classify(view.support, view.embeddings, labels)
+        if with_support
+        else classify_by_each_other(view.embeddings, labels)
+        for name, view in views.items()
+    }
+    answers = classified.pop(CANDIDATE)
+    guesses = {name: theirs.label for name, theirs in classified.items()}
+    if raw_pixels is not None:
+        guesses[RAW_PIXELS] = raw_pixels
+    counted = np.isfinite(answers.own_score)
+    if not counted.any():
+        measurements.skip(METRICS, "no class has two test images")
+        return JudgedClasses(labels, answers, counted, guesses, math.nan, {})
+    truth, guess = labels[counted], answers.label[counted]
+    hits = guess == truth
+    measurements.add(METRICS, _measures(truth, hits))
+    for name, other in guesses.items():
+        other_hits = other[counted] == truth
+        theirs = _measures(truth, other_hits)
+        r = phi_coefficient(hits, other_hits)
+        measurements.compare(name, "class_accuracy", theirs["class_accuracy"], r)
+        # Their worst classes may be different ones.
+        measurements.compare(name, "worst_class_recall", theirs["worst_class_recall"], math.nan)
+    recalls = {str(c): share(hits[truth == c]) for c in np.unique(truth)}
+    return JudgedClasses(labels, answers, counted, guesses, _chance(truth, guess), recalls)
+
+
+def _measures(truth: np.ndarray, hits: np.ndarray) -> dict[str, Measure]:
+    """Return the accuracy, and the recall of the class that does worst.
+
+    That class is only known after the fact, so its interval is where the least recall lies if all
+    classes' intervals hold at once.
+    """
+    classes = np.unique(truth)
+    level = simultaneous_level(len(classes))
+    each = [share(hits[truth == c], level) for c in classes]
+    worst = min(each, key=lambda m: (m.value, m.images))
+    return {
+        "class_accuracy": share(hits),
+        "worst_class_recall": Measure(
+            value=worst.value,
+            low=min(m.low for m in each),
+            high=min(m.high for m in each),
+            images=worst.images,
+        ),
+    }
+
+
+def _chance(truth: np.ndarray, guess: np.ndarray) -> float:
+    """Return how often both would agree if they were independent (as in Cohen's kappa)."""
+    return float(sum(np.mean(truth == c) * np.mean(guess == c) for c in np.unique(truth)))
