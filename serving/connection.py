@@ -94,7 +94,7 @@ class Connection:
         tls: Encrypt the connection; without it, it is in the clear.
 
     Raises:
-        ValueError: A PEM file cannot be read, or both a version and a label are given.
+        UserError: A PEM file cannot be read, or both a version and a label are given.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Connection:
         tls: Tls | None = None,
     ) -> None:
         if version is not None and version_label is not None:
-            raise ValueError("name a version or a label, not both")
+            raise UserError("name a version or a label, not both")
         self._server, self._timeout = server, timeout
         self._spec = predict_pb2.PredictRequest().model_spec
         self._spec.name = model
@@ -218,11 +218,11 @@ class Connection:
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:
     if (tls.certificate is None) != (tls.key is None):
-        raise ValueError("a client's certificate needs its key, and a key its certificate")
+        raise UserError("a client's certificate needs its key, and a key its certificate")
     try:
         ca, key, certificate = (
             file.read_bytes() if file else None for file in (tls.ca, tls.key, tls.certificate)
         )
     except OSError as e:
-        raise ValueError(f"{e.filename}: cannot be read ({e.strerror}); name a PEM file") from e
+        raise UserError(f"{e.filename}: cannot be read ({e.strerror}); name a PEM file") from e
     return grpc.ssl_channel_credentials(ca, key, certificate)

@@ -1,11 +1,13 @@
-"""Which server serves: TensorFlow Serving where it is at hand, else the embedded one.
+"""Chooses the server: TensorFlow Serving where it is available, else the embedded one.
 
-All take the options of `tensorflow_model_server`, so that they can take each other's place.
+All take the options of `tensorflow_model_server` and can replace each other.
 """
 
 from __future__ import annotations
 
+import errno
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,26 +19,41 @@ from base.errors import UserError
 Engine = Literal["tensorflow", "docker", "embedded"]
 
 AUTO = "auto"
+ENGINES = (AUTO, *get_args(Engine))
 
 BINARY = "tensorflow_model_server"
 IMAGE = "tensorflow/serving:2.20.0"
+
+LOOPBACK, ALL_INTERFACES = "127.0.0.1", "0.0.0.0"
 _DOCKER_SECONDS = 5
 
 
 class EngineError(UserError):
-    """A server that is not at hand."""
+    """A server that is not available, or cannot serve as asked."""
+
+
+class PortInUse(EngineError):
+    """Another process listens on the port.
+
+    Attributes:
+        port: The port.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"port {port} of {host} is in use; choose another, or stop what uses it")
+        self.port = port
 
 
 class Serving(NamedTuple):
     """What is served, and where.
 
     Attributes:
-        name: That clients ask for.
-        base_path: Holds a folder for each version.
-        port: Of gRPC.
-        rest_port: Of REST.
-        options: More options of `tensorflow_model_server`.
-        only_here: Answer this machine only; `tensorflow_model_server` itself has no such option.
+        name: The model's name, which clients ask for.
+        base_path: Folder with a sub-folder per version.
+        port: Port for gRPC.
+        rest_port: Port for REST.
+        options: Further options of `tensorflow_model_server`.
+        host: Address to listen on; None: the loopback interface where the engine can bind to one.
     """
 
     name: str
@@ -44,60 +61,109 @@ class Serving(NamedTuple):
     port: int = 8500
     rest_port: int = 8501
     options: Sequence[str] = ()
-    only_here: bool = False
+    host: str | None = None
 
 
 def choose(engine: str) -> Engine:
-    """The engine to use: for `auto` the first that is at hand.
+    """Return the engine to use; `auto` takes the first that is available.
 
     Raises:
-        EngineError: The one that was asked for is not at hand, or there is none of this name.
+        EngineError: The engine is unknown or not available.
     """
-    if engine not in (AUTO, *get_args(Engine)):
-        raise EngineError(f"engine {engine!r} is none of {AUTO}, {', '.join(get_args(Engine))}")
+    if engine not in ENGINES:
+        raise EngineError(f"engine {engine!r}: unknown; choose one of {', '.join(ENGINES)}")
     if engine in (AUTO, "tensorflow") and shutil.which(BINARY):
         return "tensorflow"
     if engine == "tensorflow":
         raise EngineError(
-            f"{BINARY} is not on the PATH; install TensorFlow Serving, or take another engine"
+            f"{BINARY} is not on the PATH; install TensorFlow Serving, or choose another engine"
         )
     if engine in (AUTO, "docker") and _docker_answers():
         return "docker"
     if engine == "docker":
-        raise EngineError("Docker does not answer; start it, or take another engine")
+        raise EngineError("Docker does not answer; start it, or choose another engine")
     return "embedded"
 
 
-def command(engine: Engine, serving: Serving) -> list[str]:
-    """The command that serves.
+def listens_on(engine: Engine, host: str | None) -> str:
+    """Return the address that an engine listens on.
 
     Args:
-        engine: Of `choose`.
-        serving: What and where.
+        engine: From `choose`.
+        host: The address asked for; None: the default.
+
+    Raises:
+        EngineError: The engine cannot bind to this address.
+    """
+    if engine != "tensorflow":
+        return host or LOOPBACK
+    if host in (None, ALL_INTERFACES):
+        return ALL_INTERFACES
+    raise EngineError(
+        f"{BINARY} listens on all interfaces and has no option for another address than "
+        f"{ALL_INTERFACES}; choose the engine docker or embedded to serve on {host} alone"
+    )
+
+
+def check_ports(engine: Engine, serving: Serving) -> None:
+    """See that both ports are free.
+
+    Raises:
+        PortInUse: One is not.
+        EngineError: The address is none of this machine's, or the engine cannot bind to it.
+    """
+    host = listens_on(engine, serving.host)
+    for port in (serving.port, serving.rest_port):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            socket.create_server((host, port), family=family).close()
+        except OSError as e:
+            if e.errno == errno.EADDRINUSE:
+                raise PortInUse(host, port) from e
+            raise EngineError(f"cannot listen on {host}:{port}: {e.strerror or e}") from e
+
+
+def command(engine: Engine, serving: Serving) -> list[str]:
+    """Return the command that serves.
+
+    Args:
+        engine: From `choose`.
+        serving: What is served, and where.
+
+    Raises:
+        EngineError: The engine cannot bind to the address.
     """
     base = serving.base_path.resolve()
+    host = listens_on(engine, serving.host)
     if engine == "docker":
-        host = "127.0.0.1:" if serving.only_here else ""
+        published = f"[{host}]" if ":" in host else host
         return [
             "docker", "run", "--rm", "--init",
-            "--publish", f"{host}{serving.port}:8500",
-            "--publish", f"{host}{serving.rest_port}:8501",
+            "--publish", f"{published}:{serving.port}:8500",
+            "--publish", f"{published}:{serving.rest_port}:8501",
             "--mount", f"type=bind,source={base},target=/models/{serving.name},readonly",
             "--env", f"MODEL_NAME={serving.name}",
+            *(f"--env={name}={value}" for name, value in quiet(engine).items()),
             IMAGE,
             *serving.options,
         ]  # fmt: skip
-    embedded = [sys.executable, "-m", "serving.embedded"]
-    if serving.only_here:
-        embedded.append("--host=localhost")
+    server = [BINARY]
+    if engine == "embedded":
+        server = [sys.executable, "-m", "serving.embedded", f"--host={host}"]
     return [
-        *([BINARY] if engine == "tensorflow" else embedded),
+        *server,
         f"--model_name={serving.name}",
         f"--model_base_path={base}",
         f"--port={serving.port}",
         f"--rest_api_port={serving.rest_port}",
         *serving.options,
     ]
+
+
+def quiet(engine: Engine) -> dict[str, str]:
+    """Return environment variables with which TensorFlow's own log holds errors alone."""
+    # The embedded server reports errors itself; TensorFlow would add complaints about CUDA.
+    return {"TF_CPP_MIN_LOG_LEVEL": "3" if engine == "embedded" else "2"}
 
 
 def _docker_answers() -> bool:

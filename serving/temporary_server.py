@@ -1,8 +1,9 @@
-"""A server for as long as a few questions take."""
+"""Starts a server for the time of a few requests."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import tempfile
@@ -14,10 +15,10 @@ from typing import IO
 import grpc
 
 from serving.connection import Connection, ServingError
-from serving.engine import Engine, EngineError, Serving, command
+from serving.engine import Engine, EngineError, Serving, command, quiet
 
 READY_SECONDS = 300.0
-"""That loading a model may take; importing TensorFlow on a busy machine alone takes many."""
+"""Time that loading a model may take; importing TensorFlow on a busy machine takes minutes."""
 
 _STOP_SECONDS = 30.0
 _SHOWN_LINES = 5
@@ -30,24 +31,27 @@ def temporary_server(
     """Serve the newest version below a base path, on free ports, until the context ends.
 
     Args:
-        engine: Of `serving.engine.choose`.
-        name: That clients ask for.
-        base_path: Holds a folder for each version.
-        ready_seconds: That loading the model may take.
+        engine: From `serving.engine.choose`.
+        name: The model's name, which clients ask for.
+        base_path: Folder with a sub-folder per version.
+        ready_seconds: Time that loading the model may take.
 
     Yields:
-        gRPC's HOST:PORT; a version is available there.
+        HOST:PORT for gRPC, where a version is available.
 
     Raises:
         EngineError: The server ended (the message has its last lines), or loaded nothing in time.
     """
     port, rest_port = free_ports(2)
-    options = ("--max_num_load_retries=0",)
-    serving = Serving(name, base_path, port, rest_port, options, only_here=True)
+    serving = Serving(name, base_path, port, rest_port, ("--max_num_load_retries=0",))
     address = f"localhost:{serving.port}"
     with tempfile.TemporaryFile("a+b") as log:
         process = subprocess.Popen(
-            command(engine, serving), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command(engine, serving),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **quiet(engine)},
         )
         try:
             _wait(process, address, name, log, time.monotonic() + ready_seconds)
@@ -69,13 +73,12 @@ def _wait(
             try:
                 return client.wait_until_available(seconds=1)
             except ServingError as e:
-                has_ended = process.poll() is not None
-                refused = e.code is grpc.StatusCode.FAILED_PRECONDITION
-                if has_ended:
+                if process.poll() is not None:
                     raise EngineError(
                         f"the server ended. Its last lines:\n{_last_lines(log)}"
                     ) from e
-                if refused or time.monotonic() > end:
+                cannot_load = e.code is grpc.StatusCode.FAILED_PRECONDITION
+                if cannot_load or time.monotonic() > end:
                     raise EngineError(str(e)) from e
 
 
@@ -85,7 +88,7 @@ def _last_lines(log: IO[bytes]) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held at once, so that they differ."""
+    """Return different ports that are free now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -5,8 +5,9 @@ import os
 import sys
 import warnings
 
+from base.errors import UserError
 from serving.embedded.memory import keep_in_few_arenas
-from serving.embedded.options import UsageError, parse_options
+from serving.embedded.options import parse_options
 
 
 def main() -> int:
@@ -14,14 +15,15 @@ def main() -> int:
     try:
         options = parse_options(sys.argv[1:])
         keep_in_few_arenas()
-        # Before TensorFlow is imported: its own notices would bury ours.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # Before TensorFlow is imported. What it logs as errors are complaints about CUDA; those of
+        # a model are raised.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
         )
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
-        # It tells of each message that can't be parsed at length, and clients can send many.
+        # It logs each message that cannot be parsed at length, and clients can send many.
         logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
 
         from serving.embedded.listeners import listen
@@ -33,7 +35,7 @@ def main() -> int:
         from serving.embedded.server import serve  # with TensorFlow
 
         serve(options, settings, listeners)
-    except UsageError as e:
+    except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2
     return 0

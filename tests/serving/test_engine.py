@@ -1,9 +1,18 @@
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from serving.engine import EngineError, Serving, choose, command
+from base.errors import UserError
+from serving.client import ImageError
+from serving.connection import ServingError
+from serving.embedded.options import UsageError
+from serving.engine import EngineError, PortInUse, Serving, check_ports, choose, command
+from serving.enroll import EnrollError
+from serving.infra_check import InfraCheckError
+from serving.next_version import VersionError
+from serving.temporary_server import free_ports
 
 
 def script(folder: Path, name: str, code: str) -> None:
@@ -31,7 +40,7 @@ def test_tensorflow_serving_comes_first_then_docker(path):
     assert choose("embedded") == "embedded"
 
 
-def test_a_docker_that_does_not_answer_is_not_at_hand(path):
+def test_a_docker_that_does_not_answer_is_not_available(path):
     script(path, "docker", "exit 1")
     assert choose("auto") == "embedded"
     with pytest.raises(EngineError, match="Docker does not answer"):
@@ -53,7 +62,10 @@ def test_all_get_the_same_options(tmp_path):
         "--enable_batching=true",
     ]
     assert command("tensorflow", serving) == ["tensorflow_model_server", *options]
-    assert command("embedded", serving) == [sys.executable, "-m", "serving.embedded", *options]
+    assert command("embedded", serving) == [
+        *(sys.executable, "-m", "serving.embedded", "--host=127.0.0.1"),
+        *options,
+    ]
     docker = command("docker", serving)
     assert docker[-2:] == [docker[-2], "--enable_batching=true"]
     assert docker[-2].startswith("tensorflow/serving:")
@@ -61,12 +73,58 @@ def test_all_get_the_same_options(tmp_path):
 
 
 def test_an_engine_of_no_such_name():
-    with pytest.raises(EngineError, match="'tf' is none of auto, tensorflow, docker, embedded"):
+    with pytest.raises(
+        EngineError, match="'tf': unknown; choose one of auto, tensorflow, docker, embedded"
+    ):
         choose("tf")
 
 
-def test_answering_this_machine_only(tmp_path):
-    serving = Serving("parts", tmp_path, 1, 2, only_here=True)
-    assert "--host=localhost" in command("embedded", serving)
-    assert "127.0.0.1:1:8500" in command("docker", serving)
-    assert "--host=localhost" not in command("tensorflow", serving)  # it has no such option
+@pytest.mark.parametrize(
+    ("host", "published"),
+    [(None, "127.0.0.1:1:8500"), ("0.0.0.0", "0.0.0.0:1:8500"), ("::1", "[::1]:1:8500")],
+)
+def test_each_engine_binds_to_the_host(tmp_path, host, published):
+    serving = Serving("parts", tmp_path, 1, 2, host=host)
+    assert f"--host={host or '127.0.0.1'}" in command("embedded", serving)
+    assert published in command("docker", serving)
+
+
+def test_tensorflow_serving_listens_on_all_interfaces(tmp_path):
+    for host in (None, "0.0.0.0"):
+        serving = Serving("parts", tmp_path, 1, 2, host=host)
+        assert not any("host" in option for option in command("tensorflow", serving))
+    with pytest.raises(EngineError, match="has no option for another address"):
+        command("tensorflow", serving._replace(host="127.0.0.1"))
+
+
+def test_a_busy_port_is_named(tmp_path):
+    port, rest_port = free_ports(2)
+    serving = Serving("parts", tmp_path, port, rest_port)
+    check_ports("embedded", serving)
+    with socket.create_server(("127.0.0.1", rest_port)):
+        for engine in ("embedded", "docker", "tensorflow"):
+            with pytest.raises(PortInUse, match=f"port {rest_port} of .* is in use") as found:
+                check_ports(engine, serving)
+            assert found.value.port == rest_port
+        check_ports("embedded", serving._replace(host="127.0.0.2"))
+
+
+def test_an_address_of_another_machine(tmp_path):
+    with pytest.raises(EngineError, match=r"cannot listen on 192\.0\.2\.1:"):
+        check_ports("embedded", Serving("parts", tmp_path, *free_ports(2), host="192.0.2.1"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EngineError,
+        ServingError,
+        ImageError,
+        EnrollError,
+        InfraCheckError,
+        VersionError,
+        UsageError,
+    ],
+)
+def test_errors_are_the_users_to_fix(error):
+    assert issubclass(error, UserError)

@@ -72,5 +72,5 @@ def test_a_model_that_cannot_be_loaded(run, service, tmp_path):
         run(SLEEPS).__enter__()
 
 
-def testfree_ports_differ():
+def test_free_ports_differ():
     assert len(set(module.free_ports(20))) == 20
