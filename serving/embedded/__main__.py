@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from base.errors import UserError
+from base.native_log import native_log_discarded
 from serving.embedded.memory import keep_in_few_arenas
 from serving.embedded.options import parse_options
 
@@ -32,7 +33,8 @@ def main() -> int:
         settings = read_settings(options)
         listeners = listen(options, settings.tls)
 
-        from serving.embedded.server import serve  # with TensorFlow
+        with native_log_discarded():
+            from serving.embedded.server import serve  # with TensorFlow
 
         serve(options, settings, listeners)
     except UserError as e:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -97,7 +98,6 @@ class Server:
     Args:
         log: File for what it says.
         options: Of the command line, such as `model_name="m"`.
-        environment: Of the process; by default this one's.
         wait: Whether to wait until it is ready.
     """
 
@@ -109,6 +109,8 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "serving.embedded", *command_line(options)],
                 cwd=ROOT,
+                # As users have it: no setting of the tests keeps TensorFlow quiet.
+                env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
