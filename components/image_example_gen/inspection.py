@@ -7,14 +7,13 @@ import os
 from typing import NamedTuple
 
 import tensorflow as tf
-from tfx.dsl.io import fileio
 
 from components.image_example_gen.sources import Source
-from images.canonical import CanonicalImage, UnusableImage, canonical_image
+from images.canonical import UnusableImage
 from images.near_duplicates import Fingerprint, fingerprint
+from images.reading import read_image
 from records import features
 from records.example import make_example
-from storage.file_systems import is_remote
 
 
 class Inspected(NamedTuple):
@@ -71,41 +70,3 @@ def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example
         },
         {features.HEIGHT: [canonical.height], features.WIDTH: [canonical.width]},
     )
-
-
-def read_image(path: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
-    """A file's bytes, and the image that it holds.
-
-    Raises:
-        UnusableImage: It cannot be read, or holds none.
-    """
-    data = read_bytes(path)
-    canonical = canonical_image(data, max_pixels)
-    if not canonical.reencoded:
-        # Transform decodes without a second chance: one damaged image would end the run there.
-        try:
-            tf.io.decode_image(data, channels=3, expand_animations=False)
-        except tf.errors.InvalidArgumentError as e:
-            raise UnusableImage("is damaged: TensorFlow does not decode it") from e
-    return data, canonical
-
-
-def read_bytes(path: str) -> bytes:
-    """A file's bytes.
-
-    Raises:
-        UnusableImage: It cannot be read, or is no file.
-    """
-    try:
-        # In a bucket, where a folder reads as empty, to ask first would cost requests an image.
-        if not is_remote(path) and os.path.exists(path) and not os.path.isfile(path):
-            what = "a folder, not a file" if os.path.isdir(path) else "no regular file"
-            raise UnusableImage(f"is {what}")  # reading a pipe would wait for ever
-        with fileio.open(path, "rb") as file:
-            data = file.read()
-    except (OSError, tf.errors.OpError, fileio.NotFoundError) as e:
-        message = str(e).rpartition("; ")[2] or type(e).__name__
-        raise UnusableImage(f"cannot be read: {message}") from e
-    if not data and is_remote(path) and fileio.isdir(path):
-        raise UnusableImage("is a folder, not a file")
-    return data

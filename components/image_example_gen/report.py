@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from base.errors import DataError
 from base.printable import printable
 from records import features
+from storage.file_systems import open_file
 
 if TYPE_CHECKING:
     from components.image_example_gen.splitting import Placed
@@ -61,9 +62,7 @@ class IngestionReport(BaseModel):
     @classmethod
     def read(cls, examples_uri: str) -> IngestionReport:
         """The report beside ImageExampleGen's examples."""
-        from tfx.dsl.io import fileio
-
-        with fileio.open(os.path.join(examples_uri, cls.FILE), "rb") as file:
+        with open_file(os.path.join(examples_uri, cls.FILE)) as file:
             return cls.model_validate_json(file.read())
 
     def check(self, max_unusable: float) -> None:

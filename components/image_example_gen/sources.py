@@ -11,18 +11,11 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tfx.dsl.io import fileio
-
 from base.errors import DataError
 from base.printable import printable
+from images.file_names import NOT_UTF8, is_ignored
 from records import features
-from storage.file_systems import is_remote
-
-CLUTTER = ("Thumbs.db", "desktop.ini")
-"""Files that Windows strews; those of others are hidden."""
-
-NOT_UTF8 = "has a name that is not UTF-8; rename it"
-"""Why a file cannot be used whose path neither Beam nor TensorFlow passes on."""
+from storage.file_systems import is_folder, list_folder, open_file
 
 _CALLED_OTHERWISE = {
     "training": features.TRAIN,
@@ -97,7 +90,7 @@ def list_folders(root: str, layout: str = "auto", manifest: str | None = None) -
     Raises:
         DataError: There is no such data root, or its splits are called otherwise than ours.
     """
-    if not fileio.isdir(root):
+    if not is_folder(root):
         raise DataError(f"{root}: there is no such folder; set data.root to a folder of images")
     if layout == "auto":
         layout = _detect(root, manifest)
@@ -179,29 +172,23 @@ def _refuse_other_names(root: str, folders: set[str]) -> None:
 
 
 def _folders(root: str) -> list[str]:
-    return [name for name in _names(root) if _is_folder(os.path.join(root, name))]
+    return [name for name in _names(root) if is_folder(os.path.join(root, name))]
 
 
 def _names(folder: str) -> list[str]:
-    if not _is_folder(folder):
-        return []
-    # TensorFlow does not list a local folder in which a name is not UTF-8; and some of its file
-    # systems mark folders by a slash.
-    names = fileio.listdir(folder) if is_remote(folder) else os.listdir(folder)
-    visible = (name.rstrip("/") for name in names if not name.startswith("."))
-    return sorted(name for name in visible if name and name not in CLUTTER)
-
-
-def _is_folder(path: str) -> bool:
-    return fileio.isdir(path) if is_remote(path) else os.path.isdir(path)
+    names = list_folder(folder) if is_folder(folder) else []
+    return [name for name in names if not is_ignored(name)]
 
 
 def _from_manifest(root: str, manifest: str) -> list[Source]:
     path = os.path.join(root, manifest)
-    if not manifest or not fileio.exists(path):
-        raise DataError(f"{path}: there is no such manifest; set data.manifest to a CSV file")
-    with fileio.open(path, "rb") as file:
-        content = file.read()
+    try:
+        with open_file(path, "rb") as file:
+            content = file.read()
+    except (FileNotFoundError, IsADirectoryError) as e:
+        raise DataError(
+            f"{path}: there is no such manifest; set data.manifest to a CSV file"
+        ) from e
     try:
         table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
         columns, rows = table.fieldnames or [], list(table)

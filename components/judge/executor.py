@@ -31,7 +31,7 @@ from judging.settings import JudgeSettings, Thresholds
 from judging.views import NOT_VALID, TRAINED_ON, HeldOutImages, PairSettings, View
 from records import features
 from records.lost import records_lost
-from storage.file_systems import open_text
+from storage.file_systems import open_file
 from trainer.export.pretrained_encoder import FOLDER
 
 VERDICT = "verdict"
@@ -158,7 +158,7 @@ class Executor(BaseBeamExecutor):
         found = embedding.read(tf.io.gfile.glob(prefix + "*"))
         if not unknown:
             return found, {}
-        with open_text(left_out) as file:
+        with open_file(left_out) as file:
             unusable = json.load(file)
         if (read := len(unusable) + np.count_nonzero(found["unknown"])) != len(unknown):
             raise records_lost(f"{read:,} of {len(unknown):,} images of no class were looked at")

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from judging.judge import Judged
 from judging.judgement import ImageOutcome, Judgement, PairOutcome
-from storage.file_systems import open_text
+from storage.file_systems import open_file
 
 _Line = TypeVar("_Line", ImageOutcome, PairOutcome)
 
@@ -18,7 +18,7 @@ def write_judgement(folder: str, judged: Judged) -> None:
     _write_lines(os.path.join(folder, Judgement.OUTCOMES), judged.outcomes)
     _write_lines(os.path.join(folder, Judgement.PAIRS), judged.pairs)
     # Last: a folder that holds this file is complete.
-    with open_text(os.path.join(folder, Judgement.FILE), "w") as file:
+    with open_file(os.path.join(folder, Judgement.FILE), "w") as file:
         file.write(judged.judgement.model_dump_json(indent=1))
 
 
@@ -29,7 +29,7 @@ def read_judgement(folder: str) -> Judgement:
         FileNotFoundError: The folder holds none.
         pydantic.ValidationError: It is damaged, or of another version of this project.
     """
-    with open_text(os.path.join(folder, Judgement.FILE)) as file:
+    with open_file(os.path.join(folder, Judgement.FILE)) as file:
         return Judgement.model_validate_json(file.read())
 
 
@@ -52,12 +52,12 @@ def read_pair_outcomes(folder: str) -> Iterator[PairOutcome]:
 
 
 def _write_lines(path: str, lines: Iterable[ImageOutcome] | Iterable[PairOutcome]) -> None:
-    with open_text(path, "w") as file:
+    with open_file(path, "w") as file:
         for line in lines:
             file.write(line.model_dump_json() + "\n")
 
 
 def _read_lines(path: str, kind: type[_Line]) -> Iterator[_Line]:
-    with open_text(path) as file:
+    with open_file(path) as file:
         for line in file:
             yield kind.model_validate_json(line)

@@ -9,17 +9,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import apache_beam as beam
-from tfx.dsl.io import fileio
 
 from base.errors import DataError
 from base.printable import printable
-from components.image_example_gen.inspection import read_bytes, read_image
-from components.image_example_gen.sources import CLUTTER, NOT_UTF8
 from components.judge.embedding import Item
 from components.judge.exported_model import text
 from images.canonical import UnusableImage
+from images.file_names import NOT_UTF8, files_below
+from images.reading import read_bytes, read_image
 from records import training_keys
-from storage.file_systems import is_remote
+from storage.file_systems import is_folder
 
 _NAMED = 3
 
@@ -42,24 +41,17 @@ def files(folder: str) -> list[str]:
     Raises:
         DataError: There is no such folder, or nothing in it.
     """
-    if not fileio.isdir(folder):
+    if not is_folder(folder):
         raise DataError(f"judge.unknown: there is no folder {folder}")
-    # TensorFlow does not list a local folder in which a name is not UTF-8.
-    walk = fileio.walk(folder) if is_remote(folder) else os.walk(folder, followlinks=True)
-    found = [
-        os.path.join(os.fsdecode(place), os.fsdecode(name))
-        for place, _, names in walk
-        for name in names
-        if not os.fsdecode(name).startswith(".") and os.fsdecode(name) not in CLUTTER
-    ]
+    found = sorted(files_below(folder))
     if not found:
         raise DataError(f"judge.unknown: {folder} holds no images")
-    return sorted(found)
+    return found
 
 
 def fingerprint(folder: str) -> str:
     """Of all files' paths and contents, so that a change is noticed; empty without a folder."""
-    if not fileio.isdir(folder):
+    if not is_folder(folder):
         return ""
     digest = hashlib.sha256()
     for path in files(folder):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from images import file_names
+
 
 def files_below(paths: Sequence[Path]) -> list[Path]:
-    """The files among `paths` as they are, and all below its folders but hidden ones, sorted.
+    """Return the files among `paths`, and all in its folders that are not ignored, sorted.
 
     Raises:
         ValueError: A folder has no file.
@@ -17,13 +19,8 @@ def files_below(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        below = [
-            file
-            for file in sorted(path.rglob("*"))
-            if file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        ]
-        if not below:
+        below = sorted(map(Path, file_names.files_below(str(path))))
+        if not any(file.is_file() for file in below):
             raise ValueError(f"{path}: there is no file in this folder; name one with images")
-        files += below
+        files += [file for file in below if file.is_file()]
     return files

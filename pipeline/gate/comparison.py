@@ -17,7 +17,7 @@ from pipeline.gate.verdict import with_infra_check
 from pipeline.runs.finished_run import JudgedRun
 from pipeline.runs.outcome import Outcome
 from records import features
-from storage.file_systems import open_text
+from storage.file_systems import open_file
 
 ABSENT = "(absent)"
 """In place of a value that a side does not have."""
@@ -151,7 +151,7 @@ def _counts(run: JudgedRun, notes: list[str]) -> dict[str, Any] | None:
 
 def _report(uri: str) -> IngestionReport:
     # Without TFX's file systems, whose import takes seconds.
-    with open_text(os.path.join(uri, IngestionReport.FILE)) as file:
+    with open_file(os.path.join(uri, IngestionReport.FILE)) as file:
         return IngestionReport.model_validate_json(file.read())
 
 

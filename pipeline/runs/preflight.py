@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
 from base.errors import StorageError
+from images.file_names import files_below, is_ignored
 from pipeline.config.errors import ConfigError
 from pipeline.config.run_config import RunConfig
 from records import features
@@ -58,8 +58,7 @@ def check_unknown(config: RunConfig) -> None:
     mend = "name a folder with images of no class, or leave judge.unknown out"
     if not Path(folder).is_dir():
         raise ConfigError(f"judge.unknown: there is no folder {folder}; {mend}")
-    files = (name for _, _, names in os.walk(folder, followlinks=True) for name in names)
-    if all(name.startswith(".") for name in files):
+    if next(files_below(folder), None) is None:
         raise ConfigError(f"judge.unknown: {folder} holds no files; {mend}")
 
 
@@ -149,6 +148,6 @@ def _images(root: Path) -> Counter[str]:
     if not root.is_dir() or any((root / split).is_dir() for split in features.SPLITS):
         return counts
     for path in root.glob("*/*"):
-        if not path.name.startswith(".") and not path.parent.name.startswith("."):
+        if not is_ignored(path.name) and not is_ignored(path.parent.name):
             counts[path.parent.name] += 1
     return counts

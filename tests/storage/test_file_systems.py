@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.file_systems import beam_arguments, is_remote, load_plugins, open_text
+from storage.file_systems import beam_arguments, is_remote, load_plugins, open_file
 
 
 @pytest.mark.parametrize("path", ["gs://b/x", "s3://b/x", Path("s3://b/x"), "hdfs://host/x"])
@@ -25,9 +25,9 @@ def test_local_paths_need_no_plugin():
 
 
 def test_text_of_a_local_file(tmp_path):
-    with open_text(str(tmp_path / "x"), "w") as file:
+    with open_file(str(tmp_path / "x"), "w") as file:
         file.write("ä\n")
-    with open_text(str(tmp_path / "x")) as file:
+    with open_file(str(tmp_path / "x")) as file:
         assert file.read() == "ä\n"
     with pytest.raises(FileNotFoundError):
-        open_text(str(tmp_path / "y"))
+        open_file(str(tmp_path / "y"))

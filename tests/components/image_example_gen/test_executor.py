@@ -112,7 +112,7 @@ BAD = {
     "loop.png": (link_loop, "cannot be read"),
     "nowhere.png": (nowhere, "cannot be read"),
     "folder.jpg": (lambda p: p.mkdir(), "is a folder, not a file"),
-    "pipe.jpg": (os.mkfifo, "is no regular file"),
+    "pipe.jpg": (os.mkfifo, "is not a regular file"),
     "photo.heic": (lambda p: p.write_bytes(b"\0\0\0\x18ftypheic"), "convert it to JPEG"),
     "large.png": (
         lambda p: Image.new("1", (20_000, 20_000)).save(p),
