@@ -91,7 +91,7 @@ def _report(test):
         reencoded=0,
         expected_classes=["c0"],
         classes={"c0": counts, "c1": counts},
-        set_aside=[],
+        excluded=[],
         near_duplicates=[],
     )
 

@@ -92,7 +92,7 @@ class Divide(beam.PTransform):
             described
             | "ByContent" >> beam.GroupBy("content_hash")
             | "Contradictions"
-            >> beam.FlatMapTuple(_contradictions).with_outputs("set_aside", main="rest")
+            >> beam.FlatMapTuple(_contradictions).with_outputs("excluded", main="rest")
         )
         rule = rest.rest | "Rule" >> beam.CombineGlobally(
             _FindRule(self._shares, self._by, self._seed)
@@ -115,7 +115,7 @@ class Divide(beam.PTransform):
             | "ByClass" >> beam.GroupByKey()
             | "Deal" >> beam.FlatMap(_deal, self._shares)
         )
-        return (rest.set_aside, settled.settled, dealt) | "Placed" >> beam.Flatten()
+        return (rest.excluded, settled.settled, dealt) | "Placed" >> beam.Flatten()
 
 
 class Records(beam.PTransform):
@@ -292,11 +292,11 @@ def _members(groups: near_duplicates.Groups) -> Iterator[tuple[str, str]]:
 
 def _contradictions(_: str, same: Iterable[Described]) -> Iterator[Any]:
     images = list(same)
-    set_aside = splitting.contradictions(images)
+    excluded = splitting.contradictions(images)
     for image in images:
-        if reason := set_aside.get(image.path):
+        if reason := excluded.get(image.path):
             yield beam.pvalue.TaggedOutput(
-                "set_aside", Placed(image.path, image.label, None, reason)
+                "excluded", Placed(image.path, image.label, None, reason)
             )
         else:
             yield image

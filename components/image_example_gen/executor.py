@@ -43,7 +43,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         self._report_path = os.path.join(uri, IngestionReport.FILE)
         super().Do(input_dict, output_dict, exec_properties)
         report = IngestionReport.read(uri)
-        for item in report.set_aside:
+        for item in report.excluded:
             logging.warning("set aside: %s %s", item.path, item.reason)
         report.check(read_settings(exec_properties).max_unusable)
         for split in features.SPLITS:

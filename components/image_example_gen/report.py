@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NAMED = 10
 
 
-class SetAside(BaseModel):
+class ExcludedFile(BaseModel):
     """A file that is not used, and why; the reason is a predicate ("is empty")."""
 
     path: str
@@ -36,7 +36,7 @@ class IngestionReport(BaseModel):
         reencoded: How many go on as a PNG, since TensorFlow would decode them otherwise.
         expected_classes: The classes that there should be.
         classes: How many usable images each class has in each split.
-        set_aside: The files that are not used.
+        excluded: The files that are not used.
         near_duplicates: Groups of images that show the same.
     """
 
@@ -47,13 +47,13 @@ class IngestionReport(BaseModel):
     reencoded: int
     expected_classes: list[str]
     classes: dict[str, dict[str, int]]
-    set_aside: list[SetAside]
+    excluded: list[ExcludedFile]
     near_duplicates: list[list[str]]
 
     @property
     def usable(self) -> int:
         """How many files are used."""
-        return self.files - len(self.set_aside)
+        return self.files - len(self.excluded)
 
     def images_in(self, split: str) -> int:
         """How many images a split has."""
@@ -71,13 +71,13 @@ class IngestionReport(BaseModel):
         Raises:
             DataError: Names the first files and their reasons.
         """
-        share = len(self.set_aside) / max(self.files, 1)
-        named = "".join(f"\n  {item.path} {item.reason}" for item in self.set_aside[:_NAMED])
-        if len(self.set_aside) > _NAMED:
-            named += f"\n  and {len(self.set_aside) - _NAMED} more"
+        share = len(self.excluded) / max(self.files, 1)
+        named = "".join(f"\n  {item.path} {item.reason}" for item in self.excluded[:_NAMED])
+        if len(self.excluded) > _NAMED:
+            named += f"\n  and {len(self.excluded) - _NAMED} more"
         if self.usable and share > max_unusable:
             raise DataError(
-                f"{len(self.set_aside)} of {self.files} files in {self.root} are unusable, more "
+                f"{len(self.excluded)} of {self.files} files in {self.root} are unusable, more "
                 f"than data.max_unusable ({max_unusable:g}) allows. Mend or remove them, or raise "
                 f"the limit:{named}"
             )
@@ -95,20 +95,20 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str | None]] = Counter()
-        self.set_aside: list[SetAside] = []
+        self.excluded: list[ExcludedFile] = []
 
     def add(self, placed: Placed) -> None:
         """Note an image."""
         self.counts[placed.label, placed.split] += 1
         if placed.split is None:
-            self.set_aside.append(
-                SetAside(path=printable(placed.path), reason=printable(placed.reason))
+            self.excluded.append(
+                ExcludedFile(path=printable(placed.path), reason=printable(placed.reason))
             )
 
     def merge(self, other: Tally) -> None:
         """Note what another one has noted."""
         self.counts += other.counts
-        self.set_aside += other.set_aside
+        self.excluded += other.excluded
 
     def report(
         self,
@@ -129,6 +129,6 @@ class Tally:
             reencoded=reencoded,
             expected_classes=[printable(label) for label in expected_classes],
             classes=classes,
-            set_aside=sorted(self.set_aside, key=lambda item: item.path),
+            excluded=sorted(self.excluded, key=lambda item: item.path),
             near_duplicates=[[printable(path) for path in group] for group in near_duplicates],
         )

@@ -237,7 +237,7 @@ def _of_model(
     return of_judgement(
         found.judged.judgement,
         found.judged.judgement.model,
-        set_aside=found.set_aside,
+        excluded=found.excluded,
         notes=found.notes,
     )
 

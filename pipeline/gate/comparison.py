@@ -143,7 +143,7 @@ def _counts(run: JudgedRun, notes: list[str]) -> dict[str, Any] | None:
     counts: dict[str, Any] = {"root": report.root}
     for split in features.SPLITS:
         counts[split] = report.images_in(split)
-    counts["excluded files"] = len(report.set_aside)
+    counts["excluded files"] = len(report.excluded)
     for label, of_class in report.classes.items():
         counts |= {f"class {label}, {split}": of_class[split] for split in features.SPLITS}
     return counts

@@ -17,7 +17,7 @@ import numpy as np
 from base.errors import DataError, UserError
 from base.printable import printable
 from components.image_example_gen.inspection import image_record
-from components.image_example_gen.report import IngestionReport, SetAside
+from components.image_example_gen.report import ExcludedFile, IngestionReport
 from components.image_example_gen.sources import Source, class_folders, list_sources
 from components.image_example_gen.splitting import Described, contradictions
 from components.judge.exported_model import Embedded, JudgedModel, ModelError, text, unsaid
@@ -43,12 +43,12 @@ class JudgedFolder(NamedTuple):
 
     Attributes:
         judged: The judgement.
-        set_aside: The files that it does not go by, and why.
+        excluded: The files that it does not go by, and why.
         notes: Sentences on what may mislead.
     """
 
     judged: Judged
-    set_aside: tuple[SetAside, ...]
+    excluded: tuple[ExcludedFile, ...]
     notes: tuple[str, ...]
 
 
@@ -111,7 +111,7 @@ def judge_folder(
     read = _read(models, sources, root, config.data.max_pixels, progress)
     report = _report(read, sources, root, class_folders(root, layout, manifest))
     report.check(config.data.max_unusable)
-    usable = [i for i, row in enumerate(read.rows) if row.path not in read.set_aside]
+    usable = [i for i, row in enumerate(read.rows) if row.path not in read.excluded]
     keys = np.array([training_keys.key(read.rows[i].content_hash) for i in usable], "int64")
     learned = candidate.trained_on(keys)
     if learned.all():
@@ -133,9 +133,9 @@ def judge_folder(
         )
         for name, model in models.items()
     }
-    reasons = {item.path: item.reason for item in report.set_aside}
+    reasons = {item.path: item.reason for item in report.excluded}
     reasons |= {printable(read.rows[i].path): TRAINED_ON for i in np.array(usable)[learned]}
-    set_aside = {**dict(sorted(reasons.items())), **unknown.set_aside}
+    excluded = {**dict(sorted(reasons.items())), **unknown.excluded}
     view = views.pop(CANDIDATE)
     judged = judge(
         held_out,
@@ -150,12 +150,12 @@ def judge_folder(
         update={
             "model": candidate.directory,
             "root": root,
-            "invalid": set_aside,
+            "invalid": excluded,
         }
     )
     return JudgedFolder(
         judged._replace(judgement=judgement),
-        tuple(SetAside(path=path, reason=reason) for path, reason in set_aside.items()),
+        tuple(ExcludedFile(path=path, reason=reason) for path, reason in excluded.items()),
         (*notes, *_what_may_mislead(rows, view), *_unsaid(models)),
     )
 
@@ -179,7 +179,7 @@ class _Images(NamedTuple):
     rows: list[_Row]
     embeddings: dict[str, list[np.ndarray]]
     by_pixels: list[str]
-    set_aside: dict[str, str]
+    excluded: dict[str, str]
 
 
 def _place(images: Path) -> tuple[str, str, str | None]:
@@ -239,7 +239,7 @@ def _read(
     rows: list[_Row] = []
     embeddings: dict[str, list[np.ndarray]] = {name: [] for name in models}
     by_pixels: list[str] = []
-    set_aside: dict[str, str] = {}
+    excluded: dict[str, str] = {}
     for start in range(0, len(sources), BATCH):
         progress(start, len(sources))
         encoded, batch = [], []
@@ -249,7 +249,7 @@ def _read(
                     raise UnusableImage(source.problem)
                 record = image_record(source, root, max_pixels)
             except UnusableImage as e:
-                set_aside[source.path] = str(e)
+                excluded[source.path] = str(e)
                 continue
             feature = record.features.feature
             names = (features.IMAGE_ID, features.LABEL, features.CONTENT_HASH, features.IMAGE)
@@ -261,20 +261,20 @@ def _read(
         for name, found in _embed(models, encoded):
             for row, embedding in zip(batch, found.embeddings, strict=True):
                 if np.isnan(embedding).any():
-                    set_aside[row.path] = NOT_VALID
+                    excluded[row.path] = NOT_VALID
             embeddings[name] += list(found.embeddings)
             if name == gate.PRETRAINED_ENCODER:
                 by_pixels += _nearest_by_pixels(models[name], found.pixels)
         rows += batch
     progress(len(sources), len(sources))
     described = [Described(r.path, r.label, r.content_hash, None) for r in rows]
-    set_aside = {**contradictions(described), **set_aside}
+    excluded = {**contradictions(described), **excluded}
     order = sorted(range(len(rows)), key=lambda i: (rows[i].id, rows[i].path))
     return _Images(
         [rows[i] for i in order],
         {name: [column[i] for i in order] for name, column in embeddings.items()},
         [by_pixels[i] for i in order] if by_pixels else [],
-        set_aside,
+        excluded,
     )
 
 
@@ -306,7 +306,7 @@ def _report(
     read: _Images, sources: Sequence[Source], root: str, folders: Sequence[str]
 ) -> IngestionReport:
     """As at ingestion, so that the same limits hold."""
-    counts = Counter(row.label for row in read.rows if row.path not in read.set_aside)
+    counts = Counter(row.label for row in read.rows if row.path not in read.excluded)
     return IngestionReport(
         root=root,
         files=len(sources),
@@ -316,9 +316,9 @@ def _report(
             printable(label): {**dict.fromkeys(features.SPLITS, 0), features.TEST: count}
             for label, count in sorted(counts.items())
         },
-        set_aside=[
-            SetAside(path=printable(path), reason=printable(reason))
-            for path, reason in sorted(read.set_aside.items())
+        excluded=[
+            ExcludedFile(path=printable(path), reason=printable(reason))
+            for path, reason in sorted(read.excluded.items())
         ],
         near_duplicates=[],
     )
@@ -327,12 +327,12 @@ def _report(
 class _Unknown(NamedTuple):
     """Images of no class: of each model the embeddings, float [u, d], keys int64 [u], and others.
 
-    `set_aside` gives of the files that are left out the reasons.
+    `excluded` gives of the files that are left out the reasons.
     """
 
     embeddings: dict[str, np.ndarray]
     keys: np.ndarray
-    set_aside: dict[str, str]
+    excluded: dict[str, str]
 
 
 def _unknown(models: Mapping[str, JudgedModel], config: RunConfig) -> _Unknown:
@@ -348,14 +348,14 @@ def _unknown(models: Mapping[str, JudgedModel], config: RunConfig) -> _Unknown:
     from components.judge import unknown_images
 
     files = unknown_images.files(folder)
-    set_aside: dict[str, str] = {}
+    excluded: dict[str, str] = {}
     items: list[tuple[str, int]] = []
     for start in range(0, len(files), BATCH):
         encoded = []
         for path in files[start : start + BATCH]:
             one = unknown_images.read(os.fsencode(path), config.data.max_pixels)
             if isinstance(one, unknown_images.Unusable):
-                set_aside[printable(path)] = one.reason
+                excluded[printable(path)] = one.reason
                 continue
             encoded.append(one.image)
             items.append((printable(path), one.key))
@@ -367,13 +367,13 @@ def _unknown(models: Mapping[str, JudgedModel], config: RunConfig) -> _Unknown:
     learned = models[CANDIDATE].trained_on(keys)
     for (path, _), is_valid, was_learned in zip(items, valid, learned, strict=True):
         if was_learned or not is_valid:
-            set_aside[path] = TRAINED_ON if was_learned else NOT_VALID
-    unknown_images.check_some_left(folder, len(files), set_aside)
+            excluded[path] = TRAINED_ON if was_learned else NOT_VALID
+    unknown_images.check_some_left(folder, len(files), excluded)
     kept = valid & ~learned
     return _Unknown(
         {name: part[kept] for name, part in joined.items()},
         keys[kept],
-        dict(sorted(set_aside.items())),
+        dict(sorted(excluded.items())),
     )
 
 

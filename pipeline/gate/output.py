@@ -31,12 +31,12 @@ def show(console: Console, result: GateResult) -> None:
     console.print(checks_table(result.checks))
     if result.classes:
         console.print(_classes(result.classes))
-    if result.set_aside:
-        console.print(Text(f"Files set aside: {len(result.set_aside)}", style="yellow"))
-        for item in result.set_aside[:_NAMED]:
+    if result.excluded:
+        console.print(Text(f"Files set aside: {len(result.excluded)}", style="yellow"))
+        for item in result.excluded[:_NAMED]:
             console.print(Text(f"  {item.path}: {item.reason}"), soft_wrap=True)
-        if len(result.set_aside) > _NAMED:
-            console.print(Text(f"  and {len(result.set_aside) - _NAMED} more, listed by --json"))
+        if len(result.excluded) > _NAMED:
+            console.print(Text(f"  and {len(result.excluded) - _NAMED} more, listed by --json"))
     for note in result.notes:
         console.print(Text(f"Note: {note}.", style="yellow"), soft_wrap=True)
     style = f"bold {result.outcome.colour}"
@@ -85,7 +85,7 @@ def write_junit(result: GateResult, path: Path) -> None:
     suite = ElementTree.SubElement(suites, "testsuite", {"name": name, **counts})
     suite.extend(cases)
     lines = [result.verdict, *(f"Note: {note}." for note in result.notes)]
-    lines += [f"set aside: {item.path}: {item.reason}" for item in result.set_aside]
+    lines += [f"set aside: {item.path}: {item.reason}" for item in result.excluded]
     ElementTree.SubElement(suite, "system-out").text = "\n".join(map(printable, lines))
     ElementTree.indent(suites)
     ElementTree.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
@@ -149,9 +149,9 @@ def _markdown(result: GateResult) -> Iterator[str]:
         yield ""
     if result.classes:
         yield from _folded(f"Classes: {len(result.classes)}", _class_rows(result.classes))
-    if result.set_aside:
-        rows = (f"- {_code(item.path)}: {_escape(item.reason)}" for item in result.set_aside)
-        yield from _folded(f"Files set aside: {len(result.set_aside)}", rows)
+    if result.excluded:
+        rows = (f"- {_code(item.path)}: {_escape(item.reason)}" for item in result.excluded)
+        yield from _folded(f"Files set aside: {len(result.excluded)}", rows)
     for note in result.notes:
         yield f"> Note: {_escape(note)}."
         yield ""

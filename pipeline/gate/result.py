@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from base.printable import printable
-from components.image_example_gen.report import SetAside
+from components.image_example_gen.report import ExcludedFile
 from judging import gate
 from judging.judgement import BY_TFMA, Check, ClassResult, Judgement, Measure, Verdict
 from judging.settings import JudgeSettings, Thresholds
@@ -28,7 +28,7 @@ class GateResult(BaseModel):
         metrics: All that could be measured.
         missing: By metric, why it could not be measured.
         classes: Each class.
-        set_aside: Images that it was not judged on.
+        excluded: Images that it was not judged on.
         notes: What else people should know.
     """
 
@@ -42,7 +42,7 @@ class GateResult(BaseModel):
     metrics: dict[str, Measure]
     missing: dict[str, str]
     classes: tuple[ClassResult, ...]
-    set_aside: tuple[SetAside, ...] = ()
+    excluded: tuple[ExcludedFile, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,7 +60,7 @@ def of_judgement(
     judgement: Judgement,
     subject: str,
     verdict: Verdict | None = None,
-    set_aside: tuple[SetAside, ...] | None = None,
+    excluded: tuple[ExcludedFile, ...] | None = None,
     notes: tuple[str, ...] = (),
 ) -> GateResult:
     """What a judgement says.
@@ -69,13 +69,13 @@ def of_judgement(
         judgement: The judgement.
         subject: What was judged, in words.
         verdict: In place of the judgement's own.
-        set_aside: Images that it was not judged on; None: those that the judgement names.
+        excluded: Images that it was not judged on; None: those that the judgement names.
         notes: See `GateResult`.
     """
     verdict = verdict or judgement.verdict
-    if set_aside is None:
-        set_aside = tuple(
-            SetAside(path=printable(path), reason=reason)
+    if excluded is None:
+        excluded = tuple(
+            ExcludedFile(path=printable(path), reason=reason)
             for path, reason in judgement.invalid.items()
         )
     return GateResult(
@@ -87,7 +87,7 @@ def of_judgement(
         metrics=judgement.metrics,
         missing=judgement.missing,
         classes=judgement.classes,
-        set_aside=set_aside,
+        excluded=excluded,
         notes=(*notes, *judgement.limits),
     )
 

@@ -58,7 +58,7 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
         yield _components(summary.run)
     if summary.data:
         yield _data(summary)
-        yield from _set_aside(summary)
+        yield from _excluded(summary)
     if summary.training:
         yield from _training(summary.training)
     if summary.metrics:
@@ -100,9 +100,9 @@ def _data(summary: Summary) -> Table:
     return table
 
 
-def _set_aside(summary: Summary) -> Iterator[RenderableType]:
+def _excluded(summary: Summary) -> Iterator[RenderableType]:
     assert summary.data is not None
-    files = summary.data.set_aside
+    files = summary.data.excluded
     if not files:
         return
     yield Text(f"{len(files)} of {summary.data.files} files were set aside:", style="yellow")

@@ -128,7 +128,7 @@ def test_several_processes_write_what_one_does(tmp_path, monkeypatch):
     report, written, embeddings = several
     assert report == one[0]
     assert report.near_duplicates == [["class-0/3.png", "class-1/copy.jpg"]]
-    assert [item.path for item in report.set_aside] == ["class-2/bad.png"]
+    assert [item.path for item in report.excluded] == ["class-2/bad.png"]
     assert written == one[1]
     assert all(written.values())
     for name, column in one[2].items():
@@ -146,7 +146,7 @@ def test_whole_classes_and_their_near_duplicates(tmp_path):
             str(tmp_path / IngestionReport.FILE), shard_name_template=""
         )
     found = IngestionReport.read(str(tmp_path))
-    reasons = {item.path: item.reason for item in found.set_aside}
+    reasons = {item.path: item.reason for item in found.excluded}
     for path in ("class-0/0.png", "class-1/copy.png"):
         assert reasons.pop(path) == "is the same image under classes class-0 and class-1"
     assert all(reason.startswith("shows the same as ") for reason in reasons.values())

@@ -17,7 +17,7 @@ def problems(classes, expected=None, anomalies=None, split_by="image"):
         reencoded=0,
         expected_classes=expected or list(classes),
         classes=classes,
-        set_aside=[],
+        excluded=[],
         near_duplicates=[],
     )
     return data_check.problems(report, anomalies or {}, split_by)

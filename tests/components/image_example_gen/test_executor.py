@@ -56,7 +56,7 @@ def value(record, name):
 
 
 def reasons(report):
-    return {item.path: item.reason for item in report.set_aside}
+    return {item.path: item.reason for item in report.excluded}
 
 
 def test_every_image_arrives_once_as_it_was(root, tmp_path):
@@ -121,7 +121,7 @@ BAD = {
 }
 
 
-def test_bad_files_are_set_aside_by_name_and_the_rest_goes_on(root, tmp_path):
+def test_bad_files_are_excluded_by_name_and_the_rest_goes_on(root, tmp_path):
     for name, (make, _) in BAD.items():
         make(root / "class-0" / name)
     assert (root / "class-0" / "large.png").stat().st_size < 100_000
@@ -230,7 +230,7 @@ def test_a_phones_photograph_stands_upright(root, tmp_path):
 def test_a_50_megapixel_photograph_among_thumbnails(root, tmp_path):
     picture(0, 80).resize((8660, 5774)).save(root / "class-0" / "huge.jpg", quality=30)
     report, records = ingest(root, tmp_path / "out")
-    assert report.set_aside == []
+    assert report.excluded == []
     heights = [value(r, features.HEIGHT) for found in records.values() for r in found]
     assert max(heights) == 5774
 

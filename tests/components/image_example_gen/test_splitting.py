@@ -131,7 +131,7 @@ def test_of_near_duplicates_in_two_splits_those_to_judge_by_stay(split_of_class)
     ]
 
 
-def test_the_same_image_under_two_classes_is_set_aside_both_times():
+def test_the_same_image_under_two_classes_is_excluded_both_times():
     images = [described("a", 0, content="c"), described("b", 0, content="c"), described("a", 1)]
     assert contradictions(images) == dict.fromkeys(
         ["a/0", "b/0"], "is the same image under classes a and b"

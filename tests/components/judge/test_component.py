@@ -293,7 +293,7 @@ def test_one_that_does_not_say_is_compared_on_all(judging, saved, caplog):
     assert "the last blessed model does not say which images it was trained with" in caplog.text
 
 
-def test_images_that_the_candidate_has_seen_are_set_aside(judging, saved):
+def test_images_that_the_candidate_has_seen_are_excluded(judging, saved):
     found = judging(saved("some", seen=keys_of(12, (0, 1, 47)))).judgement
     assert found.images == 45
     assert found.invalid == dict.fromkeys(
@@ -496,7 +496,7 @@ def test_embeddings_lost_on_the_way_are_told_of(judging, saved, monkeypatch):
     counts = {"test": 49}
     report = IngestionReport(
         root="", files=49, reencoded=0, expected_classes=["a"], classes={"a": counts},
-        set_aside=[], near_duplicates=[],
+        excluded=[], near_duplicates=[],
     )  # fmt: skip
     monkeypatch.setattr(executor, "_report", lambda _: report)
     with pytest.raises(RecordsLost, match="embeddings are of 48 of 49 test images: Beam's runner"):

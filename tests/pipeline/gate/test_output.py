@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from components.image_example_gen.report import SetAside
+from components.image_example_gen.report import ExcludedFile
 from judging.judgement import Check, Measure
 from pipeline.gate.output import markdown, write_junit
 from pipeline.gate.result import GateResult
@@ -74,11 +74,11 @@ def test_without_thresholds_a_test_case_fails(tmp_path, checks):
 
 def test_any_name_makes_valid_xml(tmp_path):
     odd = "a\x00\x1b[31m<&>\"'\udcff\ufffe.png"
-    aside = (SetAside(path=odd, reason=odd),)
+    aside = (ExcludedFile(path=odd, reason=odd),)
     checks = (Check(metric=odd, wanted=odd, outcome="failed", note=odd),)
     _, suite = junit(
         tmp_path,
-        result(checks=checks, set_aside=aside, notes=(odd,), subject="<x>", reasons=(odd,)),
+        result(checks=checks, excluded=aside, notes=(odd,), subject="<x>", reasons=(odd,)),
     )
     assert suite.get("name") == "siamese gate: <x>"
     assert "<&>\"'" in suite.find("system-out").text
@@ -103,8 +103,8 @@ def test_markdown_tells_of_every_threshold():
 
 
 def test_lines_of_names_stay_lines():
-    aside = (SetAside(path="a\n# b", reason="is `empty`"),)
-    lines = markdown(result(set_aside=aside, notes=("<script>",))).splitlines()
+    aside = (ExcludedFile(path="a\n# b", reason="is `empty`"),)
+    lines = markdown(result(excluded=aside, notes=("<script>",))).splitlines()
     assert not any(line.startswith("# b") for line in lines)
     assert "<script>" not in "\n".join(lines)
     assert any("is &#96;empty&#96;" in line for line in lines)

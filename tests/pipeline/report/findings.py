@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 import numpy as np
 from judge_views import held_out
 
-from components.image_example_gen.report import IngestionReport, SetAside
+from components.image_example_gen.report import ExcludedFile, IngestionReport
 from judging.judge import judge
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.runs.history import Artifact, Component, Run
@@ -46,8 +46,8 @@ def summary(judgement=None, **values):
             root="data", files=63, reencoded=2, expected_classes=["c0", "c1"],
             classes={"c0": {"train": 20, "validation": 6, "test": 5},
                      "c1": {"train": 19, "validation": 6, "test": 5}},
-            set_aside=[SetAside(path="c0/broken.png", reason="is cut off or damaged"),
-                       SetAside(path="c0/empty.png", reason="is empty")],
+            excluded=[ExcludedFile(path="c0/broken.png", reason="is cut off or damaged"),
+                       ExcludedFile(path="c0/empty.png", reason="is empty")],
             near_duplicates=[["c1/1.png", "c1/2.png"]],
         ),
         "pairs": {"train": {"pairs": 4321}, "validation": {"pairs": 48}, "test": {"pairs": 96}},

@@ -2,7 +2,7 @@
 
 import re
 
-from components.image_example_gen.report import SetAside
+from components.image_example_gen.report import ExcludedFile
 from pipeline.config.reading import parse
 from pipeline.report.report import MODEL_CARD, Findings
 from tests.pipeline.report.findings import summary
@@ -27,7 +27,7 @@ def test_what_users_write_is_text(judgement, tmp_path):
         update={
             "root": HOSTILE,
             "classes": {HOSTILE: {"train": 1, "validation": 1, "test": 1}},
-            "set_aside": [SetAside(path=HOSTILE, reason=HOSTILE)] * 2,
+            "excluded": [ExcludedFile(path=HOSTILE, reason=HOSTILE)] * 2,
             "near_duplicates": [[HOSTILE, HOSTILE]],
         }
     )

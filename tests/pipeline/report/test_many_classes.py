@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sample_images import encoded, picture
 
-from components.image_example_gen.report import SetAside
+from components.image_example_gen.report import ExcludedFile
 from pipeline.report.report import Findings
 from tests.pipeline.report.findings import summary
 from tests.pipeline.report.page import written
@@ -44,7 +44,7 @@ def test_many_classes_and_images_give_a_usable_page(large, tmp_path):
         update={
             "classes": {one.label: {"train": 7, "validation": 2, "test": 2}
                         for one in large.classes},
-            "set_aside": [SetAside(path=f"x/{i}.png", reason="is empty") for i in range(3000)],
+            "excluded": [ExcludedFile(path=f"x/{i}.png", reason="is empty") for i in range(3000)],
             "near_duplicates": [[f"x/{i}.png", f"x/{i + 1}.png"] for i in range(3000)],
         }
     )  # fmt: skip

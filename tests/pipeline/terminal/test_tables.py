@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 import pytest
 from rich.console import Console
 
-from components.image_example_gen.report import IngestionReport, SetAside
+from components.image_example_gen.report import ExcludedFile, IngestionReport
 from judging.judgement import Check, Measure, Verdict
 from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.summary import Summary
@@ -58,7 +58,7 @@ def summary(**changes):
             reencoded=0,
             expected_classes=["[dent]"],
             classes={"[dent]": {"train": 6, "validation": 2, "test": 3}},
-            set_aside=[SetAside(path=f"[dent]/{i}.jpg", reason="is empty") for i in range(12)],
+            excluded=[ExcludedFile(path=f"[dent]/{i}.jpg", reason="is empty") for i in range(12)],
             near_duplicates=[],
         ),
         "pairs": {s: {"pairs": 1234} for s in ("train", "validation", "test")},
@@ -87,7 +87,7 @@ def test_a_blessed_run():
     assert "Pushed to /serving/17" in text
 
 
-def test_files_set_aside_are_named_up_to_ten():
+def test_excluded_files_are_named_up_to_ten():
     text = shown(summary())
     assert "12 of 13 files were set aside:" in text
     assert text.count("is empty") == 10

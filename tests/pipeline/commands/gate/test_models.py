@@ -111,7 +111,7 @@ def test_unusable_images_are_listed_and_counted(models, place):
     (place / "my.yaml").write_text("data: {root: data, max_unusable: 0.5}\n")
     found = json.loads(gate_model(BLESSED, models, "--config", "my.yaml", "--json"))
     assert found["images"] == 20
-    assert {item["path"]: item["reason"] for item in found["set_aside"]} == {
+    assert {item["path"]: item["reason"] for item in found["excluded"]} == {
         "dark/both.png": "is the same image under classes dark and light",
         "dark/cut.png": "is cut off or damaged: its header is not whole",
         "light/both.png": "is the same image under classes dark and light",
@@ -137,13 +137,13 @@ def test_images_of_no_class(models, place):
     (place / "my.yaml").write_text("data: {root: data}\njudge: {unknown: others}\n")
     found = json.loads(gate_model(BLESSED, models, "--config", "my.yaml", "--json"))
     assert found["metrics"]["open_set_auc"]["images"] == 36
-    assert found["set_aside"] == [{"path": "others/middle/broken.png", "reason": "is empty"}]
+    assert found["excluded"] == [{"path": "others/middle/broken.png", "reason": "is empty"}]
     JudgedModel(seen=sorted(place.glob("others/*/[0-3].png"))).save(place / "met")
     found = json.loads(
         gate_model(BLESSED, models, "--config", "my.yaml", "--json", model=place / "met")
     )
     assert found["metrics"]["open_set_auc"]["images"] == 32
-    assert {item["path"]: item["reason"] for item in found["set_aside"]} == {
+    assert {item["path"]: item["reason"] for item in found["excluded"]} == {
         **{f"others/middle/{i}.png": "the model was trained on it" for i in range(4)},
         "others/middle/broken.png": "is empty",
     }
@@ -162,7 +162,7 @@ def test_a_folder_without_a_usable_image_of_no_class(models, place):
     ) in gate_model(WRONG_USE, models, "--config", "my.yaml")
 
 
-def test_images_that_the_model_was_trained_with_are_set_aside(models, place):
+def test_images_that_the_model_was_trained_with_are_excluded(models, place):
     write_images(place / "labelled")
     learned = [place / "labelled" / label / f"{i}.png" for label in LABELS for i in range(6)]
     JudgedModel(seen=learned).save(place / "learned")
@@ -172,7 +172,7 @@ def test_images_that_the_model_was_trained_with_are_set_aside(models, place):
     assert found["images"] == 8
     expected = {f"{label}/{i}.png": "the model was trained on it"
                 for label in LABELS for i in range(6)}  # fmt: skip
-    assert {item["path"]: item["reason"] for item in found["set_aside"]} == expected
+    assert {item["path"]: item["reason"] for item in found["excluded"]} == expected
     assert read_judgement("kept").invalid == expected
 
 
