@@ -1,10 +1,13 @@
-"""Keeps what tells nothing out of a run's log."""
+"""Keeps log lines that tell a user nothing off the terminal and out of a run's log."""
 
 from __future__ import annotations
 
 import logging
 import os
 import warnings
+
+verbose = False
+"""Whether `quiet` leaves the log lines as they are; `--verbose` sets it."""
 
 _USELESS = (
     "ArtifactQuery.property_predicate is not supported",
@@ -16,10 +19,12 @@ _USELESS = (
 
 
 def quiet() -> None:
-    """Call before TensorFlow or TFX is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Silence TensorFlow, TFX and Beam; call it before they are imported."""
     # Importing TFT would otherwise switch tf.keras to Keras 2 for this process's children.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
+    if verbose:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     for name in ("absl", "root"):

@@ -61,6 +61,8 @@ class ServingError(UserError):
         code: gRPC's status.
     """
 
+    exit_code = 1
+
     def __init__(self, message: str, code: grpc.StatusCode) -> None:
         super().__init__(message)
         self.code = code

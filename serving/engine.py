@@ -31,6 +31,8 @@ _DOCKER_SECONDS = 5
 class EngineError(UserError):
     """A server that is not available, or cannot serve as asked."""
 
+    exit_code = 1
+
 
 class PortInUse(EngineError):
     """Another process listens on the port.

@@ -35,6 +35,8 @@ _NOT_COMPARED = ("nearest",)
 class InfraCheckError(UserError):
     """The model is not fit to be served; the message says why."""
 
+    exit_code = 1
+
 
 class _Question(NamedTuple):
     signature: str

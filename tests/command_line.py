@@ -1,11 +1,12 @@
 """Runs `siamese`, in this process or in one of its own."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
-
-from typer.testing import CliRunner
+from typing import NamedTuple
 
 from pipeline import cli
 
@@ -13,11 +14,36 @@ SIAMESE = str(Path(sys.executable).with_name("siamese"))
 """The installed command."""
 
 
+class Result(NamedTuple):
+    """A command's exit code and what it printed; `everything` is both streams in order."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    everything: str
+
+
+class _Stream(io.StringIO):
+    def __init__(self, both):
+        super().__init__()
+        self.both = both
+
+    def write(self, text):
+        self.both.write(text)
+        return super().write(text)
+
+
 def siamese(*arguments):
-    """The result of a command line; `everything` is what it printed, errors too."""
-    result = CliRunner().invoke(cli.app, list(map(str, arguments)))
-    result.everything = result.output + getattr(result, "stderr", "")
-    return result
+    """The result of a command line, as the entry point gives it."""
+    both = io.StringIO()
+    out, err = _Stream(both), _Stream(both)
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli.main(list(map(str, arguments)))
+        except SystemExit as e:
+            code = e.code or 0
+    return Result(code, out.getvalue(), err.getvalue(), both.getvalue())
 
 
 def siamese_process(place, *arguments, environment=None):
@@ -28,7 +54,7 @@ def siamese_process(place, *arguments, environment=None):
     done = subprocess.run(
         [SIAMESE, *map(str, arguments)],
         cwd=place,
-        env={**(os.environ if environment is None else environment), "COLUMNS": "160"},
+        env=os.environ if environment is None else environment,
         capture_output=True,
         text=True,
     )

@@ -37,8 +37,8 @@ def inside(place, monkeypatch):
 def test_images_become_a_blessed_and_pushed_model(place):
     done = siamese_process(place, "run", "config.yaml")
     assert done.returncode == 0
-    assert "Trainer: done" in done.stdout
-    assert "epoch 4/4" in done.stdout
+    assert "Trainer: done" in done.stderr
+    assert "epoch 4/4" in done.stderr
     assert "Blessed" in done.stdout
     summary, outcome = outcomes(place)
     assert set(outcome.values()) == {"done"}
@@ -326,7 +326,7 @@ def test_a_network_that_cannot_be_had_is_refused_before_any_component_runs(place
     assert done.returncode == 1
     assert "model.backbone './nowhere.keras': there is no such file" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert "ImageExampleGen" not in done.stdout
+    assert "ImageExampleGen" not in done.stderr
 
 
 def test_a_block_larger_than_the_split_is_refused_at_once(place):

@@ -41,12 +41,12 @@ def kill_at(place, text, *change):
     child = subprocess.Popen(
         [SIAMESE, "run", "config.yaml", *change],
         cwd=place,
-        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         start_new_session=True,
     )
-    for line in child.stdout:
+    for line in child.stderr:
         if text in line:
             break
     log = max((place / "runs/few/runs").glob("*")) / "log.txt"

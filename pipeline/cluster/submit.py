@@ -72,9 +72,13 @@ def exposed_login(kubeflow: Kubeflow) -> str | None:
 class EndpointError(UserError):
     """The endpoint cannot be reached or refuses; the message says which and how to mend it."""
 
+    exit_code = 1
+
 
 class RunFailed(UserError):
     """A run ended without success; the message says why, as far as the endpoint tells."""
+
+    exit_code = 1
 
 
 class Submitted(NamedTuple):

@@ -1,4 +1,4 @@
-"""`siamese compare`: two runs side by side."""
+"""`siamese compare`: compare two runs."""
 
 from __future__ import annotations
 
@@ -10,69 +10,56 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from base.errors import UserError
 from base.printable import printable
-from pipeline.config.errors import ConfigError
-from pipeline.terminal.console import FAILED, WRONG_USE, out, say, stop
-from pipeline.terminal.table import make_table, numbers
+from pipeline.commands.options import AsJson, Quiet
+from pipeline.terminal.console import out, say
+from pipeline.terminal.tables import make_table, numbers
 
 if TYPE_CHECKING:
     from judging.comparison import Metric, Turned
     from pipeline.gate.comparison import Change, Comparison, Side
-    from pipeline.runs.finished_run import JudgedRun
 
 _MOST_ROWS = 20
 _LOWER_IS_BETTER = ("equal_error_rate",)
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="RUN", help="The older one, as a rule.")],
-    second: Annotated[str, typer.Argument(metavar="RUN", help="The other.")],
+    first: Annotated[str, typer.Argument(metavar="RUN", help="Usually the older run.")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare with it.")],
     config: Annotated[
         Path | None,
-        typer.Option(metavar="CONFIG", help="Whose runs both are, where RUN is an id alone."),
+        typer.Option(metavar="CONFIG", help="The pipeline of both runs, if each RUN is an id."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = None,
 ) -> None:
-    """Show two runs side by side, and what was changed between them.
+    """Compare two runs: metrics, classes, images, configuration and data.
 
-    A RUN is WHERE:ID, and WHERE alone is its latest run. WHERE is a configuration, the folder of a
-    pipeline (runs/<name>) or of a run, or a judgement that `siamese gate --keep` wrote; ID is that
-    of `siamese show`, `latest` or `previous`. With --config, ID alone does.
+    A RUN is WHERE:ID; WHERE alone is its latest run. WHERE is a configuration, the folder of a
+    pipeline (runs/<name>) or of a run, or a judgement that `siamese gate --keep` wrote. ID is as in
+    `siamese show`, or `latest` or `previous`. With --config, ID alone is enough.
 
-    Differences are the second's less the first's, on the images that both were judged on, with
-    95 % intervals.
+    A difference is the second run minus the first, on the images that both were judged on, with a
+    95 % interval.
 
     Example: [bold]siamese compare previous latest --config configs/quickstart.yaml[/]
 
-    Of two pipelines: [bold]siamese compare runs/digits runs/other:20260131-120000.123456[/]
+    Example: [bold]siamese compare runs/digits runs/other:20260131-120000.123456[/]
     """
     from pipeline.gate import comparison
+    from pipeline.runs.finished_run import find_judged_run
 
-    runs = [_find(name, config) for name in (first, second)]
-    try:
-        found = comparison.compare(*runs)
-    except comparison.NothingNoted as e:
-        stop(str(e), WRONG_USE)
+    runs = [find_judged_run(*_parse(name, config)) for name in (first, second)]
+    found = comparison.compare(*runs)
     if as_json:
         out.print_json(found.model_dump_json())
     else:
         _show(found)
 
 
-def _find(name: str, config: Path | None) -> JudgedRun:
-    from pipeline.runs.finished_run import FailedRun, NoSuchRun, find_judged_run
-
-    where, run_id = _parse(name, config)
-    try:
-        return find_judged_run(where, run_id)
-    except (NoSuchRun, ConfigError) as e:
-        stop(str(e), WRONG_USE)
-    except FailedRun as e:
-        stop(str(e), FAILED)
-
-
 def _parse(name: str, config: Path | None) -> tuple[Path, str | None]:
-    """Where it is, and which one it is, if that is said; an id may hold colons too."""
+    """Return where a run is, and its id if one is given; an id may hold colons too."""
     if Path(name).exists():
         return Path(name), None
     where, colon, run_id = name.partition(":")
@@ -80,10 +67,9 @@ def _parse(name: str, config: Path | None) -> tuple[Path, str | None]:
         return Path(where), run_id
     if config:
         return config, name
-    stop(
-        f"{name}: is no file or folder, nor one followed by a colon and a run's id; name a "
-        "pipeline's configuration by --config to give an id alone",
-        WRONG_USE,
+    raise UserError(
+        f"{name}: there is no such file or folder, nor one followed by a colon and a run's id; to "
+        "give an id alone, name the pipeline's configuration by --config"
     )
 
 
@@ -99,9 +85,9 @@ def _show(found: Comparison) -> None:
     if worst:
         _show_metrics("Recall of class", worst[:_MOST_ROWS])
         if len(worst) > _MOST_ROWS:
-            say(f"and {len(worst) - _MOST_ROWS} classes more, see --json")
+            say(f"and {len(worst) - _MOST_ROWS} more classes, see --json")
     elif found.classes:
-        say(f"No class's recall has changed ({len(found.classes)} classes).")
+        say(f"No class's recall changed ({len(found.classes)} classes).")
     _show_turned("now incorrect", found.broken)
     _show_turned("now correct", found.fixed)
     _show_changes("Configuration", found.configuration)
@@ -109,12 +95,12 @@ def _show(found: Comparison) -> None:
 
 
 def _show_sides(*sides: Side) -> None:
-    table = make_table("", "Run", "Started (UTC)", "Outcome", ">Images")
+    table = make_table("", "Pipeline", "!Run", "Outcome", ">Images")
     for name, side in zip(("first", "second"), sides, strict=True):
         table.add_row(
             name,
-            Text(printable(f"{side.name} {side.run}".strip()), overflow="fold"),
-            side.started[:16].replace("T", " "),
+            Text(printable(side.name)),
+            side.run,
             Text(side.outcome.word, style=side.outcome.colour),
             str(side.images),
         )
@@ -154,9 +140,7 @@ def _show_turned(words: str, images: Sequence[Turned]) -> None:
     for one in images[:_MOST_ROWS]:
         say(
             printable(one.source)
-            + printable(
-                f": a {one.label}, told {one.first} by the first, {one.second} by the second"
-            )
+            + printable(f": true class {one.label}, first {one.first}, second {one.second}")
         )
     if len(images) > _MOST_ROWS:
         say(f"and {len(images) - _MOST_ROWS} more, see --json")
@@ -166,9 +150,9 @@ def _show_changes(title: str, changes: Sequence[Change] | None) -> None:
     if changes is None:
         return
     if not changes:
-        say(f"{title}: nothing was changed.")
+        say(f"{title}: unchanged.")
         return
-    table = make_table(f"{title}: changed", "First", "Second")
+    table = make_table(f"!{title}: changed", "First", "Second")
     for change in changes:
         table.add_row(
             *(

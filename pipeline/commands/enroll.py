@@ -1,105 +1,133 @@
-"""The command that adds and removes a model's classes: `siamese enroll`."""
+"""`siamese enroll`: add classes to an exported model, or remove them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from base.errors import UserError
 from base.printable import printable
 from pipeline import log_noise
-from pipeline.terminal.console import WRONG_USE, err, out, say, stop
+from pipeline.commands.options import AsJson, Engine, Quiet
+from pipeline.terminal.console import err, out, progress, say, stop
 from storage.file_systems import is_remote
+
+if TYPE_CHECKING:
+    from serving.enroll import Check, Enrolled
 
 
 def enroll(
     model: Annotated[
         Path,
         typer.Option(
-            help="A model's base path, of which the newest version is taken, or a version."
+            metavar="FOLDER", help="An exported model; of a folder of versions, the newest."
         ),
     ],
     images: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of a class's images, which is named by it; one for each class."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Images of a class, which gets the folder's name. Can be repeated.",
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="The class, if --images is not named by it.")
+        str | None,
+        typer.Option(metavar="CLASS", help="Name of the class, if not that of the folder."),
     ] = None,
     remove: Annotated[
-        list[str] | None, typer.Option(help="A class to remove, before any images are added.")
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS", help="Remove a class, before images are added. Can be repeated."
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Base path for the new version; by default the model's own.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write the new version here; default: beside the model's own."
+        ),
     ] = None,
     extend: Annotated[
-        bool, typer.Option(help="Add the images to a class that there is already.")
+        bool, typer.Option("--extend", help="Add the images to classes that exist already.")
     ] = False,
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="The server that tries it: `tensorflow`, `docker`, `embedded` or `auto`."
-        ),
-    ] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    engine: Engine = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = None,
 ) -> None:
-    """Add a class to a model by a handful of images, or remove one; nothing is trained.
+    """Add classes to an exported model by a few images each, or remove classes; no training.
 
-    Writes the model's next version, which a server takes over as it does one that was pushed, and
-    serves and asks it before, as a pipeline does.
+    Writes the model's next version, which a server picks up as it does one that was pushed. Before
+    that, the new version is served and its answers are checked, as in a pipeline.
 
     Example: [bold]siamese enroll --model runs/digits/serving --images new/scratch[/]
     """
     folders = images or []
-    for path in (model, *folders, *([output] if output else [])):
+    _refuse_remote(model, *folders, *([output] if output else []))
+    classes = _by_class(folders, name)
+    log_noise.quiet()
+    with progress.status("Loading TensorFlow ...") as status:
+        from serving.engine import choose
+        from serving.enroll import enroll as write_next_version
+
+        check = _server_check(choose(engine))
+        status.update("Embedding the images, and serving the new version to check it ...")
+        done = write_next_version(model, classes, remove or (), output, extend, check)
+    (_print_json if as_json else _print)(done)
+
+
+def _refuse_remote(*paths: Path) -> None:
+    for path in paths:
         if is_remote(path):
-            stop(
+            raise UserError(
                 f"{path}: is not on this machine, and a bucket cannot rename a folder, by which a "
                 "version appears whole; copy the model and the images here, enroll, and copy the "
-                "new version back, its saved_model.pb last (docs/storage.md)",
-                WRONG_USE,
+                "new version back, its saved_model.pb last (docs/storage.md)"
             )
+
+
+def _by_class(folders: Sequence[Path], name: str | None) -> dict[str, Path]:
+    """Return the folders by the names of their classes."""
     if name is not None and len(folders) != 1:
-        stop("--name is for one --images", WRONG_USE)
+        raise UserError("--name needs exactly one --images")
     classes = {folder.absolute().name if name is None else name: folder for folder in folders}
     if len(classes) < len(folders):
-        stop("two --images are of one class; enroll one, then the other by --extend", WRONG_USE)
-    log_noise.quiet()
-    from serving.engine import EngineError, choose
-    from serving.enroll import enroll as write_next_version
+        raise UserError(
+            "two --images are of the same class; enroll one, then the other with --extend"
+        )
+    return classes
+
+
+def _server_check(engine) -> Check:
+    """Return the check that the new version must pass: a server gives the model's answers."""
+    from serving.engine import EngineError
     from serving.infra_check import InfraCheckError, infra_check
 
-    try:
-        chosen = choose(engine)
-    except EngineError as e:
-        stop(str(e), WRONG_USE)
+    def check(candidate: Path, held: Sequence[bytes]) -> None:
+        try:
+            infra_check(candidate, held, engine)
+        except (EngineError, InfraCheckError) as e:
+            stop(f"the new version cannot be served, and was not written: {e}")
 
-    try:
+    return check
 
-        def check(candidate: Path, held: Sequence[bytes]) -> None:
-            infra_check(candidate, held, chosen)
 
-        with err.status("Embedding the images, and serving the new version to try it ..."):
-            done = write_next_version(model, classes, remove or (), output, extend, check)
-    except (EngineError, InfraCheckError) as e:
-        stop(f"the new version cannot be served, and was not written: {e}")
-    except (ValueError, OSError) as e:  # what was asked for cannot be done, in words
-        stop(str(e), WRONG_USE)
-    unusable = [{"file": printable(str(file)), "reason": why} for file, why in done.unusable]
-    if as_json:
-        paths = {"model": str(done.model), "version": str(done.version)}
-        out.print_json(json.dumps({**done._asdict(), **paths, "unusable": unusable}))
-        return
-    for one in unusable:
+def _unusable(done: Enrolled) -> list[dict[str, str]]:
+    return [{"file": printable(str(file)), "reason": why} for file, why in done.unusable]
+
+
+def _print_json(done: Enrolled) -> None:
+    paths = {"model": str(done.model), "version": str(done.version)}
+    out.print_json(json.dumps({**done._asdict(), **paths, "unusable": _unusable(done)}))
+
+
+def _print(done: Enrolled) -> None:
+    for one in _unusable(done):
         say("{file} {reason}".format(**one), err)
-    changes = [f"'{one}' is removed" for one in done.removed]
-    changes += [f"'{one}' gets {count} images" for one, count in done.added.items()]
-    lines = [
-        f"Model {done.model}: {', '.join(changes)}.",
-        "Images of each class: " + ", ".join(f"{one} {n}" for one, n in done.classes.items()),
-        f"Written to {done.version}",
-    ]
-    say("\n".join(lines))
+    changes = [f"removed '{one}'" for one in done.removed]
+    changes += [f"added {count} images to '{one}'" for one, count in done.added.items()]
+    say(f"Model {done.model}: {', '.join(changes)}.")
+    say("Images per class: " + ", ".join(f"{one} {n}" for one, n in done.classes.items()))
+    say(f"Written to {done.version}")

@@ -1,203 +1,245 @@
-"""`siamese gate`: is this model good enough? Made for CI/CD: the exit code tells."""
+"""`siamese gate`: is this model good enough? Made for CI/CD, which reads the exit code."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from base.errors import UserError
 from pipeline import log_noise
-from pipeline.config import reading as configuration
-from pipeline.config.errors import ConfigError
+from pipeline.commands.options import AsJson, Overrides, Quiet
+from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
-from pipeline.terminal.console import FAILED, WRONG_USE, err, load, out, stop
+from pipeline.terminal.console import out, progress
 from storage.file_systems import is_remote
 
 if TYPE_CHECKING:
+    from judging.judge import Judged
     from pipeline.gate.result import GateResult
 
-_IN_CONFIGURATION = "--set needs a configuration, which it changes"
+Run = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="A finished run: its configuration, its folder, or the folder of its pipeline "
+        "(runs/<name>).",
+    ),
+]
+RunId = Annotated[
+    str | None,
+    typer.Option("--run", metavar="ID", help="`latest` (the default), `previous`, or a run's id."),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Judge this exported model now; of a folder of versions, the newest.",
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Labelled images for --model: a sub-folder per class, or a CSV manifest beside the "
+        "images. Images that the model was trained on are excluded.",
+    ),
+]
+ThresholdsFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="YAML",
+        help="What the model must reach: the keys of a configuration's `thresholds`. Default: "
+        "those of the run's configuration; for a model, the default thresholds.",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="YAML",
+        help="A whole configuration for --model: `thresholds`, `judge` and limits.",
+    ),
+]
+LastBlessedModel = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Compare --model with this exported model, such as the served one."
+    ),
+]
+PretrainedEncoder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="The encoder before training, for `beats_pretrained_encoder`: the Trainer keeps it as "
+        "`pretrained_encoder` in its model_run.",
+    ),
+]
+Keep = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Write the judgement of --model there, for `siamese compare`."
+    ),
+]
+JUnit = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write JUnit XML with a test case per threshold."),
+]
+Markdown = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write Markdown for a pull request or a job's summary; `-` prints it.",
+    ),
+]
 
 
 def gate(
-    where: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="A configuration, a pipeline's folder (runs/<name>) or a run's folder: the gate "
-            "of that run.",
-        ),
-    ] = None,
-    run_id: Annotated[
-        str | None,
-        typer.Option("--run", help="The run; `latest` (by default), `previous`, or its id."),
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="An exported model, or the folder of its versions for the newest, to judge now.",
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Labelled images to judge it on, a sub-folder a class; or a CSV manifest beside "
-            "them. Those that the model was trained with are set aside, as far as it says so.",
-        ),
-    ] = None,
-    thresholds: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="YAML",
-            help="What the model must reach: the keys of a configuration's `thresholds`. Left "
-            "out: of a run, those of its configuration; of a model, the defaults.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="YAML", help="A whole configuration: its `thresholds`, `judge` and limits."
-        ),
-    ] = None,
-    last_blessed_model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="An exported model to compare with, such as the one served now."
-        ),
-    ] = None,
-    pretrained_encoder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="The encoder before training, which the Trainer keeps (`pretrained_encoder` in "
-            "its model_run), for `beats_pretrained_encoder`.",
-        ),
-    ] = None,
-    keep: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Write the judgement there, for `siamese compare`."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
-    junit: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write JUnit XML: a test case for each threshold."),
-    ] = None,
-    markdown: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write Markdown, for a pull request or a job's summary; `-` prints it.",
-        ),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the configuration."),
-    ] = None,
+    where: Run = None,
+    run_id: RunId = None,
+    model: Model = None,
+    images: Images = None,
+    thresholds: ThresholdsFile = None,
+    config: Config = None,
+    last_blessed_model: LastBlessedModel = None,
+    pretrained_encoder: PretrainedEncoder = None,
+    keep: Keep = None,
+    as_json: AsJson = False,
+    junit: JUnit = None,
+    markdown: Markdown = None,
+    overrides: Overrides = None,
+    quiet: Quiet = None,
 ) -> None:
-    """Say by the exit code whether a model is good enough.
+    """Tell by the exit code whether a model is good enough.
 
-    Of a finished run nothing is measured anew; where other thresholds are given, by the
-    configuration or --thresholds, they decide on what was measured. An exported model is judged on
-    labelled images that it has never seen, without a pipeline, as the Judge would.
+    Of a finished run nothing is measured again: other thresholds (of the configuration, or of
+    --thresholds) decide on what was measured. An exported model is judged on labelled images
+    without a pipeline, as the Judge would judge it.
 
     Exit codes: 0 blessed, 3 not blessed, 4 undecided (too few test images), 1 failed, 2 wrong use.
 
-    Example of a run: [bold]siamese gate my.yaml --junit gate.xml[/]
+    Example: [bold]siamese gate my.yaml --junit gate.xml[/]
 
-    Of a pipeline's folder: [bold]siamese gate runs/digits --markdown - >> $GITHUB_STEP_SUMMARY[/]
+    Example: [bold]siamese gate runs/digits --markdown - >> $GITHUB_STEP_SUMMARY[/]
 
-    Of a model: [bold]siamese gate --model serving/1700000000 --images labelled/ --thresholds
-    gate.yaml[/]
+    Example: [bold]siamese gate --model serving/1700000000 --images labelled/[/]
     """
     if as_json and markdown == "-":
-        stop("--json and --markdown - both print; write one of them to a file", WRONG_USE)
+        raise UserError("--json and --markdown - both print; write one of them to a file")
     if (where is None) == (model is None):
-        stop("name a run, or a model by --model and images by --images", WRONG_USE)
-    if model is None:
-        of_model = {
-            "--images": images, "--config": config, "--last-blessed-model": last_blessed_model,
-            "--pretrained-encoder": pretrained_encoder, "--keep": keep,
-        }  # fmt: skip
-        if given := [name for name, value in of_model.items() if value]:
-            stop(f"{', '.join(given)}: only for --model; a run was judged already", WRONG_USE)
-        assert where is not None
-        result = _of_run(where, run_id, thresholds, overrides or [])
+        raise UserError("name a run, or a model by --model and images by --images")
+    page = None if markdown in (None, "-") else Path(str(markdown))
+    if where:
+        _refuse_options_of_a_model(images, config, last_blessed_model, pretrained_encoder, keep)
+        _refuse_unwritable(junit=junit, markdown=page)
+        result = _gate_run(where, run_id, thresholds, overrides or [])
     else:
-        if run_id:
-            stop("--run is of a run, and --model is of none; leave one of them out", WRONG_USE)
-        if images is None:
-            stop("--model needs --images, a folder of labelled images to judge it on", WRONG_USE)
-        for path in (model, images, last_blessed_model, pretrained_encoder):
-            if path and is_remote(path):
-                stop(f"{path}: is not on this machine; copy it here (docs/storage.md)", WRONG_USE)
+        assert model is not None
+        _refuse_unfit_for_a_model(run_id, model, images, last_blessed_model, pretrained_encoder)
+        assert images is not None
+        _refuse_unwritable(junit=junit, markdown=page, keep=keep)
         settings = _settings(images, thresholds, config, overrides or [])
-        result = _of_model(model, images, settings, last_blessed_model, pretrained_encoder, keep)
-    _tell(result, as_json, junit, markdown)
+        result = _gate_model(model, images, settings, last_blessed_model, pretrained_encoder, keep)
+    _print(result, as_json, markdown == "-")
+    _write(result, junit, page)
     raise typer.Exit(result.exit_code)
+
+
+def _refuse_unwritable(keep: Path | None = None, **files: Path | None) -> None:
+    """Refuse, before anything is judged, files and a folder that cannot be written."""
+    for option, path in files.items():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise UserError(f"--{option} {path}: is a folder; name a file")
+        if not path.parent.is_dir():
+            raise UserError(f"--{option} {path}: there is no folder {path.parent}; create it")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise UserError(f"--{option} {path}: cannot be written")
+    if keep:
+        there = next(one for one in (keep, *keep.parents, Path("/")) if one.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise UserError(f"--keep {keep}: {there} is no folder that can be written")
+
+
+def _refuse_options_of_a_model(
+    images: Path | None,
+    config: Path | None,
+    last_blessed_model: Path | None,
+    pretrained_encoder: Path | None,
+    keep: Path | None,
+) -> None:
+    of_model = {
+        "--images": images, "--config": config, "--last-blessed-model": last_blessed_model,
+        "--pretrained-encoder": pretrained_encoder, "--keep": keep,
+    }  # fmt: skip
+    if given := [option for option, value in of_model.items() if value]:
+        raise UserError(f"{', '.join(given)}: only with --model; a run is judged already")
+
+
+def _refuse_unfit_for_a_model(run_id: str | None, model: Path, *paths: Path | None) -> None:
+    """Refuse what does not go with --model. `paths` begin with --images."""
+    if run_id:
+        raise UserError("--run chooses a run, and --model is none; leave one of them out")
+    if paths[0] is None:
+        raise UserError("--model needs --images, a folder of labelled images to judge it on")
+    for path in (model, *paths):
+        if path and is_remote(path):
+            raise UserError(f"{path}: is not on this machine; copy it here (docs/storage.md)")
 
 
 _OF_A_RUN = ("name", "output", "thresholds")
 
 
-def _of_run(
+def _gate_run(
     where: Path, run_id: str | None, thresholds: Path | None, overrides: list[str]
 ) -> GateResult:
+    """Return the gate's result for a finished run."""
     from pipeline.gate.result import Wanted, of_run
-    from pipeline.runs.finished_run import FailedRun, NoSuchRun, find_judged_run
+    from pipeline.runs.finished_run import find_judged_run
 
     if overrides and not where.is_file():
-        stop(_IN_CONFIGURATION, WRONG_USE)
+        raise UserError("--set needs a configuration, which it changes")
     keys = [override.partition("=")[0].split(".")[0] for override in overrides]
     if thresholds and "thresholds" in keys:
-        stop("--thresholds and --set thresholds both say what is wanted; give one", WRONG_USE)
+        raise UserError("--thresholds and --set thresholds contradict each other; give one")
     for override, key in zip(overrides, keys, strict=True):
         if key not in _OF_A_RUN:
-            stop(
-                f"--set {override}: the run is finished; its name and output, which say where it "
-                "is, and its thresholds can be set. What else changes it needs a new one: siamese "
-                "run",
-                WRONG_USE,
+            raise UserError(
+                f"--set {override}: the run is finished; only {', '.join(_OF_A_RUN)} can be set. "
+                "Other keys need a new run: siamese run"
             )
-    try:
-        wanted = None
-        if where.is_file():
-            settings = configuration.load(where, overrides)
-            wanted = Wanted(settings.thresholds, str(where), settings.judged_by)
-        if thresholds:
-            asked = configuration.parse(_with_thresholds(thresholds, where), str(thresholds))
-            wanted = Wanted(asked.thresholds, str(thresholds), wanted and wanted.judge)
-        return of_run(find_judged_run(where, run_id, overrides), wanted)
-    except (ConfigError, NoSuchRun) as e:
-        stop(str(e), WRONG_USE)
-    except FailedRun as e:
-        stop(str(e), FAILED)
+    wanted = None
+    if where.is_file():
+        settings = reading.load(where, overrides)
+        wanted = Wanted(settings.thresholds, str(where), settings.judged_by)
+    if thresholds:
+        asked = reading.parse(_with_thresholds(thresholds, where), str(thresholds))
+        wanted = Wanted(asked.thresholds, str(thresholds), wanted and wanted.judge)
+    return of_run(find_judged_run(where, run_id, overrides), wanted)
 
 
 def _settings(
     images: Path, thresholds: Path | None, config: Path | None, overrides: list[str]
 ) -> RunConfig:
+    """Return the configuration that a model is judged by."""
     if thresholds and config:
-        stop("--thresholds and --config both say what is wanted; give one of them", WRONG_USE)
+        raise UserError("--thresholds and --config both set thresholds; give one of them")
     if config:
-        return load(config, overrides)
+        return reading.load(config, overrides)
     if overrides:
-        stop(f"{_IN_CONFIGURATION}; give one by --config", WRONG_USE)
-    try:
-        return configuration.parse(_with_thresholds(thresholds, images), str(thresholds))
-    except ConfigError as e:
-        stop(str(e), WRONG_USE)
+        raise UserError("--set needs a configuration, which it changes; give one by --config")
+    return reading.parse(_with_thresholds(thresholds, images), str(thresholds))
 
 
 def _with_thresholds(file: Path | None, images: Path) -> dict[str, Any]:
-    """A configuration's values: the least that it needs, and the thresholds of a file, if any."""
+    """Return the required keys of a configuration, with the thresholds of a file, if any."""
     values: dict[str, Any] = {"data": {"root": str(images)}}
-    return {**values, "thresholds": configuration.read_yaml(file)} if file else values
+    return {**values, "thresholds": reading.read_yaml(file)} if file else values
 
 
-def _of_model(
+def _gate_model(
     model: Path,
     images: Path,
     settings: RunConfig,
@@ -205,12 +247,11 @@ def _of_model(
     pretrained_encoder: Path | None,
     keep: Path | None,
 ) -> GateResult:
+    """Judge an exported model, and return the gate's result."""
     log_noise.quiet()
-    with err.status("Loading ...") as status:
-        from base.errors import DataError
-        from components.judge.exported_model import ModelError
+    with progress.status("Loading TensorFlow ...") as status:
         from judging import gate as gates
-        from pipeline.gate.labelled_folder import CANDIDATE, BrokenModel, judge_folder, load_model
+        from pipeline.gate.labelled_folder import CANDIDATE, judge_folder, load_model
         from pipeline.gate.result import of_judgement
 
         named = {
@@ -218,55 +259,42 @@ def _of_model(
             gates.LAST_BLESSED: last_blessed_model,
             gates.PRETRAINED_ENCODER: pretrained_encoder,
         }
-        try:
-            models = {name: load_model(path) for name, path in named.items() if path}
-            found = judge_folder(
-                models,
-                images,
-                settings,
-                lambda done, files: status.update(f"Embedding image {done:,} of {files:,} ..."),
-            )
-        except (DataError, ModelError) as e:
-            status.stop()
-            stop(str(e), WRONG_USE)
-        except BrokenModel as e:
-            status.stop()
-            stop(str(e), FAILED)
+        found = judge_folder(
+            {name: load_model(path) for name, path in named.items() if path},
+            images,
+            settings,
+            lambda done, files: status.update(f"Embedding image {done:,} of {files:,} ..."),
+        )
     if keep:
         _keep(found.judged, keep)
-    return of_judgement(
-        found.judged.judgement,
-        found.judged.judgement.model,
-        excluded=found.excluded,
-        notes=found.notes,
-    )
+    judgement = found.judged.judgement
+    return of_judgement(judgement, judgement.model, excluded=found.excluded, notes=found.notes)
 
 
-def _keep(judged: Any, folder: Path) -> None:
+def _keep(judged: Judged, folder: Path) -> None:
     from components.judge.judgement_files import write_judgement
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_judgement(str(folder), judged)
-    except OSError as e:
-        stop(f"--keep: {e.filename}: cannot be written ({e.strerror})", WRONG_USE)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_judgement(str(folder), judged)
 
 
-def _tell(result: GateResult, as_json: bool, junit: Path | None, markdown: str | None) -> None:
-    from pipeline.gate import output as gate_output
+def _print(result: GateResult, as_json: bool, markdown: bool) -> None:
+    from pipeline.gate import output
 
-    text = gate_output.markdown(result)
-    try:
-        if junit:
-            gate_output.write_junit(result, junit)
-        if markdown not in (None, "-"):
-            assert markdown is not None
-            Path(markdown).write_text(text, encoding="utf-8")
-    except OSError as e:
-        stop(f"{e.filename}: cannot be written ({e.strerror})", WRONG_USE)
     if as_json:
         out.print_json(result.model_dump_json())
-    elif markdown == "-":
-        print(text, end="")
+    elif markdown:
+        print(output.markdown(result), end="", flush=True)
+    elif progress.quiet:
+        output.show_verdict(out, result)
     else:
-        gate_output.show(out, result)
+        output.show(out, result)
+
+
+def _write(result: GateResult, junit: Path | None, markdown: Path | None) -> None:
+    from pipeline.gate import output
+
+    if junit:
+        output.write_junit(result, junit)
+    if markdown:
+        markdown.write_text(output.markdown(result), encoding="utf-8")

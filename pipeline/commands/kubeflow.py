@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import log_noise
+from pipeline.commands.options import Overrides
 from pipeline.config.errors import ConfigError
+from pipeline.config.reading import load
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.outcome import Outcome
 from pipeline.terminal.console import (
     FAILED,
     WRONG_USE,
-    Overrides,
     err,
     last_lines,
-    load,
     say,
     stop,
 )

@@ -55,6 +55,8 @@ class JudgedFolder(NamedTuple):
 class BrokenModel(UserError):
     """A model whose embeddings are no numbers."""
 
+    exit_code = 1
+
 
 def load_model(directory: Path) -> JudgedModel:
     """An exported model.

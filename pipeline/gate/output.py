@@ -14,7 +14,7 @@ from base.printable import printable
 from judging.judgement import Check, ClassResult
 from pipeline.gate.result import GateResult
 from pipeline.runs.outcome import CheckOutcome, Outcome
-from pipeline.terminal.table import checks_table, make_table, numbers
+from pipeline.terminal.tables import checks_table, make_table, numbers
 
 _NAMED = 10
 """Files that are named."""
@@ -39,6 +39,11 @@ def show(console: Console, result: GateResult) -> None:
             console.print(Text(f"  and {len(result.excluded) - _NAMED} more, listed by --json"))
     for note in result.notes:
         console.print(Text(f"Note: {note}.", style="yellow"), soft_wrap=True)
+    show_verdict(console, result)
+
+
+def show_verdict(console: Console, result: GateResult) -> None:
+    """Print the verdict and its reasons."""
     style = f"bold {result.outcome.colour}"
     console.print(Text(result.verdict, style=style), soft_wrap=True)
 

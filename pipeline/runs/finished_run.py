@@ -37,6 +37,8 @@ class NoSuchRun(UserError):
 class FailedRun(UserError):
     """The run failed, so that nothing was decided."""
 
+    exit_code = 1
+
 
 class JudgedRun(NamedTuple):
     """A run and its judgement.

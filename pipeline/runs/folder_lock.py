@@ -19,6 +19,8 @@ FILE = "lock"
 class FolderInUse(UserError):
     """Another run holds the folder; the message says which."""
 
+    exit_code = 1
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:

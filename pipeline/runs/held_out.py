@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from base.errors import UserError
 from components.image_example_gen.report import IngestionReport
 from records import features
 from storage.file_systems import is_remote, load_plugins
@@ -19,14 +20,14 @@ def test_images(examples_uri: str) -> list[tuple[Path, str]]:
         examples_uri: Of ImageExampleGen's examples.
 
     Raises:
-        ValueError: They are not on this machine.
+        UserError: They are not on this machine.
     """
     import tensorflow as tf
 
     load_plugins(examples_uri)
     data_root = IngestionReport.read(examples_uri).root
     if is_remote(data_root):
-        raise ValueError(
+        raise UserError(
             f"--held-out sends files of this machine, and the images are in {data_root}; copy some "
             "here and name them instead"
         )

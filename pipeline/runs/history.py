@@ -91,6 +91,8 @@ class Run(BaseModel):
 class HistoryError(UserError):
     """The metadata database cannot be read; the message names it."""
 
+    exit_code = 1
+
 
 def read_runs(metadata: Path, pipeline_name: str, limit: int | None = None) -> list[Run]:
     """The pipeline's runs, the newest first.

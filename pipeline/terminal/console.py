@@ -1,54 +1,65 @@
-"""What all commands share: where they print, exit codes, an option, and how they stop."""
+"""Where commands print, how much, and how they end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
-from pipeline.config import reading as configuration
-from pipeline.config.errors import ConfigError
-from pipeline.config.run_config import RunConfig
 from pipeline.runs.outcome import Outcome
 
-FAILED, WRONG_USE = Outcome.FAILED.exit_code, 2
+FAILED, INTERRUPTED, WRONG_USE = Outcome.FAILED.exit_code, Outcome.INTERRUPTED.exit_code, 2
 """Exit codes; the others are in `pipeline.runs.outcome`."""
 
-out = Console()
-err = Console(stderr=True)
+_PIPED_WIDTH = 10_000
 
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
-]
-"""The option that overrides keys of a configuration."""
+
+class _Console(Console):
+    """Breaks no line where nobody looks: in a file, a pipe or a CI log (unless COLUMNS is set)."""
+
+    @property  # type: ignore[misc]
+    def size(self) -> ConsoleDimensions:
+        if self.is_terminal or "COLUMNS" in os.environ:
+            return super().size
+        return ConsoleDimensions(_PIPED_WIDTH, 25)
+
+
+out = _Console()
+"""Results, on standard output."""
+
+err = _Console(stderr=True)
+"""Errors, on standard error."""
+
+progress = _Console(stderr=True)
+"""Progress and notes, on standard error; `--quiet` silences it."""
 
 
 def stop(message: str, code: int = FAILED) -> NoReturn:
     """Print an error and end the command."""
-    err.print("[red]Error:[/]", end=" ")
-    say(message, err)
+    print_error(message)
     raise typer.Exit(code)
 
 
+def print_error(message: str) -> None:
+    """Print an error message in red and plain text."""
+    err.print("[red]Error:[/]", end=" ")
+    say(message, err)
+
+
 def say(message: str, console: Console = out) -> None:
-    """Print text as it is."""
+    """Print text as it is: no markup, no colours, no line breaks."""
     console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
-def load(path: Path, overrides: Sequence[str]) -> RunConfig:
-    """The configuration; what is wrong with it ends the command."""
-    try:
-        return configuration.load(path, overrides)
-    except ConfigError as e:
-        stop(str(e), WRONG_USE)
+def note(message: str) -> None:
+    """Print text about the progress of a command."""
+    say(message, progress)
 
 
 def last_lines(log: Path, count: int) -> str:
-    """The end of a log, without TFX's debris."""
+    """Return the last lines of a log, without TFX's INFO lines and empty ones."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    told = [line for line in lines if line.strip() and not line.startswith("INFO:")]
-    return "\n".join(told[-count:])
+    return "\n".join([x for x in lines if x.strip() and not x.startswith("INFO:")][-count:])

@@ -1,17 +1,18 @@
+import errno
+import itertools
 import os
+import signal
 import subprocess
 import sys
+import time
+from importlib import metadata
 
 import pytest
-from command_line import siamese
+from command_line import SIAMESE, siamese
 
-from judging.judgement import Verdict
 from pipeline import cli
-from pipeline.config.reading import load
-from pipeline.runs import progress
-from pipeline.runs.folder_lock import locked
-from pipeline.runs.history import Artifact, Component, Run
-from pipeline.runs.summary import Summary
+from pipeline.config import reading
+from pipeline.terminal.console import FAILED, INTERRUPTED, WRONG_USE
 
 
 @pytest.fixture(autouse=True)
@@ -29,19 +30,70 @@ def test_starts_without_tensorflow():
     assert done.stdout.strip() == "[]"
 
 
-COMMANDS = ["sample-data", "run", "predict", "classify", "serve", "show", "enroll"]
+COMMANDS = [
+    "sample-data",
+    "run",
+    "show",
+    "gate",
+    "compare",
+    "predict",
+    "classify",
+    "enroll",
+    "serve",
+]
+OF_KUBEFLOW = ["compile", "submit", "run-local"]
+
+
+@pytest.mark.parametrize(
+    "command", [*([name] for name in COMMANDS), *(["kubeflow", name] for name in OF_KUBEFLOW)]
+)
+def test_every_command_has_help_with_an_example(monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = siamese(*command, "-h")
+    assert result.exit_code == 0
+    assert f"Example: siamese {' '.join(command)}" in result.stdout
+    assert "<bool>" not in result.stdout
+    assert siamese(*command, "--help") == result
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example(command):
-    result = siamese(command, "--help")
-    assert result.exit_code == 0
-    assert f"siamese {command}" in result.output
-    assert "Example:" in result.output
+def test_a_paragraph_of_help_has_no_short_line_but_its_last(monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = siamese(command, "-h").stdout.partition("╭")[0]
+    for paragraph in text.split("\n" + " " * 80 + "\n")[2:]:
+        lines = [line.strip() for line in paragraph.splitlines()]
+        for line, following in itertools.pairwise(lines):
+            assert len(line) + len(following.split()[0]) >= 78, paragraph
+
+
+def test_choices_are_shown_and_checked():
+    assert "auto|tensorflow|docker|embedded" in siamese("serve", "-h").stdout
+    result = siamese("serve", "my.yaml", "--engine", "tf")
+    assert result.exit_code == WRONG_USE
+    assert "'tf'" in result.stderr
+    assert "'embedded'" in result.stderr
+
+
+@pytest.mark.parametrize("module", ["pipeline", "pipeline.cli"])
+def test_runs_as_a_module(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "gate", "/nonsense"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (WRONG_USE, "")
+    assert done.stderr == "Error: /nonsense: there is no such file or folder\n"
+
+
+def test_completion_for_the_shell():
+    done = subprocess.run(
+        [SIAMESE], env={**os.environ, "_SIAMESE_COMPLETE": "complete_bash",
+                        "COMP_WORDS": "siamese comp", "COMP_CWORD": "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["compare"]
 
 
 def test_version():
-    assert siamese("--version").output.strip()[0].isdigit()
+    assert siamese("--version").stdout == f"{metadata.version('siamese-tfx')}\n"
 
 
 @pytest.mark.parametrize(
@@ -51,21 +103,14 @@ def test_version():
         (["run", "my.yaml", "--set", "training.epochs=x"], "training.epochs"),
         (["run", "my.yaml", "--set", "data.root=nowhere"], "siamese sample-data nowhere"),
         (["run", "my.yaml", "--set", "judge.unknown=nowhere"], "judge.unknown: there is no folder"),
-        (["run", "my.yaml", "--runner", "spark"], "runner: input should be 'beam' or 'local'"),
         (["sample-data", "my.yaml"], "is a file; name a folder"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_2(arguments, message):
     result = siamese(*arguments)
-    assert result.exit_code == cli.WRONG_USE
+    assert result.exit_code == WRONG_USE
     assert message in result.everything
     assert "Traceback" not in result.everything
-
-
-def test_show_without_runs_says_how_to_start_one():
-    result = siamese("show", "my.yaml")
-    assert result.exit_code == cli.FAILED
-    assert "siamese run my.yaml" in result.everything
 
 
 def test_a_damaged_database_is_named(place):
@@ -73,125 +118,36 @@ def test_a_damaged_database_is_named(place):
     (place / "runs/mine/metadata.sqlite").write_bytes(b"?" * 5000)
     for command in (["show", "my.yaml"], ["gate", "my.yaml"], ["compare", "my.yaml", "my.yaml"]):
         result = siamese(*command)
-        assert result.exit_code in (cli.FAILED, cli.WRONG_USE)
+        assert result.exit_code in (FAILED, WRONG_USE)
         assert "runs/mine/metadata.sqlite: is no database" in result.everything
 
 
-def finished(outcome, failure=None, unexpected=False):
-    blessing = Artifact(uri="b", properties={"verdict": outcome})
-    return Summary(
-        name="mine",
-        started="2026-01-01T00:00:00Z",
-        run=Run(
-            id="1",
-            started="2026-01-01T00:00:00Z",
-            components=[Component(id="Judge", outcome="done", outputs={"blessing": blessing})],
-        ),
-        failure=failure,
-        unexpected=unexpected,
-        verdict=Verdict(outcome=outcome, checks=(), reasons=("auc is what it is",)),
-        serving_root="s",
-    )
+def fail(error):
+    def broken(*_, **__):
+        raise error
+
+    return broken
 
 
-@pytest.mark.parametrize(
-    ("code", "component", "summary", "exit_code", "message"),
-    [
-        (0, None, finished("blessed"), 0, "Blessed: auc is what it is"),
-        (0, None, finished("not_blessed"), 3, "Not blessed: auc is what it is"),
-        (0, None, finished("undecided"), 4, "Undecided: auc is what it is"),
-        (1, "Trainer", finished("blessed", "no weights"), 1, "Failed in Trainer.\nno weights"),
-        (1, "Trainer", None, 1, "the last relevant line"),
-        (-9, "PairGen", None, 1, "Failed in PairGen.\nthe run was ended by signal 9 (Killed), as"),
-        (-15, None, None, 1, "ended by signal 15 (Terminated). The next run goes on"),
-    ],
-)
-def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, message):
-    def follow(command, log, console, inherited):
-        log.write_text("INFO:absl: noise\nthe last relevant line\n")
-        assert command[1:3] == ["-m", "pipeline.runs.launch"]
-        assert load(log.parent / "config.yaml").training.epochs == 3
-        if summary:
-            summary.write(log.parent)
-        return code, component
-
-    monkeypatch.setattr(progress, "follow", follow)
-    result = siamese("run", "my.yaml", "--set", "training.epochs=3")
-    assert result.exit_code == exit_code
-    assert message in result.everything
-    assert "noise" not in result.everything
-    if exit_code == 1:
-        assert "log.txt" in result.everything
-
-
-@pytest.mark.parametrize("unexpected", [True, False])
-def test_the_log_is_shown_where_an_error_does_not_explain_itself(monkeypatch, unexpected):
-    def follow(command, log, console, inherited):
-        log.write_text("INFO:absl: noise\nthe last relevant line\n")
-        finished("blessed", "KeyError: 'x'", unexpected).write(log.parent)
-        return 1, "Trainer"
-
-    monkeypatch.setattr(progress, "follow", follow)
+def test_an_unexpected_error_is_no_traceback(monkeypatch):
+    monkeypatch.setattr(cli, "app", fail(RuntimeError("a defect in [/x]/[b]")))
     result = siamese("run", "my.yaml")
-    assert result.exit_code == cli.FAILED
-    assert "KeyError: 'x'" in result.everything
-    assert ("the last relevant line" in result.everything) == unexpected
+    assert result.exit_code == FAILED
+    assert "RuntimeError: a defect in [/x]/[b]" in result.stderr
+    monkeypatch.setenv("SIAMESE_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        siamese("run", "my.yaml")
 
 
-def test_an_interrupt_says_that_the_run_can_go_on(monkeypatch):
-    def follow(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(progress, "follow", follow)
+def test_an_error_of_the_file_system_names_the_file(monkeypatch):
+    full = OSError(errno.ENOSPC, "No space left on device", "a/b[c]")
+    monkeypatch.setattr(cli, "app", fail(full))
     result = siamese("run", "my.yaml")
-    assert result.exit_code == cli.FAILED
-    assert "goes on after the last finished component" in result.everything
+    assert (result.exit_code, result.stderr) == (FAILED, "Error: a/b[c]: No space left on device\n")
 
 
-def test_an_unexpected_error_is_no_traceback(monkeypatch, capsys):
-    def broken():
-        raise RuntimeError("a defect in [/x]/[b]")
-
-    monkeypatch.setattr(cli, "app", broken)
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    assert caught.value.code == cli.FAILED
-    assert "RuntimeError: a defect in [/x]/[b]" in capsys.readouterr().err
-
-
-def test_sample_data_says_what_it_wrote():
-    assert (
-        "10 images of 10 classes written" in siamese("sample-data", "d", "--per-class", "1").output
-    )
-    assert "(10 were there already)" in siamese("sample-data", "d", "--per-class", "1").output
-
-
-def test_brackets_in_a_path_are_no_markup(monkeypatch):
-    assert siamese("sample-data", "d[/x]", "--per-class", "1").output.startswith("d[/x]: 10 images")
-
-    def follow(command, log, console, inherited):
-        log.touch()
-        return 1, None
-
-    monkeypatch.setattr(progress, "follow", follow)
-    result = siamese("run", "my.yaml", "--set", "output=o[dim]", "--set", "artifacts=elsewhere")
-    assert result.exit_code == cli.FAILED
-    assert "log in o[dim]" in result.output
-
-
-def test_one_run_of_a_pipeline_at_a_time(monkeypatch, place):
-    def follow(command, log, *_):
-        finished("blessed").write(log.parent)
-        second = siamese("run", "my.yaml")
-        assert second.exit_code == cli.FAILED
-        told = f"runs/mine: another run is under way (process {os.getpid()} on"
-        assert told in second.everything
-        # It has left nothing behind, and another pipeline is free.
-        assert len(list((place / "runs/mine/runs").iterdir())) == 1
-        with locked(place / "runs" / "other"):
-            return 0, None
-
-    monkeypatch.setattr(progress, "follow", follow)
-    assert siamese("run", "my.yaml").exit_code == 0
-    with locked(place / "runs" / "mine"):  # free again
-        pass
+@pytest.mark.parametrize("command", ["show", "gate"])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_any_command_with_130(monkeypatch, command, sign):
+    monkeypatch.setattr(reading, "load", lambda *_: os.kill(os.getpid(), sign) or time.sleep(9))
+    assert siamese(command, "my.yaml").exit_code == INTERRUPTED

@@ -1,7 +1,10 @@
 import cv2
 import pytest
+from command_line import siamese
 
 from pipeline.sample_data import SampleDataError, write_digits
+
+ONE = ("--per-class", "1")
 
 
 def files(folder):
@@ -36,3 +39,8 @@ def test_other_files_are_not_mixed_with(tmp_path):
     assert write_digits(tmp_path, per_class=1, force=True) == (10, 0)
     with pytest.raises(SampleDataError, match="is a file; name a folder"):
         write_digits(tmp_path / "thesis.txt")
+
+
+def test_the_command_says_what_it_wrote(tmp_path):
+    assert "wrote 10 images of 10 classes." in siamese("sample-data", tmp_path, *ONE).stdout
+    assert "(10 existed already)" in siamese("sample-data", tmp_path, *ONE).stdout

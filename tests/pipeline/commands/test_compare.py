@@ -82,8 +82,8 @@ def test_a_run_with_itself_does_not_differ(two):
     assert (found["fixed"], found["broken"]) == ([], [])
     assert (found["configuration"], found["data"]) == ([], [])
     told = compare("my.yaml", "my.yaml")
-    assert "No class's recall has changed (4 classes)." in told
-    assert "Configuration: nothing was changed." in told
+    assert "No class's recall changed (4 classes)." in told
+    assert "Configuration: unchanged." in told
 
 
 def test_classes_and_images_that_turned(two):
@@ -190,7 +190,7 @@ def test_runs_are_named_in_several_ways(two, tmp_path):
 
 
 def test_what_cannot_be_compared_is_refused_in_words(two, tmp_path):
-    assert "is no file or folder, nor one followed by" in compare(
+    assert "no such file or folder, nor one followed by" in compare(
         "first", "my.yaml", code=WRONG_USE
     )
     assert "mine has no run 7" in compare("my.yaml:7", "my.yaml", code=WRONG_USE)

@@ -12,10 +12,9 @@ from pipeline.terminal.console import FAILED, WRONG_USE
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--name", "x"], "--name is for one --images"),
-        (["--images", "a", "--images", "b/a"], "are of one class"),
+        (["--name", "x"], "--name needs exactly one --images"),
+        (["--images", "a", "--images", "b/a"], "are of the same class"),
         (["--images", "data"], "m: there is no such folder"),
-        (["--images", "data", "--engine", "tf"], "engine 'tf' is none of auto"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_2(tmp_path, monkeypatch, arguments, message):
@@ -47,9 +46,9 @@ def test_enroll_says_what_it_wrote(monkeypatch):
     result = siamese("enroll", "--model", "m", "--images", "new/[dent]", "--remove", "old")
     assert result.exit_code == 0
     assert asked == [(Path("m"), {"[dent]": Path("new/[dent]")}, ["old"], None, False)]
-    assert "'old' is removed, '[dent]' gets 3 images" in result.output
-    assert "[dent] 3, good 5" in result.output
-    assert "Written to m/2" in result.output
+    assert "removed 'old', added 3 images to '[dent]'" in result.everything
+    assert "[dent] 3, good 5" in result.everything
+    assert "Written to m/2" in result.everything
     assert "new\\n/x.jpg is empty" in result.everything
 
 

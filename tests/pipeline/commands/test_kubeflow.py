@@ -44,7 +44,7 @@ def siamese(*arguments):
 def test_every_command_has_help_with_an_example(command):
     result = siamese(command, "--help")
     assert result.exit_code == 0
-    assert f"siamese kubeflow {command}" in result.output
+    assert f"siamese kubeflow {command}" in result.everything
 
 
 def test_starts_without_tensorflow_and_kfp():
@@ -147,9 +147,9 @@ def test_a_local_runs_exit_code_is_the_verdict(monkeypatch, tmp_path, outcome, c
     monkeypatch.setattr(runs, "run", lambda *arguments: came_to)
     result = siamese("run-local", "compiled.yaml")
     assert result.exit_code == code
-    assert ": 40 images would do." in result.output
-    assert ("Pushed to /serving/7" in result.output) is (code == 0)
-    assert ("Nothing is pushed." in result.output) is (code != 0)
+    assert ": 40 images would do." in result.everything
+    assert ("Pushed to /serving/7" in result.everything) is (code == 0)
+    assert ("Nothing is pushed." in result.everything) is (code != 0)
 
 
 @pytest.mark.parametrize(("outcome", "code"), OUTCOMES)
@@ -160,7 +160,7 @@ def test_a_submitted_runs_exit_code_is_the_verdict(monkeypatch, tmp_path, outcom
     monkeypatch.setattr(cluster_cli, "_tasks", lambda path: [])
     result = siamese(*SUBMIT)
     assert result.exit_code == code, result.everything
-    assert ": 40 images would do." in result.output
+    assert ": 40 images would do." in result.everything
 
 
 def test_a_login_that_others_can_read_is_warned_of(monkeypatch):

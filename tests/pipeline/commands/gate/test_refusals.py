@@ -63,10 +63,10 @@ def test_options_that_contradict_each_other(models, place):
     assert "name a run, or a model" in gate(WRONG_USE, "my.yaml", *model)
     assert "needs --images" in gate(WRONG_USE, "--model", "m")
     assert "not on this machine" in gate(WRONG_USE, "--model", "s3://b/m", "--images", "i")
-    assert "--images, --keep: only for --model" in gate(
+    assert "--images, --keep: only with --model" in gate(
         WRONG_USE, "my.yaml", "--images", "i", "--keep", "k"
     )
-    assert "--run is of a run" in gate(WRONG_USE, *model, "--run", "latest")
+    assert "--run chooses a run" in gate(WRONG_USE, *model, "--run", "latest")
     assert "give one of them" in gate(
         WRONG_USE, *model, "--thresholds", "my.yaml", "--config", "my.yaml"
     )
@@ -77,3 +77,20 @@ def test_options_that_contradict_each_other(models, place):
         WRONG_USE, "my.yaml", "--thresholds", "my.yaml", "--set", "thresholds.auc=1"
     )
     assert "both print" in gate(WRONG_USE, "my.yaml", "--json", "--markdown", "-")
+
+
+@pytest.mark.parametrize(
+    ("option", "path", "problem"),
+    [
+        ("--junit", "none/gate.xml", "there is no folder none; create it"),
+        ("--markdown", "none/gate.md", "there is no folder none; create it"),
+        ("--junit", "folder", "is a folder; name a file"),
+        ("--keep", "my.yaml/kept", "my.yaml is no folder that can be written"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_judging(place, option, path, problem):
+    (place / "folder").mkdir()
+    (place / "my.yaml").touch()
+    # The model is missing, which would be said first if it were judged first.
+    told = gate(WRONG_USE, "--model", "none", "--images", "none", option, path)
+    assert told == f"Error: {option} {path}: {problem}\n"

@@ -1,10 +1,18 @@
 import pytest
 
-from pipeline.commands.image_files import files_below
+from base.errors import UserError
+from pipeline.commands.classify import files_below
 
 
 def test_folders_give_all_files_below_them_in_order(tmp_path):
-    for name in ("b/2.png", "b/1.png", "a/deep/er/3.png", ".hidden/4.png", "a/.DS_Store"):
+    for name in (
+        "b/2.png",
+        "b/1.png",
+        "a/deep/er/3.png",
+        ".hidden/4.png",
+        "a/.DS_Store",
+        "b/Thumbs.db",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     given = tmp_path / "b/2.png"
@@ -21,7 +29,7 @@ def test_a_hidden_folder_that_is_named_is_meant(tmp_path):
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(ValueError, match="there is no file in this folder"):
+    with pytest.raises(UserError, match="there is no file in this folder"):
         files_below([tmp_path])
 
 

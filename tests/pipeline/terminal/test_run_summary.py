@@ -6,9 +6,10 @@ from rich.console import Console
 
 from components.image_example_gen.report import ExcludedFile, IngestionReport
 from judging.judgement import Check, Measure, Verdict
+from pipeline.commands.show import show_runs
 from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.summary import Summary
-from pipeline.terminal.tables import show_runs, show_summary
+from pipeline.terminal.run_summary import show_summary
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
 
@@ -89,7 +90,7 @@ def test_a_blessed_run():
 
 def test_excluded_files_are_named_up_to_ten():
     text = shown(summary())
-    assert "12 of 13 files were set aside:" in text
+    assert "12 of 13 files are excluded:" in text
     assert text.count("is empty") == 10
     assert "and 2 more, listed in summary.json" in text
 
@@ -102,7 +103,7 @@ def test_an_unblessed_run_says_why(outcome, checked, word):
     text = shown(summary(run=run(outcome), verdict=verdict(outcome, checked, "auc is too low")))
     assert f"{word}: auc is too low." in text
     assert f" {checked}" in text
-    assert "Nothing was pushed; what was served before stays." in text
+    assert "Nothing was pushed; the served model is unchanged." in text
     assert "Pushed to" not in text
 
 
@@ -117,9 +118,7 @@ def test_the_report_is_named_where_there_is_one(tmp_path, monkeypatch):
 
 
 def test_an_unchanged_run_pushes_nothing_new():
-    assert "Nothing is new; pushed before to /serving/17" in shown(
-        summary(run=run(pusher="cached"))
-    )
+    assert "Unchanged; pushed before to /serving/17" in shown(summary(run=run(pusher="cached")))
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -1,0 +1,195 @@
+"""`siamese classify`: which class is each image of?"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from base.errors import UserError
+from base.printable import printable
+from images import file_names
+from pipeline.commands.options import Overrides, Quiet
+from pipeline.commands.served_model import (
+    Authority,
+    Certificate,
+    Config,
+    Connection,
+    Encrypted,
+    HeldOut,
+    Key,
+    Label,
+    Name,
+    Server,
+    Timeout,
+    Version,
+    connected,
+    held_out_examples,
+    short_path,
+)
+from pipeline.terminal.console import FAILED, note, out
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from serving.client import FileAnswer
+
+
+def classify(
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[IMAGE]...", help="Image files, or folders of them."),
+    ] = None,
+    config: Config = None,
+    server: Server = None,
+    name: Name = None,
+    held_out: HeldOut = 0,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per request.")] = 16,
+    in_flight: Annotated[int, typer.Option(metavar="N", min=1, help="Concurrent requests.")] = 4,
+    version: Version = None,
+    label: Label = None,
+    timeout: Timeout = 30.0,
+    tls: Encrypted = False,
+    tls_ca: Authority = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per image.")] = False,
+    quiet: Quiet = None,
+) -> None:
+    """Predict each image's class, or that it is unknown to the model.
+
+    Without --server this takes about a minute, since a server is started for it. `siamese serve`
+    keeps one running. Files that cannot be used are named among the answers and make the exit code
+    1; hidden files and those of a file browser (Thumbs.db) are skipped.
+
+    Example: [bold]siamese classify photos/ --config configs/quickstart.yaml[/]
+    """
+    if bool(held_out) == bool(images):
+        raise UserError("name images or folders, or a number of test images by --held-out")
+    options = Connection(
+        config, server, name, version, label, timeout, tls, tls_ca, tls_cert, tls_key, overrides
+    )
+    files = files_below(images or [])
+    truths: dict[Path, str] = {}
+    with connected(options) as (client, settings):
+        if held_out:
+            from pipeline.runs.held_out import draw_images, test_images
+
+            truths = dict(draw_images(test_images(held_out_examples(settings)), held_out))
+        tally, began = Tally(), time.monotonic()
+        for answer in client.classify_files(files or list(truths), batch_size, in_flight):
+            truth = truths.get(answer.file)
+            tally.count(answer, truth)
+            if as_json:
+                print(json.dumps(answer_as_json(answer, truth)), flush=True)
+            else:
+                show_answer(out, answer, truth)
+    note(tally.sentence(time.monotonic() - began))
+    if tally.unusable:
+        raise typer.Exit(FAILED)
+
+
+def files_below(paths: Sequence[Path]) -> list[Path]:
+    """Return the files among `paths`, and all in its folders that are not ignored, sorted.
+
+    Raises:
+        UserError: A folder has no file.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        below = sorted(map(Path, file_names.files_below(str(path))))
+        below = [file for file in below if file.is_file()]
+        if not below:
+            raise UserError(f"{path}: there is no file in this folder; name one with images")
+        files += below
+    return files
+
+
+def show_answer(console: Console, answer: FileAnswer, truth: str | None = None) -> None:
+    """Print a line: the file, its class and score, and the nearest support image.
+
+    Args:
+        console: To print on.
+        answer: The answer for a file.
+        truth: The file's true class, if known.
+    """
+    if answer.answer is None:
+        console.print(Text(printable(answer.problem), style="yellow"), soft_wrap=True)
+        return
+    said = answer.answer
+    label = printable(said.label if said.known else f"unknown, nearest class {said.label}")
+    correct = said.known and said.label == truth
+    line = Text(f"{short_path(answer.file)}: ")
+    line.append(label, style="" if truth is None else "green" if correct else "red")
+    line.append(f" ({said.scores[said.label]:.3f}), nearest image {printable(said.nearest[0])}")
+    if truth is not None and not correct:
+        line.append(f"; true class {printable(truth)}")
+    console.print(line, soft_wrap=True)
+
+
+def answer_as_json(answer: FileAnswer, truth: str | None = None) -> dict[str, Any]:
+    """Return a file's answer as values of JSON."""
+    about: dict[str, Any] = {"image": printable(str(answer.file))}
+    if answer.answer is None:
+        return {**about, "problem": printable(answer.problem)}
+    said = answer.answer
+    return {
+        **about,
+        "label": said.label,
+        "known": said.known,
+        "scores": said.scores,
+        "nearest": said.nearest,
+        **({} if truth is None else {"truth": truth}),
+    }
+
+
+class Tally:
+    """Counts answers.
+
+    Attributes:
+        known: Images of a class.
+        unknown: Images of no class that the model knows.
+        unusable: Files that could not be used.
+        labelled: Images whose true class is known.
+        correct: Labelled images that were classified correctly.
+    """
+
+    def __init__(self) -> None:
+        self.known = self.unknown = self.unusable = self.labelled = self.correct = 0
+
+    def count(self, answer: FileAnswer, truth: str | None = None) -> None:
+        """Add an answer."""
+        if answer.answer is None:
+            self.unusable += 1
+            return
+        if answer.answer.known:
+            self.known += 1
+        else:
+            self.unknown += 1
+        if truth is not None:
+            self.labelled += 1
+            self.correct += answer.answer.known and answer.answer.label == truth
+
+    def sentence(self, seconds: float) -> str:
+        """Return the counts in a sentence.
+
+        Args:
+            seconds: Time that the answers took.
+        """
+        images = self.known + self.unknown
+        counts = f"{images} images ({images / seconds:.1f} per second): {self.known} of a known "
+        counts += f"class, {self.unknown} unknown"
+        if self.unusable:
+            counts += f"; {self.unusable} files could not be used"
+        if self.labelled:
+            counts += f". {self.correct} of {self.labelled} are classified correctly"
+        return f"{counts}."

@@ -1,0 +1,77 @@
+"""`siamese serve`: serve a pipeline's pushed models."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from base.errors import UserError
+from pipeline import log_noise
+from pipeline.commands.options import ConfigFile, Engine, Overrides, Quiet
+from pipeline.config import reading
+from pipeline.terminal.console import note
+from serving.engine import LOOPBACK
+
+
+def serve(
+    context: typer.Context,
+    config: ConfigFile,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="Port for gRPC.")
+    ] = 8500,
+    rest_port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="Port for REST.")
+    ] = 8501,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen on; 0.0.0.0 answers other machines too.",
+            show_default=LOOPBACK,
+        ),
+    ] = None,
+    engine: Engine = "auto",
+    overrides: Overrides = None,
+    quiet: Quiet = None,
+) -> None:
+    """Serve the models that a pipeline has pushed, until it is stopped.
+
+    Serves the newest version by default, on this machine only. TensorFlow Serving is used if its
+    binary is on the PATH or Docker answers; else the embedded server, which is meant for
+    development, tests and small loads. Other options are passed on to the server: they are those
+    of tensorflow_model_server.
+
+    Example: [bold]siamese serve configs/quickstart.yaml --enable_batching=true[/]
+    """
+    from pipeline.runs.pushed import newest_model
+    from serving.engine import PortInUse, Serving, check_ports, choose, command, listens_on
+
+    if port == rest_port:
+        raise UserError(f"--port and --rest-port are both {port}; give two different ports")
+    settings = reading.load(config, overrides or ())
+    base_path = newest_model(settings.serving_root, settings.root / "served").parent
+    chosen = choose(engine)
+    serving = Serving(settings.name, base_path, port, rest_port, context.args, host)
+    address = listens_on(chosen, host)
+    try:
+        check_ports(chosen, serving)
+    except PortInUse as e:
+        option = "--port" if e.port == port else "--rest-port"
+        raise UserError(
+            f"{option} {e.port} is in use on {address}; give another port by {option}, or stop the "
+            "process that listens there"
+        ) from e
+    note(
+        f"Serving {settings.name} from {base_path} with the engine '{chosen}': gRPC on "
+        f"{address}:{port}, REST on {address}:{rest_port}."
+    )
+    if address != (host or LOOPBACK):
+        note("tensorflow_model_server listens on all interfaces; it has no option for another.")
+    log_noise.quiet()
+    started = command(chosen, serving)
+    # Replaces this process, so that signals reach the server itself.
+    sys.stdout.flush()
+    os.execvp(started[0], started)

@@ -1,0 +1,170 @@
+"""The server that `siamese predict` and `siamese classify` ask: options, and a client of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from base.errors import UserError
+from base.printable import printable
+from pipeline import log_noise
+from pipeline.config import reading
+from pipeline.config.run_config import RunConfig
+from pipeline.terminal.console import note, progress
+
+if TYPE_CHECKING:
+    from serving.client import SiameseClient
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CONFIG",
+        help="Use the model that this configuration's run pushed; without --server it is served "
+        "for this command only.",
+    ),
+]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Ask this server: TensorFlow Serving or `siamese serve`."
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the served model; that of --config by default."),
+]
+Version = Annotated[
+    int | None, typer.Option("--version", metavar="N", min=0, help="Ask this version of the model.")
+]
+Label = Annotated[
+    str | None, typer.Option(metavar="LABEL", help="Ask the version with this label.")
+]
+Timeout = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0.001, help="Longest time to wait for an answer.")
+]
+Encrypted = Annotated[bool, typer.Option("--tls", help="Encrypt the connection.")]
+Authority = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PEM", help="Trust servers with a certificate of this authority; implies --tls."
+    ),
+]
+Certificate = Annotated[
+    Path | None, typer.Option(metavar="PEM", help="The client's certificate; implies --tls.")
+]
+Key = Annotated[Path | None, typer.Option(metavar="PEM", help="The certificate's private key.")]
+HeldOut = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Use N of the test split of --config's run instead.")
+]
+
+
+class Connection(NamedTuple):
+    """The values of the options above."""
+
+    config: Path | None
+    server: str | None
+    name: str | None
+    version: int | None
+    label: str | None
+    timeout: float
+    tls: bool
+    tls_ca: Path | None
+    tls_cert: Path | None
+    tls_key: Path | None
+    overrides: list[str] | None
+
+
+@contextlib.contextmanager
+def connected(options: Connection) -> Iterator[tuple[SiameseClient, RunConfig | None]]:
+    """Connect to the named server, or to one that runs until the context ends.
+
+    Yields:
+        The client, and the configuration if one is named.
+
+    Raises:
+        UserError: The options contradict each other, or a model cannot be served.
+    """
+    settings = reading.load(options.config, options.overrides or ()) if options.config else None
+    name = _model_name(options, settings)
+    log_noise.quiet()
+    with contextlib.ExitStack() as stack:
+        address = options.server
+        if address is None:
+            assert settings is not None
+            address = stack.enter_context(_served(settings, options.config))
+        with progress.status("Connecting ..."):
+            from serving.client import SiameseClient
+            from serving.connection import Tls
+
+            tls = None
+            if options.tls or options.tls_ca or options.tls_cert or options.tls_key:
+                tls = Tls(options.tls_ca, options.tls_cert, options.tls_key)
+            client = SiameseClient(
+                address,
+                name,
+                version=options.version,
+                version_label=options.label,
+                timeout=options.timeout,
+                tls=tls,
+            )
+        yield stack.enter_context(client), settings
+
+
+def _model_name(options: Connection, settings: RunConfig | None) -> str:
+    """Return the name of the served model; raise if the options do not fit together."""
+    if not settings and not options.server:
+        raise UserError("name a server by --server, or the run that pushed the model by --config")
+    name = options.name or (settings.name if settings else None)
+    if not name:
+        raise UserError("--server needs the name of the served model: give --name or --config")
+    of_a_server = {
+        "--name": options.name,
+        "--version": options.version is not None,
+        "--label": options.label,
+        "--tls": options.tls or options.tls_ca or options.tls_cert,
+    }
+    given = [option for option, value in of_a_server.items() if value]
+    if given and not options.server:
+        raise UserError(f"{', '.join(given)}: only with --server; name a server too")
+    return name
+
+
+@contextlib.contextmanager
+def _served(settings: RunConfig, config: Path | None) -> Iterator[str]:
+    """Serve the newest model until the context ends; yield the server's address."""
+    from pipeline.runs.pushed import newest_model
+    from serving.engine import choose
+
+    newest = newest_model(settings.serving_root, settings.root / "served")
+    engine = choose("auto")
+    note(
+        f"Starting a server of {newest} (engine '{engine}'), which takes about a minute. To get "
+        f"answers at once, keep one running: siamese serve {config}, then --server localhost:8500."
+    )
+    with contextlib.ExitStack() as stack:
+        with progress.status("Loading the model ..."):
+            from serving.temporary_server import temporary_server
+
+            address = stack.enter_context(temporary_server(engine, settings.name, newest.parent))
+        yield address
+
+
+def held_out_examples(settings: RunConfig | None) -> str:
+    """Return the folder of the last run's examples."""
+    from pipeline.runs.history import read_runs
+
+    if settings is None:
+        raise UserError("--held-out needs --config, whose test split it uses")
+    for one in read_runs(settings.metadata, settings.name):
+        if images := one.output("ImageExampleGen", "examples"):
+            return images.uri
+    raise UserError(f"{settings.name} has no run yet; start one: siamese run")
+
+
+def short_path(path: Path) -> str:
+    """Return a file's name and its folder's."""
+    return printable("/".join(path.parts[-2:]))
