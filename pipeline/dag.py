@@ -1,15 +1,16 @@
-"""The DAG on one page: images to examples to pairs to a model, gated and pushed.
+"""The DAG on one page: images to examples to pairs to a model, which is judged and pushed.
 
-Nothing here knows of a runner.
+Nothing here depends on a runner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode as Node
 
 from components.code_version import code_version
 from components.data_check.component import DataCheck
@@ -25,17 +26,16 @@ from pipeline.evaluator_config import eval_config
 from records import features
 from storage.file_systems import absolute, beam_arguments
 
+Channel: TypeAlias = tfx.dsl.Channel
+
 
 def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pipeline:
-    """Every component of a run, wired.
+    """Return the pipeline of a configuration, with all components connected.
 
     Args:
         config: The run's configuration.
-        for_cluster: Leave out what Kubeflow Pipelines does not run, TFX's Resolver, and what is of
-            this machine.
-
-    Returns:
-        The pipeline, to be handed to a runner.
+        for_cluster: Omit what Kubeflow Pipelines does not run (TFX's Resolver) and what belongs to
+            this machine (the metadata database).
     """
     example_gen = ImageExampleGen(
         **_without(config.data, "root"),
@@ -47,179 +47,180 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
     images = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=images)
     schema_gen = ImageSchemaGen(examples=images)
+    schema = schema_gen.outputs["schema"]
     example_validator = tfx.components.ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+        statistics=statistics_gen.outputs["statistics"], schema=schema
     )
-    data_check = DataCheck(
-        examples=images,
-        anomalies=example_validator.outputs["anomalies"],
-        split_by=config.splits.by,
-    )
+    anomalies = example_validator.outputs["anomalies"]
+    data_check = DataCheck(examples=images, anomalies=anomalies, split_by=config.splits.by)
 
-    transform = tfx.components.Transform(
+    transform = _transform(config, images, schema)
+    transform.add_upstream_node(data_check)
+    pair_gen = PairGen(
+        examples=transform.outputs["transformed_examples"],
+        **config.pairs.train.model_dump(),
+        **_held_out_pairs(config),
+        seed=config.seed,
+    )
+    pairs, graph = pair_gen.outputs["pairs"], transform.outputs["transform_graph"]
+
+    search, trainer = _train(config, pairs, graph, for_cluster)
+    model = trainer.outputs["model"]
+    evaluator = tfx.components.Evaluator(
+        examples=pairs,
+        model=model,
+        eval_config=eval_config(config.thresholds),
+        example_splits=[features.TEST],
+    )
+    resolver, judge = _judge(config, images, trainer, evaluator, for_cluster)
+    infra_check, pusher = _push(config, images, model, judge.outputs["blessing"])
+    return _pipeline(
+        config,
+        [example_gen, statistics_gen, schema_gen, example_validator, data_check, transform,
+         pair_gen, *search, trainer, evaluator, *resolver, judge, *infra_check, pusher],
+        for_cluster,
+    )  # fmt: skip
+
+
+def _transform(config: RunConfig, images: Channel, schema: Channel) -> Node:
+    code = code_version("components.transform.preprocessing")
+    return tfx.components.Transform(
         examples=images,
-        schema=schema_gen.outputs["schema"],
+        schema=schema,
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
-        custom_config={
-            **config.image.model_dump(),
-            "code": code_version("components.transform.preprocessing"),
-        },
-        # Statistics of serialized pixels say nothing and cost much.
+        custom_config={**config.image.model_dump(), "code": code},
+        # Statistics of serialized pixels are useless and slow.
         disable_statistics=True,
         splits_config=tfx.proto.SplitsConfig(
             analyze=[features.TRAIN], transform=list(features.SPLITS)
         ),
     )
-    transform.add_upstream_node(data_check)
-    pair_gen = PairGen(
-        examples=transform.outputs["transformed_examples"],
-        **config.pairs.train.model_dump(),
-        held_out_partners=config.pairs.held_out.partners,
-        held_out_max_images=config.pairs.held_out.max_images,
-        seed=config.seed,
-    )
 
-    learning: dict[str, Any] = {
-        "examples": pair_gen.outputs["pairs"],
-        "transform_graph": transform.outputs["transform_graph"],
-        "train_args": tfx.proto.TrainArgs(splits=[features.TRAIN]),
-        "eval_args": tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-    }
-    settings = {
+
+def _train(
+    config: RunConfig, pairs: Channel, transform_graph: Channel, for_cluster: bool
+) -> tuple[list[Node], Node]:
+    """Return the node that provides hyperparameters, if the configuration asks, and the Trainer."""
+    here = absolute(config.root / "unfinished")
+    custom_config = {
         "image_size": config.image.size,
         "max_pixels": config.data.max_pixels,
         "model": config.model.model_dump_json(),
         "training": config.training.model_dump_json(),
-        "unfinished": config.kubeflow.unfinished
-        if for_cluster
-        else absolute(str(config.root / "unfinished")),
+        "unfinished": config.kubeflow.unfinished if for_cluster else here,
     }
-    search, hyperparameters = _search(config, learning, settings)
+    arguments: dict[str, Any] = {
+        "examples": pairs,
+        "transform_graph": transform_graph,
+        "train_args": tfx.proto.TrainArgs(splits=[features.TRAIN]),
+        "eval_args": tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+    }
+    nodes, hyperparameters = [], None
+    if config.tuner.enabled:
+        search = config.tuner.model_dump_json(exclude={"enabled", "reuse"})
+        tuner = tfx.components.Tuner(
+            tuner_fn="trainer.tuner_fn.tuner_fn",
+            custom_config={**custom_config, "search": search},
+            **arguments,
+        )
+        nodes, hyperparameters = [tuner], tuner.outputs["best_hyperparameters"]
+    elif config.tuner.reuse:
+        importer = tfx.dsl.Importer(
+            source_uri=absolute(config.tuner.reuse),
+            artifact_type=tfx.types.standard_artifacts.HyperParameters,
+        ).with_id("FoundHyperparameters")
+        nodes, hyperparameters = [importer], importer.outputs["result"]
     trainer = tfx.components.Trainer(
         run_fn="trainer.run_fn.run_fn",
-        **learning,
-        custom_config={**settings, "code": code_version("trainer.run_fn")},
         hyperparameters=hyperparameters,
+        custom_config={**custom_config, "code": code_version("trainer.run_fn")},
+        **arguments,
     )
-    evaluator = tfx.components.Evaluator(
-        examples=pair_gen.outputs["pairs"],
-        model=trainer.outputs["model"],
-        eval_config=eval_config(config.thresholds),
-        example_splits=[features.TEST],
-    )
-    resolver, last_blessed = ([], None) if for_cluster else _last_blessed(trainer)
+    return nodes, trainer
+
+
+def _judge(
+    config: RunConfig, images: Channel, trainer: Node, evaluator: Node, for_cluster: bool
+) -> tuple[list[Node], Judge]:
+    """Return the node that finds the last blessed model, unless for a cluster, and the Judge."""
+    nodes, last_blessed_model = [], None
+    if not for_cluster:
+        resolver = tfx.dsl.Resolver(
+            strategy_class=LatestOtherBlessedModel,
+            model=Channel(type=tfx.types.standard_artifacts.Model),
+            model_blessing=Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+            candidate=trainer.outputs["model"],
+        ).with_id("latest_blessed_model")
+        nodes, last_blessed_model = [resolver], resolver.outputs["model"]
     unknown = config.judged_by.unknown
     judge = Judge(
         examples=images,
         model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
         evaluator_blessing=evaluator.outputs["blessing"],
+        last_blessed_model=last_blessed_model,
+        last_blessed_root=absolute(config.serving_root) if for_cluster else "",
         thresholds=config.thresholds,
         settings=config.judged_by,
-        model_run=trainer.outputs["model_run"],
-        last_blessed_model=last_blessed,
-        last_blessed_root=absolute(config.serving_root) if for_cluster else "",
-        held_out_partners=config.pairs.held_out.partners,
-        held_out_max_images=config.pairs.held_out.max_images,
+        **_held_out_pairs(config),
         pair_seed=config.seed,
         max_pixels=config.data.max_pixels,
-        # Of the time of the run: on a cluster that is not now, and the cache is off (`compile`).
+        # The files at the time of the run: on a cluster that is later, and its cache is off.
         unknown_files=unknown_images.fingerprint(unknown) if unknown and not for_cluster else "",
     )
-    infra_check = []
-    if config.push.infra_check:
-        infra_check.append(
-            InfraCheck(
-                model=trainer.outputs["model"], examples=images, engine=config.push.infra_check
-            )
-        )
+    return nodes, judge
+
+
+def _push(
+    config: RunConfig, images: Channel, model: Channel, blessing: Channel
+) -> tuple[list[Node], Node]:
+    """Return the check by a server, if the configuration asks, and the Pusher."""
+    nodes, infra_blessing = [], None
+    if engine := config.push.infra_check:
+        infra_check = InfraCheck(model=model, examples=images, engine=engine)
+        nodes, infra_blessing = [infra_check], infra_check.outputs["blessing"]
+    base_directory = absolute(config.serving_root)
     pusher = tfx.components.Pusher(
-        model=trainer.outputs["model"],
-        model_blessing=judge.outputs["blessing"],
-        infra_blessing=infra_check[0].outputs["blessing"] if infra_check else None,
+        model=model,
+        model_blessing=blessing,
+        infra_blessing=infra_blessing,
         push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(
-                base_directory=absolute(config.serving_root)
-            )
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=base_directory)
         ),
     )
+    return nodes, pusher
+
+
+def _pipeline(config: RunConfig, components: list[Node], for_cluster: bool) -> tfx.dsl.Pipeline:
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata))
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.pipeline_root,
-        metadata_connection_config=None
-        if for_cluster
-        else tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata)),
-        components=[
-            example_gen,
-            statistics_gen,
-            schema_gen,
-            example_validator,
-            data_check,
-            transform,
-            pair_gen,
-            *search,
-            trainer,
-            evaluator,
-            *resolver,
-            judge,
-            *infra_check,
-            pusher,
-        ],
+        metadata_connection_config=None if for_cluster else connection,
+        components=components,
         enable_cache=config.cache,
         beam_pipeline_args=[
             *config.beam.args,
-            *_without_package(config.beam.args),
+            *_no_packaging(config.beam.args),
             *beam_arguments(*config.addresses),
         ],
     )
 
 
-def _without_package(arguments: Sequence[str]) -> list[str]:
-    """Options by which TFX does not pack itself for workers elsewhere, where there are none.
+def _no_packaging(beam_args: Sequence[str]) -> list[str]:
+    """Return options that keep TFX from packaging itself for Beam workers on this machine.
 
-    It would at each step that uses Beam: 2 s, and 42 MB that stay in the folder for temporary
-    files. It does not where workers have an image, which the DirectRunner does not look at.
+    Each step that uses Beam would take 2 s more and leave 42 MB in the folder for temporary files.
+    TFX packages nothing for workers with a container image, which the DirectRunner ignores.
     """
-    runner = PipelineOptions(list(arguments)).view_as(StandardOptions).runner
+    runner = PipelineOptions(list(beam_args)).view_as(StandardOptions).runner
     return ["--sdk_container_image=none"] if runner in (None, "DirectRunner") else []
 
 
-def _last_blessed(
-    trainer: tfx.dsl.components.BaseNode,
-) -> tuple[list[tfx.dsl.components.BaseNode], tfx.dsl.Channel]:
-    """The node that finds the last blessed model, other than this run's, and its output."""
-    resolver = tfx.dsl.Resolver(
-        strategy_class=LatestOtherBlessedModel,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-        candidate=trainer.outputs["model"],
-    ).with_id("latest_blessed_model")
-    return [resolver], resolver.outputs["model"]
-
-
-def _search(
-    config: RunConfig, learning: dict[str, Any], settings: dict[str, Any]
-) -> tuple[list[tfx.dsl.components.BaseNode], tfx.dsl.Channel | None]:
-    """The node that gives the Trainer hyperparameters, and its output, where there is to be one."""
-    if config.tuner.enabled:
-        search = config.tuner.model_dump_json(exclude={"enabled", "reuse"})
-        tuner = tfx.components.Tuner(
-            tuner_fn="trainer.tuner_fn.tuner_fn",
-            **learning,
-            custom_config={
-                **settings,
-                "search": search,
-                "code": code_version("trainer.tuner_fn"),
-            },
-        )
-        return [tuner], tuner.outputs["best_hyperparameters"]
-    if config.tuner.reuse:
-        found = tfx.dsl.Importer(
-            source_uri=absolute(config.tuner.reuse),
-            artifact_type=tfx.types.standard_artifacts.HyperParameters,
-        ).with_id("FoundHyperparameters")
-        return [found], found.outputs["result"]
-    return [], None
+def _held_out_pairs(config: RunConfig) -> dict[str, int]:
+    held_out = config.pairs.held_out
+    return {"held_out_partners": held_out.partners, "held_out_max_images": held_out.max_images}
 
 
 def _without(section: Any, *keys: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What the Evaluator measures on held-out pairs, and what these must reach.
+"""The Evaluator's metrics and thresholds on the pairs of the test split.
 
-The Judge measures the same and more, with intervals, and has the last word.
+The Judge measures the same and more, with intervals, and decides.
 """
 
 from __future__ import annotations
@@ -13,22 +13,20 @@ from records import features
 
 SIGNATURE = "evaluate"
 SIMILARITY, SAME = "similarity", "same"
-"""Its outputs."""
+"""Outputs of the signature."""
 
 
 def eval_config(thresholds: Thresholds | None) -> tfma.EvalConfig:
-    """TFMA's configuration: metrics of plain pairs, overall and for pairs with each class.
+    """Return TFMA's configuration: metrics of pairs, overall and for the pairs with each class.
 
-    Thresholds hold for the overall slice only: a class with a handful of images has too few pairs
-    to be judged by a bare number.
+    Thresholds apply to the overall slice only: a class with few images has too few pairs.
     """
-    # The ROC curve is of similarities; the others are of what the model makes of them by its own
-    # threshold, a number too: 1 or 0.
+    # The ROC curve needs similarities; the others use the model's prediction, 1 or 0.
     of_similarities = [
         _metric("AUC", thresholds, name="auc"),
         tfma.MetricConfig(class_name="ExampleCount"),
     ]
-    of_verdicts = [
+    of_predictions = [
         _metric("BinaryAccuracy", thresholds, name="accuracy"),
         _metric("Precision", thresholds, name="precision"),
         _metric("Recall", thresholds, name="recall"),
@@ -45,7 +43,7 @@ def eval_config(thresholds: Thresholds | None) -> tfma.EvalConfig:
         ],
         metrics_specs=[
             tfma.MetricsSpec(metrics=of_similarities, output_names=[SIMILARITY]),
-            tfma.MetricsSpec(metrics=of_verdicts, output_names=[SAME]),
+            tfma.MetricsSpec(metrics=of_predictions, output_names=[SAME]),
         ],
     )
 

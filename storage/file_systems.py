@@ -24,9 +24,9 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
     return bool(_SCHEME.match(os.fspath(path)))
 
 
-def absolute(path: str) -> str:
+def absolute(path: str | os.PathLike[str]) -> str:
     """Return a path as an absolute one; an address such as gs://bucket stays as it is."""
-    return path if is_remote(path) else os.path.abspath(path)
+    return os.fspath(path) if is_remote(path) else os.path.abspath(path)
 
 
 def load_plugins(*texts: str) -> None:

@@ -30,18 +30,17 @@ def write_judgement(folder, found):
 
 
 class Pipelines:
-    """Folders of pipelines in `place`, and their runs, to be given in place of `read_runs`."""
+    """Folders of pipelines in `place`, and their runs."""
 
     def __init__(self, place):
-        self.place, self.runs = place, {}
+        self.place = place
 
     def add(self, name="mine", found=None, infra=None, failed=None, uri=None, **config):
         """One more run, the newest; `found` is its judgement, if it has one."""
         root = self.place / "runs" / name
-        number = len(self.runs.setdefault(name, [])) + 1
+        number = len(list(root.glob("runs/*"))) + 1
         examples = root / f"pipeline/ImageExampleGen/examples/{number}"
         examples.mkdir(parents=True)
-        (root / "metadata.sqlite").touch()
         (examples / IngestionReport.FILE).write_text(_report(6 + number).model_dump_json())
         components = [_component("ImageExampleGen", examples=(examples, {}))]
         if found:
@@ -61,19 +60,19 @@ class Pipelines:
         if failed:
             components.append(Component(id=failed, outcome="failed"))
         started = START + timedelta(days=number)
-        run = Run(id=started.isoformat(), started=started, components=components)
-        folder = root / "runs" / f"{started:%Y%m%d-%H%M%S}"
+        run_id = f"{started:%Y%m%d-%H%M%S}"
+        run = Run(id=run_id, components=components)
+        folder = root / "runs" / run_id
         folder.mkdir(parents=True)
-        Summary(name=name, started=started, run=run, serving_root="s").write(folder)
+        failure = "no disk" if failed else None
+        Summary(
+            id=run_id, name=name, started=started, run=run, failure=failure, serving_root="s"
+        ).write(folder)
         values = {"name": name, "data": {"root": "data"}, **config}
         (folder / "config.yaml").write_text(yaml.safe_dump(values))
         if found:
             (folder / Judgement.FILE).write_text(found.judgement.model_dump_json())
-        self.runs[name].insert(0, run)
-        return run.id
-
-    def read_runs(self, metadata, name, limit=None):
-        return self.runs.get(name, [])[:limit]
+        return run_id
 
 
 def _component(name, **outputs):

@@ -51,6 +51,8 @@ def test_images_become_a_blessed_and_pushed_model(place):
     assert "Few-shot accuracy on the validation images" in done.stdout
     assert "raw pixels, nearest neighbour" in done.stdout
     [folder] = (place / "runs/few/runs").glob("*")
+    assert summary["id"] == summary["run"]["id"] == folder.name  # in ML Metadata too
+    assert f"run {folder.name}: log in" in done.stderr
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert len((folder / "training.csv").read_text().splitlines()) == 5
     report = (folder / "report.html").read_text()

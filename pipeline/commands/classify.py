@@ -29,7 +29,7 @@ from pipeline.commands.served_model import (
     Timeout,
     Version,
     connected,
-    held_out_examples,
+    held_out_files,
     short_path,
 )
 from pipeline.terminal.console import FAILED, note, out
@@ -79,9 +79,9 @@ def classify(
     truths: dict[Path, str] = {}
     with connected(options) as (client, settings):
         if held_out:
-            from pipeline.runs.held_out import draw_images, test_images
+            from pipeline.runs.held_out import draw_images
 
-            truths = dict(draw_images(test_images(held_out_examples(settings)), held_out))
+            truths = dict(draw_images(held_out_files(settings, version), held_out))
         tally, began = Tally(), time.monotonic()
         for answer in client.classify_files(files or list(truths), batch_size, in_flight):
             truth = truths.get(answer.file)

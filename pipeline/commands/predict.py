@@ -27,7 +27,7 @@ from pipeline.commands.served_model import (
     Timeout,
     Version,
     connected,
-    held_out_examples,
+    held_out_files,
     short_path,
 )
 from pipeline.terminal.console import out
@@ -75,11 +75,11 @@ def predict(
         config, server, name, version, label, timeout, tls, tls_ca, tls_cert, tls_key, overrides
     )
     with connected(options) as (client, settings):
-        from pipeline.runs.held_out import draw_pairs, test_images
+        from pipeline.runs.held_out import draw_pairs
 
         pairs: list[Pair]
         if held_out:
-            pairs = [*draw_pairs(test_images(held_out_examples(settings)), held_out)]
+            pairs = [*draw_pairs(held_out_files(settings, version), held_out)]
         else:
             assert left is not None
             assert right is not None

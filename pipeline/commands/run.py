@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +17,8 @@ from pipeline.config.run_config import RunConfig
 from pipeline.runs import preflight
 from pipeline.runs.folder_lock import locked
 from pipeline.runs.outcome import Outcome
+from pipeline.runs.run_folders import LOG, create_run_folder
 from pipeline.terminal.console import (
-    FAILED,
     INTERRUPTED,
     err,
     last_lines,
@@ -28,7 +27,6 @@ from pipeline.terminal.console import (
     progress,
     say,
 )
-from storage.file_systems import is_remote
 
 
 def run(
@@ -48,62 +46,26 @@ def run(
     Example: [bold]siamese run configs/quickstart.yaml --set training.epochs=5[/]
     """
     settings = reading.load(config, [*(overrides or ()), *(["cache=false"] if no_cache else ())])
-    _check(settings)
+    preflight.check(settings)
     with contextlib.ExitStack() as held:
         try:
             lock = held.enter_context(locked(settings.root))
-            folder = _make_run_folder(settings)
+            folder = create_run_folder(settings)
         except OSError as e:
             where = e.filename or settings.root
             raise UserError(
                 f"{where}: cannot be written ({e.strerror}); set `output` elsewhere"
             ) from e
-        note(f"{settings.name}: log in {folder / 'log.txt'}")
-        code = _follow(folder, lock, as_json)
+        note(f"{settings.name}, run {folder.name}: log in {folder / LOG}")
+        code = _follow(settings, folder, lock, as_json)
     raise typer.Exit(code)
 
 
-def _check(settings: RunConfig) -> None:
-    """Refuse what cannot work, as far as that is known without TFX.
-
-    Raises:
-        UserError: Something in the configuration cannot work.
-    """
-    _check_data_root(settings)
-    preflight.check_storage(settings)
-    preflight.check_blocks(settings)
-    preflight.check_unknown(settings)
-    preflight.check_found_hyperparameters(settings)
-    preflight.check_engine(settings)
-
-
-def _check_data_root(settings: RunConfig) -> None:
-    root = settings.data.root
-    if is_remote(root) or "{SPAN}" in root or Path(root).is_dir():
-        return
-    raise UserError(
-        f"data.root: there is no folder {root}. Name a folder with a sub-folder of images per "
-        f"class, or write sample images: siamese sample-data {root}"
-    )
-
-
-def _make_run_folder(settings: RunConfig) -> Path:
-    name = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
-        folder = settings.root / "runs" / (name + suffix)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        (folder / "config.yaml").write_text(reading.dump(settings), encoding="utf-8")
-        return folder
-    raise UserError(f"{settings.root}: too many runs within a second; try again")
-
-
-def _follow(folder: Path, lock: int, as_json: bool) -> int:
+def _follow(settings: RunConfig, folder: Path, lock: int, as_json: bool) -> int:
     """Run the pipeline in a process of its own and show its outcome.
 
     Args:
+        settings: The run's configuration.
         folder: The run's folder.
         lock: File descriptor of the pipeline's lock, which the process holds while it lives.
         as_json: Print the summary as JSON.
@@ -112,10 +74,10 @@ def _follow(folder: Path, lock: int, as_json: bool) -> int:
         The command's exit code.
     """
     from pipeline.runs.progress import follow
-    from pipeline.runs.summary import Summary
+    from pipeline.runs.summary import Summary, record_failure
     from pipeline.terminal.run_summary import show_summary, show_verdict
 
-    log = folder / "log.txt"
+    log = folder / LOG
     command = [sys.executable, "-m", "pipeline.runs.launch", str(folder)]
     try:
         code, component = follow(command, log, progress, [lock])
@@ -123,28 +85,22 @@ def _follow(folder: Path, lock: int, as_json: bool) -> int:
         say("\nStopped. The next run resumes after the last finished component.", err)
         return INTERRUPTED
     summary = Summary.read(folder)
-    if summary and as_json:
+    if summary is None:  # the process could not write it
+        failure = _killed(-code) if code < 0 else f"the run's process ended with exit code {code}"
+        summary = record_failure(settings, folder, failure)
+    if as_json:
         out.print_json(summary.model_dump_json())
-    elif summary and progress.quiet:
+    elif progress.quiet:
         show_verdict(out, summary)
-    elif summary:
+    else:
         show_summary(out, summary, components=False)  # the progress has listed them
-    if code or summary is None or summary.failure:
-        _explain_failure(code, component, summary, log)
-        return FAILED
-    return Outcome(summary.outcome or "not_blessed").exit_code
-
-
-def _explain_failure(code: int, component: str | None, summary, log: Path) -> None:
-    where = f" in {component}" if component else ""
-    err.print(f"[bold red]Failed{where}.[/]")
-    if summary and summary.failure:
+    if summary.failure:
+        err.print(f"[bold red]Failed{f' in {component}' if component else ''}.[/]")
         say(summary.failure, err)
-    if code < 0:
-        say(_killed(-code), err)
-    if summary is None or summary.unexpected or not summary.failure:
-        say(last_lines(log, 15), err)
-    say(f"The log: {log}", err)
+        if summary.unexpected:
+            say(last_lines(log, 15), err)
+        say(f"The log: {log}", err)
+    return (summary.outcome or Outcome.FAILED).exit_code
 
 
 def _killed(number: int) -> str:

@@ -153,16 +153,13 @@ def _served(settings: RunConfig, config: Path | None) -> Iterator[str]:
         yield address
 
 
-def held_out_examples(settings: RunConfig | None) -> str:
-    """Return the folder of the last run's examples."""
-    from pipeline.runs.history import read_runs
+def held_out_files(settings: RunConfig | None, version: int | None) -> list[tuple[Path, str]]:
+    """Return the files and classes of test images that the served model was not trained on."""
+    from pipeline.runs.held_out import held_out_images
 
     if settings is None:
         raise UserError("--held-out needs --config, whose test split it uses")
-    for one in read_runs(settings.metadata, settings.name):
-        if images := one.output("ImageExampleGen", "examples"):
-            return images.uri
-    raise UserError(f"{settings.name} has no run yet; start one: siamese run")
+    return held_out_images(settings, version)
 
 
 def short_path(path: Path) -> str:

@@ -33,7 +33,8 @@ def explain(error: Mapping[str, Any], model: type[Section]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if isinstance(error["input"], str | int | float | bool | None):
         message += f"; got {error['input']!r}"
-    return f"{key or 'configuration'}: {message[0].lower()}{message[1:]}"
+    message = message[0].lower() + message[1:]
+    return f"{key}: {message}" if key else message
 
 
 def _section_at(location: Sequence[Any], section: type[Section]) -> type[Section]:

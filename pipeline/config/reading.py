@@ -11,15 +11,17 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.config.errors import ConfigError, explain
+from pipeline.config.paths import resolve, with_absolute_paths
 from pipeline.config.run_config import RunConfig
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
-    """Read a configuration file.
+    """Read a configuration file. Its paths are relative to its folder.
 
     Args:
         path: A YAML file.
-        overrides: `section.key=value` each, where the value is YAML (`training.epochs=5`).
+        overrides: `section.key=value` each, where the value is YAML (`training.epochs=5`); paths
+            are relative to the current folder.
 
     Returns:
         The configuration, complete with its defaults.
@@ -28,8 +30,8 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
         ConfigError: The file cannot be read, a key is unknown, or a value is invalid.
     """
     values = read_yaml(path)
-    for override in overrides:
-        _apply(override, values)
+    typed = [_apply(override, values) for override in overrides]
+    resolve(values, Path(path).parent, str(path), typed)
     return parse(values, str(path))
 
 
@@ -51,8 +53,9 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig
 
 
 def dump(config: RunConfig) -> str:
-    """Return a configuration as YAML, all defaults included."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """Return a configuration as YAML, with all defaults and absolute paths."""
+    values = with_absolute_paths(config.model_dump(mode="json"))
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -78,7 +81,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def _apply(override: str, values: dict[str, Any]) -> None:
+def _apply(override: str, values: dict[str, Any]) -> str:
+    """Set a key of `values`, and return the key."""
     key, equals, text = override.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", key):
         raise ConfigError(f"--set {override}: write it as section.key=value")
@@ -97,6 +101,7 @@ def _apply(override: str, values: dict[str, Any]) -> None:
             raise ConfigError(f"--set {override}: {section} has no keys below it")
         values = below
     values[last] = value
+    return key
 
 
 class _DuplicateKey(Exception):

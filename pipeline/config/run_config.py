@@ -1,6 +1,6 @@
-"""The configuration of a run, as an immutable model: what there is to set, and what goes together.
+"""The configuration of a run, as an immutable model: all settings, and which go together.
 
-`pipeline.config.reading` reads one from a YAML file.
+`pipeline.config.reading` reads it from a YAML file.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -23,22 +22,22 @@ _PATTERN = re.compile(r"[*?\[\]]")
 
 
 class RunConfig(Section):
-    """Everything that describes a run."""
+    """All settings of a run."""
 
     name: str = Field(
         "siamese",
         pattern=r"^[a-z][a-z0-9-]{0,62}$",
-        description="Of the pipeline: lower-case letters, digits and hyphens (Kubeflow's rule).",
+        description="Name of the pipeline: lower-case letters, digits and hyphens.",
     )
     output: str = Field(
         "runs",
-        description="Folder for the pipelines' files; each gets one by its name. It is local: "
-        "`artifacts` says where what the components make goes, if elsewhere.",
+        description="Local folder of all pipelines; each pipeline gets a folder by its name. "
+        "`artifacts` moves the components' outputs elsewhere.",
     )
     artifacts: str | None = Field(
         None,
-        description="Folder for what the components make, such as gs://bucket/folder or "
-        "s3://bucket/folder; each pipeline gets one by its name. Left out: `pipeline` in the "
+        description="Folder of the components' outputs, such as gs://bucket/folder or "
+        "s3://bucket/folder; each pipeline gets a folder by its name. Default: `pipeline` in the "
         "pipeline's own folder. See docs/storage.md.",
     )
     data: Data
@@ -49,18 +48,17 @@ class RunConfig(Section):
     training: Training = Training()
     tuner: Tuner = Tuner()
     thresholds: Thresholds | None = Field(
-        Thresholds(), description="null: the model is measured, and never blessed."
+        Thresholds(), description="null: the model is measured and never blessed."
     )
     judge: JudgeSettings = JudgeSettings()
     push: Push = Push()
-    runner: Literal["beam", "local"] = "beam"
     beam: Beam = Beam()
     kubeflow: Kubeflow = Kubeflow()
     cache: bool = Field(True, description="Reuse the outputs of unchanged steps.")
     seed: int = Field(0, ge=0, description="Of the splits and the pairs.")
 
     @model_validator(mode="after")
-    def _judges_what_it_asks_for(self) -> RunConfig:
+    def _reference_methods_are_measured(self) -> RunConfig:
         asked = self.thresholds
         if asked and asked.beats_pretrained_encoder and not self.judge.reference_methods:
             raise ValueError(
@@ -70,36 +68,36 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _unknown_is_no_class(self) -> RunConfig:
+    def _unknown_images_are_no_class(self) -> RunConfig:
         unknown, listed = self.judge.unknown, self.data.manifest
         if not unknown or listed:
             return self
         root, folder = (os.path.abspath(path) for path in (self.data.root, unknown))
         if os.path.commonpath([root, folder]) == root:
             raise ValueError(
-                f"judge.unknown {unknown!r} is in data.root, whose folders are classes; move it "
-                "beside that"
+                f"judge.unknown {unknown!r} is inside data.root, whose folders are classes; move "
+                "it out of there"
             )
         return self
 
     @model_validator(mode="after")
-    def _keeps_its_own_files_here(self) -> RunConfig:
+    def _output_is_local(self) -> RunConfig:
         if is_remote(self.output):
             raise ValueError(
-                f"output: {self.output} is no local folder, which the metadata database and the "
-                "logs need; say `artifacts` for what the components make"
+                f"output: {self.output} is not a local folder, which the metadata database and the "
+                "logs need; use `artifacts` for the components' outputs"
             )
         return self
 
     @model_validator(mode="after")
-    def _names_no_pattern(self) -> RunConfig:
+    def _paths_hold_no_pattern(self) -> RunConfig:
         spans = self.data.root if "{SPAN}" in self.data.root else ""
         key = "artifacts" if self.artifacts else "output"
         for name, path in ((key, self.pipeline_root), ("data.root", absolute(spans))):
             if found := _PATTERN.search(path):
                 raise ValueError(
-                    f"{name}: {found[0]!r} in {path} would be read as part of a pattern of file "
-                    "names; rename the folder, or choose another one"
+                    f"{name}: {found[0]!r} in {path} would be read as a file name pattern; rename "
+                    "the folder, or choose another one"
                 )
         return self
 
@@ -115,7 +113,7 @@ class RunConfig(Section):
 
     @property
     def pipeline_root(self) -> str:
-        """Where the components' outputs go: TFX's pipeline root."""
+        """Folder of the components' outputs: TFX's pipeline root."""
         if self.artifacts:
             return absolute(f"{self.artifacts.rstrip('/')}/{self.name}")
         return absolute(str(self.root / "pipeline"))
@@ -127,19 +125,19 @@ class RunConfig(Section):
 
     @property
     def judged_by(self) -> JudgeSettings:
-        """The `judge` section, whose folder is named from any place."""
+        """The `judge` section with an absolute path."""
         unknown = self.judge.unknown and absolute(self.judge.unknown)
         return self.judge.model_copy(update={"unknown": unknown})
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Whatever may be on another file system, of a run here or on a cluster."""
+        """All paths that may be on another file system, here or on a cluster."""
         cluster = self.kubeflow.pipeline_root or ""
         return (*self.read_from.values(), *self.written_to.values(), cluster)
 
     @property
     def read_from(self) -> dict[str, str]:
-        """What a run reads, by key: paths and addresses, no other values."""
+        """The paths that a run reads, by key."""
         model, files = self.model, {}
         if model.saved_encoder:
             files["model.backbone"] = model.backbone
@@ -154,7 +152,7 @@ class RunConfig(Section):
 
     @property
     def written_to(self) -> dict[str, str]:
-        """What a run writes, by key, but for what is kept in its own folder."""
+        """The paths that a run writes outside its own folder, by key."""
         paths = {
             "artifacts": self.pipeline_root if self.artifacts else None,
             "push.destination": self.push.destination,

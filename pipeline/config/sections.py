@@ -1,7 +1,6 @@
-"""The sections of a configuration that are about images, pairs, the search, and where a model goes.
+"""The sections of a configuration for images, pairs, search, pushing and Beam.
 
-The others are beside what they set: `trainer.settings`, `judging.settings`,
-`pipeline.cluster.settings`.
+The others are in `trainer.settings`, `judging.settings` and `pipeline.cluster.settings`.
 """
 
 from __future__ import annotations
@@ -15,16 +14,17 @@ from trainer.settings import Search
 
 
 class Data(Section):
-    """Where the labelled images are."""
+    """The labelled images."""
 
     root: str = Field(
-        description="Folder of the images. A folder name such as `span-{SPAN}` takes the "
-        "newest span, so that new images arrive beside the old ones."
+        description="Folder of the images. With a folder name such as `span-{SPAN}` it is the "
+        "newest span, so that new images can be added beside the old ones."
     )
     layout: Literal["auto", "class_folders", "split_folders", "manifest"] = Field(
         "auto",
         description="`class_folders` is root/class/image, `split_folders` is "
-        "root/{train,validation,test}/class/image, `manifest` is a CSV file; `auto` looks.",
+        "root/{train,validation,test}/class/image, `manifest` is a CSV file; `auto` detects the "
+        "layout.",
     )
     manifest: str | None = Field(
         None,
@@ -33,14 +33,15 @@ class Data(Section):
     )
     classes: tuple[str, ...] | None = Field(
         None,
-        description="The classes there must be, no more and no less. Left out: the folders' "
+        description="The classes that there must be, no more and no less. Default: the folders' "
         "names; with spans, those of the first span.",
     )
     max_unusable: Share = Field(
-        0.1, description="Share of files that may be unusable before the run stops."
+        0.1, description="Maximum share of unusable files; with more the run fails."
     )
     max_pixels: Positive = Field(
-        100_000_000, description="Largest image, in pixels; larger ones are set aside unread."
+        100_000_000,
+        description="Maximum pixels of an image; larger ones are excluded unread.",
     )
 
     @model_validator(mode="after")
@@ -50,28 +51,28 @@ class Data(Section):
         if self.manifest and self.layout not in ("auto", "manifest"):
             raise ValueError(
                 f"data.manifest is given but data.layout is {self.layout!r}; "
-                "set the layout to 'manifest' or leave it out"
+                "set the layout to 'manifest' or omit it"
             )
         return self
 
 
 class Splits(Section):
-    """How images are divided. Near-duplicates always stay together."""
+    """The splits. Near-duplicates always stay together."""
 
     by: Literal["image", "class"] = Field(
         "image",
-        description="`image`: each class is divided; `class`: whole classes are kept apart, to "
-        "judge on classes never seen in training.",
+        description="`image`: the images of each class are split; `class`: whole classes are held "
+        "out, to test on classes not seen in training.",
     )
-    train: Share = Field(0.6, gt=0, description="Share of the images to learn from.")
-    validation: Share = Field(0.2, gt=0, description="Share to choose by (best epoch, threshold).")
-    test: Share = Field(0.2, gt=0, description="Share to judge on; never used for a choice.")
+    train: Share = Field(0.6, gt=0, description="Share of the images for training.")
+    validation: Share = Field(0.2, gt=0, description="Share for choices (best epoch, thresholds).")
+    test: Share = Field(0.2, gt=0, description="Share for judging; never used for a choice.")
     near_duplicate_bits: int = Field(
         3,
         ge=0,
         le=7,
-        description="Two images whose 64-bit perceptual hashes (or mirrored ones) differ in at "
-        "most so many bits are near-duplicates.",
+        description="Two images are near-duplicates if their 64-bit perceptual hashes (or those of "
+        "the mirrored images) differ in at most this many bits.",
     )
 
     @model_validator(mode="after")
@@ -83,11 +84,11 @@ class Splits(Section):
 
 
 class Image(Section):
-    """What the network sees."""
+    """The network's input."""
 
     size: int = Field(224, ge=16, le=1024, description="Height and width in pixels.")
     interpolation: Literal["cubic", "linear", "area", "nearest"] = Field(
-        "cubic", description="How images are resized."
+        "cubic", description="Interpolation for resizing."
     )
 
 
@@ -100,13 +101,13 @@ class TrainingPairs(Section):
         "with all their pairs; `all_pairs`: random blocks of `block_size` images with all their "
         "pairs; `random_partners`: plain pairs, each image with `partners` random others (2019).",
     )
-    classes_per_block: int = Field(10, ge=2, description="At most; fewer if there are fewer.")
+    classes_per_block: int = Field(10, ge=2, description="Maximum number of classes in a block.")
     images_per_class: int = Field(5, ge=2, description="Images of each class in a block.")
     block_size: int = Field(32, ge=2, description="Images in a block of `all_pairs`.")
-    partners: Positive = Field(8, description="Partners an image, for `random_partners`.")
+    partners: Positive = Field(8, description="Partners per image, for `random_partners`.")
     passes: Positive = Field(
         8,
-        description="Times that each image is drawn into a block. More passes give more varied "
+        description="Number of blocks that each image is drawn into. More passes give more varied "
         "blocks and larger files; `random_partners` makes one.",
     )
 
@@ -115,58 +116,58 @@ class HeldOutPairs(Section):
     """Plain pairs of the validation and test splits."""
 
     partners: int = Field(
-        16, ge=2, description="Pairs an image takes part in: half of the same class, half not."
+        16, ge=2, description="Pairs per image: half of the same class, half of different classes."
     )
     max_images: int = Field(
-        500, ge=3, description="Images that pairs are drawn from, at most, in each split."
+        500, ge=3, description="Maximum number of images in the pairs of each split."
     )
 
 
 class Pairs(Section):
-    """How images become pairs."""
+    """The pairs of each split."""
 
     train: TrainingPairs = TrainingPairs()
     held_out: HeldOutPairs = HeldOutPairs()
 
 
 class Tuner(Search):
-    """Search for hyperparameters before the training; `trainer/search/search_space.py` has them."""
+    """Hyperparameter search before the training; see `trainer/search/search_space.py`."""
 
     enabled: bool = False
     reuse: str | None = Field(
         None,
-        description="Folder with the `best_hyperparameters.txt` of an earlier search, to train by "
-        "it without searching.",
+        description="Folder with the `best_hyperparameters.txt` of an earlier search, to use its "
+        "result.",
     )
 
     @model_validator(mode="after")
     def _searches_or_reuses(self) -> Tuner:
         if self.enabled and self.reuse:
             raise ValueError(
-                "enabled searches anew and reuse takes what was found before; choose one of them"
+                "enabled starts a search and reuse takes an earlier result; choose one of them"
             )
         return self
 
 
 class Push(Section):
-    """Where a blessed model goes."""
+    """Destination of a blessed model."""
 
     destination: str | None = Field(
         None,
-        description="Base path that TensorFlow Serving watches; left out: `serving` in the run's "
-        "folder. Models go to <destination>/<version>/.",
+        description="Base path that TensorFlow Serving watches; models are pushed to "
+        "<destination>/<version>/. Default: `serving` in the pipeline's folder.",
     )
     infra_check: Literal["auto", "tensorflow", "docker", "embedded"] | None = Field(
         "auto",
-        description="The server that must give the model's answers before it is pushed: the first "
-        "of these at hand. `null` pushes unserved models.",
+        description="Server that must serve the model before it is pushed; `auto` takes the first "
+        "that is available. `null`: models are pushed untested.",
     )
 
 
 class Beam(Section):
-    """Apache Beam, which does the data processing."""
+    """Apache Beam, which processes the data."""
 
     args: tuple[str, ...] = Field(
         ("--runner=DirectRunner", "--direct_running_mode=in_memory"),
-        description="Beam's own options, passed to every step that uses Beam; see docs/beam.md.",
+        description="Options of Apache Beam for every step that uses it; see docs/beam.md.",
     )

@@ -103,8 +103,8 @@ def _side(run: JudgedRun) -> Side:
     verdict = with_infra_check(run.judgement.verdict, run.run)
     return Side(
         name=run.name or run.uri,
-        run=run.run.id if run.run else "",
-        started=run.run.started.isoformat() if run.run else "",
+        run=run.id,
+        started=run.summary.started.isoformat() if run.summary else "",
         outcome=Outcome(verdict.outcome),
         reasons=verdict.reasons,
         images=run.judgement.images,

@@ -1,4 +1,4 @@
-"""Ends what a command has started, when the command itself is to end."""
+"""Ends the processes that a command has started when the command ends."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _POLL_SECONDS = 0.05
 
 @contextlib.contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM, and SIGHUP of a closed terminal, raise KeyboardInterrupt as Ctrl-C does.
+    """Let SIGTERM, and SIGHUP of a closed terminal, raise KeyboardInterrupt as Ctrl-C does.
 
-    A signal that is ignored stays so, as `nohup` wants it. Nothing changes outside of the main
-    thread, which alone gets signals.
+    Ignored signals stay ignored, for `nohup`. Outside of the main thread, which alone gets signals,
+    nothing changes.
     """
 
     def interrupt(*_: object) -> None:
@@ -39,13 +39,13 @@ def terminated_as_interrupted() -> Iterator[None]:
 
 
 def stop(*children: subprocess.Popen) -> None:
-    """End processes and all that they have started: by SIGTERM, after 10 s by SIGKILL.
+    """End processes and their descendants: by SIGTERM, after 10 s by SIGKILL.
 
     Args:
         children: Each in a session of its own (`start_new_session`).
 
     Raises:
-        KeyboardInterrupt: There was another interrupt, which has ended them at once.
+        KeyboardInterrupt: Another interrupt, which has ended them at once.
     """
     deadline = time.monotonic() + _GRACE_SECONDS
     try:
@@ -62,13 +62,13 @@ def stop(*children: subprocess.Popen) -> None:
 
 
 def _runs(child: subprocess.Popen) -> bool:
-    """Whether it runs, or any that it has started and left behind."""
+    """Return whether a process or a descendant is alive."""
     child.poll()  # else it would stay in its group after its end
     return _signal(child, 0)
 
 
 def _signal(child: subprocess.Popen, sign: int) -> bool:
-    """Send a signal to its whole group; whether there is one that takes it."""
+    """Send a signal to a process group; return whether it has a process."""
     try:
         os.killpg(child.pid, sign)
     except (ProcessLookupError, PermissionError):

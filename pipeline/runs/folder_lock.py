@@ -1,4 +1,4 @@
-"""One run of a pipeline at a time: its folder holds the metadata and the unfinished training."""
+"""Lets one run at a time use a pipeline's folder, with its metadata and unfinished training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,28 @@ from pathlib import Path
 from base.errors import UserError
 
 FILE = "lock"
-"""In the folder: who holds it, in words. The lock is on this file, and ends with its holders."""
+"""The locked file; it names the process that holds it. The lock ends with its processes."""
 
 
 class FolderInUse(UserError):
-    """Another run holds the folder; the message says which."""
+    """Another run holds the folder."""
 
     exit_code = 1
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a run holds a pipeline's folder."""
+    try:
+        descriptor = os.open(folder / FILE, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as e:
+        return isinstance(e, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextmanager
@@ -27,7 +42,7 @@ def locked(folder: Path) -> Iterator[int]:
     """Hold a pipeline's folder against other runs until the context ends.
 
     Args:
-        folder: Made, if it is missing.
+        folder: Created if it is missing.
 
     Yields:
         The lock's file descriptor. A process that inherits it holds the lock too, and so keeps it
@@ -45,11 +60,11 @@ def locked(folder: Path) -> Iterator[int]:
         except BlockingIOError:
             holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip()
             raise FolderInUse(
-                f"{folder}: another run is under way ({holder or 'who it is, is not known'}); wait "
-                "for its end, or stop it (if it was killed: its process pipeline.runs.launch)"
+                f"{folder}: another run is in progress ({holder or 'unknown process'}); wait until "
+                "it ends, or stop it (if it was killed: its process pipeline.runs.launch)"
             ) from None
-        except OSError as e:  # not every file system of a network has locks
-            raise OSError(e.errno, f"it cannot be locked: {e.strerror}", str(folder)) from e
+        except OSError as e:  # some network file systems have no locks
+            raise OSError(e.errno, f"cannot be locked: {e.strerror}", str(folder)) from e
         os.truncate(descriptor, 0)
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         os.write(

@@ -1,57 +1,97 @@
-"""Image files that a model has never learned from, to try it on."""
+"""Image files that a served model was not trained on, to try it with."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from base.errors import UserError
 from components.image_example_gen.report import IngestionReport
-from records import features
+from pipeline.config.run_config import RunConfig
+from pipeline.runs.run_folders import list_runs
+from pipeline.runs.summary import Summary
+from records import features, training_keys
 from storage.file_systems import is_remote, load_plugins
+from storage.model_versions import newest_version
 
 
-def test_images(examples_uri: str) -> list[tuple[Path, str]]:
-    """The files and classes of the test split.
+def held_out_images(config: RunConfig, version: int | None = None) -> list[tuple[Path, str]]:
+    """Return the files and classes of test images that a pushed model was not trained on.
+
+    They are of the test split of the run that pushed it; a later run may have split the images in
+    another way.
 
     Args:
-        examples_uri: Of ImageExampleGen's examples.
+        config: Of the pipeline that pushed the model.
+        version: The model's; None: the newest.
 
     Raises:
-        UserError: They are not on this machine.
+        UserError: No such model was pushed, or the images are not on this machine.
     """
+    model = newest_version(config.serving_root)
+    if version is not None:
+        model = os.path.join(config.serving_root, str(version))
+    if model is None:
+        raise UserError(f"{config.serving_root}: no model has been pushed there: siamese run")
+    run = _pushed_by(list_runs(config.root, config.name), int(os.path.basename(model)))
+    examples = run.run.output("ImageExampleGen", "examples") if run and run.run else None
+    if examples is None:
+        raise UserError(f"{model}: no run of {config.root} has pushed it; name images instead")
+    root = IngestionReport.read(examples.uri).root
+    if is_remote(root):
+        raise UserError(
+            f"--held-out sends local files, and the images are in {root}; copy some here and name "
+            "them instead"
+        )
+    trained_on = _training_keys(model)
+    return sorted(
+        (Path(root) / os.fsdecode(source), label)
+        for source, label, key in _test_images(examples.uri)
+        if key not in trained_on
+    )
+
+
+def _pushed_by(runs: Sequence[Summary], version: int) -> Summary | None:
+    """Return the run that pushed a version, or the version that it was enrolled from."""
+    pushed = [(int(os.path.basename(r.run.pushed)), r) for r in runs if r.run and r.run.pushed]
+    earlier = [one for one in pushed if one[0] <= version]
+    return max(earlier, key=lambda one: one[0])[1] if earlier else None
+
+
+def _test_images(examples: str) -> Iterator[tuple[bytes, str, int]]:
+    """Yield source, class and training key of each image in the test split."""
     import tensorflow as tf
 
-    load_plugins(examples_uri)
-    data_root = IngestionReport.read(examples_uri).root
-    if is_remote(data_root):
-        raise UserError(
-            f"--held-out sends files of this machine, and the images are in {data_root}; copy some "
-            "here and name them instead"
-        )
-    root = Path(data_root)
-    files = tf.io.gfile.glob(f"{examples_uri}/Split-{features.TEST}/*")
-    images = []
+    load_plugins(examples)
+    names = (features.SOURCE, features.LABEL, features.CONTENT_HASH)
+    files = tf.io.gfile.glob(f"{examples}/Split-{features.TEST}/*")
     for record in tf.data.TFRecordDataset(sorted(files), compression_type="GZIP"):
         feature = tf.train.Example.FromString(record.numpy()).features.feature
-        source, label = (
-            feature[name].bytes_list.value[0] for name in (features.SOURCE, features.LABEL)
-        )
-        images.append((root / os.fsdecode(source), label.decode("utf-8", "replace")))
-    return sorted(images)
+        source, label, content_hash = (feature[name].bytes_list.value[0] for name in names)
+        yield source, label.decode("utf-8", "replace"), training_keys.key(content_hash)
+
+
+def _training_keys(model: str) -> set[int]:
+    """Return the keys of the images that a model was trained on, as far as it holds them."""
+    import tensorflow as tf
+
+    load_plugins(model)
+    variables = tf.train.load_checkpoint(f"{model}/variables/variables")
+    name = "training_keys/.ATTRIBUTES/VARIABLE_VALUE"
+    return set(variables.get_tensor(name).tolist()) if variables.has_tensor(name) else set()
 
 
 def draw_pairs(
     images: Sequence[tuple[Path, str]], count: int, seed: int = 0
 ) -> list[tuple[Path, Path, bool]]:
-    """Pairs of files, in turn of the same class and of two; fewer where there are fewer.
+    """Return pairs of files, alternating between same and different classes.
 
     Args:
         images: Files and their classes.
-        count: How many pairs.
-        seed: Of the draw.
+        count: Maximum number of pairs.
+        seed: Of the random choice.
 
     Returns:
         Left, right, and whether both are of the same class.
@@ -64,12 +104,12 @@ def draw_pairs(
             kind = by_kind[label == other]
             if len(kind) < count and not any(left in pair or right in pair for pair in kind):
                 kind.append((left, right, label == other))
-    in_turn = [pair for both in zip(by_kind[True], by_kind[False]) for pair in both]  # noqa: B905
-    return in_turn[:count]
+    alternating = [pair for both in zip(by_kind[True], by_kind[False]) for pair in both]  # noqa: B905
+    return alternating[:count]
 
 
 def draw_images(
     images: Sequence[tuple[Path, str]], count: int, seed: int = 0
 ) -> list[tuple[Path, str]]:
-    """Files and their classes, `count` or all there are."""
+    """Return at most `count` random files and their classes."""
     return random.Random(seed).sample(list(images), min(count, len(images)))

@@ -1,22 +1,18 @@
-"""The runs of a pipeline, as ML Metadata holds them. Needs ml_metadata, but not TFX."""
+"""The components of a run and their outputs, as ML Metadata holds them. Needs no TFX."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
 from base.errors import UserError
-
-Outcome = Literal["done", "cached", "failed", "unfinished"]
-
-_UNFINISHED: Outcome = "unfinished"
+from pipeline.runs.outcome import ComponentOutcome, Outcome
 
 
 class Artifact(BaseModel):
-    """Where an output lies, and what the component noted of it; `id` is ML Metadata's."""
+    """An output: its location, ML Metadata's id, and the component's properties of it."""
 
     uri: str
     id: int | None = None
@@ -24,30 +20,28 @@ class Artifact(BaseModel):
 
 
 class Component(BaseModel):
-    """What became of a component in one run; `inputs` are the artifacts' URIs."""
+    """A component's outcome in one run; `inputs` are the artifacts' URIs."""
 
     id: str
-    outcome: Outcome
+    outcome: ComponentOutcome
     seconds: float | None = None
     inputs: dict[str, list[str]] = {}
     outputs: dict[str, Artifact] = {}
 
 
 class Run(BaseModel):
-    """One run of the pipeline.
+    """The components of one run and their outputs.
 
     Attributes:
-        id: TFX's pipeline run id.
-        started: When its first component began.
+        id: TFX's id of the run: the name of the run's folder.
         components: In the order in which they ran.
     """
 
     id: str
-    started: datetime
     components: list[Component]
 
     def output(self, component: str, name: str) -> Artifact | None:
-        """A component's output, or None where it made none in this run."""
+        """Return a component's output; None if it made none in this run."""
         for one in self.components:
             if one.id == component:
                 return one.outputs.get(name)
@@ -55,33 +49,30 @@ class Run(BaseModel):
 
     @property
     def failed(self) -> str | None:
-        """The component that failed or was broken off, if any."""
+        """The component that failed or did not finish, if any."""
         for one in self.components:
-            if one.outcome in ("failed", _UNFINISHED):
+            if one.outcome in (ComponentOutcome.FAILED, ComponentOutcome.UNFINISHED):
                 return one.id
         return None
 
     @property
-    def verdict(self) -> str | None:
-        """The Judge's: `blessed`, `not_blessed` or `undecided`; None where there is none.
-
-        InfraCheck may withhold a blessing too, and more images would not mend that.
-        """
+    def verdict(self) -> Outcome | None:
+        """The outcome of the gate: the Judge's, unless InfraCheck withholds the blessing."""
         blessing = self.output("Judge", "blessing")
         found = blessing and blessing.properties.get("verdict")
         if not found:
             return None
-        return "not_blessed" if self.infra_problem else str(found)
+        return Outcome.NOT_BLESSED if self.infra_problem else Outcome(str(found))
 
     @property
     def infra_problem(self) -> str | None:
-        """Why a server does not give the model's answers, in InfraCheck's words, if it doesn't."""
+        """InfraCheck's reason why the model cannot be served; None if it can."""
         blessing = self.output("InfraCheck", "blessing")
         return str(blessing.properties.get("problem", "")) or None if blessing else None
 
     @property
     def pushed(self) -> str | None:
-        """Where the model was pushed to, in this run or the one that it was taken from."""
+        """Folder of the pushed version; a cached Pusher names the version pushed before."""
         model = self.output("Pusher", "pushed_model")
         if model is None or model.properties.get("pushed") != 1:
             return None
@@ -89,25 +80,25 @@ class Run(BaseModel):
 
 
 class HistoryError(UserError):
-    """The metadata database cannot be read; the message names it."""
+    """The metadata database cannot be read."""
 
     exit_code = 1
 
 
-def read_runs(metadata: Path, pipeline_name: str, limit: int | None = None) -> list[Run]:
-    """The pipeline's runs, the newest first.
+def read_run(metadata: Path, pipeline_name: str, run_id: str) -> Run | None:
+    """Return what ML Metadata knows of a run; None if none of its components began.
 
     Args:
-        metadata: The SQLite database; where there is none, there are no runs.
+        metadata: The SQLite database, which may be missing.
         pipeline_name: As in the configuration.
-        limit: How many at most.
+        run_id: The name of the run's folder.
 
     Raises:
         HistoryError: The database cannot be read.
     """
     # A run that died at its very start leaves an empty file.
     if not metadata.is_file() or not metadata.stat().st_size:
-        return []
+        return None
     import ml_metadata
     from ml_metadata.proto import metadata_store_pb2
 
@@ -116,29 +107,26 @@ def read_runs(metadata: Path, pipeline_name: str, limit: int | None = None) -> l
     config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
     try:
         store = ml_metadata.MetadataStore(config)
-        contexts = store.get_contexts_by_type("pipeline_run")
-        contexts = sorted(contexts, key=lambda c: c.id, reverse=True)
-        return [_run(store, context, pipeline_name) for context in contexts[:limit]]
+        context = store.get_context_by_type_and_name("pipeline_run", run_id)
+        if context is None:
+            return None
+        executions = store.get_executions_by_context(context.id)
+        return Run(
+            id=run_id,
+            components=[
+                _component(store, execution, pipeline_name)
+                for execution in sorted(executions, key=lambda e: e.id)
+            ],
+        )
     except ml_metadata.errors.NotFoundError:
-        return []
+        return None
     except (RuntimeError, ml_metadata.errors.StatusError) as e:
         said = str(e).partition(" query:")[0]
         raise HistoryError(
-            f"{metadata}: is no database of ML Metadata that can be read ({said}); restore it, or "
-            "move it away: the pipeline then begins anew, with no run to go on from or compare with"
+            f"{metadata}: is not a readable database of ML Metadata ({said}); restore it, or move "
+            "it away: the pipeline then starts afresh, with no earlier run to resume or compare "
+            "with"
         ) from e
-
-
-def _run(store: Any, context: Any, pipeline_name: str) -> Run:
-    executions = sorted(store.get_executions_by_context(context.id), key=lambda e: e.id)
-    started = executions[0].create_time_since_epoch if executions else 0
-    return Run(
-        id=context.name,
-        started=datetime.fromtimestamp(
-            (started or context.create_time_since_epoch) / 1000, tz=timezone.utc
-        ),
-        components=[_component(store, execution, pipeline_name) for execution in executions],
-    )
 
 
 def _component(store: Any, execution: Any, pipeline_name: str) -> Component:
@@ -147,25 +135,25 @@ def _component(store: Any, execution: Any, pipeline_name: str) -> Component:
         for context in store.get_contexts_by_execution(execution.id)
         if context.type == "node"
     ]
-    outcomes: dict[int, Outcome] = {
-        execution.COMPLETE: "done",
-        execution.CACHED: "cached",
-        execution.FAILED: "failed",
+    outcomes = {
+        execution.COMPLETE: ComponentOutcome.DONE,
+        execution.CACHED: ComponentOutcome.CACHED,
+        execution.FAILED: ComponentOutcome.FAILED,
     }
-    outcome = outcomes.get(execution.last_known_state, _UNFINISHED)
+    outcome = outcomes.get(execution.last_known_state, ComponentOutcome.UNFINISHED)
     ended = execution.last_update_time_since_epoch
     return Component(
         id=nodes[0] if nodes else f"execution {execution.id}",
         outcome=outcome,
         seconds=None
-        if outcome == _UNFINISHED
+        if outcome is ComponentOutcome.UNFINISHED
         else (ended - execution.create_time_since_epoch) / 1000,
         **_artifacts(store, execution),
     )
 
 
 def _artifacts(store: Any, execution: Any) -> dict[str, Any]:
-    """An execution's `inputs` and `outputs`."""
+    """Return an execution's `inputs` and `outputs`."""
     events = store.get_events_by_execution_ids([execution.id])
     artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
     inputs: dict[str, list[str]] = {}

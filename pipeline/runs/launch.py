@@ -1,14 +1,15 @@
-"""Runs a pipeline in this process, whose output is a run's log. The command line starts it.
+"""Runs a pipeline in this process. The command line starts it, with its output in the run's log.
 
     python -m pipeline.runs.launch FOLDER
 
 FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `training.csv`,
 `curves.png`, `judgement.json`, `report.html` and `MODEL_CARD.md` are added to it. The exit code is
-0 where the run came to an end, blessed or not, and 1 where it failed.
+0 if the run completed, blessed or not, and 1 if it failed.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -21,12 +22,13 @@ from base.errors import UserError
 from pipeline import log_noise
 from pipeline.config.reading import load
 from pipeline.config.run_config import RunConfig
+from pipeline.runs.run_folders import CONFIG
 
 if TYPE_CHECKING:
     from pipeline.runs.summary import Summary
 
 PLAN = "siamese plan: "
-"""Begins the line of the log that names the components."""
+"""Prefix of the log's line that lists the components."""
 
 _IN_TRACEBACK = re.compile(
     r"^([\w.]+)\.(\w+): (.*?)"
@@ -37,52 +39,69 @@ _IN_TRACEBACK = re.compile(
 
 
 def main(folder: Path) -> int:
-    """Run the pipeline that `folder` describes; returns the exit code."""
+    """Run the pipeline whose configuration is in a run's folder; return the exit code."""
     log_noise.quiet()
     # Steps that do not train share the process and must leave it the GPU's memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    config = load(folder / "config.yaml")
+    config = load(folder / CONFIG)
     started = datetime.now(timezone.utc)
-    config.root.mkdir(parents=True, exist_ok=True)
-    from absl import logging
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from absl import logging as absl_logging
 
-    from storage.file_systems import load_plugins
-
-    logging.set_verbosity(logging.INFO)
-    from components.pair_gen.image_store import delete_left_behind
-    from pipeline.dag import create_pipeline
-    from pipeline.runs.beam_workers import send_all_to_workers
-    from pipeline.runs.history import read_runs
-    from pipeline.runs.preflight import check_network
-    from pipeline.runs.runners import run
+    absl_logging.set_verbosity(absl_logging.INFO)
     from pipeline.runs.summary import copy_findings, summarize
 
     failure, unexpected = None, False
     try:
-        load_plugins(*config.addresses)
-        send_all_to_workers()
-        delete_left_behind(config.pipeline_root)
-        read_runs(config.metadata, config.name, limit=1)  # TFX's own error would be of SQL
-        check_network(config)
-        pipeline = create_pipeline(config)
-        print(PLAN + " ".join(component.id for component in pipeline.components), flush=True)
-        run(pipeline, config)
+        _prepare(config)
+        _run(config, folder.name)
     except Exception as e:
         traceback.print_exc()
         failure, unexpected = explain(e), message_for_people(e) is None
-    summary = summarize(config, started, failure)
+    summary = summarize(config, folder.name, started, failure)
     copy_findings(summary, folder)
     write_findings(folder, summary.model_copy(update={"unexpected": unexpected}), config)
     return 1 if failure else 0
 
 
+def _prepare(config: RunConfig) -> None:
+    from components.pair_gen.image_store import delete_left_behind
+    from pipeline.runs.beam_workers import send_all_to_workers
+    from pipeline.runs.history import read_run
+    from pipeline.runs.preflight import check_network
+    from storage.file_systems import load_plugins
+
+    load_plugins(*config.addresses)
+    send_all_to_workers()
+    delete_left_behind(config.pipeline_root)
+    read_run(config.metadata, config.name, "")  # TFX's own error would be SQL
+    check_network(config)
+
+
+def _run(config: RunConfig, run_id: str) -> None:
+    """Run every component that is not cached; components after a failed one do not run."""
+    from tfx.dsl.compiler.compiler import Compiler
+    from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
+    from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+    from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
+
+    from pipeline.dag import create_pipeline
+
+    pipeline = create_pipeline(config)
+    print(PLAN + " ".join(component.id for component in pipeline.components), flush=True)
+    compiled = Compiler().compile(pipeline)
+    # The runner would choose an id of its own; ML Metadata shall know the run by its folder's name.
+    substitute_runtime_parameter(compiled, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
+    BeamDagRunner().run_with_ir(compiled)
+
+
 def write_findings(folder: Path, summary: Summary, config: RunConfig) -> None:
-    """Write the summary, and the pages for people; where these fail, the log says why."""
+    """Write the summary, the report and the model card; a report that fails is left out."""
     from components.judge.judgement_files import read_judgement
     from judging.judgement import Judgement
     from pipeline.report.report import Findings, write_report
 
-    # Before them too: whatever happens there, the run has come to what it has come to.
+    # Before the report too, which may fail.
     summary.write(folder)
     try:
         judged = (folder / Judgement.FILE).is_file()
@@ -95,10 +114,10 @@ def write_findings(folder: Path, summary: Summary, config: RunConfig) -> None:
 
 
 def explain(error: BaseException) -> str:
-    """An error in words: ours as they are, others with their kind."""
-    ours = message_for_people(error)
-    if ours is not None:
-        return ours
+    """Return an error's message; for errors other than `UserError` with the error's type."""
+    message = message_for_people(error)
+    if message is not None:
+        return message
     lines = [line.strip() for line in _text(error).splitlines()]
     # TensorFlow ends its messages with the graph's nodes.
     told = [line for line in lines if line and not line.startswith("[[")]
@@ -126,7 +145,7 @@ def message_for_people(error: BaseException) -> str | None:
 
 
 def _text(error: BaseException) -> str:
-    """Its message, without Beam's note of where it came from."""
+    """Return an error's message without Beam's note of the step."""
     return re.sub(r"\s*\[while running '[^']*'\]", "", str(error)).strip()
 
 

@@ -1,90 +1,65 @@
-"""Refuses, before any component runs, what cannot work: folders, a backbone, blocks, a server."""
+"""Refuses, before any component runs, a configuration that cannot work.
+
+`check` takes seconds and imports neither TensorFlow nor TFX; `check_network` builds the network.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from base.errors import StorageError
-from images.file_names import files_below, is_ignored
+from base.errors import DataError, StorageError
+from base.printable import printable
+from components.image_example_gen.sources import Source, list_sources
+from images.file_names import files_below
 from pipeline.config.errors import ConfigError
 from pipeline.config.run_config import RunConfig
 from records import features
 from storage.file_systems import is_remote
 
+BEST_HYPERPARAMETERS = "best_hyperparameters.txt"
 
-def check_blocks(config: RunConfig) -> None:
-    """Refuse blocks that were asked for and are larger than the training split.
-
-    Defaults take what there is; a number that the configuration names is meant. Only class folders
-    can be counted in an instant.
-
-    Raises:
-        ConfigError: They are larger.
-    """
-    named = config.pairs.train.model_fields_set
-    if config.data.layout not in ("auto", "class_folders") or config.data.manifest:
-        return
-    if is_remote(config.data.root):
-        return
-    classes = _images(Path(config.data.root))
-    if config.splits.by == "class" or len(classes) < 2:
-        return
-    train = {label: max(1, round(count * config.splits.train)) for label, count in classes.items()}
-    pairs, share = config.pairs.train, f"{config.splits.train:.0%} of {sum(classes.values())}"
-    if pairs.sampling == "all_pairs" and "block_size" in named:
-        _refuse("block_size", pairs.block_size, sum(train.values()), f"images ({share})")
-    if pairs.sampling == "class_balanced":
-        if "classes_per_block" in named:
-            _refuse("classes_per_block", pairs.classes_per_block, len(classes), "classes")
-        if "images_per_class" in named:
-            most = max(train.values())
-            _refuse("images_per_class", pairs.images_per_class, most, "images of a class at most")
-    if pairs.sampling == "random_partners" and "partners" in named:
-        _refuse("partners", pairs.partners, sum(train.values()) - 1, "partners for an image")
+_SAMPLE = 50
+"""Files that are decoded to see whether there are images at all."""
 
 
-def check_unknown(config: RunConfig) -> None:
-    """Refuse a local `judge.unknown` that is no folder or has no files in it.
-
-    The Judge, which reads them, comes after the training.
+def check(config: RunConfig) -> None:
+    """Check everything that is known without TensorFlow and TFX.
 
     Raises:
-        ConfigError: It is none, or has none.
+        ConfigError: A value cannot work; the message names its key.
     """
-    folder = config.judge.unknown
-    if not folder or is_remote(folder):
-        return
-    mend = "name a folder with images of no class, or leave judge.unknown out"
-    if not Path(folder).is_dir():
-        raise ConfigError(f"judge.unknown: there is no folder {folder}; {mend}")
-    if next(files_below(folder), None) is None:
-        raise ConfigError(f"judge.unknown: {folder} holds no files; {mend}")
+    _check_storage(config)
+    if not is_remote(config.data.root) and "{SPAN}" not in config.data.root:
+        sources = _sources(config)
+        _check_images(config, sources)
+        _check_blocks(config, sources)
+    _check_unknown(config)
+    _check_found_hyperparameters(config)
+    _check_files(config)
+    _check_engine(config)
 
 
-def check_found_hyperparameters(config: RunConfig) -> None:
-    """Refuse a `tuner.reuse` that holds no result of a search.
+def check_network(config: RunConfig) -> None:
+    """Build the backbones as the Trainer will, with their weights. Imports Keras.
 
     Raises:
-        ConfigError: It does not.
+        BackboneError: There is no such backbone, or it cannot take images of this size.
+        WeightsError: The weights are unavailable or belong to another architecture.
     """
-    folder = config.tuner.reuse
-    if folder and not is_remote(folder) and not (Path(folder) / BEST_HYPERPARAMETERS).is_file():
-        raise ConfigError(
-            f"tuner.reuse: {folder} holds no {BEST_HYPERPARAMETERS}; give the folder that a Tuner "
-            f"has written, {config.root}/pipeline/Tuner/best_hyperparameters/<number>"
-        )
+    import keras
+
+    from trainer.network.backbone import build_backbone
+
+    searched = config.tuner.backbones if config.tuner.enabled else ()
+    for backbone in (config.model.backbone, *searched):
+        build_backbone(config.model.model_copy(update={"backbone": backbone}), config.image.size)
+    keras.backend.clear_session()
 
 
-def check_storage(config: RunConfig) -> None:
-    """Refuse buckets of s3:// that cannot be read or written, within seconds.
-
-    TensorFlow would try each of them for a minute, and the Pusher's after the training. Of gs://
-    and others it is left to TensorFlow.
-
-    Raises:
-        ConfigError: They cannot, or the plug-in for them is not installed.
-    """
+def _check_storage(config: RunConfig) -> None:
+    """Check access to s3:// buckets, which TensorFlow would retry for a minute each."""
     from storage import s3_access
 
     places = [(config.read_from, False), (config.written_to, True)]
@@ -96,12 +71,109 @@ def check_storage(config: RunConfig) -> None:
             raise ConfigError(f"{key}: {e}") from e
 
 
-def check_engine(config: RunConfig) -> None:
-    """Refuse a `push.infra_check` that is not at hand.
+def _sources(config: RunConfig) -> list[Source]:
+    """Return the files of the data set; refuse folders of another layout."""
+    data, root = config.data, Path(config.data.root)
+    if not root.is_dir():
+        raise ConfigError(
+            f"data.root: there is no folder {root}. Name a folder with a sub-folder of images per "
+            f"class, or write sample images: siamese sample-data {root}"
+        )
+    names = sorted(root.iterdir())
+    flat = not data.manifest and not any(path.is_dir() for path in names)
+    if flat and any(_is_image(path, config) for path in names[:_SAMPLE]):
+        raise ConfigError(
+            f"data.root: {root} is the folder of one class; name the folder above it, with a "
+            "sub-folder of images per class"
+        )
+    try:
+        sources = list_sources(str(root), data.layout, data.manifest)
+    except DataError as e:
+        raise ConfigError(f"data.root: {e}") from e
+    if len({source.label for source in sources}) < 2:
+        raise ConfigError(
+            f"data.root: {root} has images of one class only, {sources[0].label!r}; at least two "
+            "classes are needed, each in a sub-folder of its own"
+        )
+    return sources
 
-    Raises:
-        ConfigError: It is not.
+
+def _check_images(config: RunConfig, sources: Sequence[Source]) -> None:
+    root = Path(config.data.root)
+    sample = (root / one.path for one in sources[:: max(1, len(sources) // _SAMPLE)])
+    if not any(_is_image(path, config) for path in sample):
+        raise ConfigError(
+            f"data.root: {root} holds no image that can be read; its first file is "
+            f"{printable(sources[0].path)}"
+        )
+
+
+def _is_image(path: Path, config: RunConfig) -> bool:
+    from images.canonical import UnusableImage, canonical_image
+
+    try:
+        canonical_image(path.read_bytes(), config.data.max_pixels)
+    except (OSError, UnusableImage):
+        return False
+    return True
+
+
+def _check_blocks(config: RunConfig, sources: Sequence[Source]) -> None:
+    """Refuse blocks larger than the training split, if the configuration names their sizes.
+
+    Default sizes are upper limits.
     """
+    if config.splits.by == "class" or any(source.split for source in sources):
+        return
+    classes = Counter(source.label for source in sources)
+    train = {label: max(1, round(count * config.splits.train)) for label, count in classes.items()}
+    share = f"{config.splits.train:.0%} of {len(sources)}"
+    limits = {
+        "all_pairs": {"block_size": (sum(train.values()), f"images ({share})")},
+        "class_balanced": {
+            "classes_per_block": (len(classes), "classes"),
+            "images_per_class": (max(train.values()), "images of a class at most"),
+        },
+        "random_partners": {"partners": (sum(train.values()) - 1, "partners for an image")},
+    }
+    pairs = config.pairs.train
+    for key, (limit, unit) in limits[pairs.sampling].items():
+        if key in pairs.model_fields_set and getattr(pairs, key) > limit:
+            raise ConfigError(
+                f"pairs.train.{key}: {getattr(pairs, key)} is more than the '{features.TRAIN}' "
+                f"split has, about {limit} {unit}; give {limit} at most, or leave it out"
+            )
+
+
+def _check_unknown(config: RunConfig) -> None:
+    """The Judge, which reads them, comes after the training."""
+    folder = config.judge.unknown
+    if not folder or is_remote(folder):
+        return
+    fix = "name a folder of images of no class, or leave judge.unknown out"
+    if not Path(folder).is_dir():
+        raise ConfigError(f"judge.unknown: there is no folder {folder}; {fix}")
+    if next(files_below(folder), None) is None:
+        raise ConfigError(f"judge.unknown: {folder} holds no files; {fix}")
+
+
+def _check_found_hyperparameters(config: RunConfig) -> None:
+    folder = config.tuner.reuse
+    if folder and not is_remote(folder) and not (Path(folder) / BEST_HYPERPARAMETERS).is_file():
+        raise ConfigError(
+            f"tuner.reuse: {folder} holds no {BEST_HYPERPARAMETERS}; give the folder that a Tuner "
+            f"has written, {config.root}/pipeline/Tuner/best_hyperparameters/<number>"
+        )
+
+
+def _check_files(config: RunConfig) -> None:
+    for key in ("model.backbone", "model.weights"):
+        path = config.read_from.get(key)
+        if path and not is_remote(path) and not Path(path).exists():
+            raise ConfigError(f"{key}: there is no file {path}")
+
+
+def _check_engine(config: RunConfig) -> None:
     from serving.engine import EngineError, choose
 
     try:
@@ -109,45 +181,3 @@ def check_engine(config: RunConfig) -> None:
             choose(config.push.infra_check)
     except EngineError as e:
         raise ConfigError(f"push.infra_check: {e}") from e
-
-
-BEST_HYPERPARAMETERS = "best_hyperparameters.txt"
-
-
-def check_network(config: RunConfig) -> None:
-    """Build the backbone as the Trainer will, its weights loaded. Imports Keras.
-
-    Raises:
-        BackboneError: There is no such backbone, or it cannot take images of this size.
-        WeightsError: The weights cannot be had or belong to another architecture.
-    """
-    import keras
-
-    from trainer.network.backbone import build_backbone
-
-    for backbone in (config.model.backbone, *_searched(config)):
-        build_backbone(config.model.model_copy(update={"backbone": backbone}), config.image.size)
-    keras.backend.clear_session()
-
-
-def _searched(config: RunConfig) -> tuple[str, ...]:
-    return config.tuner.backbones if config.tuner.enabled else ()
-
-
-def _refuse(key: str, wanted: int, possible: int, of_what: str) -> None:
-    if wanted > possible:
-        raise ConfigError(
-            f"pairs.train.{key}: {wanted} is more than the '{features.TRAIN}' split has, about "
-            f"{possible} {of_what}; give {possible} at most, or leave it out"
-        )
-
-
-def _images(root: Path) -> Counter[str]:
-    """Files in each class folder, unread; none where the layout is another one."""
-    counts: Counter[str] = Counter()
-    if not root.is_dir() or any((root / split).is_dir() for split in features.SPLITS):
-        return counts
-    for path in root.glob("*/*"):
-        if not is_ignored(path.name) and not is_ignored(path.parent.name):
-            counts[path.parent.name] += 1
-    return counts

@@ -1,4 +1,4 @@
-"""Starts a run as a process of its own, and shows how far it is, read from its log."""
+"""Runs a pipeline in a process of its own, and shows its progress, which it reads from the log."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ _POLL_SECONDS = 0.1
 
 
 class Tracker:
-    """Which component runs, from the lines of TFX's log.
+    """The progress of a run, from the lines of TFX's log.
 
     Args:
-        console: Where a line a component is printed, unless it is a terminal: there the whole table
-            is shown and kept up to date.
+        console: Gets a line per component; a terminal shows a live table instead.
     """
 
     def __init__(self, console: Console) -> None:
@@ -45,11 +44,11 @@ class Tracker:
 
     @property
     def running(self) -> str | None:
-        """The component that has begun and not ended."""
+        """The running component."""
         return self._running
 
     def read(self, line: str) -> None:
-        """Take in one line of the log."""
+        """Process one line of the log."""
         if line.startswith(PLAN):
             self._plan = line[len(PLAN) :].split()
         elif event := _EVENT.search(line):
@@ -67,12 +66,12 @@ class Tracker:
                 self._console.print(Text(f"    {self._note}"), soft_wrap=True)
 
     def fail(self) -> None:
-        """The run is over; what is running has failed."""
+        """Mark the running component as failed."""
         if self._running:
             self._end(ComponentOutcome.FAILED)
 
     def __rich__(self) -> Table:
-        """The components so far, for a terminal."""
+        """Return the table of components, for a terminal."""
         table = Table.grid(padding=(0, 2))
         for name in self._plan or [""]:
             if name in self._ended:
@@ -111,20 +110,20 @@ def follow(
 ) -> tuple[int, str | None]:
     """Run `command` with its output in `log`, and show its progress until it ends.
 
-    An interrupt (Ctrl-C, SIGTERM or SIGHUP) ends the process and those that it has started.
+    An interrupt (Ctrl-C, SIGTERM or SIGHUP) ends the process and its descendants.
 
     Args:
         command: The process.
-        log: Made anew.
-        console: Where the progress is shown.
-        inherited: File descriptors that the process gets too.
+        log: Overwritten.
+        console: Shows the progress.
+        inherited: File descriptors that the process inherits.
 
     Returns:
         The process's exit code (negative: the signal that ended it), and the component that was
         running when it failed, if any.
 
     Raises:
-        KeyboardInterrupt: It was interrupted, and has been stopped.
+        KeyboardInterrupt: It was interrupted and has been stopped.
     """
     tracker = Tracker(console)
     with (
@@ -152,7 +151,7 @@ def follow(
             raise
     component = tracker.running
     if code:
-        stop(child)  # what it has started, where it was killed alone
+        stop(child)  # its descendants, if it was killed alone
         tracker.fail()
     return code, component
 

@@ -12,13 +12,13 @@ from storage.model_versions import SAVED_MODEL, newest_version
 
 
 def newest_model(serving_root: str, copies: Path) -> Path:
-    """The newest version below a base path; of one that is not on this machine, a copy.
+    """Return the newest version in a base path, or a local copy of a remote one.
 
     Servers of this project read local files.
 
     Args:
         serving_root: The base path.
-        copies: Local folder that takes the copy; there is none but the newest in it.
+        copies: Local folder for the copy; older copies in it are deleted.
 
     Raises:
         UserError: There is no version.

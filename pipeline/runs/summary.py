@@ -1,42 +1,51 @@
-"""What a run came to: kept as `summary.json` in the run's folder, and shown at its end."""
+"""The summary of a run: `summary.json` in the run's folder, shown at its end and by `show`."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from components.image_example_gen.report import IngestionReport
 from components.judge.judgement_files import read_judgement
 from judging.judgement import Judgement, Measure, Verdict
 from pipeline.config.run_config import RunConfig
 from pipeline.gate.verdict import with_infra_check
-from pipeline.runs.history import HistoryError, Run, read_runs
+from pipeline.runs.history import HistoryError, Run, read_run
+from pipeline.runs.outcome import Outcome
 
 
 class Summary(BaseModel):
-    """What a run came to.
+    """What is known of a run.
 
     Attributes:
-        failure: What went wrong, in words.
-        unexpected: Whether `failure` is no message of ours, so that the log has to explain it.
+        id: The name of the run's folder.
+        name: The pipeline's.
+        run: Its components and their outputs.
+        unfinished: `running` or `interrupted`; None for a run that ended.
+        failure: The error that ended it.
+        unexpected: Whether `failure` does not explain itself, so that the log is needed.
         verdict: The Judge's, with its reasons.
-        metrics: What the Judge measured on the test images, by name.
-        report: The page for people, `report.html`; None where it could not be written.
+        metrics: The Judge's measurements on the test images, by name.
+        report: Path of `report.html`; None if it could not be written.
+        serving_root: Base path of the pushed models.
     """
 
     FILE: ClassVar[str] = "summary.json"
 
-    # A metric may be undefined, as precision is where no pair is called the same.
+    # A metric may be undefined, such as precision if no pair is predicted to be the same.
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
+    id: str = ""
     name: str
     started: datetime
     run: Run | None = None
+    unfinished: Outcome | None = None
     failure: str | None = None
     unexpected: bool = False
     data: IngestionReport | None = None
@@ -47,18 +56,21 @@ class Summary(BaseModel):
     report: str | None = None
     serving_root: str
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
-    def outcome(self) -> str | None:
-        """The verdict in a word; None where none was reached."""
-        return self.run.verdict if self.run and not self.failure else None
+    def outcome(self) -> Outcome | None:
+        """The run's outcome; None if no model was judged in it."""
+        if self.unfinished or self.failure:
+            return self.unfinished or Outcome.FAILED
+        return self.run.verdict if self.run else None
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the model is blessed or not, in words."""
+        """Why the model is blessed or not."""
         return with_infra_check(self.verdict, self.run).reasons if self.verdict else ()
 
     def write(self, folder: Path) -> None:
-        """Keep it in a run's folder."""
+        """Write it into a run's folder."""
         # Renamed at the end, so that a run that dies here leaves no half of it.
         unfinished = folder / f".{self.FILE}"
         unfinished.write_text(self.model_dump_json(indent=2), encoding="utf-8")
@@ -66,51 +78,79 @@ class Summary(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> Summary | None:
-        """That of a run's folder; None where there is none, or none that can be read."""
+        """Return the summary in a run's folder; None if there is none yet."""
         path = folder / cls.FILE
-        try:
-            return cls.model_validate_json(path.read_bytes()) if path.is_file() else None
-        except ValidationError:  # damaged, or of another version
+        if not path.is_file():
             return None
+        try:
+            found = cls.model_validate_json(path.read_bytes())
+        except ValidationError:
+            return cls(
+                id=folder.name,
+                name=folder.parent.parent.name,
+                started=datetime.fromtimestamp(path.stat().st_mtime, timezone.utc),
+                failure=f"{path}: is damaged, or was written by another version of this project",
+                serving_root="",
+            )
+        return found if found.id else found.model_copy(update={"id": folder.name})
 
 
-def summarize(config: RunConfig, started: datetime, failure: str | None) -> Summary:
-    """The summary of the run that has just ended, from its artifacts. Imports TFX.
+def record_failure(config: RunConfig, folder: Path, failure: str) -> Summary:
+    """Write the summary of a run whose process died without writing one.
 
     Args:
         config: The run's configuration.
-        started: When it began.
-        failure: What went wrong, if anything.
+        folder: The run's folder.
+        failure: The reason, as far as it is known.
     """
-    try:
-        runs = read_runs(config.metadata, config.name, limit=1)
-    except HistoryError:  # it is why the run failed
-        runs = []
-    run = runs[0] if runs and runs[0].started >= started.replace(microsecond=0) else None
-    summary = Summary(
+    started = datetime.fromtimestamp((folder / "config.yaml").stat().st_mtime, timezone.utc)
+    summary = _summary(config, folder.name, started, failure)
+    summary.unexpected = True
+    summary.write(folder)
+    return summary
+
+
+def summarize(config: RunConfig, run_id: str, started: datetime, failure: str | None) -> Summary:
+    """Return the summary of a run that has just ended, from its artifacts. Imports TFX.
+
+    Args:
+        config: The run's configuration.
+        run_id: The run's.
+        started: When it began.
+        failure: The error that ended it, if any.
+    """
+    summary = _summary(config, run_id, started, failure)
+    if (run := summary.run) is None:
+        return summary
+    if images := run.output("ImageExampleGen", "examples"):
+        summary.data = IngestionReport.read(images.uri)
+    if pairs := run.output("PairGen", "pairs"):
+        summary.pairs = _pairs(pairs.uri)
+    if model_run := run.output("Trainer", "model_run"):
+        summary.training = json.loads(_text(f"{model_run.uri}/training.json"))
+    if judged := run.output("Judge", "judgement"):
+        judgement = read_judgement(judged.uri)
+        summary.verdict, summary.metrics = judgement.verdict, judgement.metrics
+    return summary
+
+
+def _summary(config: RunConfig, run_id: str, started: datetime, failure: str | None) -> Summary:
+    """Return a summary without what the components found."""
+    run = None
+    with contextlib.suppress(HistoryError):  # which is why the run failed
+        run = read_run(config.metadata, config.name, run_id)
+    return Summary(
+        id=run_id,
         name=config.name,
         started=started,
         run=run,
         failure=failure,
         serving_root=config.serving_root,
     )
-    if run is None:
-        return summary
-    found: dict[str, Any] = {}
-    if images := run.output("ImageExampleGen", "examples"):
-        found["data"] = IngestionReport.read(images.uri)
-    if pairs := run.output("PairGen", "pairs"):
-        found["pairs"] = _pairs(pairs.uri)
-    if model_run := run.output("Trainer", "model_run"):
-        found["training"] = json.loads(_text(f"{model_run.uri}/training.json"))
-    if judged := run.output("Judge", "judgement"):
-        judgement = read_judgement(judged.uri)
-        found |= {"verdict": judgement.verdict, "metrics": judgement.metrics}
-    return summary.model_copy(update=found)
 
 
 def copy_findings(summary: Summary, folder: Path) -> None:
-    """Copy what people look at from its artifacts to a run's folder: figures, curves, judgement."""
+    """Copy the training's history and the judgement from a run's artifacts to its folder."""
     from tfx.dsl.io import fileio
 
     for component, output, name in _FINDINGS:

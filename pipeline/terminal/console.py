@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ FAILED, INTERRUPTED, WRONG_USE = Outcome.FAILED.exit_code, Outcome.INTERRUPTED.e
 """Exit codes; the others are in `pipeline.runs.outcome`."""
 
 _PIPED_WIDTH = 10_000
+_INFO = re.compile(r"(?:[\d-]+ [\d:,]+ )?INFO\b")
 
 
 class _Console(Console):
@@ -62,4 +64,4 @@ def note(message: str) -> None:
 def last_lines(log: Path, count: int) -> str:
     """Return the last lines of a log, without TFX's INFO lines and empty ones."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join([x for x in lines if x.strip() and not x.startswith("INFO:")][-count:])
+    return "\n".join([x for x in lines if x.strip() and not _INFO.match(x)][-count:])

@@ -32,14 +32,13 @@ def show_verdict(console: Console, summary: Summary) -> None:
     console.print(Group(*_verdict(summary)))
 
 
-def outcome(run: Run) -> str:
+def outcome(run: Summary) -> str:
     """Return a run's outcome in a word or two, as markup."""
-    if run.failed:
-        return f"[red]failed[/] in {run.failed}"
-    if not run.verdict:
+    if not run.outcome:
         return "no verdict"
-    found = Outcome(run.verdict)
-    return f"[{found.colour}]{found.word}[/]"
+    failed = run.run.failed if run.run and run.outcome is Outcome.FAILED else None
+    where = f" in {failed}" if failed else ""
+    return f"[{run.outcome.colour}]{run.outcome.word}[/]{where}"
 
 
 def _parts(summary: Summary, components: bool) -> Iterator[RenderableType]:
@@ -67,8 +66,7 @@ def _components(run: Run) -> Table:
     return table
 
 
-def _mark(name: str) -> str:
-    outcome = ComponentOutcome(name)
+def _mark(outcome: ComponentOutcome) -> str:
     return f"[{outcome.colour}]{outcome.sign}[/] {outcome.word}"
 
 
@@ -128,8 +126,11 @@ def _verdict(summary: Summary) -> Iterator[RenderableType]:
     run = summary.run
     if summary.failure:
         return
+    if summary.unfinished:
+        yield Text(f"{summary.unfinished.heading}.", style=f"bold {summary.unfinished.colour}")
+        return
     if summary.outcome:
-        found = Outcome(summary.outcome)
+        found = summary.outcome
         why = "; ".join(summary.reasons) or "see the Judge's judgement"
         yield Text(f"{found.heading}: {why}.", style=f"bold {found.colour}")
         if found is not Outcome.BLESSED:

@@ -9,7 +9,6 @@ from judge_views import held_out
 from judged_runs import Pipelines, good, judged, poor, write_judgement
 
 from judging.settings import JudgeSettings
-from pipeline.runs import finished_run
 
 WRONG_USE = 2
 
@@ -19,7 +18,6 @@ def pipelines(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     made = Pipelines(tmp_path)
-    monkeypatch.setattr(finished_run, "read_runs", made.read_runs)
     (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: data}\n")
     return made
 
@@ -177,7 +175,7 @@ def test_for_people(two):
 def test_runs_are_named_in_several_ways(two, tmp_path):
     other = two.add("other", judged(good()))
     write_judgement(tmp_path / "kept", judged(poor()))
-    first = two.runs["mine"][1].id
+    first = "20260102-000000"
     for name in (f"my.yaml:{first}", f"runs/mine:{first}", "runs/mine/runs/20260102-000000"):
         assert compared(name, "runs/other")["first"]["run"] == first
     assert compared("my.yaml", f"runs/other:{other}")["second"]["name"] == "other"
@@ -195,11 +193,13 @@ def test_what_cannot_be_compared_is_refused_in_words(two, tmp_path):
     )
     assert "mine has no run 7" in compare("my.yaml:7", "my.yaml", code=WRONG_USE)
     two.add()
-    assert "no Judge was part of it" in compare("my.yaml", "my.yaml:previous", code=WRONG_USE)
+    assert "has no judgement; run it again" in compare(
+        "my.yaml", "my.yaml:previous", code=WRONG_USE
+    )
     two.add(failed="Trainer")
     assert "failed in Trainer" in compare("my.yaml", "runs/mine:previous", code=1)
     (tmp_path / "runs/mine/pipeline/Judge/judgement/2/outcomes.jsonl").unlink()
-    run = two.runs["mine"][2].id
+    run = "20260103-000000"
     told = compare(f"my.yaml:{run}", f"my.yaml:{run}", code=WRONG_USE)
     assert "outcomes.jsonl: is gone" in told
 

@@ -5,6 +5,7 @@ import os
 
 import pytest
 from command_line import siamese
+from sample_images import write_classes
 
 from judging.judgement import Verdict
 from pipeline.config.reading import load
@@ -18,7 +19,7 @@ from pipeline.terminal.console import FAILED, INTERRUPTED
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data" / "a").mkdir(parents=True)
+    write_classes(tmp_path / "data", classes=2, each=2)
     (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: data}\n")
     return tmp_path
 
@@ -30,7 +31,6 @@ def finished(outcome, failure=None, unexpected=False):
         started="2026-01-01T00:00:00Z",
         run=Run(
             id="1",
-            started="2026-01-01T00:00:00Z",
             components=[Component(id="Judge", outcome="done", outputs={"blessing": blessing})],
         ),
         failure=failure,
@@ -54,7 +54,7 @@ def finished(outcome, failure=None, unexpected=False):
 )
 def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, message):
     def follow(command, log, console, inherited):
-        log.write_text("INFO:absl: noise\nthe last relevant line\n")
+        log.write_text("2026-01-01 00:00:00,123 INFO absl: noise\nthe last relevant line\n")
         assert command[1:3] == ["-m", "pipeline.runs.launch"]
         assert load(log.parent / "config.yaml").training.epochs == 3
         if summary:
@@ -142,7 +142,7 @@ def test_one_run_of_a_pipeline_at_a_time(monkeypatch, place):
         finished("blessed").write(log.parent)
         second = siamese("run", "my.yaml")
         assert second.exit_code == FAILED
-        told = f"runs/mine: another run is under way (process {os.getpid()} on"
+        told = f"runs/mine: another run is in progress (process {os.getpid()} on"
         assert told in second.everything
         # It has left nothing behind, and another pipeline is free.
         assert len(list((place / "runs/mine/runs").iterdir())) == 1

@@ -1,6 +1,9 @@
+import json
+
 import pytest
 from command_line import siamese
 
+from pipeline.runs.folder_lock import locked
 from pipeline.terminal.console import FAILED
 
 
@@ -16,3 +19,15 @@ def test_show_without_runs_says_how_to_start_one():
     result = siamese("show", "my.yaml")
     assert result.exit_code == FAILED
     assert "siamese run my.yaml" in result.everything
+
+
+def test_runs_are_shown_by_the_id_that_run_prints(place):
+    folder = place / "runs/mine/runs/20260102-000000"
+    folder.mkdir(parents=True)
+    assert "20260102-000000" in siamese("show", "my.yaml").everything
+    with locked(place / "runs/mine"):
+        [listed] = json.loads(siamese("show", "my.yaml", "--json").stdout)
+    assert (listed["id"], listed["outcome"]) == ("20260102-000000", "running")
+    shown = json.loads(siamese("show", "my.yaml", "--run", "20260102-000000", "--json").stdout)
+    assert (shown["id"], shown["outcome"]) == ("20260102-000000", "interrupted")
+    assert "Interrupted." in siamese("show", "my.yaml", "--run", "latest").everything

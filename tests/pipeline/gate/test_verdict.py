@@ -1,5 +1,3 @@
-from datetime import datetime, timezone
-
 import pytest
 
 from judging.judgement import Check, Verdict
@@ -10,8 +8,7 @@ from pipeline.runs.history import Artifact, Component, Run
 def run(**blessing):
     made = Artifact(uri="b", properties=blessing)
     component = Component(id="InfraCheck", outcome="done", outputs={"blessing": made})
-    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    return Run(id="1", started=now, components=[component] if blessing else [])
+    return Run(id="1", components=[component] if blessing else [])
 
 
 def verdict(outcome, *reasons):

@@ -29,7 +29,6 @@ def summary(judgement=None, **values):
     uri = "/place/{}".format
     run = Run(
         id="run-7",
-        started=datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc),
         components=[
             Component(id="ImageExampleGen", outcome="cached", seconds=1,
                       outputs={"examples": Artifact(uri=uri("examples"), id=1)}),
@@ -40,7 +39,7 @@ def summary(judgement=None, **values):
     )  # fmt: skip
     found = {
         "name": "parts",
-        "started": run.started,
+        "started": datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc),
         "run": run,
         "data": IngestionReport(
             root="data", files=63, reencoded=2, expected_classes=["c0", "c1"],

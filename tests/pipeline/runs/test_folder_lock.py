@@ -24,7 +24,9 @@ def test_a_process_that_inherits_it_holds_it_when_this_one_is_gone(tmp_path):
         wait = [sys.executable, "-c", "input()"]
         child = subprocess.Popen(wait, stdin=subprocess.PIPE, pass_fds=[lock])
     with (
-        pytest.raises(FolderInUse, match=r"new: another run is under way \(process \d+ on .*, sin"),
+        pytest.raises(
+            FolderInUse, match=r"new: another run is in progress \(process \d+ on .*, sin"
+        ),
         locked(tmp_path / "new"),
     ):
         pass

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.runs.history import HistoryError, read_runs
+from pipeline.runs.history import HistoryError, read_run
 
 
 @pytest.fixture
@@ -108,23 +108,16 @@ def metadata(tmp_path):
     return tmp_path / "metadata.sqlite"
 
 
-def test_the_newest_run_comes_first(metadata):
-    assert [run.id for run in read_runs(metadata, "parts")] == [
-        "fifth",
-        "fourth",
-        "third",
-        "second",
-        "first",
-    ]
-    assert [run.id for run in read_runs(metadata, "parts", limit=1)] == ["fifth"]
-
-
 def test_outcomes(metadata):
-    _, fourth, third, second, first = read_runs(metadata, "parts")
-    assert (first.verdict, first.pushed, first.failed) == ("blessed", "/serving/1", None)
+    first, second, third, fourth = (
+        read_run(metadata, "parts", name) for name in ("first", "second", "third", "fourth")
+    )
+    assert (first.id, first.verdict, first.pushed, first.failed) == (
+        "first", "blessed", "/serving/1", None,
+    )  # fmt: skip
     assert (third.verdict, third.pushed, third.failed) == ("undecided", None, None)
     assert (second.verdict, second.failed) == (None, "Judge")
-    assert fourth.failed == "Trainer"  # broken off
+    assert fourth.failed == "Trainer"  # unfinished
     assert [(c.id, c.outcome) for c in second.components] == [
         ("Trainer", "cached"),
         ("Judge", "failed"),
@@ -133,8 +126,8 @@ def test_outcomes(metadata):
     assert first.output("Trainer", "nothing") is None
 
 
-def test_inputs_name_what_was_made_before(metadata):
-    *_, second, first = read_runs(metadata, "parts")
+def test_inputs_name_the_outputs_of_other_components(metadata):
+    first, second = (read_run(metadata, "parts", name) for name in ("first", "second"))
     assert second.components[1].inputs == {
         "model": ["/second/Trainer/model"],
         "last_blessed_model": ["/first/Trainer/model"],
@@ -146,21 +139,22 @@ def test_inputs_name_what_was_made_before(metadata):
 
 
 def test_a_model_that_cannot_be_served_is_not_blessed(metadata):
-    fifth, *_, first = read_runs(metadata, "parts")
+    fifth = read_run(metadata, "parts", "fifth")
     assert (fifth.verdict, fifth.infra_problem) == ("not_blessed", "no such op")
-    assert first.infra_problem is None
+    assert read_run(metadata, "parts", "first").infra_problem is None
 
 
-def test_no_database_is_no_run(tmp_path):
-    assert read_runs(tmp_path / "none.sqlite", "parts") == []
+def test_a_run_of_which_no_component_began(metadata, tmp_path):
+    assert read_run(metadata, "parts", "sixth") is None
+    assert read_run(tmp_path / "none.sqlite", "parts", "first") is None
     (tmp_path / "empty.sqlite").touch()
-    assert read_runs(tmp_path / "empty.sqlite", "parts") == []
+    assert read_run(tmp_path / "empty.sqlite", "parts", "first") is None
 
 
 @pytest.mark.parametrize("content", [b"?" * 5000, b"SQLite format 3\0" + b"?" * 5000])
 def test_a_damaged_database_is_named(tmp_path, content):
     metadata = tmp_path / "metadata.sqlite"
     metadata.write_bytes(content)
-    with pytest.raises(HistoryError, match=r"sqlite: is no database .* restore it") as caught:
-        read_runs(metadata, "parts")
+    with pytest.raises(HistoryError, match=r"sqlite: is not a readable .* restore it") as caught:
+        read_run(metadata, "parts", "first")
     assert "CREATE" not in str(caught.value)

@@ -85,5 +85,7 @@ def test_a_damaged_database_is_why_a_run_fails(tmp_path, monkeypatch):
     (tmp_path / "runs/parts/metadata.sqlite").write_bytes(b"?" * 5000)
     assert launch.main(tmp_path) == 1
     summary = Summary.read(tmp_path)
-    assert "runs/parts/metadata.sqlite: is no database of ML Metadata" in summary.failure
+    assert (
+        "runs/parts/metadata.sqlite: is not a readable database of ML Metadata" in summary.failure
+    )
     assert not summary.unexpected

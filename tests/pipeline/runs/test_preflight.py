@@ -1,15 +1,13 @@
+import shutil
+import subprocess
+import sys
+
 import pytest
 from sample_images import write_classes
 
 from pipeline.config.errors import ConfigError
 from pipeline.config.reading import parse
-from pipeline.runs.preflight import (
-    check_blocks,
-    check_engine,
-    check_found_hyperparameters,
-    check_network,
-    check_unknown,
-)
+from pipeline.runs.preflight import check, check_network
 from trainer.errors import BackboneError, WeightsError
 
 
@@ -37,7 +35,7 @@ def config(images, pairs=None, **sections):
 )  # fmt: skip
 def test_a_block_larger_than_the_split_is_refused_by_name(images, pairs, message):
     with pytest.raises(ConfigError, match=message):
-        check_blocks(config(images, pairs))
+        check(config(images, pairs))
 
 
 @pytest.mark.parametrize(
@@ -50,15 +48,65 @@ def test_a_block_larger_than_the_split_is_refused_by_name(images, pairs, message
     ],
 )
 def test_what_fits_passes(images, pairs):
-    check_blocks(config(images, pairs))
+    check(config(images, pairs))
 
 
 def test_what_cannot_be_counted_passes(images, tmp_path):
     large = {"classes_per_block": 99}
-    check_blocks(config("gs://bucket/images", large))
-    check_blocks(config(images, large, splits={"by": "class"}))
+    check(config("gs://bucket/images", large))
+    check(config(images, large, splits={"by": "class"}))
     (tmp_path / "train").mkdir()
-    check_blocks(config(tmp_path, large))
+    for label in ("class-0", "class-1"):
+        shutil.copytree(images / label, tmp_path / "train" / label)
+    check(config(tmp_path, large))
+
+
+def write_texts(folder):
+    for name in ("a/1.txt", "a/2.png", "b/1.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("no image")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "sections", "message"),
+    [
+        (lambda f: f.rmdir(), {}, "there is no folder .*; .*|there is no folder"),
+        (lambda f: None, {}, "holds no images; put them in one sub-folder per class"),
+        (lambda f: (f / "1.txt").touch(), {}, "holds no images; put them in one sub-folder"),
+        (lambda f: write_classes(f, classes=1, each=3), {}, "has images of one class only, 'cl"),
+        (write_texts, {}, "holds no image that can be read; its first file is a/1.txt"),
+        (lambda f: None, {"manifest": "list.csv"}, "list.csv: there is no such manifest"),
+    ],
+)
+def test_a_folder_that_is_no_data_set_is_refused(tmp_path, prepare, sections, message):
+    root = tmp_path / "data"
+    root.mkdir()
+    prepare(root)
+    with pytest.raises(ConfigError, match=f"data.root: .*({message})"):
+        check(parse({"data": {"root": str(root), **sections}}))
+
+
+def test_the_folder_of_one_class_is_refused_by_name(images):
+    with pytest.raises(ConfigError, match=r"class-0 is the folder of one class; name the folder"):
+        check(config(images / "class-0"))
+
+
+def test_files_of_the_model_are_there(images):
+    for key, name in (("backbone", "encoder.keras"), ("weights", "my.weights.h5")):
+        with pytest.raises(ConfigError, match=f"model.{key}: there is no file {name}"):
+            check(config(images, model={key: name}))
+
+
+def test_imports_neither_tensorflow_nor_tfx(images):
+    code = (
+        "import sys\nfrom pipeline.config.reading import parse\n"
+        "from pipeline.runs.preflight import check\n"
+        f"check(parse({{'data': {{'root': {str(images)!r}}}}}))\n"
+        "print([name for name in ('tensorflow', 'tfx', 'keras', 'ml_metadata') "
+        "if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
@@ -87,32 +135,32 @@ def test_a_network_that_can_be_built_passes(images):
 def test_a_folder_without_hyperparameters_is_refused(images, tmp_path):
     found = config(images, tuner={"reuse": str(tmp_path)})
     with pytest.raises(ConfigError, match=r"tuner\.reuse: .* holds no best_hyperparameters\.txt"):
-        check_found_hyperparameters(found)
+        check(found)
     (tmp_path / "best_hyperparameters.txt").write_text("{}")
-    check_found_hyperparameters(found)
-    check_found_hyperparameters(config(images))
+    check(found)
+    check(config(images))
 
 
 def test_a_folder_without_unknown_images_is_refused(images, tmp_path):
     unknown = tmp_path / "unknown"
     asked = config(images, judge={"unknown": str(unknown)})
     with pytest.raises(ConfigError, match=r"judge\.unknown: there is no folder .*/unknown; name"):
-        check_unknown(asked)
+        check(asked)
     (unknown / "below").mkdir(parents=True)
     (unknown / "below/.hidden").touch()
     with pytest.raises(ConfigError, match=r"judge\.unknown: .*/unknown holds no files; name"):
-        check_unknown(asked)
+        check(asked)
     (unknown / "below/1.png").touch()
-    check_unknown(asked)
+    check(asked)
     with pytest.raises(ConfigError, match=r"there is no folder .*1\.png"):
-        check_unknown(config(images, judge={"unknown": str(unknown / "below/1.png")}))
-    check_unknown(config(images))
-    check_unknown(config(images, judge={"unknown": "gs://no-such-bucket/unknown"}))
+        check(config(images, judge={"unknown": str(unknown / "below/1.png")}))
+    check(config(images))
+    check(config(images, judge={"unknown": "gs://no-such-bucket/unknown"}))
 
 
 def test_a_server_that_is_not_at_hand(images, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigError, match="infra_check: tensorflow_model_server is not on the"):
-        check_engine(config(images, push={"infra_check": "tensorflow"}))
-    check_engine(config(images))
-    check_engine(config(images, push={"infra_check": None}))
+        check(config(images, push={"infra_check": "tensorflow"}))
+    check(config(images))
+    check(config(images, push={"infra_check": None}))

@@ -14,7 +14,7 @@ siamese plan: ImageExampleGen Trainer Pusher
 I1125 12:00:00 beam_dag_runner.py:89] node ImageExampleGen is running.
 INFO:absl:A cached execution 3 is used.
 I1125 12:00:00 beam_dag_runner.py:91] node ImageExampleGen is finished.
-INFO:absl:Component Trainer is running.
+2026-01-01 00:00:00,123 INFO absl: Component Trainer is running.
 epoch 1/2: auc 0.9 (1.0 s)
 """
 

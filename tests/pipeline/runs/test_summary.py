@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from judging.judgement import Check, Measure, Verdict
+from pipeline.config.reading import parse
 from pipeline.runs.history import Artifact, Component, Run
-from pipeline.runs.summary import Summary
+from pipeline.runs.outcome import Outcome
+from pipeline.runs.summary import Summary, record_failure
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def verdict(outcome="not_blessed"):
@@ -15,6 +19,7 @@ def verdict(outcome="not_blessed"):
 
 def test_is_kept_in_the_runs_folder(tmp_path):
     summary = Summary(
+        id="20260101-000000",
         name="x",
         started=datetime(2026, 1, 1, tzinfo=timezone.utc),
         serving_root="s",
@@ -29,9 +34,27 @@ def test_is_kept_in_the_runs_folder(tmp_path):
     assert np.isnan(again.metrics["auc"].low)
 
 
-def test_one_that_cannot_be_read_is_none(tmp_path):
+def test_one_that_cannot_be_read_is_a_failure(tmp_path):
     (tmp_path / Summary.FILE).write_text('{"name": "x", "sta')
-    assert Summary.read(tmp_path) is None
+    found = Summary.read(tmp_path)
+    assert found.outcome is Outcome.FAILED
+    assert "summary.json: is damaged, or was written by another version" in found.failure
+
+
+def test_an_older_one_without_an_id_has_its_folders(tmp_path):
+    summary = Summary(name="x", started=NOW, serving_root="s")
+    summary.write(tmp_path)
+    assert Summary.read(tmp_path).id == tmp_path.name
+
+
+def test_a_run_whose_process_died_has_failed(tmp_path):
+    folder = tmp_path / "20260101-000000"
+    folder.mkdir()
+    (folder / "config.yaml").touch()
+    config = parse({"output": str(tmp_path), "data": {"root": "d"}})
+    record_failure(config, folder, "ended by signal 9")
+    found = Summary.read(folder)
+    assert (found.id, found.outcome, found.unexpected) == (folder.name, Outcome.FAILED, True)
 
 
 def test_a_death_while_writing_leaves_the_one_before(tmp_path, monkeypatch):
@@ -54,14 +77,15 @@ def run_of(**blessings):
         )
         for name, values in blessings.items()
     ]
-    return Run(id="1", started=datetime(2026, 1, 1, tzinfo=timezone.utc), components=components)
+    return Run(id="1", components=components)
 
 
 def test_the_outcome_is_the_judges_unless_the_run_failed():
     run = run_of(Evaluator={"blessed": 1}, Judge={"blessed": 0, "verdict": "undecided"})
-    kept = {"name": "x", "started": run.started, "serving_root": "s"}
+    kept = {"name": "x", "started": NOW, "serving_root": "s"}
     assert Summary(**kept, run=run).outcome == "undecided"
-    assert Summary(**kept, run=run, failure="no disk").outcome is None
+    assert Summary(**kept, run=run, failure="no disk").outcome == "failed"
+    assert Summary(**kept, unfinished="running").outcome is Outcome.RUNNING
     assert Summary(**kept).outcome is None
 
 
@@ -75,7 +99,7 @@ def test_the_outcome_is_the_judges_unless_the_run_failed():
 )
 def test_why_a_model_cannot_be_served_is_among_the_reasons(judged, reasons):
     run = run_of(Judge={"verdict": judged}, InfraCheck={"blessed": 0, "problem": "no op"})
-    kept = {"name": "x", "started": run.started, "serving_root": "s"}
+    kept = {"name": "x", "started": NOW, "serving_root": "s"}
     summary = Summary(**kept, run=run, verdict=verdict(judged))
     assert summary.outcome == "not_blessed"
     assert summary.reasons == reasons

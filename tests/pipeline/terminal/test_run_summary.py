@@ -32,7 +32,7 @@ def run(verdict="blessed", pusher="done", trainer="done"):
             outputs={"pushed_model": Artifact(uri="p", properties=pushed)},
         ),
     ]
-    return Run(id="20260102-030405", started=NOW, components=components)
+    return Run(id="20260102-030405", components=components)
 
 
 def verdict(outcome, checked, reason):
@@ -123,9 +123,16 @@ def test_an_unchanged_run_pushes_nothing_new():
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_runs_are_a_line_each(width):
-    failed = run(trainer="failed")
+    kept = {"id": "20260102-030405", "name": "x", "started": NOW, "serving_root": "s"}
     text = shown(
-        [(run(), summary()), (run("not_blessed"), None), (failed, None), (run("undecided"), None)],
+        [
+            summary(id="20260102-030405"),
+            Summary(run=run("not_blessed"), **kept),
+            Summary(run=run(trainer="failed"), failure="no disk", **kept),
+            Summary(run=run("undecided"), **kept),
+            Summary(unfinished="running", **kept),
+            Summary(unfinished="interrupted", **kept),
+        ],
         show_runs,
         width,
     )
@@ -134,7 +141,9 @@ def test_runs_are_a_line_each(width):
     assert "not blessed" in text
     assert "failed in Trainer" in text
     assert "undecided" in text
-    assert text.count("20260102-030405") == 4
+    assert "running" in text
+    assert "interrupted" in text
+    assert text.count("20260102-030405") == 6
 
 
 def test_a_run_that_made_nothing():

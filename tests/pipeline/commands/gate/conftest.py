@@ -2,8 +2,6 @@ import pytest
 from judged_model import JudgedModel
 from judged_runs import Pipelines
 
-from pipeline.runs import finished_run
-
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
@@ -23,9 +21,8 @@ def place(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def pipelines(place, monkeypatch):
+def pipelines(place):
     """Gives pipeline `mine` runs; `my.yaml` is its configuration."""
     made = Pipelines(place)
-    monkeypatch.setattr(finished_run, "read_runs", made.read_runs)
     (place / "my.yaml").write_text("name: mine\ndata: {root: data}\n")
     return made

@@ -6,6 +6,7 @@ from judging.gate import Measured, decide
 from judging.judge import judge
 from judging.judgement import Check, Judgement
 from judging.settings import AtLeast, JudgeSettings, Thresholds
+from pipeline.runs.folder_lock import locked
 from tests.pipeline.commands.gate.gate import (
     BLESSED,
     FAILED,
@@ -21,7 +22,7 @@ def test_a_blessed_run(pipelines):
     for where in ("my.yaml", "runs/mine", "runs/mine/runs/20260102-000000"):
         told = gate(BLESSED, where)
         assert "Blessed: every threshold is reached." in told
-        assert "run 2026-01-02T00:00:00+00:00 of mine, on 48 images" in told
+        assert "run 20260102-000000 of mine, on 48 images" in told
     assert "auc" in told
     assert "at least 0.9000" in told
 
@@ -104,6 +105,17 @@ def test_a_failed_run_fails(pipelines):
     assert "failed in Trainer" in gate(FAILED, "my.yaml")
 
 
+def test_a_run_that_died_before_its_first_component_is_the_newest(pipelines, place):
+    pipelines.add(found=judged(good()))
+    folder = place / "runs/mine/runs/20260103-000000"
+    folder.mkdir()
+    for where in ("my.yaml", "runs/mine"):
+        assert "run 20260103-000000 was interrupted" in gate(FAILED, where)
+    with locked(place / "runs/mine"):
+        assert "run 20260103-000000 is still running" in gate(FAILED, "my.yaml")
+    gate(BLESSED, "my.yaml", "--run", "previous")
+
+
 def test_a_pipelines_folder_may_be_copied(pipelines, place):
     pipelines.add(found=judged(good()), uri="/build/runs/mine/pipeline/Judge/judgement/1")
     (place / "runs").rename(place / "downloaded")
@@ -123,26 +135,26 @@ def test_a_runs_folder_may_be_copied_alone(pipelines, place):
     pipelines.add(found=judged(good()), failed="Pusher")
     for number, code in ((2, BLESSED), (3, NOT_BLESSED), (4, FAILED)):
         folder = (place / f"runs/mine/runs/2026010{number}-000000").rename(place / f"{number}")
-        assert f"run 2026-01-0{number}T" in gate(code, folder)
+        assert f"run 2026010{number}-000000" in gate(code, folder)
 
 
 def test_bad_runs_are_refused_in_words(pipelines, place):
     assert "there is no such file or folder" in gate(WRONG_USE, "none")
-    assert "is the folder of no pipeline" in gate(WRONG_USE, place)
+    assert "is neither a pipeline's folder" in gate(WRONG_USE, place)
     assert "mine has no runs in runs/mine" in gate(WRONG_USE, "my.yaml")
     pipelines.add()
-    assert "holds no judgement: no Judge was part of it" in gate(WRONG_USE, "my.yaml")
-    assert "mine has no run 7; the last is 2026" in gate(WRONG_USE, "my.yaml", "--run", "7")
-    assert "has one run alone" in gate(WRONG_USE, "my.yaml", "--run", "previous")
+    assert "has no judgement; run it again" in gate(WRONG_USE, "my.yaml")
+    assert "mine has no run 7; the latest is 2026" in gate(WRONG_USE, "my.yaml", "--run", "7")
+    assert "has only one run" in gate(WRONG_USE, "my.yaml", "--run", "previous")
     pipelines.add(found=judged(good()))
     folder = place / "runs/mine/pipeline/Judge/judgement/2"
-    assert "holds no summary.json that tells" in gate(WRONG_USE, "runs/mine/pipeline/Judge")
-    assert "is the folder of one run" in gate(
+    assert "is neither a pipeline's folder" in gate(WRONG_USE, "runs/mine/pipeline/Judge")
+    assert "is one run or judgement" in gate(
         WRONG_USE, "runs/mine/runs/20260103-000000", "--run", "latest"
     )
-    assert "no run can be chosen" in gate(WRONG_USE, folder, "--run", "latest")
+    assert "is one run or judgement" in gate(WRONG_USE, folder, "--run", "latest")
     (folder / Judgement.FILE).write_text("{}")
-    assert "is damaged, or of another version" in gate(WRONG_USE, "my.yaml")
+    assert "is damaged, or was written by another version" in gate(WRONG_USE, "my.yaml")
     (folder / Judgement.FILE).unlink()
     assert "was the folder deleted?" in gate(WRONG_USE, "my.yaml")
     (place / "my.yaml").write_text("nome: mine\n")

@@ -1,11 +1,17 @@
 """A configuration with a pushed model, and a fake service in place of its server."""
 
 import contextlib
+import os
+from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import pytest
 from sample_images import write_classes
 
 from pipeline.runs import held_out, history
+from pipeline.runs.summary import Summary
+
+PUSHED = {"pushed": 1, "pushed_destination": "/place/serving/7"}
 
 
 @pytest.fixture(autouse=True)
@@ -37,16 +43,24 @@ def temporary(address, monkeypatch):
 
 @pytest.fixture
 def test_split(place, monkeypatch):
-    """The last run's test split: all images."""
+    """All images are in the test split of the run that pushed the model."""
+    outputs = {
+        "ImageExampleGen": {"examples": {"uri": "e"}},
+        "Pusher": {"pushed_model": {"uri": "p", "properties": PUSHED}},
+    }
     run = history.Run.model_validate(
-        {
-            "id": "1",
-            "started": "2026-01-01T00:00:00Z",
-            "components": [
-                {"id": "ImageExampleGen", "outcome": "done", "outputs": {"examples": {"uri": "e"}}}
-            ],
-        }
-    )
-    monkeypatch.setattr(history, "read_runs", lambda metadata, name: [run])
+        {"id": "1", "components": [
+            {"id": name, "outcome": "done", "outputs": made} for name, made in outputs.items()
+        ]}
+    )  # fmt: skip
+    folder = place / "runs/mine/runs/20260101-000000"
+    folder.mkdir(parents=True)
+    started = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    Summary(name="mine", started=started, run=run, serving_root="s").write(folder)
     files = sorted((place / "data").rglob("*.png"))
-    monkeypatch.setattr(held_out, "test_images", lambda uri: [(f, f.parent.name) for f in files])
+    report = SimpleNamespace(root=str(place / "data"))
+    monkeypatch.setattr(held_out.IngestionReport, "read", lambda uri: report)
+    monkeypatch.setattr(held_out, "_training_keys", lambda model: set())
+    monkeypatch.setattr(
+        held_out, "_test_images", lambda uri: [(os.fsencode(f), f.parent.name, 1) for f in files]
+    )

@@ -82,7 +82,10 @@ SERVER = ("--server", "localhost:1", "--name", "parts")
         (["predict", *PAIR, *SERVER, "--tls-ca", "x.pem"], "x.pem: cannot be read"),
         (["predict", *PAIR, *SERVER, "--version", "1", "--label", "a"], "a version or a label"),
         (["predict", "--held-out", "2", *SERVER], "needs --config"),
-        (["predict", "--held-out", "2", *SERVER, "--config", "my.yaml"], "has no run yet"),
+        (
+            ["predict", "--held-out", "2", *SERVER, "--config", "my.yaml"],
+            "no run of runs/mine has pushed it",
+        ),
         (["predict", *PAIR, "--config", "my.yaml", "--set", "output=o"], "no model has been"),
         (["classify"], "name images or folders"),
         (["classify", "a", "--held-out", "2", "--config", "my.yaml"], "name images or folders"),
