@@ -1,11 +1,11 @@
-"""The 2019 article's task, 100 cats and 100 dogs, judged on others.
+"""The 2019 article's task: 100 cats and 100 dogs, tested on other images.
 
     python -m benchmarks.cats_dogs TRAIN_FOLDER HELD_OUT_FOLDER ENCODER --json cats_dogs.json
 
-The folders hold a folder of images for each class; ENCODER is a saved Keras model (`.keras`) of
-224-pixel RGB images, pretrained. Recipes are compared on validation images, a fifth of the first
-folder; the held-out folder judges them all but chooses none. A query's class is that of the nearest
-centroid of the 200 images' embeddings, centred and normalized (SimpleShot).
+The folders hold a folder of images for each class; ENCODER is a pretrained Keras model (`.keras`)
+for 224-pixel RGB images. A fifth of the first folder is the validation set, which chooses the
+recipe; all recipes are tested on the held-out folder. Images are classified by the nearest centroid
+of the 200 images' embeddings, centred and normalized (SimpleShot).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels uint8 [n, 224, 224, 3], resized as the pipeline does, and classes, str [n]."""
+    """Return pixels uint8 [n, 224, 224, 3], resized as in the pipeline, and classes, str [n]."""
     import tensorflow as tf
 
     from components.transform.preprocessing import decode_and_resize
@@ -44,7 +44,7 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("train", type=Path)
     parser.add_argument("held_out", type=Path)
@@ -56,7 +56,8 @@ def main() -> None:
     from judging.classifier import nearest_centroid
     from records.pair_sampling import class_balanced, held_out_pairs
     from trainer.settings import Augmentation, Model, Training
-    from trainer.training.fit import embedder, train
+    from trainer.training.embedder import embedder
+    from trainer.training.fit import train
 
     pixels, labels = read(arguments.train)
     query, truth = read(arguments.held_out)
@@ -75,7 +76,7 @@ def main() -> None:
             trained = train(
                 Model(backbone=str(arguments.encoder.resolve()), embedding_size=None),
                 Training(
-                    **{"seed": arguments.seed, "keep": "last", **recipe},
+                    **{"keep": "last", **recipe},
                     augmentation=Augmentation(horizontal_flip=True, brightness=0.1, contrast=0.1),
                 ),
                 SIZE,
@@ -90,6 +91,7 @@ def main() -> None:
                     ),
                 ),
                 root / "training",
+                arguments.seed,
             )  # fmt: skip
         embed = embedder(trained.model)
         embeddings = embed(pixels)
@@ -109,15 +111,17 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-    best = max(rows, key=lambda row: row["validation"])  # of equal ones the first, the simplest
+    best = max(
+        rows, key=lambda row: row["validation"]
+    )  # of equal ones the first, which is the simplest
     low, high = wilson(16 / 22, 22)
     report(
         "Cats and dogs: 100 images a class",
         rows,
         arguments.json,
         [
-            f"Chosen on the validation images: {best['recipe']}, which reads {best['held out']:.4f}"
-            " on the held-out ones.",
+            f"Chosen on the validation images: {best['recipe']}, {best['held out']:.4f} on the "
+            "held-out images.",
             f"The article: 0.727 (16 of 22 samples; 95 % interval {low:.3f} to {high:.3f}).",
         ],
     )

@@ -62,7 +62,7 @@ def export(folder: Path, backbone: str, size: int) -> None:
     from trainer.export.support_set import SupportSet
     from trainer.network.siamese import Siamese
     from trainer.settings import Model, Training
-    from trainer.training.fit import embedder
+    from trainer.training.embedder import embedder
 
     model = Siamese(Model(backbone=backbone, weights="none"), Training(), size)
     rng = np.random.default_rng(1)

@@ -1,14 +1,13 @@
-"""20-way 1-shot on characters never seen, alphabet by alphabet.
+"""20-way 1-shot accuracy on characters of an alphabet that was held out from training.
 
     python -m benchmarks.omniglot FOLDER --json omniglot.json
 
 FOLDER holds a folder of drawings for each character, named `Alphabet.characterNN`, of Omniglot
 (Lake et al. 2015, https://doi.org/10.1126/science.aab3050). Each alphabet in turn is
-left out of the training and then judged: 20 of its characters, one drawing each as support, one as
-query (all alphabets have 20 characters at least). The settings were chosen with Greek as validation
-alphabet; nothing is chosen by what is judged.
+held out and then tested: 20 of its characters, one drawing of each as support, one as query (every
+alphabet has at least 20 characters). The settings were chosen with Greek as validation alphabet.
 
-Published with five background alphabets, judged on twenty others (Lake et al. 2019): ConvNet
+Published with five background alphabets, tested on twenty others (Lake et al. 2019): ConvNet
 76.8 %, Prototypical Networks 69.9 %.
 """
 
@@ -29,11 +28,11 @@ from benchmarks.splits import as_bytes, write_split
 
 SIZE = 32
 WAYS = 20
-JITTERS = 8
+COPIES = 8
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Strokes bright on dark, uint8 [n, 32, 32, 3], and characters, str [n]."""
+    """Return bright strokes on black, uint8 [n, 32, 32, 3], and characters, str [n]."""
     from PIL import Image
 
     pixels, labels = [], []
@@ -45,7 +44,7 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def orientations(pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each character turned and mirrored into eight (Santoro et al. 2016, arXiv:1605.06065)."""
+    """Return each character as 8 classes, rotated and mirrored (Santoro et al. 2016)."""
     views = [
         (np.rot90(view, turn, axes=(1, 2)), np.char.add(labels, f"/{turn}{mirrored}"))
         for mirrored, view in enumerate((pixels, pixels[:, :, ::-1]))
@@ -58,7 +57,7 @@ def orientations(pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np
 
 
 def one_shot(embeddings: np.ndarray, labels: np.ndarray, episodes: int, seed: int) -> np.ndarray:
-    """Accuracy of each episode: 20 ways, one shot, one query of each way, nearest by cosine."""
+    """Return the accuracy of each episode: 20 ways, 1 shot, 1 query per way, nearest by cosine."""
     rng = np.random.default_rng(seed)
     members = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
     found = []
@@ -71,7 +70,7 @@ def one_shot(embeddings: np.ndarray, labels: np.ndarray, episodes: int, seed: in
 
 
 def train_on(pixels: np.ndarray, labels: np.ndarray, epochs: int, seed: int):
-    """The network trained on these characters; returns it with the CPU seconds."""
+    """Train on these characters; return the network and the CPU seconds."""
     from records.pair_sampling import class_balanced, held_out_pairs
     from trainer.settings import Augmentation, Model, Training
     from trainer.training.fit import train
@@ -84,7 +83,7 @@ def train_on(pixels: np.ndarray, labels: np.ndarray, epochs: int, seed: int):
             root / "train.gz", pixels, labels.tolist(),
             class_balanced(as_bytes(labels.tolist()), WAYS, 5, 1, seed),
         )  # fmt: skip
-        # Only to watch by: the last epoch's weights are kept.
+        # Only for the metrics: the last epoch's weights are kept.
         watched = np.random.default_rng(seed).permutation(len(labels))[:400]
         watch = write_split(
             root / "watch.gz", pixels[watched], labels[watched].tolist(),
@@ -98,30 +97,30 @@ def train_on(pixels: np.ndarray, labels: np.ndarray, epochs: int, seed: int):
                 warmup=0.03,
                 keep="last",
                 augmentation=Augmentation(rotation=15, scale=0.2, shift=0.1),
-                seed=seed,
             ),
             SIZE,
             files,
             watch,
             root / "training",
+            seed,
         )
     return trained.model, time.process_time() - started
 
 
 def averaged(model, embed: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray) -> np.ndarray:
-    """Embeddings averaged over the drawing and some jitters of it, as training knows them."""
+    """Return embeddings averaged over each drawing and augmented copies of it."""
     total = embed(pixels)
-    for _ in range(JITTERS):
-        jittered = [
+    for _ in range(COPIES):
+        augmented = [
             np.asarray(model.augmentation(pixels[i : i + 500].astype("float32"), training=True))
             for i in range(0, len(pixels), 500)
         ]
-        total += embed(np.concatenate(jittered))
+        total += embed(np.concatenate(augmented))
     return total / np.linalg.norm(total, axis=1, keepdims=True)
 
 
 def main() -> None:
-    """The command line."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, default=20, help="of each training")
@@ -129,7 +128,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
-    from trainer.training.fit import embedder
+    from trainer.training.embedder import embedder
 
     pixels, labels = read(arguments.folder)
     alphabets = np.array([label.split(".")[0] for label in labels])
@@ -141,7 +140,7 @@ def main() -> None:
         raw = pixels[unseen].reshape(unseen.sum(), -1).astype("float64")
         sides = {
             "ours": averaged(model, embed, pixels[unseen]),
-            "ours, one view": embed(pixels[unseen]),
+            "ours, without augmented copies": embed(pixels[unseen]),
             "raw pixels": raw / np.linalg.norm(raw, axis=1, keepdims=True),
         }
         found = {
@@ -151,7 +150,7 @@ def main() -> None:
         episodes.append(found["ours"])
         rows.append(
             {
-                "alphabet left out": alphabet,
+                "held-out alphabet": alphabet,
                 **{name: float(values.mean()) for name, values in found.items()},
                 "CPU s": seconds,
             }
@@ -161,8 +160,8 @@ def main() -> None:
     spread = 1.96 * np.concatenate(episodes).std() / np.sqrt(len(rows) * arguments.episodes)
     between = 1.96 * np.std([row["ours"] for row in rows], ddof=1) / np.sqrt(len(rows))
     report(
-        f"Omniglot: {WAYS}-way 1-shot, characters of an alphabet never seen",
-        [*rows, {"alphabet left out": "mean", **means}],
+        f"Omniglot: {WAYS}-way 1-shot accuracy on the held-out alphabet",
+        [*rows, {"held-out alphabet": "mean", **means}],
         arguments.json,
         [
             f"95 % interval: ±{spread:.4f} over episodes, ±{between:.4f} over alphabets.",

@@ -1,10 +1,10 @@
-"""Pairs a CPU-second: the 2019 article's two-pass step against the block step.
+"""Pairs per CPU second: the 2019 article's two-pass step against the block step.
 
     python -m benchmarks.training_speed --json training_speed.json
 
-Both train the article's network (ResNet-50, Flatten, 1024, 18). The naive step encodes both images
-of 16 pairs; the block step encodes 32 images once each and forms all their 496 pairs. Steps of both
-alternate in one process, so that the machine's other load falls on both alike.
+Both train the article's network (ResNet-50, Flatten, 1024, 18). The two-pass step encodes both
+images of 16 pairs; the block step encodes 32 images once each and forms all their 496 pairs. Steps
+of both alternate in one process, so that other load on the machine affects both equally.
 """
 
 from __future__ import annotations
@@ -17,45 +17,32 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.article import article
 from benchmarks.report import report
 
-BLOCK, NAIVE_PAIRS = 32, 16
+BLOCK, PAIRS = 32, 16
 
 
-def article(encoding: str, size: int, batch_norm: str = "trained") -> Any:
-    """The article's network, compiled."""
+def network(two_passes: bool, size: int, batch_norm: str = "trained") -> Any:
+    """Return the article's network, compiled."""
     from trainer.network.siamese import Siamese
-    from trainer.settings import Model, Training
     from trainer.training.optimizer import build_optimizer
 
-    training = Training(
-        loss="binary_crossentropy",
-        encoding=encoding,
-        learning_rate=0.001,
-        schedule="inverse_time",
-        weight_decay=0,
-        clip_norm=None,
-        augmentation=None,
+    model_settings, training = article(
+        f"training.article.two_passes={two_passes}", f"model.batch_norm={batch_norm}"
     )
-    model = Siamese(
-        Model(
-            weights="none", pooling="flatten", hidden=(1024,), embedding_size=18,
-            embedding_activation="sigmoid", normalize=False, batch_norm=batch_norm,
-        ),
-        training,
-        size,
-    )  # fmt: skip
+    model = Siamese(model_settings, training, size)
     model.compile(optimizer=build_optimizer(training, 1000, pretrained=True))
     return model
 
 
 def images(count: int, size: int) -> np.ndarray:
-    """Random pixels, uint8 [count, size, size, 3]."""
+    """Return random pixels, uint8 [count, size, size, 3]."""
     return np.random.default_rng(0).integers(0, 256, (count, size, size, 3)).astype("uint8")
 
 
 def pairs_of(labels: np.ndarray, left: Any, right: Any) -> dict[str, np.ndarray]:
-    """`y` as `trainer.training.input` gives it."""
+    """Return `y` as `trainer.training.input` does."""
     left, right = np.array(left), np.array(right)
     return {
         "class": labels,
@@ -66,21 +53,21 @@ def pairs_of(labels: np.ndarray, left: Any, right: Any) -> dict[str, np.ndarray]
 
 
 def block(size: int, count: int = BLOCK) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Images of two classes with all their pairs."""
+    """Return images of two classes with all their pairs."""
     left, right = zip(*combinations(range(count), 2), strict=True)
     return images(count, size), pairs_of(np.arange(count) % 2, left, right)
 
 
-def naive(size: int, pairs: int = NAIVE_PAIRS) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """As many plain pairs, all left images first."""
+def two_passes(size: int, pairs: int = PAIRS) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return plain pairs, all left images first."""
     labels = np.arange(2 * pairs) % 3 % 2
     return images(2 * pairs, size), pairs_of(labels, np.arange(pairs), np.arange(pairs, 2 * pairs))
 
 
 def largest_gradient_difference(size: int = 64) -> float:
-    """Relative difference of both steps' gradients, on the same pairs of 6 images.
+    """Return the relative difference of both steps' gradients on the same pairs of 6 images.
 
-    Batch normalization keeps its statistics here: those of a batch differ, as its images do.
+    Batch normalization is frozen, since the batches of both steps have other statistics.
     """
     import tensorflow as tf
 
@@ -88,7 +75,7 @@ def largest_gradient_difference(size: int = 64) -> float:
     order = np.concatenate([y["left"], y["right"]])
     pairs = len(y["left"])
     sides = x[order], pairs_of(y["class"][order], np.arange(pairs), np.arange(pairs) + pairs)
-    once, twice = (article(e, size, "frozen") for e in ("each_image_once", "each_side"))
+    once, twice = (network(passes, size, "frozen") for passes in (False, True))
     twice.set_weights(once.get_weights())
     gradients = []
     for model, (pixels, targets) in ((once, (x, y)), (twice, sides)):
@@ -102,17 +89,17 @@ def largest_gradient_difference(size: int = 64) -> float:
 
 
 def cpu_seconds(model: Any, data: tuple[Any, Any]) -> float:
-    """Of one training step."""
+    """Return the CPU seconds of one training step."""
     started = time.process_time()
     model.train_on_batch(*data)
     return time.process_time() - started
 
 
 def main() -> None:
-    """The command line."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[224, 64])
-    parser.add_argument("--steps", type=int, default=4, help="timed steps of each side")
+    parser.add_argument("--steps", type=int, default=4, help="timed steps of each")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
@@ -120,8 +107,8 @@ def main() -> None:
     rows = []
     for size in arguments.sizes:
         sides = {
-            "naive": (article("each_side", size), naive(size), NAIVE_PAIRS),
-            "block": (article("each_image_once", size), block(size), BLOCK * (BLOCK - 1) // 2),
+            "two passes": (network(True, size), two_passes(size), PAIRS),
+            "block": (network(False, size), block(size), BLOCK * (BLOCK - 1) // 2),
         }
         times: dict[str, list[float]] = {name: [] for name in sides}
         for step in range(arguments.steps + 1):
@@ -133,14 +120,13 @@ def main() -> None:
         rows.append(
             {
                 "size": size,
-                "ratio": rate["block"] / rate["naive"],
-                "naive, pairs/CPU s": rate["naive"],
+                "ratio": rate["block"] / rate["two passes"],
+                "two passes, pairs/CPU s": rate["two passes"],
                 "block, pairs/CPU s": rate["block"],
             }
         )
     report(
-        f"Training speed: block of {BLOCK} images, all pairs, against {NAIVE_PAIRS} pairs in two "
-        "passes",
+        f"Training speed: block of {BLOCK} images, all pairs, against {PAIRS} pairs in two passes",
         rows,
         arguments.json,
         [f"Largest relative difference of the gradients on the same pairs: {difference:.1e}"],

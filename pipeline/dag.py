@@ -105,6 +105,7 @@ def _train(
     custom_config = {
         "image_size": config.image.size,
         "max_pixels": config.data.max_pixels,
+        "seed": config.seed,
         "model": config.model.model_dump_json(),
         "training": config.training.model_dump_json(),
         "unfinished": config.kubeflow.unfinished if for_cluster else here,

@@ -194,7 +194,7 @@ def shuffled(place):
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_that_mean_nothing_are_not_pushed(shuffled, run, seed):
     # Of all that the gate asks for by default nothing is left but to be better than chance.
-    ran = run(f"data.root={shuffled}", f"training.seed={seed}", "thresholds.auc=0", name="shuffled")
+    ran = run(f"data.root={shuffled}", f"seed={seed}", "thresholds.auc=0", name="shuffled")
     assert (ran.exit_code, ran.gate_exit_code) in ((3, 3), (4, 4)), ran.everything
     assert ran.versions == []
     assert ran.check("class_accuracy against chance") != "passed"

@@ -1,4 +1,5 @@
-"""The Siamese network: its encoder, losses, input, training and export.
+"""The Siamese network: settings, network, training, search and export.
 
-Only `run_fn` knows of TFX; importing this package imports neither TFX nor TensorFlow.
+`trainer.run_fn` and `trainer.tuner_fn` are TFX's entry points; nothing else here knows TFX.
+Importing this package imports neither TFX nor TensorFlow.
 """

@@ -1,15 +1,15 @@
-"""What can be wrong with a model's or a training's settings; each message is for people."""
+"""Errors in the settings of a model or its training."""
 
 from base.errors import UserError
 
 
 class BackboneError(UserError):
-    """A backbone that does not exist or cannot take the images."""
+    """A backbone that does not exist or does not accept the images."""
 
 
 class WeightsError(UserError):
-    """Weights that cannot be had, or that belong to another architecture."""
+    """Weights that are not available, or that belong to another architecture."""
 
 
 class TrainingError(UserError):
-    """A training that cannot go on, such as a loss that is no longer a number."""
+    """A training that cannot continue, for example because its loss is NaN."""

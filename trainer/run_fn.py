@@ -1,16 +1,18 @@
-"""The Trainer's entry point: the only module here that knows of TFX."""
+"""Entry point of TFX's Trainer: trains the network and exports the served model."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx import v1 as tfx
 
 from records import features
 from trainer.export.pretrained_encoder import FOLDER, PretrainedEncoder
@@ -19,92 +21,101 @@ from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup
 from trainer.search.search_space import apply
 from trainer.settings import Model, Training
+from trainer.training.distribution import worker_index
 from trainer.training.fit import Trained, train
 from trainer.training.unfinished import unfinished_folder
+
+if TYPE_CHECKING:
+    from tfx import v1 as tfx
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Train on the pair blocks and export the served model.
 
+    Of several workers (TF_CONFIG), only the first one's outputs are kept.
+
     Args:
-        fn_args: TFX's arguments. `custom_config` holds `image_size`, `max_pixels` (of the largest
-            image that the served model decodes), `unfinished` (the folder for what is needed to go
-            on after a kill) and, as JSON texts, the `model` and `training` sections of the
-            configuration; `hyperparameters`, if any, override these.
+        fn_args: TFX's arguments. `custom_config` holds `image_size`, `max_pixels` (height times
+            width of the largest image that the served model decodes), `seed`, `unfinished` (folder
+            for what is needed to resume after a kill) and, as JSON texts, the sections `model` and
+            `training` of the configuration; `hyperparameters`, if any, override these.
     """
     custom = fn_args.custom_config
-    model_settings = Model.model_validate_json(custom["model"])
-    training = Training.model_validate_json(custom["training"])
-    image_size = int(custom["image_size"])
     hyperparameters = (fn_args.hyperparameters or {}).get("values", {})
-    model_settings, training = apply(hyperparameters, model_settings, training)
-    folder = unfinished_folder(
-        custom["unfinished"], fn_args.train_files, fn_args.eval_files, hyperparameters, custom
+    model_settings, training = apply(
+        hyperparameters,
+        Model.model_validate_json(custom["model"]),
+        Training.model_validate_json(custom["training"]),
     )
     trained = train(
         model_settings,
         training,
-        image_size,
+        int(custom["image_size"]),
         tf.io.gfile.glob(fn_args.train_files),
         tf.io.gfile.glob(fn_args.eval_files),
-        folder,
+        unfinished_folder(
+            custom["unfinished"], fn_args.train_files, fn_args.eval_files, hyperparameters, custom
+        ),
+        int(custom["seed"]),
     )
-    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    layer = transform.transform_features_layer()
+    with _destinations(fn_args) as (model_folder, run_folder):
+        _export(trained, custom, fn_args.transform_graph_path, model_folder, run_folder)
+        _copy_logs(trained.folder, run_folder)
+        with tf.io.gfile.GFile(os.path.join(run_folder, "training.json"), "w") as file:
+            json.dump({**trained.summary, "hyperparameters": hyperparameters}, file, indent=2)
+    shutil.rmtree(trained.folder)
+
+
+@contextlib.contextmanager
+def _destinations(fn_args: tfx.components.FnArgs) -> Iterator[tuple[str, str]]:
+    """The folders for the model and for everything else; temporary ones for all other workers.
+
+    All workers export: reading a variable that is kept in sync may involve each of them.
+    """
+    if worker_index() == 0:
+        yield fn_args.serving_model_dir, fn_args.model_run_dir
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield os.path.join(folder, "model"), os.path.join(folder, "run")
+
+
+def _export(
+    trained: Trained, custom: dict[str, Any], transform: str, model_folder: str, run_folder: str
+) -> None:
+    """Export the served model, and the encoder as it was before training."""
+    layer = tft.TFTransformOutput(transform).transform_features_layer()
 
     def preprocess(images: tf.Tensor) -> tf.Tensor:
         return layer({features.IMAGE: images[:, None]})[features.PIXELS][:, 0]
 
+    image_size = int(custom["image_size"])
+    preprocessing: dict[str, Any] = {
+        "preprocess": preprocess,
+        "image_size": image_size,
+        "max_pixels": int(custom["max_pixels"]),
+        "tracked": layer,
+    }
+    support = trained.support
     ServedModel(
         trained.model,
-        preprocess,
-        image_size,
-        int(custom["max_pixels"]),
-        SupportSet(trained.support_embeddings, trained.support.labels, trained.support.sources),
-        trained.thresholds,
-        trained.training_keys,
-        tracked=layer,
-    ).save(fn_args.serving_model_dir)
-    write_warmup(fn_args.serving_model_dir, image_size)
-    _export_pretrained_encoder(
-        trained, preprocess, image_size, int(custom["max_pixels"]), layer, fn_args
-    )
-    _publish(folder, fn_args.model_run_dir)
-    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, "training.json"), "w") as file:
-        json.dump({**trained.summary, "hyperparameters": hyperparameters}, file, indent=2)
-    shutil.rmtree(folder)
+        support=SupportSet(trained.support_embeddings, support.labels, support.sources),
+        thresholds=trained.thresholds,
+        training_keys=trained.training_keys,
+        **preprocessing,
+    ).save(model_folder)
+    write_warmup(model_folder, image_size)
 
-
-def _export_pretrained_encoder(
-    trained: Trained,
-    preprocess: Callable[[tf.Tensor], tf.Tensor],
-    image_size: int,
-    max_pixels: int,
-    layer: object,
-    fn_args: tfx.components.FnArgs,
-) -> None:
-    """Give the trained backbone its first weights back, and export it."""
     backbone = trained.model.encoder.get_layer("backbone")
     backbone.load_weights(trained.snapshot.weights)
     PretrainedEncoder(
-        backbone,
-        preprocess,
-        image_size,
-        max_pixels,
-        trained.snapshot.features,
-        trained.support,
-        tracked=layer,
-    ).save(os.path.join(fn_args.model_run_dir, FOLDER))
+        backbone, features=trained.snapshot.features, support=support, **preprocessing
+    ).save(os.path.join(run_folder, FOLDER))
 
 
-def _publish(folder: Path, destination: str) -> None:
-    """Copy what a training leaves for people."""
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_file() and (name in _FOR_PEOPLE or name.startswith("tensorboard/")):
-            target = os.path.join(destination, name)
+def _copy_logs(folder: Path, destination: str) -> None:
+    """Copy `training.csv` and TensorBoard's files."""
+    for path in (folder / "training.csv", *sorted((folder / "tensorboard").rglob("*"))):
+        if path.is_file():
+            target = os.path.join(destination, str(path.relative_to(folder)))
             tf.io.gfile.makedirs(os.path.dirname(target))
             tf.io.gfile.copy(str(path), target, overwrite=True)
-
-
-_FOR_PEOPLE = ("training.csv", "curves.png")

@@ -1,6 +1,6 @@
-"""What can be set about the network and its training: the `model` and `training` sections.
+"""Settings of the network, its training and the search: the `model`, `training`, `tuner` sections.
 
-Imports neither TFX nor Keras, so that a configuration is checked in an instant.
+Imports neither TFX nor Keras, so that checking a configuration is fast.
 """
 
 from __future__ import annotations
@@ -12,17 +12,31 @@ from pydantic import Field, model_validator
 from base.settings import Positive, Section, Share
 
 
+class ArticleModel(Section):
+    """What only the network of the 2019 article sets (`configs/article.yaml`)."""
+
+    normalize: bool = Field(True, description="L2-normalize the embedding.")
+    embedding_activation: Literal["linear", "sigmoid"] = "linear"
+    batch_norm_momentum: float = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="From scratch; Keras' 0.99 leaves stale statistics after a short training.",
+    )
+
+
 class Model(Section):
     """The Siamese network."""
 
     backbone: str = Field(
         "ResNet50",
         description="Any image model of keras.applications; `Conv4`, the small network of the "
-        "few-shot papers, for images of up to 100 pixels; or the path of a saved encoder.",
+        "few-shot papers, for images of up to 100 pixels; or the path of a saved encoder "
+        "(`.keras`), which is code: load only files that you trust.",
     )
     weights: str = Field(
         "imagenet",
-        description="`imagenet`, `none` (from scratch), or a path to a weights file.",
+        description="`imagenet`, `none` (train from scratch), or the path of a weights file.",
     )
     pooling: Literal["avg", "max", "flatten"] = Field(
         "avg", description="How the backbone's feature map becomes a vector."
@@ -30,27 +44,22 @@ class Model(Section):
     hidden: tuple[Positive, ...] = Field(
         (), description="Units of dense ReLU layers between pooling and embedding."
     )
-    embedding_size: Positive | None = Field(
-        128, description="Length of the embedding; null takes the pooled features as they are."
+    embedding_size: int | None = Field(
+        128, ge=2, description="Length of the embedding; null uses the pooled features as they are."
     )
-    embedding_activation: Literal["linear", "sigmoid", "relu"] = "linear"
-    normalize: bool = Field(True, description="L2-normalize the embedding.")
     batch_norm: Literal["auto", "trained", "frozen"] = Field(
         "auto",
-        description="`trained` learns from each batch; `frozen` keeps pretrained statistics, which "
-        "small batches would spoil; `auto` freezes those of a pretrained backbone.",
+        description="`trained` updates the statistics with each batch; `frozen` keeps pretrained "
+        "statistics, which small batches would spoil; `auto` freezes those of a pretrained "
+        "backbone.",
     )
-    batch_norm_momentum: float = Field(
-        0.9,
-        gt=0,
-        lt=1,
-        description="Of the backbone's batch normalization when trained from scratch; Keras' own "
-        "0.99 leaves stale statistics after a short training.",
+    article: ArticleModel = Field(
+        ArticleModel(), description="Only for the 2019 article's recipe (configs/article.yaml)."
     )
 
     @property
     def pretrained(self) -> bool:
-        """Whether the backbone brings weights from elsewhere."""
+        """Whether the backbone starts from pretrained weights."""
         return self.weights != "none" or self.saved_encoder
 
     @property
@@ -64,44 +73,57 @@ class Model(Section):
         return self.batch_norm == "frozen" or (self.batch_norm == "auto" and self.pretrained)
 
     @model_validator(mode="after")
-    def _embedding_of_features_is_plain(self) -> Model:
-        if self.embedding_size is None and self.embedding_activation != "linear":
+    def _activation_has_a_layer(self) -> Model:
+        if self.embedding_size is None and self.article.embedding_activation != "linear":
             raise ValueError(
-                f"embedding_activation {self.embedding_activation!r} needs an embedding_size; "
-                "null takes the pooled features as they are"
+                f"article.embedding_activation {self.article.embedding_activation!r} needs an "
+                "embedding_size; null uses the pooled features as they are"
             )
         return self
 
 
 class Augmentation(Section):
-    """Random changes to training images that keep their class. All off at inference."""
+    """Random changes to training images that keep their class. Off at inference."""
 
     rotation: float = Field(8.0, ge=0, le=180, description="Degrees, either way.")
-    scale: float = Field(0.1, ge=0, lt=1, description="Share, larger or smaller.")
-    shift: float = Field(0.08, ge=0, lt=1, description="Share of the image's size, either way.")
-    horizontal_flip: bool = Field(False, description="Only where a mirrored image is the same.")
+    scale: float = Field(0.1, ge=0, lt=1, description="Fraction, larger or smaller.")
+    shift: float = Field(0.08, ge=0, lt=1, description="Fraction of the image size, either way.")
+    horizontal_flip: bool = Field(False, description="Only if a mirrored image keeps its class.")
     vertical_flip: bool = False
-    brightness: float = Field(0.0, ge=0, lt=1, description="Share, brighter or darker.")
-    contrast: float = Field(0.0, ge=0, lt=1, description="Share, more or less.")
-    saturation: float = Field(0.0, ge=0, lt=1, description="Share, more or less colour.")
+    brightness: float = Field(0.0, ge=0, lt=1, description="Fraction, brighter or darker.")
+    contrast: float = Field(0.0, ge=0, lt=1, description="Fraction, more or less.")
+    saturation: float = Field(0.0, ge=0, lt=1, description="Fraction, more or less colour.")
 
 
 class Calibration(Section):
     """How the served model's thresholds are chosen on the validation split.
 
-    null: the equal error rate, at which both kinds of error are as frequent.
+    null: the equal error rate, at which false positives and false negatives are equally frequent.
     """
 
     same_false_accepts: Share | None = Field(
-        None, description="Share of pairs of different classes that may be called the same."
+        None, description="Share of different-class pairs that may be called the same."
     )
     known_false_accepts: Share | None = Field(
         None, description="Share of images of unknown classes that may be called known."
     )
 
 
+class ArticleTraining(Section):
+    """What only the training of the 2019 article sets (`configs/article.yaml`)."""
+
+    two_passes: bool = Field(
+        False,
+        description="Encode the images of every pair in two passes, left and right: the reference "
+        "for speed, 15 to 39 times slower.",
+    )
+    inverse_time_decay: float | None = Field(
+        None, ge=0, description="Learning rate / (1 + decay * step), in place of `schedule`."
+    )
+
+
 class Training(Section):
-    """How the network learns."""
+    """How the network is trained."""
 
     loss: Literal[
         "supervised_contrastive",
@@ -111,67 +133,67 @@ class Training(Section):
         "binary_crossentropy",
     ] = Field(
         "supervised_contrastive",
-        description="On the embeddings, with the pair head trained beside it (each has a file in "
-        "trainer/network/losses/); `binary_crossentropy` is on the pair head alone (2019).",
+        description="Loss on the embeddings, with the pair head trained beside it (one file each "
+        "in trainer/network/losses/); `binary_crossentropy` trains through the pair head (2019).",
     )
     temperature: float = Field(
-        0.1, gt=0, description="Of `supervised_contrastive` and `cosine_crossentropy`."
+        0.1, gt=0, description="For `supervised_contrastive` and `cosine_crossentropy`."
     )
-    margin: float = Field(
-        0.5,
-        gt=0,
-        description="`cosine_crossentropy`: the cosine at which a pair is called even; "
-        "`contrastive_margin`: the distance to keep between classes; `triplet_semi_hard`: by how "
-        "much the squared distance to another class exceeds that to the own.",
+    even_cosine: float = Field(
+        0.5, gt=-1, lt=1, description="For `cosine_crossentropy`: cosine of an undecided pair."
     )
-    encoding: Literal["each_image_once", "each_side"] = Field(
-        "each_image_once",
-        description="`each_side` encodes the left and the right image of every pair in two passes, "
-        "as in 2019: the yardstick, 15 to 39 times slower.",
+    distance_margin: float = Field(
+        0.5, gt=0, description="For `contrastive_margin`: distance to keep between classes."
+    )
+    triplet_margin: float = Field(
+        0.5, gt=0, description="For `triplet_semi_hard`: difference of squared distances to keep."
     )
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="At its highest; null: 0.05 from scratch, 0.005 for a pretrained backbone "
+        description="Peak learning rate; null: 0.05 from scratch, 0.005 for a pretrained backbone "
         "(`adamw`: a fiftieth of that).",
     )
-    schedule: Literal["cosine", "inverse_time", "constant"] = "cosine"
-    decay: float = Field(0.01, ge=0, description="Of `inverse_time`: rate / (1 + decay * step).")
-    warmup: Share = Field(0.05, description="Share of the steps in which the rate rises.")
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: Share = Field(
+        0.05, description="For `cosine`: share of the steps in which the learning rate rises."
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum of `sgd`.")
     weight_decay: float = Field(0.0005, ge=0, description="Decoupled; kernels only.")
     clip_norm: float | None = Field(
         10.0,
         gt=0,
-        description="Gradients are scaled down to this global norm; null: not. At first all "
-        "embeddings are alike, and one large step can leave them so.",
+        description="Gradients of all devices together are scaled down to this global norm; null: "
+        "no clipping. At first all embeddings are alike, and one large step can keep them so.",
     )
-    epochs: Positive = Field(10, description="Passes over the pair blocks, at most.")
+    epochs: Positive = Field(10, description="Maximum passes over the pair blocks.")
     frozen_epochs: int = Field(
         0,
         ge=0,
-        description="First epochs in which the backbone keeps its weights and only the layers "
-        "after it learn; as many as `epochs` keep it frozen throughout.",
+        description="First epochs in which the backbone is frozen and only the layers after it are "
+        "trained; equal to `epochs`, it stays frozen throughout.",
     )
     blocks_per_step: Positive = Field(
-        1, description="Pair blocks in a step of each device; plain pairs: a batch."
+        1, description="Pair blocks in a step of each device; plain pairs: the batch size."
     )
     keep: Literal["best", "last"] = Field(
         "best",
-        description="The weights of the epoch with the best validation few-shot accuracy (of equal "
-        "ones, the best AUC), or the last epoch's.",
+        description="Keep the weights of the epoch with the best validation few-shot accuracy "
+        "(ties: the best AUC), or of the last epoch.",
     )
     patience: int = Field(
-        0, ge=0, description="Epochs without a better one before it stops; 0: never."
+        0, ge=0, description="Stop after this many epochs without improvement; 0: never."
     )
     mixed_precision: Literal["none", "float16", "bfloat16"] = Field(
         "none",
-        description="Computes in 16 bits where that is safe; weights stay float32. For GPUs.",
+        description="Compute in 16 bits where that is safe; weights stay float32. For GPUs.",
     )
     augmentation: Augmentation | None = Augmentation()
     calibration: Calibration = Calibration()
-    seed: int = Field(0, ge=0)
+    article: ArticleTraining = Field(
+        ArticleTraining(), description="Only for the 2019 article's recipe (configs/article.yaml)."
+    )
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Training:
@@ -180,14 +202,44 @@ class Training(Section):
                 f"frozen_epochs {self.frozen_epochs} is more than epochs {self.epochs}; "
                 f"give {self.epochs} at most"
             )
-        if self.loss == "cosine_crossentropy" and self.margin >= 1:
-            raise ValueError(f"margin {self.margin:g} is no cosine below 1, as this loss takes it")
-        if self.encoding == "each_side" and self.loss != "binary_crossentropy":
+        if self.article.two_passes and self.loss != "binary_crossentropy":
             raise ValueError(
-                "encoding 'each_side' is the 2019 article's and goes with its loss: "
-                "set loss to 'binary_crossentropy'"
+                "article.two_passes needs the 2019 article's loss: set loss to "
+                "'binary_crossentropy'"
             )
         return self
+
+
+COMPARES_IMAGES = ("supervised_contrastive", "triplet_semi_hard")
+"""Losses that compare each image with several others of its step: a single pair has no gradient."""
+
+_ANY_LENGTH = ("contrastive_margin", "binary_crossentropy")
+
+
+def check_loss(model: Model, training: Training, sampling: str) -> None:
+    """Refuse a loss that cannot learn from these embeddings or pairs.
+
+    Args:
+        model: The `model` section of the configuration.
+        training: The `training` section.
+        sampling: `pairs.train.sampling`.
+
+    Raises:
+        ValueError: The message says which values fit.
+    """
+    loss = training.loss
+    if not model.article.normalize and loss not in _ANY_LENGTH:
+        raise ValueError(
+            f"training.loss {loss!r} needs embeddings of unit length; set model.article.normalize "
+            f"to true, or the loss to {' or '.join(map(repr, _ANY_LENGTH))}"
+        )
+    if sampling == "random_partners" and loss in COMPARES_IMAGES:
+        raise ValueError(
+            f"training.loss {loss!r} compares each image with several others, and a pair of "
+            "pairs.train.sampling 'random_partners' has none; set the sampling to "
+            "'class_balanced' or 'all_pairs', or the loss to 'cosine_crossentropy', "
+            "'contrastive_margin' or 'binary_crossentropy'"
+        )
 
 
 class Search(Section):
@@ -195,18 +247,18 @@ class Search(Section):
 
     algorithm: Literal["random", "hyperband", "bayesian"] = Field(
         "bayesian",
-        description="`random`; `hyperband` (Li et al. 2018), which gives up on poor ones early; "
-        "`bayesian`, which learns from the trials before.",
+        description="`random`; `hyperband` (Li et al. 2018), which stops poor trials early; "
+        "`bayesian`, which learns from earlier trials.",
     )
     trials: Positive = Field(
-        10, description="Sets of hyperparameters to try; Hyperband's own budget decides for it."
+        10, description="Number of trials; `hyperband` has a budget of its own."
     )
     epochs: Positive | None = Field(
-        None, description="Of a trial, at most; null: as many as of a training."
+        None, description="Maximum epochs of a trial; null: `training.epochs`."
     )
     backbones: tuple[str, ...] = Field(
-        (), description="Backbones to choose from; left out: `model.backbone` alone."
+        (), description="Backbones to choose from; empty: `model.backbone` alone."
     )
     parallel_trials: Positive = Field(
-        1, description="Trials at once, a process each; with GPUs, one process to a GPU."
+        1, description="Concurrent trials, one process each; with GPUs, one GPU per process."
     )

@@ -1,4 +1,4 @@
-"""The Tuner's entry point: knows of TFX, and of nothing else than the search."""
+"""Entry point of TFX's Tuner: searches hyperparameters."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from trainer.training.unfinished import unfinished_folder
 
 
 def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
-    """The search, ready to be started.
+    """Return the search, ready to start.
 
     Args:
-        fn_args: TFX's arguments. `custom_config` is that of `trainer.run_fn`, with the search's
-            settings as `search`.
+        fn_args: TFX's arguments. `custom_config` is that of `trainer.run_fn` plus `search`, the
+            search's settings as JSON text.
     """
     custom = fn_args.custom_config
     task = Task(
@@ -23,6 +23,7 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
         training=Training.model_validate_json(custom["training"]),
         search=Search.model_validate_json(custom["search"]),
         image_size=int(custom["image_size"]),
+        seed=int(custom["seed"]),
         train_files=tuple(sorted(tf.io.gfile.glob(fn_args.train_files))),
         validation_files=tuple(sorted(tf.io.gfile.glob(fn_args.eval_files))),
         folder=str(

@@ -16,7 +16,7 @@ from judging.settings import JudgeSettings, Thresholds
 from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
 from storage.file_systems import absolute, is_remote
-from trainer.settings import Model, Training
+from trainer.settings import Model, Training, check_loss
 
 _PATTERN = re.compile(r"[*?\[\]]")
 
@@ -55,7 +55,14 @@ class RunConfig(Section):
     beam: Beam = Beam()
     kubeflow: Kubeflow = Kubeflow()
     cache: bool = Field(True, description="Reuse the outputs of unchanged steps.")
-    seed: int = Field(0, ge=0, description="Of the splits and the pairs.")
+    seed: int = Field(
+        0, ge=0, description="All random choices derive from it: splits, pairs, training, search."
+    )
+
+    @model_validator(mode="after")
+    def _loss_can_learn(self) -> RunConfig:
+        check_loss(self.model, self.training, self.pairs.train.sampling)
+        return self
 
     @model_validator(mode="after")
     def _reference_methods_are_measured(self) -> RunConfig:

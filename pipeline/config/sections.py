@@ -103,7 +103,7 @@ class TrainingPairs(Section):
     )
     classes_per_block: int = Field(10, ge=2, description="Maximum number of classes in a block.")
     images_per_class: int = Field(5, ge=2, description="Images of each class in a block.")
-    block_size: int = Field(32, ge=2, description="Images in a block of `all_pairs`.")
+    block_size: int = Field(32, ge=3, description="Images in a block of `all_pairs`.")
     partners: Positive = Field(8, description="Partners per image, for `random_partners`.")
     passes: Positive = Field(
         8,

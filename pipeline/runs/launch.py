@@ -3,7 +3,7 @@
     python -m pipeline.runs.launch FOLDER
 
 FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `training.csv`,
-`curves.png`, `judgement.json`, `report.html` and `MODEL_CARD.md` are added to it. The exit code is
+`judgement.json`, `report.html` and `MODEL_CARD.md` are added to it. The exit code is
 0 if the run completed, blessed or not, and 1 if it failed.
 """
 

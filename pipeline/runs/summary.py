@@ -161,7 +161,6 @@ def copy_findings(summary: Summary, folder: Path) -> None:
 
 _FINDINGS = (
     ("Trainer", "model_run", "training.csv"),
-    ("Trainer", "model_run", "curves.png"),
     ("Judge", "judgement", Judgement.FILE),
 )
 

@@ -21,7 +21,7 @@ EXECUTORS = {
         "components.infra_check.component",
         "serving.embedded.__main__",
     ),
-    "trainer.tuner_fn": ("trainer.tuner_fn", "trainer.search.parallel_search"),
+    "trainer.tuner_fn": ("trainer.tuner_fn", "trainer.search.worker"),
     "trainer.run_fn": ("trainer.run_fn",),
 }
 

@@ -5,7 +5,7 @@ The Judge evaluates it, and the raw pixels that it returns, on the same test ima
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -28,12 +28,9 @@ class PretrainedEncoder(tf.Module):
 
     Args:
         backbone: With the weights from before training.
-        preprocess: Encoded images, string [n], to serialized pixels, string [n]: Transform's graph.
-        image_size: Height and width in pixels.
-        max_pixels: Height times width of the largest image that is decoded.
+        preprocess, image_size, max_pixels, tracked: As in `ServedModel`.
         features: float32 [s, d], of the support images.
         support: The support images.
-        tracked: Whatever `preprocess` needs to be saved with it.
 
     Attributes:
         support: The variables `embeddings`, `labels` and `sources` of the support images, as in
@@ -57,7 +54,14 @@ class PretrainedEncoder(tf.Module):
         self._preprocess = preprocess
         self._image_size, self._max_pixels = image_size, max_pixels
         self._tracked = tracked
-        self.support = _Support(features, support)
+        self.support = tf.Module(name="support")
+        for name, values in (
+            ("embeddings", features),
+            ("labels", [label.encode() for label in support.labels.tolist()]),
+            ("sources", support.sources),
+            ("pixels", support.pixels),
+        ):
+            setattr(self.support, name, tf.Variable(values, trainable=False))
 
     def save(self, directory: str) -> None:
         """Write the SavedModel into `directory`."""
@@ -70,16 +74,3 @@ class PretrainedEncoder(tf.Module):
         pixels, valid = safe_pixels(image, self._preprocess, self._image_size, self._max_pixels)
         embedding = self._features(tf.cast(pixels, tf.float32))
         return {"embedding": embedding, "pixels": pixels, "valid": valid}
-
-
-class _Support(tf.Module):
-    def __init__(self, features: np.ndarray, images: Images) -> None:
-        super().__init__(name="support")
-        self.embeddings = _variable(features)
-        self.labels = _variable([label.encode() for label in images.labels.tolist()])
-        self.sources = _variable(images.sources)
-        self.pixels = _variable(images.pixels)
-
-
-def _variable(values: np.ndarray | Sequence[bytes]) -> tf.Variable:
-    return tf.Variable(values, trainable=False)

@@ -1,7 +1,7 @@
-"""Preprocesses a batch of images of which any may be hostile, in the served graph.
+"""Preprocesses a batch of untrusted images in the served graph.
 
-TensorFlow's decoders raise for the whole batch, and with a server that joins requests to batches
-for other clients' images too.
+TensorFlow's decoders raise for the whole batch, which may hold other clients' images where a server
+batches requests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tensorflow as tf
 from images.header import encoded_pixels
 
 _AT_ONCE = 8
-"""Images that are decoded at a time; each takes up to three bytes a pixel."""
+"""Images decoded concurrently; each takes up to three bytes per pixel."""
 
 
 def safe_pixels(
@@ -22,11 +22,11 @@ def safe_pixels(
     image_size: int,
     max_pixels: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Pixels of the images that can be had, and which these are.
+    """Return the pixels of the valid images, and which these are.
 
-    An image is invalid where its header says more than `max_pixels` (nothing is decoded then), or
-    where decoding fails: empty, cut off, damaged, no JPEG, PNG, BMP or GIF. It costs the others
-    nothing; their pixels are what `preprocess` makes of them alone.
+    An image is invalid if its header says more than `max_pixels` (it is not decoded then), or if
+    decoding fails: empty, truncated, damaged, or not JPEG, PNG, BMP or GIF. The other images of the
+    batch are not affected.
 
     Args:
         images: Encoded images, string [n].
@@ -35,7 +35,7 @@ def safe_pixels(
         max_pixels: Height times width of the largest image that is decoded.
 
     Returns:
-        uint8 [n, size, size, 3], black where an image is invalid, and bool [n].
+        uint8 [n, size, size, 3], black for invalid images, and bool [n].
     """
     shape = (image_size, image_size, 3)
 
@@ -47,18 +47,18 @@ def safe_pixels(
         pixels = tf.io.parse_tensor(preprocess(image[None])[0], tf.uint8)
         return place, tf.ensure_shape(pixels, shape)
 
-    # Decoding is the CPU's; so the GPU, if any, is left to the network.
+    # The CPU decodes; a GPU, if any, is left to the network.
     with tf.device("/CPU:0"):
         count = tf.size(images)
-        survivors = (
+        decodable = (
             tf.data.Dataset.from_tensor_slices((tf.range(count), images))
             .filter(small_enough)
             .map(decoded, num_parallel_calls=_AT_ONCE)
             .ignore_errors()
         )
-        # There must be one; it goes to a row behind the last, which is cut off.
-        nobody = tf.data.Dataset.from_tensors((count, tf.zeros(shape, tf.uint8)))
-        everything = survivors.concatenate(nobody).batch(tf.cast(count, tf.int64) + 1)
+        # The batch must not be empty: one more goes to a row after the last, which is cut off.
+        extra = tf.data.Dataset.from_tensors((count, tf.zeros(shape, tf.uint8)))
+        everything = decodable.concatenate(extra).batch(tf.cast(count, tf.int64) + 1)
         places, pixels = everything.get_single_element()
         rows = tf.scatter_nd(places[:, None], pixels, [count + 1, *shape])
         valid = tf.scatter_nd(places[:, None], tf.ones_like(places, tf.bool), [count + 1])

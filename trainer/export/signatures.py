@@ -1,4 +1,8 @@
-"""Exports the trained network with its preprocessing and support set as one SavedModel."""
+"""The served signatures: everything that clients of the exported model can call.
+
+`ServedModel` has a method for each and joins the trained network, its preprocessing and its support
+set into one SavedModel.
+"""
 
 from __future__ import annotations
 
@@ -17,36 +21,37 @@ from trainer.training.input import parse_pixels
 
 
 class ServedModel(tf.Module):
-    """What is served: encoded image bytes in, answers out; preprocessing is inside.
+    """The exported model: encoded images in, answers out.
 
     Signatures, all on batches; images are JPEG, PNG, BMP or GIF of any size:
         serving_default: `left`, `right` string [n] to `similarity` float32 [n] in [0, 1], `same`
             bool [n] by the calibrated threshold, `valid` bool [n].
         embed: `image` string [n] to `embedding` float32 [n, d], `valid` bool [n].
-        classify: `image` string [n] to `classes` string [n, c], the support set's, best first;
-            `scores` float32 [n, c] in [-1, 1], theirs; `label` string [n], the best; `known` bool
-            [n], whether the image is one of them by the calibrated threshold; `nearest` string
-            [n, k], the files of the nearest support images; `valid` bool [n].
+        classify: `image` string [n] to `classes` string [n, c] of the support set, best first;
+            `scores` float32 [n, c] in [-1, 1] in the same order; `label` string [n], the best
+            class; `known` bool [n], whether the image is of a known class by the calibrated
+            threshold; `nearest` string [n, k], files of the nearest support images; `valid`
+            bool [n].
         evaluate: `examples`, string [n] of serialized plain pairs, to `similarity` float32 [n] and
             `same` float32 [n], 1 or 0.
 
-    Beside these it is saved with what a judge of it needs: `support`, `thresholds()` and
-    `similarity(left, right)`; and the variable `training_keys`, so that it is
-    not judged on images that it was trained on.
+    For the Judge, the SavedModel also has `support`, `thresholds()` and `similarity(left, right)`,
+    and the variable `training_keys`, so that the model is not judged on images that it was trained
+    on.
 
     An image that is too large or cannot be decoded is not `valid`: its numbers are NaN, its
-    verdicts false and its strings empty; the others of its batch are answered as without it.
+    booleans false and its strings empty. The other images of its batch are not affected.
 
-    EXIF rotation is not applied: images are to be canonical (`images.canonical`), as the
-    training images were.
+    EXIF rotation is not applied: images must be canonical (`images.canonical`), as the training
+    images were.
 
     Args:
         model: The trained network.
         preprocess: Encoded images, string [n], to serialized pixels, string [n]: Transform's graph.
         image_size: Height and width in pixels.
         max_pixels: Height times width of the largest image that is decoded.
-        support: What `classify` goes by.
-        thresholds: Those of `same` and `known`.
+        support: The support set of `classify`.
+        thresholds: For `same` and `known`.
         training_keys: int64 [m], of the training images (`records.training_keys`).
         tracked: Whatever `preprocess` needs to be saved with it.
     """
@@ -69,12 +74,12 @@ class ServedModel(tf.Module):
             lambda pixels: tf.cast(model.encoder(pixels, training=False), tf.float32), pixels
         )
         self._similarity = to_constants(model.similarity, embedding, embedding)
-        # Not the whole network: its optimizer's state would be saved too.
+        # Not the whole network, which would save the optimizer's state too.
         self._variables = [*self._encoder.variables, *self._similarity.variables]
         self._preprocess = preprocess
         self._image_size, self._max_pixels = image_size, max_pixels
-        self.support = support  # public: by it, classes are added to what is loaded
-        # Of any number, since images are added with classes.
+        self.support = support  # public: `replace` adds classes to a loaded model
+        # Of any length: added classes add keys.
         self.training_keys = tf.Variable(
             training_keys, trainable=False, dtype=tf.int64, shape=[None]
         )
@@ -95,7 +100,7 @@ class ServedModel(tf.Module):
     @tf.function
     def compare(self, left: tf.Tensor, right: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `serving_default` signature."""
-        # Else sides of different lengths would be halved in the wrong place.
+        # Sides of different lengths would be split in the wrong place below.
         with tf.control_dependencies([tf.debugging.assert_equal(tf.size(left), tf.size(right))]):
             both = tf.concat([left, right], axis=0)
         # One encoder pass over both sides keeps the batch large.
@@ -128,18 +133,18 @@ class ServedModel(tf.Module):
 
     @tf.function
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The `evaluate` signature: plain pairs, whose pixels are transformed already."""
+        """The `evaluate` signature, on plain pairs whose pixels are already transformed."""
         pair = {features.PIXELS: tf.io.FixedLenFeature([2], tf.string)}
         serialized = tf.io.parse_example(examples, pair)[features.PIXELS]
         sides = [parse_pixels(serialized[:, side], self._image_size) for side in (0, 1)]
         embeddings = self._encoder(tf.cast(tf.concat(sides, axis=0), tf.float32))
         similarity = self._similarity(*tf.split(embeddings, 2))
-        # A number, as TFMA takes predictions.
+        # TFMA expects numbers.
         return {"similarity": similarity, "same": tf.cast(self._same(similarity), tf.float32)}
 
     @tf.function(input_signature=[])
     def thresholds(self) -> dict[str, tf.Tensor]:
-        """`judging.thresholds.CalibratedThresholds`, float32 each."""
+        """Return the smallest values for `same` and `known` to be true: float32 []."""
         return {k: tf.constant(v, tf.float32) for k, v in self._thresholds._asdict().items()}
 
     @tf.function(
@@ -149,7 +154,7 @@ class ServedModel(tf.Module):
         ]
     )
     def similarity(self, left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-        """Similarities float32 [n] of embeddings [n, d] of two sides."""
+        """Return similarities float32 [n] of embeddings [n, d] of two sides."""
         size = self.support.embeddings.shape[1]
         return self._similarity(*(tf.ensure_shape(side, [None, size]) for side in (left, right)))
 
@@ -163,7 +168,7 @@ class ServedModel(tf.Module):
 
 
 def _only(valid: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-    """Answers [n, ...] with NaN, or the empty string, where they are not valid."""
+    """`answers` [n, ...] with NaN, or the empty string, where they are not valid."""
     nothing = tf.constant("" if answers.dtype == tf.string else float("nan"), answers.dtype)
     rows = tf.reshape(valid, [-1, *[1] * (len(answers.shape) - 1)])
     return tf.where(rows, answers, nothing)

@@ -1,4 +1,4 @@
-"""Labelled images that the served model classifies by, as variables that others may be put into."""
+"""The support set of the served model: labelled images as variables, which can be replaced."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import numpy as np
 import tensorflow as tf
 
 MOST_NEAREST = 5
-"""Support images that are named as evidence."""
+"""Number of nearest support images that are returned as evidence."""
 
 
 class SupportSet(tf.Module):
     """Classifies embeddings by SimpleShot, as `judging.classifier.nearest_centroid` does.
 
-    It is saved with its `replace`, so that classes can be added to an exported model without any
-    code of ours; nothing but `replace` changes it.
+    `replace` is saved with it, so that classes can be added to an exported model without this code.
 
     Args:
         embeddings: float [s, d], of the support images.
         labels: str [s], their classes.
-        sources: bytes [s], what each is called; the file's path says most to people.
+        sources: bytes [s], their names, such as the files' paths.
 
     Attributes:
         embeddings: Variable, float32 [s, d].
@@ -36,12 +35,12 @@ class SupportSet(tf.Module):
         self.embeddings = _variable(tf.float32, [None, size])
         self.labels = _variable(tf.string, [None])
         self.sources = _variable(tf.string, [None])
-        # What `replace` makes of them, once and not for each query.
+        # Computed by `replace` once, not for each query.
         self._centre = _variable(tf.float64, [size])
         self._classes = _variable(tf.string, [None])
         self._centroids = _Points(size)
         self._rows = _Points(size)
-        # By class, as in NumPy: it decides which of two equal scores comes first.
+        # Sorted by class, as in NumPy: the order breaks ties of scores.
         order = np.argsort(labels, kind="stable")
         self.replace(
             tf.constant(embeddings[order], tf.float32),
@@ -57,18 +56,18 @@ class SupportSet(tf.Module):
         ]
     )
     def replace(self, embeddings: tf.Tensor, labels: tf.Tensor, sources: tf.Tensor) -> None:
-        """Take other images in place of all that there are, in the graph.
+        """Replace all support images, in the graph.
 
-        Classes are in the order in which they first occur, as `judging.classifier.class_centroids`
-        has them where `labels` are sorted.
+        Classes are in the order of their first occurrence, as in
+        `judging.classifier.class_centroids` if `labels` are sorted.
 
         Args:
-            embeddings: float32 [s, d], as the signature `embed` gives them; one at least.
+            embeddings: float32 [s, d], from the signature `embed`; at least one.
             labels: string [s], their classes.
-            sources: string [s], what each is called.
+            sources: string [s], their names.
 
         Raises:
-            tf.errors.InvalidArgumentError: They are not equally many, none, or of another size.
+            tf.errors.InvalidArgumentError: The lengths differ, are 0, or d is another one.
         """
         count = tf.size(labels)
         checks = [
@@ -76,7 +75,7 @@ class SupportSet(tf.Module):
             tf.debugging.assert_equal(tf.size(sources), count),
             tf.debugging.assert_equal(tf.shape(embeddings), [count, self.embeddings.shape[1]]),
         ]
-        with tf.control_dependencies(checks):  # nothing is assigned before
+        with tf.control_dependencies(checks):  # before any assignment
             classes, membership = tf.unique(labels)
             rows = tf.cast(embeddings, tf.float64)
             centre = tf.reduce_mean(_class_means(rows, classes, membership), axis=0)
@@ -90,26 +89,26 @@ class SupportSet(tf.Module):
             self._rows.assign(rows)
 
     def classify(self, embeddings: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Classes and evidence, in the graph.
+        """Return classes and evidence, in the graph.
 
-        A class's score is 1 - d²/2, where d is the distance between the query, centred and of
-        length one, and the class's centroid: their cosine, if the centroid is of length one too. So
-        it is in [-1, 1], and the order of the scores is that of the distances.
+        A class's score is 1 - d²/2, where d is the distance from the centred, normalized query to
+        the class's centroid; if the centroid is normalized too, this is their cosine. It is in
+        [-1, 1], and its order is that of the distances.
 
         Args:
             embeddings: float [n, d].
 
         Returns:
-            `classes`, string [n, c], best first; `scores`, float32 [n, c], theirs; `nearest`,
-            string [n, k], what the nearest support images are called, nearest first, by the same
-            distance; k is `MOST_NEAREST` at most.
+            `classes`, string [n, c], best first; `scores`, float32 [n, c], in the same order;
+            `nearest`, string [n, k], names of the nearest support images by the same distance,
+            nearest first; k is at most `MOST_NEAREST`.
         """
-        # As exact as NumPy: a label must not depend on who computes it.
+        # In float64 as in NumPy, so that both give the same label.
         query = _normalize(tf.cast(embeddings, tf.float64) - self._centre)
         distances = self._centroids.squared_distances(query)
         order = tf.argsort(distances, axis=1, stable=True)
         scores = tf.clip_by_value(1 - tf.gather(distances, order, batch_dims=1) / 2, -1, 1)
-        # Values, not variables to gather from: those are never made constants by a server.
+        # Values, since servers cannot turn variables that are gathered from into constants.
         names, sources = self._classes.read_value(), self.sources.read_value()
         most = tf.minimum(MOST_NEAREST, tf.size(sources))
         nearest = tf.math.top_k(-self._rows.squared_distances(query), most).indices
@@ -121,7 +120,7 @@ class SupportSet(tf.Module):
 
 
 class _Points(tf.Module):
-    """What queries are compared with, float64 [m, d]."""
+    """Points float64 [m, d] that queries are compared with."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -133,14 +132,14 @@ class _Points(tf.Module):
         self._squares.assign(tf.reduce_sum(rows**2, axis=1))
 
     def squared_distances(self, query: tf.Tensor) -> tf.Tensor:
-        """Float64 [n, m], of queries float64 [n, d]."""
+        """Return float64 [n, m] for queries float64 [n, d]."""
         squares = tf.reduce_sum(query**2, axis=1)[:, None]
         products = tf.matmul(query, self._rows, transpose_b=True)
         return squares - 2 * products + self._squares[None]
 
 
 def _variable(dtype: tf.DType, shape: list[int | None]) -> tf.Variable:
-    """An empty variable, whose unknown dimensions may be any."""
+    """An empty variable, whose unknown dimensions may have any size."""
     nothing = tf.zeros([size or 0 for size in shape], dtype)
     return tf.Variable(nothing, trainable=False, shape=tf.TensorShape(shape))
 

@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving sends to a new model before it takes over."""
+"""Warm-up requests, which TensorFlow Serving sends to a new model before it serves it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from records import features
 from records.example import make_example
 
 FILE = "assets.extra/tf_serving_warmup_requests"
-"""Where it looks for them: https://www.tensorflow.org/tfx/serving/saved_model_warmup."""
+"""Where TensorFlow Serving looks for them: https://www.tensorflow.org/tfx/serving/saved_model_warmup."""
 
 
 def write_warmup(directory: str, image_size: int) -> None:
     """Write one request for each signature of `trainer.export.signatures`, of one image or pair.
 
     Args:
-        directory: The SavedModel's.
-        image_size: Height and width of pixels in plain pairs.
+        directory: Of the SavedModel.
+        image_size: Height and width in pixels.
     """
     path = os.path.join(directory, FILE)
     tf.io.gfile.makedirs(os.path.dirname(path))

@@ -15,20 +15,20 @@ from trainer.settings import Model
 
 
 def build_backbone(settings: Model, image_size: int) -> keras.Model:
-    """A backbone without its classification top, its input's normalization inside.
+    """Return a backbone without its classification top, with its input normalization inside.
 
     Args:
-        settings: The `model` section of the configuration, of which this takes `backbone`,
-            `weights` and what it says of batch normalization.
+        settings: The `model` section of the configuration. A `backbone` that is a file is code,
+            even with Keras' safe mode on: load only files that you trust.
         image_size: Height and width in pixels.
 
     Returns:
         Model from float32 [n, size, size, 3] (RGB, 0 to 255) to float32 [n, h, w, c], or to
-        float32 [n, c] where a saved encoder pools by itself.
+        float32 [n, c] if a saved encoder pools by itself.
 
     Raises:
-        BackboneError: No such backbone, or it cannot take images of this size.
-        WeightsError: The weights cannot be had or belong to another architecture.
+        BackboneError: There is no such backbone, or it does not accept images of this size.
+        WeightsError: The weights are not available or belong to another architecture.
     """
     name, weights = settings.backbone, settings.weights
     if settings.saved_encoder:
@@ -42,7 +42,7 @@ def build_backbone(settings: Model, image_size: int) -> keras.Model:
         _load_weights(network, name, weights)
     if not settings.pretrained:
         for layer in _batch_norms(network):
-            layer.momentum = settings.batch_norm_momentum
+            layer.momentum = settings.article.batch_norm_momentum
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     backbone = keras.Model(pixels, network(normalize(pixels)), name="backbone")
     set_trainable(backbone, True, settings)
@@ -50,9 +50,9 @@ def build_backbone(settings: Model, image_size: int) -> keras.Model:
 
 
 def set_trainable(backbone: keras.Model, trainable: bool, settings: Model) -> None:
-    """Let the backbone learn, or not; its batch normalizations only where the settings say so.
+    """Freeze or unfreeze the backbone; `model.batch_norm` may keep its batch norm frozen.
 
-    A batch normalization that is not trainable also normalizes by its stored statistics.
+    A frozen batch normalization also normalizes by its stored statistics.
     """
     backbone.trainable = trainable
     if settings.freezes_batch_norm:
@@ -84,8 +84,8 @@ def _conv4(weights: str, image_size: int) -> keras.Model:
         raise WeightsError(f"There are no ImageNet weights of {CONV4}; set model.weights to 'none'")
     if image_size < MINIMUM_SIZE:
         raise BackboneError(
-            f"model.backbone {CONV4!r} cannot take images of image.size {image_size}: "
-            f"at least {MINIMUM_SIZE} pixels are needed"
+            f"model.backbone {CONV4!r} does not accept images of image.size {image_size}: "
+            f"set it to at least {MINIMUM_SIZE}"
         )
     return build_conv4(image_size)
 
@@ -100,7 +100,7 @@ def _without_top(
         )
     except ValueError as e:
         raise BackboneError(
-            f"model.backbone {name!r} cannot take images of image.size {image_size}: "
+            f"model.backbone {name!r} does not accept images of image.size {image_size}: "
             f"{_first_line(e)}"
         ) from e
     except Exception as e:  # the download raises whatever its network stack raises
@@ -112,7 +112,7 @@ def _without_top(
 
 
 def _application(name: str) -> tuple[Callable[..., keras.Model], Callable]:
-    """The constructor and the input normalization of a `keras.applications` model."""
+    """Return the constructor and the input normalization of a `keras.applications` model."""
     constructors = {n: f for n, f in vars(keras.applications).items() if inspect.isfunction(f)}
     if name not in constructors:
         close = difflib.get_close_matches(name, [CONV4, *constructors], n=1)
@@ -130,12 +130,13 @@ def _application(name: str) -> tuple[Callable[..., keras.Model], Callable]:
 def _saved_encoder(path: str, image_size: int) -> keras.Model:
     try:
         with local_file(path) as file:
-            encoder = keras.models.load_model(file, compile=False)
+            # A trusted file: safe mode refuses lambda layers, not every way to run code.
+            encoder = keras.models.load_model(file, compile=False, safe_mode=True)
     except FileNotFoundError as e:
         raise BackboneError(f"model.backbone {path!r}: there is no such file") from e
-    except Exception as e:  # Keras raises many kinds for a file it cannot read
+    except Exception as e:  # Keras raises many types for a file that it cannot read
         raise BackboneError(
-            f"model.backbone {path!r} is not a saved Keras model: {_first_line(e)}"
+            f"model.backbone {path!r} is not a Keras model that can be loaded: {_first_line(e)}"
         ) from e
     expected = tuple(encoder.input_shape[1:])
     if expected not in ((image_size, image_size, 3), (None, None, 3)):
@@ -154,7 +155,7 @@ def _load_weights(network: keras.Model, name: str, path: str) -> None:
         raise WeightsError(
             f"model.weights {path!r}: there is no such file; give a file, 'imagenet', or 'none'"
         ) from e
-    except Exception as e:  # Keras and h5py raise many kinds for a file that does not fit
+    except Exception as e:  # Keras and h5py raise many types for a file that does not fit
         raise WeightsError(
             f"model.weights {path!r} does not fit {name} without its top: {_first_line(e)}"
         ) from e

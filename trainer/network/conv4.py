@@ -5,18 +5,18 @@ from __future__ import annotations
 import keras
 
 MINIMUM_SIZE = 16
-"""Pixels: four times halved, one is left."""
+"""Pixels; after four poolings one is left."""
 
 
 def build_conv4(image_size: int, filters: int = 64) -> keras.Model:
-    """Four blocks of convolution, batch normalization, ReLU and pooling.
+    """Return four blocks of convolution, batch normalization, ReLU and pooling.
 
-    From Vinyals et al. 2016 (https://arxiv.org/abs/1606.04080). Small images of few classes are
-    learned from scratch in minutes on a CPU.
+    From Vinyals et al. 2016 (https://arxiv.org/abs/1606.04080). It trains from scratch on small
+    images in minutes on a CPU.
 
     Args:
-        image_size: Height and width in pixels, `MINIMUM_SIZE` at least.
-        filters: Of each convolution.
+        image_size: Height and width in pixels, at least `MINIMUM_SIZE`.
+        filters: Channels of each convolution.
 
     Returns:
         Model from float32 [n, size, size, 3] (-1 to 1) to float32 [n, size/16, size/16, filters].

@@ -9,7 +9,7 @@ from trainer.settings import Model
 
 
 def build_encoder(settings: Model, image_size: int) -> keras.Model:
-    """Backbone, pooling, dense layers, embedding.
+    """Return backbone, pooling, dense layers and embedding as one model.
 
     Args:
         settings: The `model` section of the configuration.
@@ -17,11 +17,11 @@ def build_encoder(settings: Model, image_size: int) -> keras.Model:
 
     Returns:
         Model from float32 [n, size, size, 3] (RGB, 0 to 255) to float32 [n, embedding_size],
-        L2-normalized where `settings.normalize` says so. Its layer `backbone` is the backbone.
+        L2-normalized unless `settings.article.normalize` is false. Its layer `backbone` is the
+        backbone.
 
     Raises:
-        BackboneError: No such backbone, or it cannot take images of this size.
-        WeightsError: The weights cannot be had or belong to another architecture.
+        BackboneError, WeightsError: See `build_backbone`.
     """
     backbone = build_backbone(settings, image_size)
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
@@ -33,9 +33,9 @@ def build_encoder(settings: Model, image_size: int) -> keras.Model:
     embedding = features
     if settings.embedding_size is not None:
         embedding = keras.layers.Dense(
-            settings.embedding_size, settings.embedding_activation, name="embedding"
+            settings.embedding_size, settings.article.embedding_activation, name="embedding"
         )(features)
-    if settings.normalize:
+    if settings.article.normalize:
         embedding = keras.layers.UnitNormalization(name="normalized", dtype="float32")(embedding)
     return keras.Model(pixels, embedding, name="encoder")
 

@@ -1,1 +1,1 @@
-"""The search for hyperparameters with KerasTuner."""
+"""Hyperparameter search with KerasTuner."""

@@ -1,11 +1,4 @@
-"""Runs a search in several processes: KerasTuner's chief, and a worker to each GPU.
-
-    python -m trainer.search.parallel_search TASK
-
-TASK is a file with a `trainer.search.search.Task`. KerasTuner's environment variables say whether
-the process is the chief, which hands out trials, or a worker
-(https://keras.io/keras_tuner/guides/distributed_tuning/).
-"""
+"""Runs a search in several processes (`trainer.search.worker`): a chief, and one per worker."""
 
 from __future__ import annotations
 
@@ -19,18 +12,18 @@ from pathlib import Path
 from trainer.errors import TrainingError
 
 PROCESS = os.environ.get("KERASTUNER_TUNER_ID")
-"""The name of this process in such a search; None outside of one."""
+"""This process's name in a parallel search; None outside of one."""
 
 _POLL_SECONDS = 0.2
 
 
 def run_in_processes(task: str, folder: Path, workers: int) -> None:
-    """Run all trials of a task, and wait for them.
+    """Run all trials of a task and wait for them.
 
     Args:
         task: A `trainer.search.search.Task` as JSON.
-        folder: Takes the processes' logs.
-        workers: How many trials at once.
+        folder: For the processes' logs.
+        workers: Number of concurrent trials.
 
     Raises:
         TrainingError: A process failed; the message holds the end of its log.
@@ -46,7 +39,7 @@ def run_in_processes(task: str, folder: Path, workers: int) -> None:
             if gpu is not None:
                 environment["CUDA_VISIBLE_DEVICES"] = gpu
             started[name] = subprocess.Popen(
-                [sys.executable, "-m", "trainer.search.parallel_search", str(file)],
+                [sys.executable, "-m", "trainer.search.worker", str(file)],
                 env=environment,
                 stdout=None if name != "chief" else subprocess.DEVNULL,
                 stderr=(folder / f"{name}.log").open("w"),
@@ -59,7 +52,7 @@ def run_in_processes(task: str, folder: Path, workers: int) -> None:
 
 
 def _wait(started: dict[str, subprocess.Popen], folder: Path) -> None:
-    """Until all workers are done; the chief has written every trial down by then."""
+    """Wait until all workers are done; by then the chief has recorded every trial."""
     while True:
         codes = {name: process.poll() for name, process in started.items()}
         for name, code in codes.items():
@@ -72,7 +65,7 @@ def _wait(started: dict[str, subprocess.Popen], folder: Path) -> None:
 
 
 def _gpu(worker: int) -> str | None:
-    """The GPU of a worker, as CUDA_VISIBLE_DEVICES names it; None leaves that as it is."""
+    """A worker's value of CUDA_VISIBLE_DEVICES; None leaves that unchanged."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         names = [name for name in visible.split(",") if name.strip() not in ("", "-1")]
@@ -87,17 +80,3 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
-
-
-def main(file: str) -> None:
-    """Take part in a search, as the environment says."""
-    from storage.file_systems import load_plugins
-    from trainer.search.search import Task, build_tuner
-
-    task = Path(file).read_text(encoding="utf-8")
-    load_plugins(task)
-    build_tuner(Task.model_validate_json(task)).search()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

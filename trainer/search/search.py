@@ -1,4 +1,4 @@
-"""Searches for hyperparameters with KerasTuner: one trial is one training."""
+"""Searches hyperparameters with KerasTuner; each trial is a training."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from trainer.settings import Model, Search, Training
 from trainer.training.fit import train
 
 OBJECTIVE = "val_accuracy"
-"""Few-shot accuracy on the validation images, of the epoch whose weights are kept."""
+"""Few-shot accuracy on the validation images in the epoch whose weights are kept."""
 
 
 class Task(Section):
-    """All that a search needs, so that another process can be told of it.
+    """Everything that a search needs; it is passed to other processes as JSON.
 
     Attributes:
-        folder: A local folder that keeps the trials; a search that died goes on from it.
+        folder: A local folder for the trials; a killed search resumes from it.
     """
 
     model: Model
     training: Training
     search: Search
     image_size: int
+    seed: int
     train_files: tuple[str, ...]
     validation_files: tuple[str, ...]
     folder: str
@@ -42,7 +43,7 @@ class SiameseTuner(keras_tuner.Tuner):
     """A KerasTuner whose trials are trainings of the Siamese network.
 
     Args:
-        task: What to search, on what.
+        task: What to search.
         oracle: Chooses the hyperparameters of the next trial.
     """
 
@@ -51,8 +52,8 @@ class SiameseTuner(keras_tuner.Tuner):
         super().__init__(oracle=oracle, directory=task.folder, project_name="search")
 
     def search(self, *arguments, **options) -> None:
-        """Run all trials; several at once, in processes of their own, where the task says so."""
-        options.setdefault("verbose", 0)  # its own lines are drawn for notebooks
+        """Run all trials, several at once if `parallel_trials` says so."""
+        options.setdefault("verbose", 0)  # KerasTuner's own output is for notebooks
         processes = self._task.search.parallel_trials
         if processes == 1 or PROCESS:
             super().search(*arguments, **options)
@@ -63,11 +64,11 @@ class SiameseTuner(keras_tuner.Tuner):
             self._check()
 
     def run_trial(self, trial, *arguments, **options) -> dict[str, float]:
-        """One training.
+        """Train once and return the metrics.
 
         Raises:
-            FatalError: No other hyperparameters could mend it.
-            FailedTrialError: These hyperparameters cannot be trained.
+            FatalError: No trial can succeed.
+            FailedTrialError: These hyperparameters fail.
         """
         task, values = self._task, trial.hyperparameters.values
         model, training = apply(values, task.model, task.training)
@@ -75,10 +76,10 @@ class SiameseTuner(keras_tuner.Tuner):
         limits = {"epochs": epochs, "frozen_epochs": min(training.frozen_epochs, epochs)}
         folder = Path(self.get_trial_dir(trial.trial_id)) / "training"
         folder.mkdir(parents=True, exist_ok=True)
-        print(f"trial {trial.trial_id}: {_told(values)}", flush=True)
+        print(f"trial {trial.trial_id}: {_as_json(values)}", flush=True)
         try:
             with contextlib.ExitStack() as stack:
-                if PROCESS:  # lines of several trainings at once would tell nothing
+                if PROCESS:  # mixed lines of several trainings would be unreadable
                     log = stack.enter_context((folder.parent / "log.txt").open("a"))
                     stack.enter_context(contextlib.redirect_stdout(log))
                 trained = train(
@@ -88,30 +89,31 @@ class SiameseTuner(keras_tuner.Tuner):
                     task.train_files,
                     task.validation_files,
                     folder,
+                    task.seed,
                 )
         except (BackboneError, WeightsError) as e:
             raise keras_tuner.errors.FatalError(str(e)) from e
         except TrainingError as e:
             raise keras_tuner.errors.FailedTrialError(str(e)) from e
         kept = trained.summary["best_epoch"] - 1
-        found = {name: trained.summary["history"][name][kept] for name in (OBJECTIVE, "val_auc")}
-        print(f"trial {trial.trial_id}: {_told(found)}", flush=True)
+        metrics = {name: trained.summary["history"][name][kept] for name in (OBJECTIVE, "val_auc")}
+        print(f"trial {trial.trial_id}: {_as_json(metrics)}", flush=True)
         shutil.rmtree(folder)  # weights of many trials would fill the disk
         del trained
         keras.backend.clear_session()
         gc.collect()
-        return found
+        return metrics
 
     def _check(self) -> None:
         trials = list(self.oracle.trials.values())
         if any(trial.status == "COMPLETED" for trial in trials):
             return
-        why = next((trial.message for trial in trials if trial.message), "no trial was run")
-        raise TrainingError(f"no trial of the tuner succeeded: {why.strip().splitlines()[-1]}")
+        reason = next((trial.message for trial in trials if trial.message), "no trial was run")
+        raise TrainingError(f"no trial of the tuner succeeded: {reason.strip().splitlines()[-1]}")
 
 
 def build_tuner(task: Task) -> SiameseTuner:
-    """The tuner for a task; it knows the trials that the task's folder holds already."""
+    """Return the tuner for a task, with the trials that the task's folder already holds."""
     space = keras_tuner.HyperParameters()
     declare(space, task.model, task.training, task.search.backbones)
     common = {
@@ -119,7 +121,7 @@ def build_tuner(task: Task) -> SiameseTuner:
         "hyperparameters": space,
         "tune_new_entries": False,
         "allow_new_entries": False,
-        "seed": task.training.seed,
+        "seed": task.seed,
     }
     oracle: keras_tuner.Oracle
     if task.search.algorithm == "hyperband":
@@ -134,7 +136,7 @@ def build_tuner(task: Task) -> SiameseTuner:
     return SiameseTuner(task, oracle)
 
 
-def _told(values: dict) -> str:
+def _as_json(values: dict) -> str:
     return json.dumps(
         {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in values.items()}
     )

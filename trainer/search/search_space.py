@@ -1,18 +1,20 @@
-"""Which hyperparameters the tuner searches, and what they set.
+"""The hyperparameters that the tuner searches.
 
 | name | searched | sets |
 |---|---|---|
-| `training.learning_rate` | a tenth to four times that of the recipe, logarithmic | its peak |
+| `training.learning_rate` | a tenth to four times the configured one, logarithmic | its peak |
 | `training.weight_decay` | 1e-5 to 1e-2, logarithmic | decoupled weight decay |
-| `training.blocks_per_step` | 1, 2, 4 | the block shape: pair blocks joined in a step |
-| `training.temperature` | 0.05 to 0.5, logarithmic | of the losses that have one |
-| `training.margin` | 0.1 to 1 (`cosine_crossentropy`: to 0.8) | of the losses that have one |
-| `augmentation_strength` | 0, 0.5, 1, 1.5, 2 | times every amount of the recipe's augmentation |
+| `training.blocks_per_step` | 1, 2, 4 | pair blocks joined in a step |
+| `training.temperature` | 0.05 to 0.5, logarithmic | if the loss has one |
+| `training.even_cosine` | 0.1 to 0.8 | of `cosine_crossentropy` |
+| `training.distance_margin` | 0.1 to 1 | of `contrastive_margin` |
+| `training.triplet_margin` | 0.1 to 1 | of `triplet_semi_hard` |
+| `augmentation_strength` | 0, 0.5, 1, 1.5, 2 | factor for the configured augmentation |
 | `model.embedding_size` | 32, 64, 128, 256 | length of the embedding |
-| `model.hidden` | none, 256 | units of the layer before it |
-| `model.backbone` | `tuner.backbones`, where it names any | the backbone |
+| `model.hidden` | none, 256 | units of the layer before the embedding |
+| `model.backbone` | `tuner.backbones`, if it names any | the backbone |
 
-Values that the search does not vary are those of the configuration.
+All other values are those of the configuration.
 """
 
 from __future__ import annotations
@@ -24,7 +26,12 @@ from trainer.settings import Augmentation, Model, Training
 from trainer.training.optimizer import peak_learning_rate
 
 WITH_TEMPERATURE = ("supervised_contrastive", "cosine_crossentropy")
-WITH_MARGIN = ("cosine_crossentropy", "contrastive_margin", "triplet_semi_hard")
+MARGINS = {
+    "cosine_crossentropy": ("training.even_cosine", 0.8),
+    "contrastive_margin": ("training.distance_margin", 1.0),
+    "triplet_semi_hard": ("training.triplet_margin", 1.0),
+}
+"""By loss: the margin that it has, and the largest value that is searched."""
 
 
 def declare(
@@ -34,9 +41,9 @@ def declare(
 
     Args:
         hyperparameters: A `keras_tuner.HyperParameters`.
-        model: The recipe to search around.
-        training: The same.
-        backbones: To choose from; none searches no backbone.
+        model: The configured `model` section.
+        training: The configured `training` section.
+        backbones: To choose from; empty: `model.backbone` is not searched.
     """
     peak = peak_learning_rate(training, model.pretrained)
     hyperparameters.Float(
@@ -46,9 +53,9 @@ def declare(
     hyperparameters.Choice("training.blocks_per_step", [1, 2, 4], default=1)
     if training.loss in WITH_TEMPERATURE:
         hyperparameters.Float("training.temperature", 0.05, 0.5, sampling="log", default=0.1)
-    if training.loss in WITH_MARGIN:
-        most = 0.8 if training.loss == "cosine_crossentropy" else 1.0
-        hyperparameters.Float("training.margin", 0.1, most, default=0.5)
+    if training.loss in MARGINS:
+        name, most = MARGINS[training.loss]
+        hyperparameters.Float(name, 0.1, most, default=0.5)
     if training.augmentation is not None:
         hyperparameters.Choice("augmentation_strength", [0.0, 0.5, 1.0, 1.5, 2.0], default=1.0)
     if model.embedding_size is not None:
@@ -59,12 +66,12 @@ def declare(
 
 
 def apply(values: Mapping[str, Any], model: Model, training: Training) -> tuple[Model, Training]:
-    """The recipe with hyperparameters in place of what it said.
+    """Return the configured sections with hyperparameters put in.
 
     Args:
-        values: By name, as `declare` names them; others, such as Hyperband's own, are left out.
-        model: The recipe.
-        training: The same.
+        values: By the names of `declare`; others, such as Hyperband's own, are ignored.
+        model: The configured `model` section.
+        training: The configured `training` section.
     """
     changes: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
     for name, value in values.items():
@@ -85,7 +92,7 @@ def apply(values: Mapping[str, Any], model: Model, training: Training) -> tuple[
 
 
 def _scaled(augmentation: Augmentation, strength: float) -> Augmentation:
-    """Every amount times `strength`, as far as it may go; flips stay as they are."""
+    """Every amount times `strength`, up to its limit; flips are unchanged."""
     most = {"rotation": 180.0}
     return augmentation.model_copy(
         update={

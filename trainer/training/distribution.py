@@ -1,9 +1,10 @@
-"""Several devices: of this machine (MirroredStrategy), or of several machines (TF_CONFIG)."""
+"""Training on several devices: of this machine, or of several machines (TF_CONFIG)."""
 
 from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -12,19 +13,17 @@ from trainer.network.siamese import Siamese
 
 
 class ReplicatedSiamese(Siamese):
-    """The network, trained by `fit` on every device of a strategy.
+    """The network, trained by `fit` on every device of the strategy in whose scope it is built.
 
-    Each device takes pair blocks of its own, and the gradient is the mean of the devices'. It is
-    built in the strategy's scope.
+    Each device gets pair blocks of its own; the gradient is the mean over the devices.
     """
 
     train_function: Any
 
     def make_train_function(self, force: bool = False) -> Any:
-        """One step on all devices.
+        """Return a function that trains one step on all devices.
 
-        Keras' own averages the devices' metrics in a way that fails for several workers (Keras
-        3.15 and before).
+        Keras' own fails for several workers when it averages their metrics (up to Keras 3.15).
         """
         if self.train_function is not None and not force:
             return self.train_function
@@ -42,15 +41,11 @@ class ReplicatedSiamese(Siamese):
         return self.train_function
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Nothing: it is built. Keras would average the pixels of all devices to build by."""
+        """Do nothing: the network is built already."""
 
 
 def choose_strategy() -> tf.distribute.Strategy | None:
-    """The strategy for the machines that TF_CONFIG names, or for this machine's GPUs.
-
-    Returns:
-        None where there is one device alone.
-    """
+    """Return the strategy for TF_CONFIG's machines or this machine's GPUs; None for one device."""
     memory_on_demand()
     if worker_count() > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -60,25 +55,30 @@ def choose_strategy() -> tf.distribute.Strategy | None:
 
 
 def memory_on_demand() -> None:
-    """Let TensorFlow take GPU memory as it needs it, not all at once."""
+    """Let TensorFlow allocate GPU memory as needed, not all at once."""
     for device in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(device, True)
-        except RuntimeError:  # in use already, with whatever was set before
+        except RuntimeError:  # already initialized
             return
 
 
 def worker_count() -> int:
-    """Machines that train together; TF_CONFIG names them as `chief` and `worker`."""
+    """Return how many machines train together: `chief` and `worker` in TF_CONFIG."""
     cluster = _tf_config().get("cluster", {})
     return max(1, len(cluster.get("chief", [])) + len(cluster.get("worker", [])))
 
 
 def worker_index() -> int:
-    """This machine's place among them; the one at 0 writes what there is to keep."""
+    """Return this machine's index among them; the first one exports the model."""
     task = _tf_config().get("task", {})
     chiefs = len(_tf_config().get("cluster", {}).get("chief", []))
     return int(task.get("index", 0)) + (chiefs if task.get("type") == "worker" else 0)
+
+
+def worker_folder(folder: Path) -> Path:
+    """Return this machine's own folder below `folder`, which machines may share on one disk."""
+    return folder / f"worker-{worker_index()}" if worker_count() > 1 else folder
 
 
 def _tf_config() -> dict[str, Any]:

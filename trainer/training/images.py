@@ -1,4 +1,4 @@
-"""The images of a split, each once, out of its pair blocks."""
+"""Reads the images of a split, each once, from its pair blocks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Images(NamedTuple):
 
     Attributes:
         pixels: uint8 [n, size, size, 3].
-        labels: str [n], their classes.
+        labels: str [n], the classes.
         ids: bytes [n].
-        sources: bytes [n], their files, relative to the data root.
-        content_hashes: bytes [n], SHA-256 of these, hexadecimal.
+        sources: bytes [n], the files, relative to the data root.
+        content_hashes: bytes [n], SHA-256 of the files, hexadecimal.
     """
 
     pixels: np.ndarray
@@ -31,13 +31,13 @@ class Images(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """Images and the plain pairs they make.
+    """Images and plain pairs of them.
 
     Attributes:
-        images: n of them.
-        left: int64 [p], of each pair the index of its left image.
-        right: int64 [p], the same for its right image.
-        target: int64 [p], 1 where both are of the same class.
+        images: n images.
+        left: int64 [p], index of each pair's left image.
+        right: int64 [p], the same of its right image.
+        target: int64 [p], 1 if both are of the same class.
     """
 
     images: Images
@@ -47,13 +47,13 @@ class HeldOut(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """What is in a split's files, without the pixels.
+    """Contents of a split's files, without the pixels.
 
     Attributes:
-        blocks: Pair blocks.
-        pairs: Pairs in all of them.
-        largest: Bytes of the largest block.
-        members: For each class the ids of its images, in order.
+        blocks: Number of pair blocks.
+        pairs: Number of pairs in all blocks.
+        largest: Size of the largest block in bytes.
+        members: Sorted image ids by class.
         content_hashes: SHA-256 of the images' files, hexadecimal.
     """
 
@@ -65,7 +65,7 @@ class Blocks(NamedTuple):
 
 
 def scan(files: Sequence[str]) -> Blocks:
-    """Count what the files hold.
+    """Return the contents of the files.
 
     Args:
         files: Gzipped TFRecords of pair blocks (`records.pair_block`).
@@ -90,25 +90,25 @@ def scan(files: Sequence[str]) -> Blocks:
 def few_of_each_class(
     files: Sequence[str], members: dict[str, list[bytes]], image_size: int, most: int
 ) -> Images:
-    """Equally many images of each class, as far as it has them.
+    """Return equally many images per class, or all of a class that has fewer.
 
     Args:
         files: Gzipped TFRecords of pair blocks.
-        members: Of `scan`.
+        members: From `scan`.
         image_size: Height and width in pixels.
-        most: Images in all, about; one of each class at least.
+        most: About how many images in total; at least one per class.
     """
     each = max(1, most // max(1, len(members)))
-    # Ids are hashes, so the first of them are as good as drawn at random.
+    # Ids are hashes, so the first ones are a random sample.
     wanted = {image_id for ids in members.values() for image_id in ids[:each]}
     return _collect(files, image_size, wanted)[0]
 
 
 def held_out(files: Sequence[str], image_size: int) -> HeldOut:
-    """All images and pairs of a split.
+    """Return all images and pairs of a split.
 
     Args:
-        files: Gzipped TFRecords of pair blocks, of as many images as memory holds.
+        files: Gzipped TFRecords of pair blocks, whose images fit in memory.
         image_size: Height and width in pixels.
     """
     images, left, right, target = _collect(files, image_size, None)

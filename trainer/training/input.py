@@ -1,4 +1,4 @@
-"""Reads pair blocks, as PairGen writes them, into batches for `Siamese.fit`."""
+"""Reads PairGen's pair blocks into batches for `Siamese.fit`."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ def training_blocks(
     blocks_per_step: int,
     seed: int,
     shuffle_buffer: int = 256,
-    sides: bool = False,
+    two_passes: bool = False,
     shard: tuple[int, int, int] | None = None,
     skip: int = 0,
 ) -> tf.data.Dataset:
-    """Batches of pair blocks, joined as if they were one block each; epoch after epoch, endlessly.
+    """Return an endless dataset of batches; the blocks of a batch are joined into one.
 
-    The blocks are shuffled anew for each epoch, by the seed alone: a training that is taken up
-    again skips what it has seen, and sees what it would have seen.
+    The blocks are reshuffled for each epoch, by the seed alone: a resumed training skips what it
+    was trained on and continues with the same batches as an uninterrupted one.
 
     Args:
         files: Gzipped TFRecords of pair blocks (`records.pair_block`).
-        image_size: Height and width in pixels of the images in them.
+        image_size: Height and width in pixels.
         blocks_per_step: Blocks joined into one batch; an epoch's last batch may hold fewer.
-        seed: Of the shuffling.
+        seed: For the shuffling.
         shuffle_buffer: Blocks to draw the next one from.
-        sides: Repeat an image for each pair it is in, all left ones first, as the 2019 article's
-            two passes take them.
-        shard: Of what shards, which this is, and how many batches it gives an epoch, all of them
-            full. None reads everything.
-        skip: Batches to leave out at the start.
+        two_passes: Repeat an image for each pair that it is in, all left ones first
+            (`training.article.two_passes`).
+        shard: Number of shards, index of this one, and full batches per epoch that it yields.
+            None reads everything.
+        skip: Batches to skip at the start.
 
     Returns:
         Dataset of (x, y): x is uint8 [m, size, size, 3]; y a dict of `class` int32 [m] (equal for
@@ -53,7 +53,7 @@ def training_blocks(
         .skip(skip)
         .map(lambda batch: _join(batch, image_size), num_parallel_calls=tf.data.AUTOTUNE)
     )
-    return (joined.map(_sides) if sides else joined).prefetch(1)
+    return (joined.map(_sides) if two_passes else joined).prefetch(1)
 
 
 def _join(serialized: tf.Tensor, image_size: int) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -90,7 +90,7 @@ def _sides(x: tf.Tensor, y: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, 
 
 
 def parse_pixels(serialized: tf.Tensor, image_size: int) -> tf.Tensor:
-    """Serialized tensors, string [n], to uint8 [n, size, size, 3]."""
+    """Return uint8 [n, size, size, 3] of serialized tensors, string [n]."""
     return tf.map_fn(
         lambda one: tf.ensure_shape(tf.io.parse_tensor(one, tf.uint8), (image_size, image_size, 3)),
         serialized,

@@ -25,7 +25,7 @@ def write_projector(
         embeddings: float [n, d].
         pixels: uint8 [n, size, size, 3].
         labels: str [n].
-        splits: n of them.
+        splits: n split names.
     """
     from google.protobuf import text_format
     from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
@@ -51,7 +51,7 @@ def write_projector(
 
 
 def _sprite(pixels: np.ndarray) -> Image.Image:
-    """Thumbnails row by row in a square, as many to a side as are needed."""
+    """Thumbnails row by row in the smallest square that holds them."""
     side = max(1, math.ceil(math.sqrt(len(pixels))))
     sprite = Image.new("RGB", (side * _THUMBNAIL, side * _THUMBNAIL))
     for number, one in enumerate(pixels):

@@ -5,6 +5,7 @@ import pytest
 from judging.settings import AtLeast, AtMost, Beats, Change, ChangeAtLeast
 from pipeline.config.errors import ConfigError
 from pipeline.config.reading import dump, load, parse, read_yaml
+from trainer.settings import ArticleTraining
 
 BEATS = "beats_pretrained_encoder"
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
@@ -35,11 +36,11 @@ def test_the_article_is_as_it_was_published():
     model = config.model
     assert (model.backbone, model.weights, model.pooling) == ("ResNet50", "imagenet", "flatten")
     assert (model.hidden, model.embedding_size) == ((1024,), 18)
-    assert (model.embedding_activation, model.normalize) == ("sigmoid", False)
+    assert (model.article.embedding_activation, model.article.normalize) == ("sigmoid", False)
     training = config.training
     assert (training.loss, training.optimizer) == ("binary_crossentropy", "sgd")
-    assert (training.learning_rate, training.decay, training.momentum) == (0.001, 0.01, 0.9)
-    assert (training.schedule, training.weight_decay) == ("inverse_time", 0)
+    assert (training.learning_rate, training.momentum, training.weight_decay) == (0.001, 0.9, 0)
+    assert training.article == ArticleTraining(two_passes=True, inverse_time_decay=0.01)
     assert (training.blocks_per_step, training.epochs) == (16, 30)
     assert training.augmentation is None
     assert (config.pairs.train.sampling, config.pairs.train.partners) == ("random_partners", 8)
@@ -132,7 +133,18 @@ def test_overrides(file, override, section, key, value):
             "tuner: enabled starts a search and reuse takes",
         ),
         ({"training": {"frozen_epochs": 20}}, "training: frozen_epochs 20 is more than epochs 10"),
-        ({"training": {"encoding": "each_side"}}, "training: encoding 'each_side' is the 2019"),
+        (
+            {"training": {"article": {"two_passes": True}}},
+            "training: article.two_passes needs the 2019 article's loss",
+        ),
+        (
+            {"pairs": {"train": {"sampling": "random_partners"}}},
+            "'supervised_contrastive' compares each image with several others",
+        ),
+        (
+            {"model": {"article": {"normalize": False}}},
+            "'supervised_contrastive' needs embeddings of unit length",
+        ),
         ({"thresholds": {"auc": None}}, "thresholds: at least one of auc"),
         ({"thresholds": {"auc": 1.5}}, r"thresholds\.auc\.at_least: .*got 1\.5"),
         ({"thresholds": {"auc": True}}, r"thresholds\.auc: "),

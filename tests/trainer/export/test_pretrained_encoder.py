@@ -16,7 +16,7 @@ def preprocess(encoded):
     )
 
 
-def test_it_answers_as_before_the_training(tiny_backbone, tmp_path):
+def test_the_pretrained_encoder_answers_as_before_training(tiny_backbone, tmp_path):
     settings = Model(backbone=tiny_backbone, embedding_size=6, batch_norm="trained")
     files = write_splits(tmp_path, classes=3, each=6)
     trained = train(

@@ -1,4 +1,4 @@
-"""In a model that has been saved and loaded, in both of TensorFlow's ways."""
+"""`safe_pixels` in a SavedModel, loaded by TensorFlow 2 and in a session."""
 
 import resource
 
@@ -58,7 +58,7 @@ def in_a_session(directory):
 
 
 @pytest.mark.parametrize("how", [loaded, in_a_session])
-def test_bad_images_cost_the_others_nothing(directory, how):
+def test_bad_images_do_not_affect_the_others(directory, how):
     pixels = how(directory)
     batch = [b"junk", *GOOD.values(), *BAD, *GOOD.values()]
     answer = pixels(batch)
@@ -71,7 +71,7 @@ def test_bad_images_cost_the_others_nothing(directory, how):
 
 
 @pytest.mark.parametrize("batch", [[b""], [b"junk"] * 40, []])
-def test_no_good_image_at_all(directory, batch):
+def test_no_valid_image_at_all(directory, batch):
     module = Module()
     answer = module.pixels(tf.constant(batch, tf.string))
     assert answer["pixels"].shape == (len(batch), 16, 16, 3)
@@ -98,7 +98,7 @@ def test_bombs_take_no_memory(directory):
 
 
 def encode_flat(side):
-    """A PNG of one colour, one bit a pixel, put together by hand: 50 KB."""
+    """A PNG of one colour, one bit per pixel: 50 KB."""
     import struct
     import zlib
 

@@ -63,7 +63,7 @@ def ask(directory, signature, **inputs):
     return {name: value.numpy() for name, value in answer.items()}
 
 
-def test_serves_what_the_network_says(exported):
+def test_serves_the_networks_similarity(exported):
     model, directory = exported
     pixels, encoded = images(6)
     z = model(pixels)
@@ -121,7 +121,7 @@ def test_the_model_lists_the_images_it_was_trained_on(exported):
     assert keys.numpy().tolist() == [*range(5)]
 
 
-def test_same_is_told_by_the_threshold(exported):
+def test_same_follows_the_threshold(exported):
     model, directory = exported
     _, encoded = images(40)
     answer = ask(directory, "serving_default", left=encoded[:20], right=encoded[20:])
@@ -172,7 +172,7 @@ def test_scores_and_evidence_by_the_formula(exported):
         assert answer["nearest"][i].tolist() == [SOURCES[j] for j in nearest]
 
 
-def test_bad_images_cost_the_others_nothing(exported):
+def test_bad_images_do_not_affect_the_others(exported):
     _, directory = exported
     good = [encode("PNG"), encode("JPEG"), encode("BMP", 50, 60), encode("GIF", 20, 20)]
     batch = [good[0], *bad_images(), *good[1:]]
@@ -214,7 +214,7 @@ def test_weights_are_constants_and_the_support_set_is_not(exported):
     assert {name.split("/")[0] for name in _variables(exported[1])} == {"training_keys", "support"}
 
 
-def test_the_support_set_can_be_replaced_in_what_is_loaded(exported):
+def test_the_support_set_of_a_loaded_model_can_be_replaced(exported):
     model, directory = exported
     pixels, encoded = images(30)
     z = np.asarray(model(pixels))

@@ -35,7 +35,7 @@ def assert_answers_as_numpy(support, embeddings, labels, sources):
     assert answer["nearest"].numpy().tolist() == nearest
 
 
-def test_derives_what_numpy_does():
+def test_classifies_like_numpy():
     embeddings, labels, sources = random_set(12, 4)
     support = SupportSet(embeddings, labels, sources)
     known = class_centroids(embeddings, labels)
@@ -45,7 +45,7 @@ def test_derives_what_numpy_does():
     assert_answers_as_numpy(support, embeddings, labels, sources)
 
 
-def test_a_large_class_does_not_draw_the_centre_to_itself():
+def test_a_large_class_does_not_move_the_centre():
     embeddings, _, sources = random_set(12, 1)
     labels = np.array(["few"] * 2 + ["many"] * 10)
     assert_answers_as_numpy(SupportSet(embeddings, labels, sources), embeddings, labels, sources)
@@ -61,7 +61,7 @@ def test_replaces_all():
     assert support.sources.numpy().tolist() == other[2]
 
 
-def test_a_small_set_has_as_much_evidence_as_there_is():
+def test_a_small_set_returns_all_its_images_as_evidence():
     assert SupportSet(*random_set(3, 2)).classify(tf.zeros([2, 5]))["nearest"].shape == (2, 3)
 
 
@@ -80,7 +80,7 @@ def test_equal_scores_are_in_the_order_of_the_names():
         (np.zeros((2, 4)), ["a", "b"], ["1", "2"]),
     ],
 )
-def test_what_does_not_fit_changes_nothing(embeddings, labels, sources):
+def test_an_invalid_replacement_changes_nothing(embeddings, labels, sources):
     before = random_set(6, 3)
     support = SupportSet(*before)
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -92,5 +92,5 @@ def test_what_does_not_fit_changes_nothing(embeddings, labels, sources):
     assert_answers_as_numpy(support, *before)
 
 
-def test_nothing_of_it_is_trained():
+def test_the_support_set_has_no_trainable_variables():
     assert SupportSet(*random_set(6, 3)).trainable_variables == ()

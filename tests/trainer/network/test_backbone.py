@@ -17,7 +17,7 @@ def test_normalization_is_inside():
 
 def test_batch_norm_momentum_reaches_every_layer():
     backbone = build_backbone(
-        Model(backbone="MobileNetV2", weights="none", batch_norm_momentum=0.7), 32
+        Model(backbone="MobileNetV2", weights="none", article={"batch_norm_momentum": 0.7}), 32
     )
     network = next(layer for layer in backbone.layers if isinstance(layer, keras.Model))
     momenta = {
@@ -65,10 +65,10 @@ def test_batch_norm_of_a_pretrained_backbone_keeps_its_statistics(tmp_path, sett
     assert all(layer.trainable != frozen for layer in batch_norms(backbone))
 
 
-def test_conv4_halves_four_times_and_has_no_imagenet_weights():
+def test_conv4_pools_four_times_and_has_no_imagenet_weights():
     conv4 = Model(backbone="Conv4", weights="none")
     assert build_backbone(conv4, 28).output_shape == (None, 1, 1, 64)
-    with pytest.raises(BackboneError, match="at least 16 pixels"):
+    with pytest.raises(BackboneError, match="at least 16"):
         build_backbone(conv4, 15)
     with pytest.raises(WeightsError, match=r"no ImageNet weights of Conv4.*'none'"):
         build_backbone(Model(backbone="Conv4"), 28)
@@ -84,7 +84,7 @@ def test_too_small_images_name_the_setting():
         build_backbone(Model(backbone="ResNet50", weights="none"), 16)
 
 
-def test_weights_without_a_network_are_one_sentence(monkeypatch):
+def test_weights_without_a_network_connection_are_explained(monkeypatch):
     def no_network(**_):
         raise OSError("URL fetch failure")
 
@@ -134,5 +134,5 @@ def test_a_missing_or_broken_saved_encoder(tmp_path):
         build_backbone(Model(backbone=str(tmp_path / "none.keras"), weights="none"), 16)
     broken = tmp_path / "broken.keras"
     broken.write_bytes(b"not a model")
-    with pytest.raises(BackboneError, match="not a saved Keras model"):
+    with pytest.raises(BackboneError, match="not a Keras model that can be loaded"):
         build_backbone(Model(backbone=str(broken), weights="none"), 16)

@@ -13,7 +13,7 @@ COMPUTE = """
 import json, sys
 import keras, numpy as np
 from trainer.settings import Model, Training, Augmentation
-from trainer.siamese import Siamese
+from trainer.network.siamese import Siamese
 
 pixels = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype("uint8")
 y = {
@@ -34,7 +34,8 @@ for loss in ("supervised_contrastive", "cosine_crossentropy", "contrastive_margi
     embeddings = model(pixels)
     numbers[loss] = float(model.compute_loss(pixels, y, embeddings))
 numbers["embeddings"] = keras.ops.convert_to_numpy(embeddings).tolist()
-similarities = model.pair_similarities(y, embeddings)
+similarities = model.similarity(keras.ops.take(embeddings, y["left"], axis=0),
+                                keras.ops.take(embeddings, y["right"], axis=0))
 numbers["similarities"] = keras.ops.convert_to_numpy(similarities).tolist()
 augmented = model.augmentation(pixels.astype("float32"), training=True)
 numbers["augmented"] = float(keras.ops.std(augmented))

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
+from pipeline.config.reading import load
 from trainer.network.siamese import Siamese
 from trainer.settings import Augmentation, Model, Training
 
@@ -74,7 +77,7 @@ def test_the_contrastive_loss_keeps_the_heads_gradient_from_the_encoder(tiny_bac
 
 
 @pytest.mark.parametrize("loss", ["supervised_contrastive", "binary_crossentropy"])
-def test_learns_one_block_by_heart(tiny_backbone, block, loss):
+def test_overfits_one_block(tiny_backbone, block, loss):
     keras.utils.set_random_seed(1)
     x, y = block
     model = siamese(tiny_backbone, loss=loss, augmentation=None)
@@ -90,14 +93,8 @@ def test_learns_one_block_by_heart(tiny_backbone, block, loss):
 
 
 def test_the_2019_articles_network_has_its_parameters():
-    model = Siamese(
-        Model(
-            weights="none", pooling="flatten", hidden=(1024,), embedding_size=18,
-            embedding_activation="sigmoid", normalize=False,
-        ),
-        Training(loss="binary_crossentropy", augmentation=None),
-        224,
-    )  # fmt: skip
+    config = load(Path(__file__).parents[3] / "configs/article.yaml", ["model.weights=none"])
+    model = Siamese(config.model, config.training, config.image.size)
     assert model.count_params() == 126_367_653
     trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert trainable == 126_314_533

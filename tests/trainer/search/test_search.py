@@ -26,6 +26,7 @@ def task(data, tiny_backbone, tmp_path):
             training=Training(epochs=2),
             search=Search(**{"algorithm": "random", "trials": 2, **search}),
             image_size=16,
+            seed=0,
             train_files=data[0],
             validation_files=data[1],
             folder=str(tmp_path / "search"),
@@ -34,7 +35,7 @@ def task(data, tiny_backbone, tmp_path):
     return make
 
 
-def test_the_best_trial_is_that_with_the_best_accuracy(task, capsys):
+def test_the_best_trial_has_the_best_accuracy(task, capsys):
     tuner = build_tuner(task(algorithm="bayesian", trials=3))
     tuner.search()
     scores = {i: t.score for i, t in tuner.oracle.trials.items()}
@@ -57,7 +58,7 @@ def start(task, tmp_path, **environment):
     file = tmp_path / "task.json"
     file.write_text(task.model_dump_json())
     return subprocess.Popen(
-        [sys.executable, "-m", "trainer.search.parallel_search", str(file)],
+        [sys.executable, "-m", "trainer.search.worker", str(file)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],
@@ -65,7 +66,7 @@ def start(task, tmp_path, **environment):
     )
 
 
-def test_a_killed_search_goes_on_where_it_was(task, tmp_path):
+def test_a_killed_search_resumes(task, tmp_path):
     three = task(trials=3)
     broken = start(three, tmp_path)
     finished = None
@@ -98,13 +99,13 @@ def test_two_processes_share_the_trials(task):
     assert json.loads((Path(tuner.project_dir) / "task.json").read_text())["image_size"] == 16
 
 
-def test_a_backbone_that_cannot_be_had_ends_the_search_at_once(task):
+def test_a_missing_backbone_ends_the_search_at_once(task):
     broken = task(backbones=("./nowhere.keras",))
     with pytest.raises(Exception, match=r"nowhere\.keras.*no such file"):
         build_tuner(broken).search()
 
 
-def test_trainings_that_all_fail_are_told_in_words(task, monkeypatch):
+def test_a_search_whose_trials_all_fail_says_why(task, monkeypatch):
     import trainer.search.search
 
     def fail(*_):

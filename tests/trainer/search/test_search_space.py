@@ -11,7 +11,7 @@ def declared(model=None, training=None, backbones=()):
     return space
 
 
-def test_the_default_point_is_the_recipe():
+def test_the_default_point_is_the_configuration():
     model, training = Model(weights="none"), Training(learning_rate=0.05)
     assert apply(declared(model, training).values, model, training) == (model, training)
 
@@ -20,14 +20,16 @@ def test_the_default_point_is_the_recipe():
     ("loss", "searched"),
     [
         ("supervised_contrastive", {"training.temperature"}),
-        ("cosine_crossentropy", {"training.temperature", "training.margin"}),
-        ("triplet_semi_hard", {"training.margin"}),
+        ("cosine_crossentropy", {"training.temperature", "training.even_cosine"}),
+        ("contrastive_margin", {"training.distance_margin"}),
+        ("triplet_semi_hard", {"training.triplet_margin"}),
         ("binary_crossentropy", set()),
     ],
 )
 def test_only_what_the_loss_has_is_searched(loss, searched):
     names = set(declared(training=Training(loss=loss)).values)
-    assert names & {"training.temperature", "training.margin"} == searched
+    margins = {f"training.{n}" for n in ("even_cosine", "distance_margin", "triplet_margin")}
+    assert names & {"training.temperature", *margins} == searched
 
 
 def test_what_is_off_stays_off():
@@ -54,8 +56,13 @@ def test_values_reach_both_sections():
     )
 
 
-def test_every_corner_of_the_space_is_a_possible_recipe():
-    for loss in ("supervised_contrastive", "cosine_crossentropy", "contrastive_margin"):
+def test_every_corner_of_the_space_is_valid():
+    for loss in (
+        "supervised_contrastive",
+        "cosine_crossentropy",
+        "contrastive_margin",
+        "triplet_semi_hard",
+    ):
         training = Training(loss=loss)
         space = declared(training=training, backbones=("ResNet50", "Conv4"))
         for pick in (0.0, 0.999999):

@@ -38,7 +38,7 @@ def test_held_out_images_come_once_and_keep_their_pairs(tmp_path):
     np.testing.assert_array_equal(images.labels[left] == images.labels[right], target == 1)
 
 
-def test_support_images_are_few_of_each_class(tmp_path):
+def test_support_images_are_equally_many_per_class(tmp_path):
     train, _ = write_splits(tmp_path, classes=3, each=6)
     members = scan(train).members
     images = few_of_each_class(train, members, 16, most=7)

@@ -62,8 +62,8 @@ def test_one_block_a_step(file):
     assert [len(x) for x, _ in one_epoch(dataset, 2)] == [2, 3]
 
 
-def test_sides_repeat_an_image_for_each_of_its_pairs(file, pixels):
-    dataset = training_blocks([file], 4, 2, seed=0, shuffle_buffer=1, sides=True)
+def test_two_passes_repeat_an_image_for_each_of_its_pairs(file, pixels):
+    dataset = training_blocks([file], 4, 2, seed=0, shuffle_buffer=1, two_passes=True)
     [(x, y)] = one_epoch(dataset, 1)
     np.testing.assert_array_equal(x, pixels[[0, 2, 3, 1, 4, 4]])
     np.testing.assert_array_equal(y["left"], [0, 1, 2])
@@ -91,7 +91,7 @@ def test_shuffles_by_seed_and_anew_each_epoch(many):
     assert first[:20] != first[20:] != list(range(20))
 
 
-def test_a_training_taken_up_again_sees_what_it_would_have_seen(many):
+def test_a_resumed_training_gets_the_remaining_batches(many):
     whole = order(training_blocks([many], 4, 1, seed=7), 40)
     assert order(training_blocks([many], 4, 1, seed=7, skip=20), 20) == whole[20:]
 

@@ -22,7 +22,7 @@ def test_warm_up_then_cosine():
 
 def test_the_2019_articles_decay():
     optimizer = build_optimizer(
-        Training(learning_rate=0.001, schedule="inverse_time", decay=0.01, weight_decay=0),
+        Training(learning_rate=0.001, article={"inverse_time_decay": 0.01}, weight_decay=0),
         10,
         pretrained=True,
     )
@@ -39,7 +39,7 @@ def test_adamw_decays_weights():
     assert optimizer.weight_decay == 0.01
 
 
-def test_a_pretrained_backbone_learns_slower_unless_told():
+def test_a_pretrained_backbone_has_a_lower_default_learning_rate():
     assert peak_learning_rate(Training(), pretrained=False) == 0.05
     assert peak_learning_rate(Training(), pretrained=True) == 0.005
     assert peak_learning_rate(Training(optimizer="adamw"), pretrained=False) == 0.001
@@ -47,6 +47,6 @@ def test_a_pretrained_backbone_learns_slower_unless_told():
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_gradients_are_clipped_by_their_common_norm(optimizer):
+def test_gradients_are_clipped_by_their_global_norm(optimizer):
     built = build_optimizer(Training(optimizer=optimizer, clip_norm=2.5), 10, pretrained=False)
     assert built.global_clipnorm == 2.5

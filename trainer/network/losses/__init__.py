@@ -1,1 +1,1 @@
-"""Losses on the embeddings or similarities of one batch of images, one file each."""
+"""Losses on the embeddings or pairs of one batch of images, one file each."""

@@ -6,14 +6,14 @@ from keras import ops
 
 
 def contrastive_margin(targets, left, right, margin: float = 0.5):
-    """Pulls pairs of the same class together, pushes others until they are `margin` apart.
+    """Return a loss that attracts same-class pairs and repels others up to a distance `margin`.
 
-    Both kinds of pairs weigh the same, however many there are of each.
+    Both kinds of pairs have the same weight, however many there are of each.
 
     Args:
-        targets: int or float [p], 1 where both images of a pair are of the same class, else 0.
+        targets: int or float [p], 1 if both images of a pair are of the same class, else 0.
         left: float [p, d], embeddings.
-        right: float [p, d], the same for the other side.
+        right: float [p, d], the same of the other side.
         margin: Euclidean distance beyond which a pair of different classes costs nothing.
 
     Returns:

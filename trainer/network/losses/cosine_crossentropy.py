@@ -11,18 +11,18 @@ from keras import ops
 from trainer.network.losses.pair_crossentropy import pair_crossentropy
 
 
-def cosine_crossentropy(targets, left, right, temperature: float = 0.1, margin: float = 0.5):
-    """Cross-entropy of sigmoid((cosine - margin) / temperature), both kinds of pairs balanced.
+def cosine_crossentropy(targets, left, right, temperature: float = 0.1, even_cosine: float = 0.5):
+    """Return the balanced cross-entropy of the logits (cosine - even_cosine) / temperature.
 
     Args:
-        targets: int or float [p], 1 where both images of a pair are of the same class, else 0.
+        targets: int or float [p], 1 if both images of a pair are of the same class, else 0.
         left: float [p, d], L2-normalized embeddings.
-        right: float [p, d], the same for the other side.
-        temperature: Smaller is stricter about pairs near the margin.
-        margin: The cosine at which a pair is as likely the same as not.
+        right: float [p, d], the same of the other side.
+        temperature: Smaller is stricter with pairs near `even_cosine`.
+        even_cosine: The cosine at which a pair is as likely the same as different.
 
     Returns:
         float32 [].
     """
     cosine = ops.sum(ops.cast(left, "float32") * ops.cast(right, "float32"), axis=-1)
-    return pair_crossentropy(targets, ops.sigmoid((cosine - margin) / temperature), balanced=True)
+    return pair_crossentropy(targets, (cosine - even_cosine) / temperature, balanced=True)

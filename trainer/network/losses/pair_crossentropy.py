@@ -6,24 +6,24 @@ import keras
 from keras import ops
 
 
-def pair_crossentropy(targets, similarities, balanced: bool = False):
-    """Mean binary cross-entropy of the pairs' similarities.
+def pair_crossentropy(targets, logits, balanced: bool = False):
+    """Return the mean binary cross-entropy of pairs.
+
+    It is computed from logits: a probability rounds to 0 or 1 where a pair is most wrong, and has
+    no gradient there.
 
     Args:
-        targets: int or float [p], 1 where both images of a pair are of the same class, else 0.
-        similarities: float [p], in [0, 1].
-        balanced: Give all same-class pairs together the weight of all others together. A block of
-            n classes holds n - 1 different pairs for each same one, and unbalanced similarities
+        targets: int or float [p], 1 if both images of a pair are of the same class, else 0.
+        logits: float [p], of the probability that they are.
+        balanced: Give all same-class pairs together the weight of all other pairs together. A block
+            of n classes holds n - 1 different pairs for each same one; unbalanced, all similarities
             would sink below 0.5.
 
     Returns:
         float32 [].
     """
-    targets = ops.cast(targets, "float32")
-    similarities = ops.clip(
-        ops.cast(similarities, "float32"), keras.config.epsilon(), 1 - keras.config.epsilon()
-    )
-    losses = -(targets * ops.log(similarities) + (1.0 - targets) * ops.log(1.0 - similarities))
+    targets, logits = ops.cast(targets, "float32"), ops.cast(logits, "float32")
+    losses = ops.softplus(logits) - targets * logits
     if not balanced:
         return ops.mean(losses)
     same, different = ops.sum(targets), ops.sum(1.0 - targets)

@@ -7,15 +7,15 @@ from keras import ops
 
 
 def supervised_contrastive(labels, embeddings, temperature: float = 0.1):
-    """Pulls each anchor's embedding to those of its class, away from all others.
+    """Return a loss that attracts embeddings of the same class and repels all others.
 
-    This is the paper's L_out (equation 2). An anchor without another image of its class has no
-    positive and counts for nothing.
+    This is the paper's L_out (equation 2). An anchor whose class has no other image in the batch is
+    ignored.
 
     Args:
         labels: int [m], the class of each image.
         embeddings: float [m, d], L2-normalized.
-        temperature: Divides the cosine similarities; smaller looks harder at near negatives.
+        temperature: Divides the cosine similarities; smaller weighs near negatives more.
 
     Returns:
         float32 []: the mean over the anchors that have a positive; 0 if none has.

@@ -6,9 +6,10 @@ from keras import ops
 
 
 def triplet_semi_hard(labels, embeddings, margin: float = 0.5):
-    """For each anchor and positive, the nearest negative that is farther than the positive.
+    """Return the triplet loss of each anchor and positive with a semi-hard negative.
 
-    Where all negatives are nearer than the positive, the farthest of them is taken.
+    That is the nearest negative that is farther than the positive or, if there is none, the
+    farthest negative.
 
     Args:
         labels: int [m], the class of each image.
@@ -16,7 +17,7 @@ def triplet_semi_hard(labels, embeddings, margin: float = 0.5):
         margin: By how much the squared distance to the negative should exceed the positive's.
 
     Returns:
-        float32 []: the mean over all pairs of anchor and positive that have a negative; 0 if none.
+        float32 []: the mean over pairs of anchor and positive that have a negative; 0 if none has.
     """
     embeddings = ops.cast(embeddings, "float32")
     squares = ops.sum(ops.square(embeddings), axis=1)

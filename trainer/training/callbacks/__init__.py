@@ -1,1 +1,1 @@
-"""What watches a training, one file each; `trainer.training.fit` puts them in order."""
+"""Keras callbacks, one file each; `trainer.training.fit` orders them."""

@@ -1,4 +1,4 @@
-"""Keeps the best epoch's weights, and stops when no better one comes."""
+"""Keeps the best epoch's weights, and stops when there is no improvement."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import keras
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the best figures; of equal ones the latest.
+    """Keeps the weights of the epoch with the best metrics; of equal epochs, the latest.
 
-    Unlike Keras' EarlyStopping and ModelCheckpoint it knows, when a training is taken up again,
-    what was best before.
+    Unlike Keras' EarlyStopping and ModelCheckpoint, it remembers the best epoch when a training is
+    resumed.
 
     Args:
-        folder: Keeps `best.weights.h5` and `best.json` here.
-        monitor: Names of the figures; the higher the better, and the first counts most.
-        patience: Stops after so many epochs without a better one; 0: never.
-        restore: Give the network the best weights at the end.
+        folder: For `best.weights.h5` and `best.json`.
+        monitor: Names of the metrics, most important first; higher is better.
+        patience: Stop after this many epochs without improvement; 0: never.
+        restore: Load the best weights at the end.
     """
 
     def __init__(self, folder: Path, monitor: Sequence[str], patience: int, restore: bool) -> None:
         super().__init__()
         self._weights, self._record = folder / "best.weights.h5", folder / "best.json"
-        # A kill while they are written must not spoil those that were kept before.
+        # A kill during the write must not damage the previous best weights.
         self._unfinished = folder / "unfinished.weights.h5"
         self._monitor, self._patience, self._restore = monitor, patience, restore
         self.epoch, self._values = 0, [-math.inf] * len(monitor)
-        self._risen_at = 0  # an equal epoch is kept, but is no progress
+        self._risen_at = 0  # an equal epoch is kept, but is no improvement
         if self._record.is_file():
             found = json.loads(self._record.read_text(encoding="utf-8"))
             self.epoch, self._values = found["epoch"], found["values"]
             self._risen_at = found["risen_at"]
 
     def on_epoch_end(self, epoch, logs=None):
-        """Keep it, or count it."""
+        """Save the weights if they are the best so far; stop if patience is exhausted."""
         values = [float(logs[name]) for name in self._monitor]
-        values = [-1.0 if math.isnan(value) else value for value in values]  # nothing to judge
+        values = [-1.0 if math.isnan(value) else value for value in values]  # no pairs to evaluate
         if values >= self._values:
             if values > self._values:
                 self._risen_at = epoch
@@ -56,6 +56,6 @@ class BestEpoch(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):
-        """Go back to the best."""
+        """Load the best weights."""
         if self._restore and self._weights.is_file():
             self.model.load_weights(self._weights)

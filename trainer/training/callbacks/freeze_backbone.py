@@ -1,4 +1,4 @@
-"""A pretrained backbone that keeps its weights while the new layers find theirs."""
+"""Freezes a pretrained backbone while the new layers are trained."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from trainer.settings import Model
 class FreezeBackbone(keras.callbacks.Callback):
     """Freezes the backbone for the first epochs.
 
-    Random layers send a pretrained backbone gradients that undo what it knows (Kumar et al. 2022,
+    Gradients through untrained layers distort pretrained features (Kumar et al. 2022,
     https://arxiv.org/abs/2202.10054).
 
     Args:
-        epochs: How many.
-        settings: The `model` section, which says whether batch normalization learns afterwards.
+        epochs: Number of epochs.
+        settings: The `model` section; its `batch_norm` holds after unfreezing too.
     """
 
     def __init__(self, epochs: int, settings: Model) -> None:
@@ -25,10 +25,10 @@ class FreezeBackbone(keras.callbacks.Callback):
         self._trainable: bool | None = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Freeze or free it where that changes."""
+        """Freeze or unfreeze the backbone if that changes."""
         trainable = epoch >= self._epochs
         if trainable != self._trainable:
             self._trainable = trainable
             set_trainable(self.model.encoder.get_layer("backbone"), trainable, self._settings)
-            # The step was traced for the variables that were trainable before.
+            # The step was traced with the previous trainable variables.
             self.model.make_train_function(force=True)

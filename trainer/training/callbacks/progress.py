@@ -1,4 +1,4 @@
-"""Tells how far a training is: a line an epoch, and one now and then within it."""
+"""Prints a training's progress: one line per epoch, and one every few seconds."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints the figures, and adds `seconds` and `pairs_per_second` to them.
+    """Prints the metrics, and adds `seconds` and `pairs_per_second` to them.
 
     Args:
-        epochs: In all.
-        steps: Of an epoch.
-        pairs: Of an epoch, on all devices.
+        epochs: In total.
+        steps: Per epoch.
+        pairs: Per epoch, on all devices.
     """
 
     def __init__(self, epochs: int, steps: int, pairs: int) -> None:
         super().__init__()
         self._epochs, self._steps, self._pairs = epochs, steps, pairs
-        self._epoch, self._started, self._trained, self._told = 0, 0.0, 0.0, 0.0
+        self._epoch, self._started, self._trained, self._printed = 0, 0.0, 0.0, 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock."""
         self._epoch = epoch
-        self._started = self._told = time.perf_counter()
+        self._started = self._printed = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Now and then, a line."""
+        """Print a line every few seconds."""
         self._trained = time.perf_counter()
-        if self._trained - self._told < _SECONDS_BETWEEN_LINES:
+        if self._trained - self._printed < _SECONDS_BETWEEN_LINES:
             return
-        self._told = self._trained
+        self._printed = self._trained
         share = (batch + 1) / self._steps
         rate = self._pairs * share / (self._trained - self._started)
         print(
@@ -43,12 +43,12 @@ class Progress(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch, logs=None):
-        """The epoch's line."""
+        """Print the epoch's line."""
         rate = self._pairs / max(1e-9, self._trained - self._started)
         seconds = time.perf_counter() - self._started
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
         logs.update(pairs_per_second=round(rate, 1), seconds=round(seconds, 2))
         print(
-            f"epoch {epoch + 1}/{self._epochs}: {figures}, {rate:,.0f} pairs/s ({seconds:.1f} s)",
+            f"epoch {epoch + 1}/{self._epochs}: {metrics}, {rate:,.0f} pairs/s ({seconds:.1f} s)",
             flush=True,
         )

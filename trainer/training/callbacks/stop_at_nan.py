@@ -1,4 +1,4 @@
-"""Ends a training whose loss is no longer a number."""
+"""Stops a training whose loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from trainer.errors import TrainingError
 
 
 class StopAtNaN(keras.callbacks.Callback):
-    """Raises TrainingError at the step at which the loss stops being a finite number.
+    """Raises TrainingError at the first step whose loss is not finite.
 
     Args:
-        kept: Where the weights of the last good epoch are, for the message.
+        backup: Folder with the weights of the last good epoch, for the message.
     """
 
-    def __init__(self, kept: str) -> None:
+    def __init__(self, backup: str) -> None:
         super().__init__()
-        self._kept = kept
+        self._backup = backup
 
     def on_train_batch_end(self, batch, logs=None):
-        """Look."""
+        """Check the loss."""
         if math.isfinite(float(logs["loss"])):
             return
         optimizer = self.model.optimizer
         raise TrainingError(
-            f"the loss is no longer a number at step {int(optimizer.iterations)}, where the "
-            f"learning rate is {float(optimizer.learning_rate):.3g}; set training.learning_rate "
-            f"lower, or training.clip_norm to 1. The last good epoch's weights are in {self._kept}"
+            f"the loss is not finite at step {int(optimizer.iterations)}, where the learning rate "
+            f"is {float(optimizer.learning_rate):.3g}; set training.learning_rate lower, or "
+            f"training.clip_norm to 1. The last good epoch's weights are in {self._backup}"
         )

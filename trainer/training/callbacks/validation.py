@@ -1,4 +1,4 @@
-"""Judges each epoch on the validation images, every image encoded once."""
+"""Evaluates each epoch on the validation images; each image is encoded once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from trainer.training.images import HeldOut, Images
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds `val_auc` (of the pairs) and `val_accuracy` (few-shot) to an epoch's figures.
+    """Adds `val_auc` (of the pairs) and `val_accuracy` (few-shot) to an epoch's metrics.
 
     Args:
-        support: Training images that the few-shot accuracy goes by.
+        support: Training images, the support set of the few-shot accuracy.
         held_out: The validation split.
-        embed: Pixels, uint8 [n, size, size, 3], to embeddings [n, d].
+        embed: From pixels, uint8 [n, size, size, 3], to embeddings [n, d].
     """
 
     def __init__(
@@ -28,17 +28,17 @@ class Validation(keras.callbacks.Callback):
         self._support, self._held_out, self._embed = support, held_out, embed
 
     def on_epoch_end(self, epoch, logs=None):
-        """Judge."""
-        logs.update(self.judge())
+        """Add the metrics."""
+        logs.update(self.evaluate())
 
-    def judge(self) -> dict[str, float]:
-        """The figures of the network as it is."""
+    def evaluate(self) -> dict[str, float]:
+        """Return the metrics of the present weights."""
         pairs, images = self._held_out, self._held_out.images
         embeddings = self._embed(images.pixels)
         similarities = keras.ops.convert_to_numpy(
             self.model.similarity(embeddings[pairs.left], embeddings[pairs.right])
         )
-        # A network that has gone wrong must not stop the run with a message of scikit-learn's.
+        # scikit-learn raises for NaN; `StopAtNaN` has the better message.
         finite = np.isfinite(similarities).all()
         return {
             "val_auc": float(roc_auc_score(pairs.target, similarities)) if finite else float("nan"),

@@ -15,7 +15,7 @@ def test_equals_the_papers_definition_with_both_kinds_balanced():
     assert float(loss) == pytest.approx((pull + push) / 2, rel=1e-5)
 
 
-def test_different_pairs_beyond_the_margin_cost_nothing():
+def test_different_pairs_beyond_the_margin_have_no_loss():
     left, right = np.eye(2, dtype="float32"), np.eye(2, dtype="float32")[::-1]
     assert float(contrastive_margin(np.array([0, 0]), left, right, margin=1.4)) == 0
 
