@@ -109,7 +109,7 @@ def _measure(
     classes = judge_classes(labels, views, how.with_support, raw_pixels, measurements)
     pairs = judge_pairs(images, views, how.pairing, measurements)
     open_set = judge_open_set(labels, views, measurements) if with_open_set else None
-    judge_episodes(labels, views, how.settings, measurements)
+    judge_episodes(labels, views, how.settings.episodes, how.pairing.seed, measurements)
     return _Measured(measurements, classes, pairs, open_set)
 
 

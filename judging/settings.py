@@ -167,4 +167,3 @@ class JudgeSettings(Section):
     listed: Positive = Field(
         20, description="Mistakes, suspects and hard pairs that are named, of each at most."
     )
-    seed: int = Field(0, ge=0)

@@ -84,7 +84,7 @@ class View(NamedTuple):
 
 
 class PairSettings(NamedTuple):
-    """How PairGen has paired the same images; see `pairs.draw_pairs`."""
+    """How PairGen pairs the same images (`pairs.draw_pairs`); the seed also draws the episodes."""
 
     partners: int = 16
     most_images: int = 500

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from judging import settings
 from judging.classifier import class_centroids
 from judging.measurements import Measurements, with_intervals
-from judging.settings import JudgeSettings
 from judging.views import View
 
 METRICS = ("episode_accuracy",)
@@ -24,7 +24,8 @@ METRICS = ("episode_accuracy",)
 def judge_episodes(
     labels: np.ndarray,
     views: Mapping[str, View],
-    settings: JudgeSettings,
+    asked: settings.Episodes,
+    seed: int,
     measurements: Measurements,
 ) -> None:
     """Measure the accuracy in episodes.
@@ -32,13 +33,11 @@ def judge_episodes(
     Args:
         labels: str [n], the images' classes.
         views: The models' views of them.
-        settings: Which episodes to draw.
+        asked: Which episodes to draw.
+        seed: Seed of the draw.
         measurements: Takes the metric.
     """
-    asked = settings.episodes
-    drawn = draw_episodes(
-        labels, asked.ways, asked.shots, asked.queries, asked.count, settings.seed
-    )
+    drawn = draw_episodes(labels, asked.ways, asked.shots, asked.queries, asked.count, seed)
     if drawn is None:
         measurements.skip(
             METRICS,
