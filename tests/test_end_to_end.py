@@ -322,10 +322,10 @@ def test_bad_images_stop_the_run_in_words(place):
 
 
 def test_a_network_that_cannot_be_had_is_refused_before_any_component_runs(place):
-    change = ["--set", "model.backbone=./nowhere.keras"]
+    change = ["--set", "model.backbone=Resnet50"]
     done = siamese_process(place, "run", "config.yaml", *change)
     assert done.returncode == 1
-    assert "model.backbone './nowhere.keras': there is no such file" in done.stderr
+    assert "'Resnet50' is not in keras.applications; did you mean 'ResNet50'" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert "ImageExampleGen" not in done.stderr
 

@@ -45,7 +45,7 @@ def compare(
 
     Example: [bold]siamese compare previous latest --config configs/quickstart.yaml[/]
 
-    Example: [bold]siamese compare runs/digits runs/other:20260131-120000.123456[/]
+    Example: [bold]siamese compare runs/digits runs/other:20260131-120000[/]
     """
     from pipeline.gate import comparison
     from pipeline.runs.finished_run import find_judged_run

@@ -56,11 +56,12 @@ def list_runs(root: Path, name: str, limit: int | None = None) -> list[Summary]:
     """
     folders = [path for path in (root / FOLDER).glob("*") if path.is_dir()]
     folders.sort(key=_order, reverse=True)
+    locked = is_locked(root)  # before the summaries, which are written under the lock
     found = []
     for i, folder in enumerate(folders[:limit]):
         summary = Summary.read(folder)
         if summary is None:
-            running = i == 0 and is_locked(root)
+            running = i == 0 and locked
             summary = Summary(
                 id=folder.name,
                 name=name,

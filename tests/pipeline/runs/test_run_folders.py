@@ -3,6 +3,7 @@ from datetime import datetime, timezone
 import pytest
 
 from pipeline.config.reading import load, parse
+from pipeline.runs import run_folders
 from pipeline.runs.folder_lock import locked
 from pipeline.runs.outcome import Outcome
 from pipeline.runs.run_folders import NoSuchRun, create_run_folder, find_run, list_runs
@@ -34,6 +35,18 @@ def test_a_run_is_running_while_a_process_holds_the_lock(root):
         during = [run.outcome for run in list_runs(root, "mine")]
     assert during == [Outcome.RUNNING, *before[1:]]
     assert [run.outcome for run in list_runs(root, "mine")] == before
+
+
+def test_a_run_that_ends_meanwhile_is_not_taken_for_interrupted(root, monkeypatch):
+    newest = root / "runs/20260102-000000-10"
+    started = datetime(2026, 1, 2, tzinfo=timezone.utc)
+
+    def end(_):
+        Summary(name="mine", started=started, failure="no disk", serving_root="s").write(newest)
+        return False
+
+    monkeypatch.setattr(run_folders, "is_locked", end)
+    assert list_runs(root, "mine")[0].outcome is Outcome.FAILED
 
 
 def test_a_run_that_began_has_its_start(root):
