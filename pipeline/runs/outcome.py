@@ -12,15 +12,17 @@ class _Described(str, Enum):
     Attributes:
         colour: Of the terminal.
         sign: One character, for the terminal and the report.
+        emoji: For Markdown, which has no colours.
     """
 
     colour: str
     sign: str
+    emoji: str
 
     def __new__(cls, value: str, *row: Any) -> _Described:
         self = str.__new__(cls, value)
         self._value_ = value
-        self.colour, self.sign = row[:2]
+        self.colour, self.sign, self.emoji = (*row, "")[:3]
         return self
 
     def __str__(self) -> str:
@@ -41,11 +43,9 @@ class Outcome(_Described):
     """The outcome of a run or a gate.
 
     Attributes:
-        emoji: For Markdown, which has no colours.
         exit_code: Of the command; 2 is wrong usage.
     """
 
-    emoji: str
     exit_code: int
 
     BLESSED = "blessed", "green", "✓", "✅", 0
@@ -56,21 +56,16 @@ class Outcome(_Described):
     RUNNING = "running", "blue", "…", "⏳", 1
 
     def __init__(self, *row: Any) -> None:
-        self.emoji, self.exit_code = row[3:]
+        self.exit_code = row[-1]
 
 
 class CheckOutcome(_Described):
-    """The outcome of one threshold; `emoji` as above."""
-
-    emoji: str
+    """The outcome of one threshold."""
 
     PASSED = "passed", "green", "✓", "✅"
     FAILED = "failed", "red", "✗", "❌"
     UNDECIDED = "undecided", "yellow", "?", "❔"
     SKIPPED = "skipped", "dim", "-", "⏭️"
-
-    def __init__(self, *row: Any) -> None:
-        self.emoji = row[3]
 
 
 class ComponentOutcome(_Described):
