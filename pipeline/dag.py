@@ -24,6 +24,7 @@ from components.pair_gen.component import PairGen
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluator_config import eval_config
 from records import features
+from storage.enrolled_images import fingerprint
 from storage.file_systems import absolute, beam_arguments
 
 Channel: TypeAlias = tfx.dsl.Channel
@@ -73,7 +74,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         example_splits=[features.TEST],
     )
     resolver, judge = _judge(config, images, trainer, evaluator, for_cluster)
-    infra_check, pusher = _push(config, images, model, judge.outputs["blessing"])
+    infra_check, pusher = _push(config, images, model, judge.outputs["blessing"], for_cluster)
     return _pipeline(
         config,
         [example_gen, statistics_gen, schema_gen, example_validator, data_check, transform,
@@ -121,7 +122,11 @@ def _train(
         search = config.tuner.model_dump_json(exclude={"enabled", "reuse"})
         tuner = tfx.components.Tuner(
             tuner_fn="trainer.tuner_fn.tuner_fn",
-            custom_config={**custom_config, "search": search},
+            custom_config={
+                **custom_config,
+                "search": search,
+                "code": code_version("trainer.tuner_fn"),
+            },
             **arguments,
         )
         nodes, hyperparameters = [tuner], tuner.outputs["best_hyperparameters"]
@@ -134,7 +139,11 @@ def _train(
     trainer = tfx.components.Trainer(
         run_fn="trainer.run_fn.run_fn",
         hyperparameters=hyperparameters,
-        custom_config={**custom_config, "code": code_version("trainer.run_fn")},
+        custom_config={
+            **custom_config,
+            **_enrolled(config, for_cluster),
+            "code": code_version("trainer.run_fn"),
+        },
         **arguments,
     )
     return nodes, trainer
@@ -174,12 +183,13 @@ def _judge(
 
 
 def _push(
-    config: RunConfig, images: Channel, model: Channel, blessing: Channel
+    config: RunConfig, images: Channel, model: Channel, blessing: Channel, for_cluster: bool
 ) -> tuple[list[Node], Node]:
     """Return the check by a server, if the configuration asks, and the Pusher."""
     nodes, infra_blessing = [], None
     if engine := config.push.infra_check:
-        infra_check = InfraCheck(model=model, examples=images, engine=engine)
+        enrolled = _enrolled(config, for_cluster)
+        infra_check = InfraCheck(model=model, examples=images, engine=engine, **enrolled)
         nodes, infra_blessing = [infra_check], infra_check.outputs["blessing"]
     base_directory = absolute(config.serving_root)
     pusher = tfx.components.Pusher(
@@ -217,6 +227,17 @@ def _no_packaging(beam_args: Sequence[str]) -> list[str]:
     """
     runner = PipelineOptions(list(beam_args)).view_as(StandardOptions).runner
     return ["--sdk_container_image=none"] if runner in (None, "DirectRunner") else []
+
+
+def _enrolled(config: RunConfig, for_cluster: bool) -> dict[str, str]:
+    """Return the base path of the served model, and a fingerprint of its enrolled images.
+
+    On a cluster a task finds them when it runs: they are not known when the DAG is compiled.
+    """
+    if config.push.enrolled == "drop":
+        return {"served": "", "enrolled": ""}
+    served = absolute(config.serving_root)
+    return {"served": served, "enrolled": "" if for_cluster else fingerprint(served)}
 
 
 def _held_out_pairs(config: RunConfig) -> dict[str, int]:

@@ -1,9 +1,9 @@
 """Adds classes to an exported model, or removes them, without training: writes its next version.
 
-Only the values of the support set change, and of `training_keys`, the images that the model was
-trained on. The graph is copied as it is: the new version computes what the old one was judged by,
-in the same operations, whichever TensorFlow adds the class. The thresholds stay as they were
-calibrated, without it.
+Only the values of the support set and of `training_keys` change. The graph is copied as it is, so
+that the new version computes what the old one was judged by, whichever TensorFlow adds the class.
+The thresholds stay as they were calibrated, without the class. The images of added classes are kept
+in the version (`storage.enrolled_images`): the next training carries them over.
 
 Needs TensorFlow, but neither TFX nor our trainer.
 """
@@ -22,27 +22,28 @@ import tensorflow as tf
 from base.errors import UserError
 from base.printable import printable
 from images.canonical import UnusableImage, canonical_image
-from images.file_names import is_ignored
 from records import training_keys
 from serving.next_version import NextVersion, version_folder
+from storage.enrolled_images import FILE, EnrolledImage, read_enrolled_images, write_enrolled_images
 
 CHECKED_IMAGES = 8
-"""Of the new ones, so many at most are given to the check."""
+"""Most new images that the check gets."""
 
 Check = Callable[[Path, Sequence[bytes]], None]
-"""Looks at a candidate before any server can see it.
+"""Checks a candidate before a server can see it.
 
-It is given the candidate's folder, as `NextVersion.candidate` describes it, and canonical images of
-the new classes, `CHECKED_IMAGES` at most; none where classes are only removed. If it raises, the
-candidate is gone.
+Called with the candidate's folder, as `NextVersion.candidate` describes it, and at most
+`CHECKED_IMAGES` canonical images of the new classes; none if classes are only removed. If it
+raises, no version is written.
 """
 
 _BATCH = 8
 _MOST_LISTED = 10
+_CLUTTER = ("Thumbs.db", "desktop.ini")
 
 
 class EnrollError(UserError):
-    """What was asked for cannot be done; the message says why."""
+    """A request that cannot be fulfilled; the message says why."""
 
 
 class Unusable(NamedTuple):
@@ -58,12 +59,12 @@ class Unusable(NamedTuple):
 
 
 class Enrolled(NamedTuple):
-    """What has come of it.
+    """The result.
 
     Attributes:
-        model: The version that was taken.
-        version: The one that was written.
-        classes: Images of each class in the new version.
+        model: Folder of the version that was read.
+        version: Folder of the version that was written.
+        classes: Images per class in the new version.
         added: Images that were added, by class.
         removed: Classes that were removed; some of them may have been added anew.
         unusable: Files that were left out.
@@ -88,16 +89,16 @@ def enroll(
     """Write a model's next version, with other classes.
 
     Args:
-        model: Folder of a version, or a base path, of which the newest version is taken.
-        add: Folder of images, by the name of the class that they are added to.
-        remove: Classes to remove, before any is added: so one can be replaced.
-        output: Base path for the new version, a local folder; the model's own, if left out.
-        extend: Add to classes that there are already; else they must be new.
-        check: Called with the candidate before it is published; nothing is checked by default.
+        model: Folder of a version, or a base path, of which the newest version is read.
+        add: Folders of images, by the class that they are added to.
+        remove: Classes to remove, before others are added: so a class can be replaced.
+        output: Base path for the new version, a local folder; default: the model's own.
+        extend: Add to existing classes; otherwise added classes must be new.
+        check: Called with the candidate before it is published; default: no check.
 
     Raises:
-        EnrollError: There is no such class, it is there already, fewer than two classes would be
-            left, none of a class's images can be used, or the model is no model of ours.
+        EnrollError: A class does not exist or exists already, fewer than two classes would remain,
+            no image of a class is usable, or the model was not exported by this project.
         VersionError: There is no such model, or another version has appeared meanwhile.
         OSError: A file cannot be read or written.
     """
@@ -107,32 +108,22 @@ def enroll(
     loaded = _load(source)
     rows = _rows(loaded.support)
     _check_classes(source, {row.label for row in rows}, add, remove, extend)
-    rows = [row for row in rows if row.label not in remove]
     found = [_embed(loaded, label, folder) for label, folder in add.items()]
-    # By class, as the trainer leaves them: it decides which of two equal scores comes first.
-    rows = sorted([*rows, *(row for each in found for row in each.rows)], key=lambda row: row.label)
-    loaded.support.replace(
-        tf.constant(np.stack([row.embedding for row in rows])),
-        tf.constant([row.label.encode() for row in rows]),
-        tf.constant([row.source for row in rows]),
-    )
-    if hasattr(
-        loaded, "training_keys"
-    ):  # models that were exported by an older version have no such variable
-        keys = {
-            *loaded.training_keys.numpy().tolist(),
-            *(key for each in found for key in each.keys),
-        }
-        loaded.training_keys.assign(sorted(keys))
+    images = [image for each in found for image in each.images]
+
+    rows = [row for row in rows if row.label not in remove]
+    rows += [row for each in found for row in each.rows]
+    _replace_support(loaded, rows)
+    _add_training_keys(loaded, images)
+    kept = [one for one in read_enrolled_images(source) if one.label not in remove]
     with version.candidate() as candidate:
-        _write(loaded, source, candidate)
+        _write(loaded, source, candidate, [*kept, *images])
         if check is not None:
-            images = [image for each in found for image in each.images]
-            check(candidate, images[:CHECKED_IMAGES])
+            check(candidate, [one.image for one in images[:CHECKED_IMAGES]])
     return Enrolled(
         model=source,
         version=version.path,
-        classes=dict(Counter(row.label for row in rows)),
+        classes=dict(sorted(Counter(row.label for row in rows).items())),
         added={label: len(each.rows) for label, each in zip(add, found, strict=True)},
         removed=sorted(remove),
         unusable=[one for each in found for one in each.unusable],
@@ -144,7 +135,7 @@ class _Row(NamedTuple):
 
     Attributes:
         label: Its class.
-        source: What it is called.
+        source: Its name.
         embedding: float32 [d].
     """
 
@@ -154,18 +145,16 @@ class _Row(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What a folder holds.
+    """The content of a folder.
 
     Attributes:
-        rows: Of the images that can be used.
-        keys: Of the same images, see `records.training_keys`.
-        images: The first of these, canonical.
+        rows: The usable images, as rows of the support set.
+        images: The same images.
         unusable: Files that are left out.
     """
 
     rows: list[_Row]
-    keys: list[int]
-    images: list[bytes]
+    images: list[EnrolledImage]
     unusable: list[Unusable]
 
 
@@ -177,7 +166,7 @@ def _load(model: Path) -> Any:
     if "embed" not in loaded.signatures or not hasattr(loaded, "support"):
         raise EnrollError(
             f"{model}: has no signature 'embed' or no support set that can be changed; train the "
-            "model anew"
+            "model again"
         )
     return loaded
 
@@ -196,9 +185,7 @@ def _check_classes(
     if not (add or remove):
         raise EnrollError("there is nothing to do: name images to add, or a class to remove")
     if odd := {name for name in add if not name.strip() or name != printable(name)}:
-        raise EnrollError(
-            f"{listed(odd)}: a class is called by one line of text; give it by --name"
-        )
+        raise EnrollError(f"{listed(odd)}: a class's name is one line of text; give it by --name")
     if unknown := remove - present:
         raise EnrollError(
             f"{model}: cannot remove {listed(unknown)}; the classes are {listed(present)}"
@@ -210,56 +197,52 @@ def _check_classes(
         )
     if not extend and (known := set(add) & left):
         raise EnrollError(
-            f"{model}: has {listed(known)} already; --extend adds the images to those there, "
-            "--remove puts them in their place"
+            f"{model}: has {listed(known)} already; --extend adds the images to the class, "
+            "--remove replaces its images"
         )
     if len(classes := left | set(add)) < 2:
         raise EnrollError(
-            f"{model}: would be left with {listed(classes) or 'no class'}; it takes two classes to "
-            "tell one from the other"
+            f"{model}: would be left with {listed(classes) or 'no class'}; at least two classes "
+            "must remain"
         )
 
 
 def _embed(loaded: Any, label: str, folder: Path) -> _Found:
-    found = _Found([], [], [], [])
-    for images in _batches(_files(folder), found.unusable):
-        encoded = [image for image, _ in images.values()]
-        answer = loaded.signatures["embed"](image=tf.constant(encoded))
+    found = _Found([], [], [])
+    for images in _batches(label, _files(folder), found.unusable):
+        answer = loaded.signatures["embed"](image=tf.constant([one.image for _, one in images]))
         embeddings, valid = answer["embedding"].numpy(), answer["valid"].numpy()
-        for (file, (image, key)), embedding, is_valid in zip(
-            images.items(), embeddings, valid, strict=True
-        ):
+        for (file, image), embedding, is_valid in zip(images, embeddings, valid, strict=True):
             if not is_valid:
                 reason = "has more pixels than the data.max_pixels that the model was trained with"
                 found.unusable.append(Unusable(file, reason))
             elif not np.isfinite(embedding).all():
-                found.unusable.append(Unusable(file, "has an embedding that is no number"))
+                found.unusable.append(Unusable(file, "has an embedding that is not finite"))
             else:
-                # As training images are called: by their class's folder and their name.
-                source = printable(f"{folder.absolute().name}/{file.name}").encode()
-                found.rows.append(_Row(label, source, embedding))
-                found.keys.append(key)
-                if len(found.images) < CHECKED_IMAGES:
-                    found.images.append(image)
+                found.rows.append(_Row(label, image.source.encode(), embedding))
+                found.images.append(image)
     if not found.rows:
         lines = [f"{printable(str(file))} {why}" for file, why in found.unusable[:_MOST_LISTED]]
         if more := len(found.unusable) - len(lines):
             lines.append(f"and {more} more")
-        lines.insert(0, f"{folder}: holds no image of '{label}' that can be used")
+        lines.insert(0, f"{folder}: holds no usable image of '{label}'")
         raise EnrollError("\n  ".join(lines))
     return found
 
 
 def _batches(
-    files: Sequence[Path], unusable: list[Unusable]
-) -> Iterator[dict[Path, tuple[bytes, int]]]:
-    """Canonical images and keys by file, a few at a time; those that are none go to `unusable`."""
+    label: str, files: Sequence[Path], unusable: list[Unusable]
+) -> Iterator[list[tuple[Path, EnrolledImage]]]:
+    """Yield canonical images, a few at a time; files that are none are added to `unusable`."""
     for start in range(0, len(files), _BATCH):
-        images = {}
+        images = []
         for file in files[start : start + _BATCH]:
+            # Named as training images are: by the folder of the class and the file.
+            source = printable(f"{file.parent.absolute().name}/{file.name}")
             try:
                 data = file.read_bytes()
-                images[file] = canonical_image(data).data, training_keys.key_of_file(data)
+                key, image = training_keys.key_of_file(data), canonical_image(data).data
+                images.append((file, EnrolledImage(label, source, key, image)))
             except UnusableImage as e:
                 unusable.append(Unusable(file, str(e)))
             except OSError as e:
@@ -271,20 +254,37 @@ def _batches(
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise EnrollError(f"{folder}: there is no such folder; name one with a class's images")
-    paths = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    paths = sorted(path for path in visible if path.name not in _CLUTTER)
     if paths and all(path.is_dir() for path in paths):
         raise EnrollError(f"{folder}: holds folders only; name each class's folder by itself")
     return paths
 
 
-def _write(loaded: Any, source: Path, candidate: Path) -> None:
-    """Copy a SavedModel, but for the variables' values, which are those of `loaded`."""
+def _replace_support(loaded: Any, rows: Sequence[_Row]) -> None:
+    # Sorted by class as the trainer exports it: the order decides which of two equal scores wins.
+    rows = sorted(rows, key=lambda row: row.label)
+    loaded.support.replace(
+        tf.constant(np.stack([row.embedding for row in rows])),
+        tf.constant([row.label.encode() for row in rows]),
+        tf.constant([row.source for row in rows]),
+    )
+
+
+def _add_training_keys(loaded: Any, images: Sequence[EnrolledImage]) -> None:
+    if hasattr(loaded, "training_keys"):  # else it was exported by an older version
+        known = loaded.training_keys.numpy().tolist()
+        loaded.training_keys.assign(sorted({*known, *(one.key for one in images)}))
+
+
+def _write(loaded: Any, source: Path, candidate: Path, enrolled: Sequence[EnrolledImage]) -> None:
+    """Copy a SavedModel, with the variables' values of `loaded`, and add the enrolled images."""
 
     def changed(folder: str, names: list[str]) -> list[str]:
         if Path(folder) == source / "variables":
             return names
-        # It is a hash of the old values too.
-        return ["fingerprint.pb"] if Path(folder) == source else []
+        # The fingerprint includes a hash of the old values.
+        return ["fingerprint.pb"] if Path(folder) == source else [Path(FILE).name]
 
     shutil.copytree(source, candidate, ignore=changed)
     variables = str(candidate / "variables" / "variables")
@@ -296,3 +296,6 @@ def _write(loaded: Any, source: Path, candidate: Path) -> None:
     )
     if names != expected:
         raise RuntimeError(f"{source}: its variables are {expected}; they became {names}")
+    if enrolled:
+        (candidate / FILE).parent.mkdir(exist_ok=True)
+        write_enrolled_images(candidate, enrolled)

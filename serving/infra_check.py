@@ -21,8 +21,10 @@ from serving.embedded.statuses import Status
 from serving.embedded.warmup import warm_up
 from serving.engine import Engine
 from serving.temporary_server import temporary_server
+from storage.enrolled_images import served_enrolled_images
 
 _NAME = "candidate"
+_LABELS = "support/labels/.ATTRIBUTES/VARIABLE_VALUE"
 _TOLERANCE = 1e-3
 """Of numbers; a server may freeze the weights and run other kernels."""
 
@@ -84,6 +86,28 @@ def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> i
                     f"model in process: {difference}"
                 )
     return len(questions)
+
+
+def check_enrolled_classes(version_dir: Path, served: str) -> None:
+    """See that a candidate has all classes that were enrolled in the model that it will replace.
+
+    Args:
+        version_dir: The candidate's folder.
+        served: Base path of the served model, of which the newest version counts.
+
+    Raises:
+        InfraCheckError: It lacks one, which was enrolled after the candidate was trained.
+    """
+    enrolled = {one.label for one in served_enrolled_images(served)}
+    if not enrolled:
+        return
+    labels = tf.train.load_variable(str(version_dir / "variables" / "variables"), _LABELS)
+    if lost := sorted(enrolled - {label.decode() for label in labels}):
+        raise InfraCheckError(
+            f"{served}: the served model has enrolled classes that this one lacks "
+            f"({', '.join(lost)}), since they were enrolled after it was trained; start another "
+            "run, which carries them over (with kubeflow.cache off), or set push.enrolled to drop"
+        )
 
 
 def _warmup(version_dir: Path) -> list[_Question]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from storage.file_systems import is_remote, load_plugins
+from storage.file_systems import is_folder, list_folder
 
 SAVED_MODEL = "saved_model.pb"
 """The last file to be copied: a folder without it is empty or still being written."""
@@ -13,7 +13,7 @@ _LARGEST_VERSION = 2**63 - 1
 
 
 def complete_versions(base_path: str | os.PathLike[str]) -> dict[int, str]:
-    """Return the path of each complete version in a folder, by number.
+    """Return the path of each complete version in a folder, by number, the newest first.
 
     Args:
         base_path: Folder, or address of one, with a sub-folder named by a number per version.
@@ -23,26 +23,17 @@ def complete_versions(base_path: str | os.PathLike[str]) -> dict[int, str]:
         tf.errors.OpError: An address cannot be listed.
     """
     base_path = os.fspath(base_path)
-    if not is_remote(base_path):
-        names, exists = os.listdir(base_path), os.path.exists
-    else:
-        load_plugins(base_path)
-        import tensorflow as tf
-
-        names, exists = tf.io.gfile.listdir(base_path), tf.io.gfile.exists
+    names = [name for name in list_folder(base_path) if name.isascii() and name.isdigit()]
     found = {}
-    for name in (name.rstrip("/") for name in names):  # object stores list folders as "name/"
-        if name.isascii() and name.isdigit() and int(name) <= _LARGEST_VERSION:
-            path = os.path.join(base_path, name)
-            if exists(os.path.join(path, SAVED_MODEL)):
-                found[int(name)] = path
+    for name in sorted(names, key=int, reverse=True):
+        path = os.path.join(base_path, name)
+        if int(name) <= _LARGEST_VERSION and is_folder(path) and SAVED_MODEL in list_folder(path):
+            found[int(name)] = path
     return found
 
 
 def newest_version(base_path: str | os.PathLike[str]) -> str | None:
     """Return the path of the newest complete version in a folder; None if there is none."""
-    base_path = os.fspath(base_path)
-    if not is_remote(base_path) and not os.path.isdir(base_path):
+    if not is_folder(os.fspath(base_path)):
         return None
-    versions = complete_versions(base_path)
-    return versions[max(versions)] if versions else None
+    return next(iter(complete_versions(base_path).values()), None)

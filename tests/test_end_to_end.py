@@ -6,6 +6,7 @@ asked of it, the same again, a stricter gate, other pairs, bad images, a search.
 
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -18,6 +19,7 @@ from sample_images import write_classes
 
 from serving.client import SiameseClient
 from serving.temporary_server import free_ports
+from storage.enrolled_images import read_enrolled_images
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -283,6 +285,8 @@ def test_a_model_below_its_threshold_is_not_pushed(place, inside):
 
 
 def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(place):
+    [enrolled] = (place / "enrolled").iterdir()
+    shutil.copytree(enrolled, place / "runs/few/serving" / enrolled.name)
     time.sleep(1)  # versions are seconds
     done = siamese_process(place, "run", "config.yaml", "--runner", "local", "--set",
                            "pairs.train.passes=2", "--set", "thresholds.change.auc=-1"
@@ -300,7 +304,10 @@ def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(pla
         "DataCheck",
         "Transform",
     }
-    assert len(versions(place)) == 2
+    assert len(versions(place)) == 3
+    assert "Enrolled classes, carried over: class-3 (5 images)." in done.stdout
+    pushed = read_enrolled_images(place / "runs/few/serving" / versions(place)[-1])
+    assert {one.label for one in pushed} == {"class-3"}
 
 
 def test_bad_images_stop_the_run_in_words(place):

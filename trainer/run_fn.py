@@ -15,6 +15,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from records import features
+from storage.enrolled_images import EnrolledImage, write_enrolled_images
+from trainer.export.carry_over import carry_over, images_to_carry_over
 from trainer.export.pretrained_encoder import FOLDER, PretrainedEncoder
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
@@ -37,10 +39,13 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     Args:
         fn_args: TFX's arguments. `custom_config` holds `image_size`, `max_pixels` (height times
             width of the largest image that the served model decodes), `seed`, `unfinished` (folder
-            for what is needed to resume after a kill) and, as JSON texts, the sections `model` and
-            `training` of the configuration; `hyperparameters`, if any, override these.
+            for what is needed to resume after a kill), `served` (base path of the served model,
+            whose enrolled classes are carried over; may be empty) and, as JSON texts, the sections
+            `model` and `training` of the configuration; `hyperparameters`, if any, override these.
     """
     custom = fn_args.custom_config
+    # Before the training, so that what cannot be carried over is known at once.
+    enrolled = images_to_carry_over(custom.get("served", ""), int(custom["max_pixels"]))
     hyperparameters = (fn_args.hyperparameters or {}).get("values", {})
     model_settings, training = apply(
         hyperparameters,
@@ -59,10 +64,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         int(custom["seed"]),
     )
     with _destinations(fn_args) as (model_folder, run_folder):
-        _export(trained, custom, fn_args.transform_graph_path, model_folder, run_folder)
+        transform = fn_args.transform_graph_path
+        carried_over = _export(trained, enrolled, custom, transform, model_folder, run_folder)
         _copy_logs(trained.folder, run_folder)
         with tf.io.gfile.GFile(os.path.join(run_folder, "training.json"), "w") as file:
-            json.dump({**trained.summary, "hyperparameters": hyperparameters}, file, indent=2)
+            found = {"hyperparameters": hyperparameters, "enrolled": carried_over}
+            json.dump({**trained.summary, **found}, file, indent=2)
     shutil.rmtree(trained.folder)
 
 
@@ -80,9 +87,14 @@ def _destinations(fn_args: tfx.components.FnArgs) -> Iterator[tuple[str, str]]:
 
 
 def _export(
-    trained: Trained, custom: dict[str, Any], transform: str, model_folder: str, run_folder: str
-) -> None:
-    """Export the served model, and the encoder as it was before training."""
+    trained: Trained,
+    enrolled: list[EnrolledImage],
+    custom: dict[str, Any],
+    transform: str,
+    model_folder: str,
+    run_folder: str,
+) -> dict[str, dict[str, int]]:
+    """Export the served model, and the encoder as it was before training; as `carry_over`."""
     layer = tft.TFTransformOutput(transform).transform_features_layer()
 
     def preprocess(images: tf.Tensor) -> tf.Tensor:
@@ -96,20 +108,25 @@ def _export(
         "tracked": layer,
     }
     support = trained.support
-    ServedModel(
+    served = ServedModel(
         trained.model,
         support=SupportSet(trained.support_embeddings, support.labels, support.sources),
         thresholds=trained.thresholds,
         training_keys=trained.training_keys,
         **preprocessing,
-    ).save(model_folder)
+    )
+    carried_over = carry_over(served, enrolled)
+    served.save(model_folder)
     write_warmup(model_folder, image_size)
+    if enrolled:
+        write_enrolled_images(model_folder, enrolled)
 
     backbone = trained.model.encoder.get_layer("backbone")
     backbone.load_weights(trained.snapshot.weights)
     PretrainedEncoder(
         backbone, features=trained.snapshot.features, support=support, **preprocessing
     ).save(os.path.join(run_folder, FOLDER))
+    return carried_over
 
 
 def _copy_logs(folder: Path, destination: str) -> None:

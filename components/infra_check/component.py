@@ -1,4 +1,4 @@
-"""Serves the candidate and asks it, so that no model goes out that cannot answer.
+"""Serves the candidate and compares its answers, so that no model goes out that cannot answer.
 
 The stock Pusher obeys its InfraBlessing. TFX's own InfraValidator needs Docker or Kubernetes.
 """
@@ -15,13 +15,13 @@ from tfx.utils import io_utils, path_utils
 from components.code_version import code_version
 from records import features
 from serving.engine import EngineError, choose
-from serving.infra_check import InfraCheckError, infra_check
+from serving.infra_check import InfraCheckError, check_enrolled_classes, infra_check
 
 PROBLEM = "problem"
-"""Custom property of the InfraBlessing: why there is none."""
+"""Custom property of the InfraBlessing: why it is withheld."""
 
-_IMAGES = 8
 _CODE = code_version(__name__)
+_IMAGES = 8
 
 log = logging.getLogger(__name__)
 
@@ -32,33 +32,40 @@ def InfraCheck(
     examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
     blessing: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.InfraBlessing],
     engine: tfx.dsl.components.Parameter[str] = "auto",
+    served: tfx.dsl.components.Parameter[str] = "",
+    enrolled: tfx.dsl.components.Parameter[str] = "",
     code: tfx.dsl.components.Parameter[str] = _CODE,
 ) -> None:
-    """Blesses a model that a server answers from as the model itself does.
+    """Blesses a model if a server gives the model's own answers and no enrolled class is lost.
 
     Args:
-        model: The Trainer's.
-        examples: From ImageExampleGen; a few images of the test split are asked about.
-        blessing: With `problem` as a custom property where it is withheld.
-        engine: `tensorflow`, `docker`, `embedded`, or `auto` for the first at hand.
+        model: From the Trainer.
+        examples: From ImageExampleGen; a few images of the test split are sent.
+        blessing: With the custom property `problem` if it is withheld.
+        engine: `tensorflow`, `docker`, `embedded`, or `auto` for the first that is available.
+        served: Base path of the served model, whose enrolled classes the new one must have; may be
+            empty.
+        enrolled: Fingerprint of that model's enrolled images, for the cache.
         code: Fingerprint of this component's and the server's code, for the cache.
 
     Raises:
-        EngineError: The engine that was asked for is not at hand.
+        EngineError: The engine is not available.
     """
-    del code
+    del enrolled, code
     chosen = choose(engine)
     with tempfile.TemporaryDirectory() as folder:
-        # A server, in a container at that, reads local files and folders that are called versions.
+        # A server, in a container at that, reads local files in folders named by a version.
         version = Path(folder) / "1"
         io_utils.copy_dir(path_utils.serving_model_path(model.uri), str(version))
         try:
-            asked = infra_check(version, _test_images(examples.uri), chosen)
+            if served:
+                check_enrolled_classes(version, served)
+            compared = infra_check(version, _test_images(examples.uri), chosen)
         except (EngineError, InfraCheckError) as e:
             log.error("InfraCheck: %s", e)
             _bless(blessing, problem=str(e))
         else:
-            log.info("InfraCheck: %d answers of the engine '%s' are right", asked, chosen)
+            log.info("InfraCheck: %d answers of the engine '%s' are correct", compared, chosen)
             _bless(blessing)
 
 
@@ -74,7 +81,7 @@ def _test_images(uri: str) -> list[bytes]:
 
 
 def _bless(blessing: tfx.types.standard_artifacts.InfraBlessing, problem: str = "") -> None:
-    """As the stock Pusher and InfraValidator know it."""
+    """Write the blessing as the stock Pusher and InfraValidator know it."""
     blessing.set_int_custom_property("blessed", int(not problem))
     if problem:
         blessing.set_string_custom_property(PROBLEM, problem)

@@ -27,8 +27,7 @@ def last_served(base: str, candidate: str) -> str | None:
     if not fileio.isdir(base):
         return None
     own = _identity(candidate)
-    versions = sorted(complete_versions(base).items(), reverse=True)
-    return next((path for _, path in versions if _identity(path) != own), None)
+    return next((path for path in complete_versions(base).values() if _identity(path) != own), None)
 
 
 def _identity(directory: str) -> bytes:

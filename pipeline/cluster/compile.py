@@ -21,7 +21,7 @@ from pipeline.config.run_config import RunConfig
 COMMAND = ("python", "-m", "pipeline.cluster.task")
 """Of every task; TFX's compiler gives it TFX's arguments."""
 
-_JUDGE = "Judge"
+_JUDGE, _INFRA_CHECK = "Judge", "InfraCheck"
 # Kubeflow makes Argo's tasks of these names.
 _TASK_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
 # The specification goes through the API server, Argo and etcd, whose objects hold 1.5 MB.
@@ -90,8 +90,10 @@ def compile_pipeline(config: RunConfig, for_vertex: bool = False) -> Compiled:
     for name, task in tasks.items():
         if not _TASK_NAME.fullmatch(name):
             raise ValueError(f"component {name}: Argo takes letters, digits and hyphens alone")
-        # Nothing in the Judge's inputs tells whether the folder judge.unknown has changed.
-        cached = config.kubeflow.cache and not (name == _JUDGE and config.judge.unknown)
+        # Their inputs do not tell whether judge.unknown or the served model has changed.
+        cached = config.kubeflow.cache and not (
+            (name == _JUDGE and config.judge.unknown) or name == _INFRA_CHECK
+        )
         task["cachingOptions"] = {"enableCache": cached}
         if policy := platform.retry_policy(name, config.kubeflow):
             task["retryPolicy"] = policy

@@ -49,7 +49,9 @@ def push_destination(config: RunConfig) -> str:
 DATA_ROOT = Parameter("data_root", "STRING", ("ImageExampleGen",), lambda c: absolute(c.data.root))
 SPAN = Parameter("span", "STRING", ("ImageExampleGen",), lambda c: NEWEST)
 EPOCHS = Parameter("epochs", "NUMBER_INTEGER", ("Tuner", "Trainer"), lambda c: c.training.epochs)
-PUSH_DESTINATION = Parameter("push_destination", "STRING", ("Judge", "Pusher"), push_destination)
+PUSH_DESTINATION = Parameter(
+    "push_destination", "STRING", ("Trainer", "Judge", "InfraCheck", "Pusher"), push_destination
+)
 PARAMETERS = (DATA_ROOT, SPAN, EPOCHS, PUSH_DESTINATION)
 _BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
@@ -131,6 +133,12 @@ def apply(values: Mapping[str, Any], properties: dict[str, Any]) -> dict[str, An
         base = values[PUSH_DESTINATION.name]
         if "last_blessed_root" in properties:  # the Judge's
             properties["last_blessed_root"] = base
+        elif "served" in properties:  # InfraCheck's; empty where enrolled classes are dropped
+            properties["served"] = properties["served"] and base
+        elif "custom_config" in properties and "push_destination" not in properties:
+            custom = json.loads(properties["custom_config"])  # the Trainer's
+            custom["served"] = custom["served"] and base
+            properties["custom_config"] = json.dumps(custom)
         else:
             properties["push_destination"] = json.dumps({"filesystem": {"base_directory": base}})
     return properties

@@ -157,6 +157,12 @@ class Push(Section):
         description="Base path that TensorFlow Serving watches; models are pushed to "
         "<destination>/<version>/. Default: `serving` in the pipeline's folder.",
     )
+    enrolled: Literal["carry_over", "drop"] = Field(
+        "carry_over",
+        description="Classes that were enrolled in the served model (`siamese enroll`) and that "
+        "the training data lacks: `carry_over` gives the new model their images before it is "
+        "judged, and does not push it if it lacks any of them; `drop` loses them.",
+    )
     infra_check: Literal["auto", "tensorflow", "docker", "embedded"] | None = Field(
         "auto",
         description="Server that must serve the model before it is pushed; `auto` takes the first "

@@ -68,13 +68,14 @@ def _prepare(config: RunConfig) -> None:
     from components.pair_gen.image_store import delete_left_behind
     from pipeline.runs.beam_workers import send_all_to_workers
     from pipeline.runs.history import read_run
-    from pipeline.runs.preflight import check_network
+    from pipeline.runs.preflight import check_enrolled, check_network
     from storage.file_systems import load_plugins
 
     load_plugins(*config.addresses)
     send_all_to_workers()
     delete_left_behind(config.pipeline_root)
     read_run(config.metadata, config.name, "")  # TFX's own error would be SQL
+    check_enrolled(config)
     check_network(config)
 
 

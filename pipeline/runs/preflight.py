@@ -41,6 +41,18 @@ def check(config: RunConfig) -> None:
     _check_engine(config)
 
 
+def check_enrolled(config: RunConfig) -> None:
+    """Refuse enrolled classes of the served model that cannot be carried over. Imports TensorFlow.
+
+    Raises:
+        DataError: The new model could use no image of such a class.
+    """
+    from trainer.export.carry_over import images_to_carry_over
+
+    if config.push.enrolled == "carry_over":
+        images_to_carry_over(config.serving_root, config.data.max_pixels)
+
+
 def check_network(config: RunConfig) -> None:
     """Build the backbones as the Trainer will, with their weights. Imports Keras.
 

@@ -108,6 +108,10 @@ def _training(training: dict[str, Any]) -> Iterator[RenderableType]:
         for name, value in training.get("reference_methods", {}).items():
             table.add_row(name, f"{value:.4f}")
         yield table
+    for outcome, classes in training.get("enrolled", {}).items():
+        if classes:
+            counts = ", ".join(f"{name} ({n} images)" for name, n in classes.items())
+            yield Text(f"Enrolled classes, {outcome}: {counts}.", overflow="fold")
     if found := training.get("hyperparameters"):
         table = make_table("Hyperparameter", ">Found by the tuner")
         for name, value in found.items():

@@ -16,6 +16,7 @@ from serving import enroll as module
 from serving.embedded.servable import LoadSettings, Servable
 from serving.enroll import EnrollError, Unusable, enroll
 from serving.next_version import VersionError
+from storage.enrolled_images import read_enrolled_images, served_enrolled_images
 from tests.serving.embedded.processes import Server, eventually
 from trainer.export import constants
 from trainer.export import signatures as trainer_export
@@ -113,7 +114,7 @@ def test_nothing_but_the_support_set_is_changed(enrolled, exported):
     old, late = files(enrolled.model), files(enrolled.version)
     assert old == {**files(exported), "assets/variables.txt": b"an asset"}  # never in place
     changed = {name for name in old if late.get(name) != old[name]}
-    assert late.keys() <= old.keys()
+    assert late.keys() - old.keys() == {"assets.extra/enrolled_images.jsonl"}
     assert changed == {
         "fingerprint.pb",
         "variables/variables.index",
@@ -158,6 +159,23 @@ def test_a_model_that_does_not_say_what_it_has_seen_still_does_not(network, new,
     done = enroll(tmp_path / "models", {NEW: new})
     assert not hasattr(tf.saved_model.load(str(done.version)), "training_keys")
     assert {label.decode() for label in ask(done.version, queries(7))["label"]} == {NEW}
+
+
+def test_the_images_are_kept_in_the_version(base, new, tmp_path):
+    other = write_images(tmp_path / "other", 8, range(3))
+    done = enroll(enroll(base, {NEW: new}).version.parent, {"other": other})
+    kept = read_enrolled_images(done.version)
+    assert [one.label for one in kept] == [NEW] * 4 + ["other"] * 3
+    assert kept[0] == (
+        NEW,
+        f"{NEW}/0.png",
+        training_keys.key_of_file((new / "0.png").read_bytes()),
+        (new / "0.png").read_bytes(),
+    )
+    assert served_enrolled_images(str(base)) == kept
+    assert len(read_enrolled_images(enroll(base, remove=[NEW]).version)) == 3
+    last = enroll(base, remove=["other"]).version
+    assert not (last / "assets.extra/enrolled_images.jsonl").exists()
 
 
 def test_versions_follow_each_other(base, new, tmp_path):
@@ -257,7 +275,7 @@ def test_a_class_without_a_usable_image_is_refused(base, tmp_path, monkeypatch, 
     monkeypatch.setattr(module, "_load", lambda _: loaded)
     bad = tmp_path / "bad"
     bad.mkdir()
-    with pytest.raises(EnrollError, match=r"bad: holds no image of 'bad' that can be used$"):
+    with pytest.raises(EnrollError, match=r"bad: holds no usable image of 'bad'$"):
         enroll(base, {"bad": bad})
     for i in range(12):
         (bad / f"{i:02}.png").write_bytes(b"")
@@ -269,7 +287,7 @@ def test_a_class_without_a_usable_image_is_refused(base, tmp_path, monkeypatch, 
 def test_an_embedding_that_is_no_number_is_not_taken(base, new, monkeypatch, loaded):
     monkeypatch.setattr(module, "_load", lambda _: loaded)
     monkeypatch.setattr(module.np, "isfinite", lambda row: np.zeros(row.shape, bool))
-    with pytest.raises(EnrollError, match="has an embedding that is no number"):
+    with pytest.raises(EnrollError, match="has an embedding that is not finite"):
         enroll(base, {NEW: new})
 
 
@@ -281,10 +299,10 @@ def test_an_embedding_that_is_no_number_is_not_taken(base, new, monkeypatch, loa
         ({"add": ["other"], "extend": True}, "cannot extend 'other'; the classes are 'class-0', "),
         ({"add": ["class-0"], "remove": ["class-0"], "extend": True}, "cannot extend 'class-0'"),
         ({"remove": ["other"]}, "cannot remove 'other'; the classes are 'class-0', 'class-1', "),
-        ({"remove": ["class-0", "class-1"]}, "would be left with 'class-2'; it takes two"),
+        ({"remove": ["class-0", "class-1"]}, "would be left with 'class-2'; at least two"),
         ({"remove": ["class-0", "class-1", "class-2"]}, "would be left with no class"),
-        ({"add": [" "]}, "a class is called by one line of text"),
-        ({"add": ["a\nb"]}, r"'a\\nb': a class is called by one line of text"),
+        ({"add": [" "]}, "a class's name is one line of text"),
+        ({"add": ["a\nb"]}, r"'a\\nb': a class's name is one line of text"),
     ],
 )
 def test_what_cannot_be_done_is_said(base, new, options, message, monkeypatch, loaded):
@@ -310,7 +328,7 @@ def test_models_that_are_none_of_ours(new, tmp_path):
     with pytest.raises(VersionError, match="holds no SavedModel"):
         enroll(new, {NEW: new})
     tf.saved_model.save(tf.Module(), str(tmp_path / "other/1"))
-    with pytest.raises(EnrollError, match="train the model anew"):
+    with pytest.raises(EnrollError, match="train the model again"):
         enroll(tmp_path / "other", {NEW: new})
     (tmp_path / "other/1/saved_model.pb").write_bytes(b"no proto")
     with pytest.raises(EnrollError, match="cannot be loaded"):
