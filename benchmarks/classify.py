@@ -1,10 +1,10 @@
-"""`classify` against the naive way, which compares a query with each support image in turn.
+"""Compares `classify` with the naive method, which pairs a query with each support image.
 
     python -m benchmarks.classify --json classify.json
 
-The naive way encodes both images of every pair, as a Siamese network is drawn in papers, and then
-finds the class by the same rule (SimpleShot). Both ask the same exported model in this process, by
-turns.
+The naive method encodes both images of every pair, as papers draw a Siamese network, and then finds
+the class by the same rule (SimpleShot). Both call the same exported model in this process, in
+alternation.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def main() -> None:
         figures = _compare(model, support, labels, _images(arguments.queries, arguments.size, 1))
     ratio = figures["naive"] / figures["classify"]
     rows: list[dict[str, Any]] = [
-        {"way": "pair by pair", "ms a query": 1000 * figures["naive"], "times as fast": 1.0},
-        {"way": "classify", "ms a query": 1000 * figures["classify"], "times as fast": ratio},
+        {"method": "pair by pair", "ms per query": 1000 * figures["naive"], "times as fast": 1.0},
+        {"method": "classify", "ms per query": 1000 * figures["classify"], "times as fast": ratio},
     ]
     report(
         f"One of {CLASSES} classes by {arguments.support} support images, {arguments.backbone}, "
@@ -69,11 +69,11 @@ def main() -> None:
 def _compare(
     model: Any, support: list[bytes], labels: np.ndarray, queries: list[bytes]
 ) -> dict[str, float]:
-    """Seconds of a query (medians), and how far the answers agree."""
+    """Return seconds per query (medians), and how far the answers agree."""
     classify, embed = model.signatures["classify"], model.signatures["embed"]
     seconds: dict[str, list[float]] = {"naive": [], "classify": []}
     same, difference = 0, 0.0
-    for number, query in enumerate([queries[0], *queries]):  # the first is to warm up
+    for number, query in enumerate([queries[0], *queries]):  # the first warms up
         print(f"\rquery {number} of {len(queries)}", end="", file=sys.stderr, flush=True)
         began = time.perf_counter()
         fast = classify(image=tf.constant([query]))

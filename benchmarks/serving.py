@@ -1,8 +1,7 @@
-"""What the embedded server costs over calling the model directly: `python -m benchmarks.serving`.
+"""Compares the embedded server with direct calls of the model: `python -m benchmarks.serving`.
 
-The direct call is the model's own signature with its variables frozen, in this process, on the
-same images. Server and direct calls take turns in short rounds, so that a machine that gets slower
-slows both.
+A direct call runs the model's signature, with constants for its variables, in this process on the
+same images. Server and direct calls alternate in short rounds, so that a slower machine slows both.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def main() -> None:
 
 
 class Direct:
-    """A SavedModel's signature, frozen, on image bytes.
+    """A SavedModel's signature, with constants for its variables, on image bytes.
 
     Args:
         model: Folder of the SavedModel.
@@ -70,18 +69,18 @@ class Direct:
         self._model = tf.saved_model.load(model)
         signature = self._model.signatures[name]
         (self.input,) = signature.structured_input_signature[1]
-        self._frozen = convert_to_constants.convert_variables_to_constants_v2(
+        self._function = convert_to_constants.convert_variables_to_constants_v2(
             signature, lower_control_flow=False
         )
 
     def __call__(self, images: Sequence[bytes]) -> list[np.ndarray]:
-        """All outputs for n encoded images."""
-        return [output.numpy() for output in self._frozen(tf.constant(list(images)))]
+        """Return all outputs for n encoded images."""
+        return [output.numpy() for output in self._function(tf.constant(list(images)))]
 
 
 @contextlib.contextmanager
 def served(base: Path, folder: Path, options: argparse.Namespace) -> Iterator[str]:
-    """A server of its own on a model's folder; gives its gRPC address."""
+    """Start a server on a model's folder; yields its gRPC address."""
     parameters = folder / "batching.txt"
     parameters.write_text(BATCHING.format(threads=options.batch_threads, size=options.max_batch))
     command = [sys.executable, "-m", "serving.embedded", "--host=localhost", "--port=0"]
@@ -93,7 +92,7 @@ def served(base: Path, folder: Path, options: argparse.Namespace) -> Iterator[st
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
-            sys.exit("The server didn't start; run it by hand to see why: " + " ".join(command))
+            sys.exit("The server didn't start; run it yourself to see why: " + " ".join(command))
         try:
             yield line.removeprefix("gRPC on ").strip()
         finally:
@@ -103,7 +102,7 @@ def served(base: Path, folder: Path, options: argparse.Namespace) -> Iterator[st
 def measure(
     direct: Direct, address: str, signature: str, image: bytes, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Run all in turns.
+    """Run all calls in alternation.
 
     Returns:
         `direct`: images/s by batch size, and milliseconds of one image; `served`: the same by
@@ -120,7 +119,7 @@ def measure(
         ask = [partial(stub.Predict, request, timeout=60) for stub in stubs[:clients]]
         calls[f"served {clients}"] = (ask, 1)
     for name, (each, _) in calls.items():
-        _round(each, seconds=1.0)  # TensorFlow prepares each batch size at its first sight
+        _round(each, seconds=1.0)  # TensorFlow prepares each batch size when it is first used
         print(f"\rwarming up: {name}   ", end="", file=sys.stderr, flush=True)
     images = dict.fromkeys(calls, 0)
     spent = dict.fromkeys(calls, 0.0)
@@ -157,7 +156,7 @@ def measure(
 
 
 def report(figures: dict[str, Any]) -> None:
-    """Print the ratios, then what they are made of."""
+    """Print the ratios, then the figures behind them."""
     ratios = figures["ratios"]
     share = ratios["throughput_of_16_clients_to_best_direct"]
     more = ratios["p50_of_1_client_minus_direct_ms"]

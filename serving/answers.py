@@ -1,4 +1,4 @@
-"""What a served model says of images."""
+"""Answers of a served model about images."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 
 class Comparison(NamedTuple):
-    """What the model says of a pair.
+    """The model's answer about a pair.
 
     Attributes:
-        similarity: In [0, 1]; NaN where the pair is not valid.
-        same: Whether both images are of one class, by the model's own threshold.
+        similarity: In [0, 1]; NaN if the pair is not valid.
+        same: Whether both images are of the same class, by the model's own threshold.
         valid: Whether the model can use both images.
     """
 
@@ -20,13 +20,13 @@ class Comparison(NamedTuple):
 
 
 class Classification(NamedTuple):
-    """What the model says of an image.
+    """The model's answer about an image.
 
     Attributes:
-        label: The best class; empty where the image is not valid.
-        known: Whether the image is of one of the classes at all, by the model's own threshold.
-        scores: Each class's score in [-1, 1], best first.
-        nearest: Files of the nearest support images, nearest first: the evidence.
+        label: The best class; empty if the image is not valid.
+        known: Whether the image is of any of the classes, by the model's own threshold.
+        scores: Score in [-1, 1] by class, best first.
+        nearest: Files of the nearest support images, nearest first, as evidence.
         valid: Whether the model can use the image.
     """
 

@@ -1,4 +1,4 @@
-"""Asks a model about images by gRPC; needs no model file and no TFX."""
+"""Sends images to a served model over gRPC; needs no model file and no TFX."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from serving.answers import Classification, Comparison
 from serving.connection import Connection, ServingError
 
 Image: TypeAlias = "bytes | str | os.PathLike[str]"
-"""An encoded image, JPEG, PNG, WebP or another kind of `images.canonical`; or its file"""
+"""An encoded image (JPEG, PNG, WebP or another format of `images.canonical`), or its file."""
 
 _IN_A_REQUEST = 32
-"""Images, or pairs."""
+"""Images or pairs in a request."""
 
 
 class ImageError(UserError):
@@ -29,12 +29,12 @@ class ImageError(UserError):
 
 
 class FileAnswer(NamedTuple):
-    """What came of a file.
+    """The answer about a file.
 
     Attributes:
         file: As it was given.
-        answer: The model's; None where the file cannot be used.
-        problem: Why it cannot; empty where there is an answer.
+        answer: The model's answer; None if the file cannot be used.
+        problem: Why it cannot be used; empty if there is an answer.
     """
 
     file: Path
@@ -43,7 +43,7 @@ class FileAnswer(NamedTuple):
 
 
 class SiameseClient(Connection):
-    """Asks one model of a server about images; threads may share it.
+    """Sends images to one model of a server; threads may share it.
 
     Arguments and errors are those of `serving.connection.Connection`.
 
@@ -53,7 +53,7 @@ class SiameseClient(Connection):
     """
 
     def compare(self, left: Sequence[Image], right: Sequence[Image]) -> list[Comparison]:
-        """Whether the images of n pairs are of the same class.
+        """Return whether the images of n pairs are of the same class.
 
         Args:
             left: n images.
@@ -62,7 +62,7 @@ class SiameseClient(Connection):
         Raises:
             ImageError: An image cannot be read.
             ServingError: There was no answer.
-            ValueError: The two are not equally many.
+            ValueError: `left` and `right` differ in length.
         """
         if len(left) != len(right):
             raise ValueError(f"{len(left)} left images for {len(right)} right ones")
@@ -77,7 +77,7 @@ class SiameseClient(Connection):
         ]
 
     def classify(self, images: Sequence[Image]) -> list[Classification]:
-        """Which class each of n images is of, or that it is of none.
+        """Return the class of each of n images, and whether it is of any known class.
 
         Raises:
             ImageError: An image cannot be read.
@@ -95,28 +95,28 @@ class SiameseClient(Connection):
     ) -> Iterator[FileAnswer]:
         """Classify any number of files, in their order.
 
-        Files are read as answers come, so that no more than `batch_size * (in_flight + 1)` are held
-        at a time. One that cannot be used is told of in its place and costs the others nothing.
+        Files are read as answers arrive, so that at most `batch_size * (in_flight + 1)` are in
+        memory. A file that cannot be used is reported in its place and does not affect the others.
 
         Args:
             files: Image files.
             batch_size: Images in a request.
-            in_flight: Requests that wait for their answer at a time.
+            in_flight: Requests that wait for their answer at the same time.
 
         Raises:
             ServingError: There was no answer.
         """
-        waiting: deque[tuple[list[FileAnswer], Any]] = deque()
+        pending: deque[tuple[list[FileAnswer], Any]] = deque()
         rest = iter(files)
         while batch := list(itertools.islice(rest, batch_size)):
-            waiting.append(self._ask_for_files(batch))
-            if len(waiting) > in_flight:
-                yield from self._file_answers(*waiting.popleft())
-        while waiting:
-            yield from self._file_answers(*waiting.popleft())
+            pending.append(self._ask_for_files(batch))
+            if len(pending) > in_flight:
+                yield from self._file_answers(*pending.popleft())
+        while pending:
+            yield from self._file_answers(*pending.popleft())
 
     def embed(self, images: Sequence[Image]) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings float32 [n, d] of n images, and which of them are valid, bool [n].
+        """Return embeddings float32 [n, d] of n images, and which images are valid, bool [n].
 
         Raises:
             ImageError: An image cannot be read.
@@ -124,7 +124,7 @@ class SiameseClient(Connection):
             ValueError: There are no images.
         """
         if not images:
-            raise ValueError("name at least one image: without one the size d is not known")
+            raise ValueError("give at least one image: without any, the size d is unknown")
         inputs = {"image": [_canonical(image) for image in images]}
         answers = list(self._in_parts("embed", inputs))
         return (
@@ -135,14 +135,14 @@ class SiameseClient(Connection):
     def _in_parts(
         self, signature: str, inputs: Mapping[str, Sequence[bytes]]
     ) -> Iterator[dict[str, np.ndarray]]:
-        """The outputs for all inputs; a server would encode a request's images all at once."""
+        """Yield the outputs in parts: a server encodes all images of a request at once."""
         (count,) = {len(values) for values in inputs.values()}
         for start in range(0, count, _IN_A_REQUEST):
             part = slice(start, start + _IN_A_REQUEST)
             yield self.predict(signature, {name: values[part] for name, values in inputs.items()})
 
     def _ask_for_files(self, files: Sequence[Path]) -> tuple[list[FileAnswer], Any]:
-        """The files, with the problems of those that cannot be used, and the others' future."""
+        """Return the files, with the problems of unusable ones, and the future of the others."""
         answers, images = [], []
         for file in files:
             try:
@@ -213,11 +213,11 @@ def _output(answer: Mapping[str, np.ndarray], name: str) -> np.ndarray:
         return answer[name]
     except KeyError:
         raise ServingError(
-            f"the model does not answer with {name!r}; train it anew",
+            f"the model does not answer with {name!r}; train the model again",
             grpc.StatusCode.FAILED_PRECONDITION,
         ) from None
 
 
 def _text(value: bytes) -> str:
-    """A class or a file's name, as it was; bytes that are no text are escaped."""
+    """Return a class or file name; bytes that are not UTF-8 are escaped."""
     return value.decode("utf-8", "backslashreplace")

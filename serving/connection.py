@@ -1,4 +1,4 @@
-"""A connection by gRPC to one model of a server of TensorFlow Serving's protocol.
+"""Connects over gRPC to one model of a server with TensorFlow Serving's protocol.
 
 Sources: https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis for the messages,
 https://grpc.io/docs/guides/retry for the retries.
@@ -39,26 +39,26 @@ _RETRIES = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],  # all calls only read
+                "retryableStatusCodes": ["UNAVAILABLE"],  # no call changes anything
             },
         }
     ]
 }
 _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.service_config", json.dumps(_RETRIES)),
-    # gRPC keeps a message to send it again only up to this size: 256 KB, were it not set.
+    # gRPC retries only messages that fit this buffer; its default is 256 KB.
     ("grpc.per_rpc_retry_buffer_size", 256 * 2**20),
-    # By default a client takes answers up to 4 MB; it trusts its server.
+    # The default limit is 4 MB; the client trusts its server.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 ]
 
 
 class ServingError(UserError):
-    """The server gave no answer; the message says why and how to mend it.
+    """The server gave no answer; the message says why and how to fix it.
 
     Attributes:
-        code: gRPC's status.
+        code: gRPC status code.
     """
 
     exit_code = 1
@@ -72,8 +72,8 @@ class Tls(NamedTuple):
     """PEM files for an encrypted connection.
 
     Attributes:
-        ca: Certificates of the authorities that sign the server's; gRPC's own, if left out.
-        certificate: The client's, where the server asks for one (mTLS).
+        ca: Certificates of the authorities that sign the server's certificate; default: gRPC's.
+        certificate: The client's certificate, if the server requires one (mTLS).
         key: The client's private key, with `certificate`.
     """
 
@@ -83,17 +83,17 @@ class Tls(NamedTuple):
 
 
 class Connection:
-    """Asks one model of a server for its signatures; threads may share it.
+    """Calls the signatures of one model of a server; threads may share it.
 
-    Calls that find no server are tried again by gRPC itself, within the timeout.
+    gRPC itself retries calls that reach no server, within the timeout.
 
     Args:
-        server: HOST:PORT of gRPC.
+        server: HOST:PORT for gRPC.
         model: The name it is served by.
-        version: Ask this version; the server's choice, if left out.
-        version_label: Or the version of this label.
+        version: Version to call; default: the server's choice.
+        version_label: Or the label of the version.
         timeout: Seconds that an answer may take.
-        tls: Encrypt the connection; without it, it is in the clear.
+        tls: Certificates for encryption; default: no encryption.
 
     Raises:
         UserError: A PEM file cannot be read, or both a version and a label are given.
@@ -110,7 +110,7 @@ class Connection:
         tls: Tls | None = None,
     ) -> None:
         if version is not None and version_label is not None:
-            raise UserError("name a version or a label, not both")
+            raise UserError("give a version or a label, not both")
         self._server, self._timeout = server, timeout
         self._spec = predict_pb2.PredictRequest().model_spec
         self._spec.name = model
@@ -133,18 +133,15 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """End the connection; calls that wait for their answer fail."""
+        """Close the connection; pending calls fail."""
         self._channel.close()
 
     def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Ask any signature.
+        """Call a signature and return its outputs by name.
 
         Args:
             signature: Its name.
-            inputs: What becomes tensors, by name; images are to be canonical.
-
-        Returns:
-            The outputs, by name.
+            inputs: Values that become tensors, by name; images must be canonical.
 
         Raises:
             ServingError: There was no answer.
@@ -152,7 +149,7 @@ class Connection:
         return self.answer(self.ask(signature, inputs))
 
     def ask(self, signature: str, inputs: Mapping[str, Any]) -> Any:
-        """Send what `predict` sends, and return at once; `answer` waits."""
+        """Send the request of `predict` and return at once; `answer` waits."""
         request = predict_pb2.PredictRequest(model_spec=self._spec)
         request.model_spec.signature_name = signature
         for name, value in inputs.items():
@@ -160,7 +157,7 @@ class Connection:
         return self._predictions.Predict.future(request, timeout=self._timeout)
 
     def answer(self, asked: Any) -> dict[str, np.ndarray]:
-        """What `predict` returns, to what `ask` has sent.
+        """Return the outputs for a request that `ask` has sent.
 
         Raises:
             ServingError: There was no answer.
@@ -175,7 +172,7 @@ class Connection:
         """Wait until a version of the model takes requests.
 
         Raises:
-            ServingError: None does within this time, or all have failed to load.
+            ServingError: None does in time, or all failed to load.
         """
         end = time.monotonic() + seconds
         while True:
@@ -209,10 +206,10 @@ class Connection:
             grpc.StatusCode.UNAVAILABLE: f"{self._server} does not answer ({details}); is a server "
             "running there? Start one: siamese serve",
             grpc.StatusCode.DEADLINE_EXCEEDED: f"{self._server} gave no answer within "
-            f"{self._timeout:g} s; allow more",
+            f"{self._timeout:g} s; increase the timeout",
             grpc.StatusCode.NOT_FOUND: f"{self._server} has no such model or version: {details}",
             grpc.StatusCode.FAILED_PRECONDITION: f"the model {self._spec.name!r} at "
-            f"{self._server} is not one of ours: {details}",
+            f"{self._server} was not exported by this project: {details}",
         }
         default = f"{self._server} answered {code.name}: {details}"
         return ServingError(say.get(code, default), code)

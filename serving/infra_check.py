@@ -1,7 +1,7 @@
-"""Whether a server gives a model's answers: the candidate is served and asked, before it goes out.
+"""Checks that a server gives a candidate's answers, before it is pushed.
 
-What TFX's InfraValidator does with Docker: https://www.tensorflow.org/tfx/guide/infra_validator;
-this one compares the answers with those of the model in this process, too.
+TFX's InfraValidator (https://www.tensorflow.org/tfx/guide/infra_validator) needs Docker; this check
+also compares the answers with those of the model in this process.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from storage.enrolled_images import served_enrolled_images
 _NAME = "candidate"
 _LABELS = "support/labels/.ATTRIBUTES/VARIABLE_VALUE"
 _TOLERANCE = 1e-3
-"""Of numbers; a server may freeze the weights and run other kernels."""
+"""Of numbers: a server may turn weights into constants and run other kernels."""
 
-# What is nearly equally near comes in another order for a last digit. Classes are compared by their
-# names; the evidence has no numbers beside it to tell a tie by.
+# Nearly equal scores change places with the last digit. So classes are compared by name; `nearest`
+# has no scores by which a tie could be seen.
 _RANKED = ("classes", "scores")
 _NOT_COMPARED = ("nearest",)
 
 
 class InfraCheckError(UserError):
-    """The model is not fit to be served; the message says why."""
+    """A model that cannot be served; the message says why."""
 
     exit_code = 1
 
@@ -46,44 +46,44 @@ class _Question(NamedTuple):
 
 
 def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> int:
-    """Serve a candidate, ask it over gRPC, and compare with its answers in this process.
+    """Serve a candidate, and compare its answers over gRPC with those in this process.
 
-    It is asked with its own warm-up requests and with each of the `images` in all signatures that
-    take one.
+    The requests are the model's own warm-up requests and all `images` in each signature that takes
+    images.
 
     Args:
         version_dir: The SavedModel, the only version in its parent folder.
-        images: Canonical encoded images, held-out ones.
-        engine: Of `serving.engine.choose`.
+        images: Canonical encoded images, not trained on.
+        engine: From `serving.engine.choose`.
 
     Returns:
-        How many answers were compared.
+        Number of answers compared.
 
     Raises:
         EngineError: The server does not start, or cannot load the model.
-        InfraCheckError: There is no model, or an answer is missing or another.
+        InfraCheckError: There is no model, or an answer is missing or differs.
     """
     questions = [*_warmup(version_dir), *_about(images)]
     try:
-        expected = _in_process(version_dir, questions)
+        answers = _in_process(version_dir, questions)
     except (OSError, tf.errors.OpError) as e:
-        raise InfraCheckError(f"{version_dir}: cannot be asked in process: {e}") from e
-    # A frozen network takes twelve times its weights; the server needs that memory now.
+        raise InfraCheckError(f"{version_dir}: cannot be run in this process: {e}") from e
+    # With constants, a network takes twelve times its weights; the server needs that memory now.
     gc.collect()
     return_freed()
     with (
         temporary_server(engine, _NAME, version_dir.parent) as address,
         Connection(address, _NAME, timeout=120) as client,
     ):
-        for question, wanted in zip(questions, expected, strict=True):
+        for question, expected in zip(questions, answers, strict=True):
             try:
                 given = client.predict(question.signature, question.inputs)
             except ServingError as e:
                 raise InfraCheckError(f"signature {question.signature!r}: {e}") from e
-            if difference := _difference(given, wanted):
+            if difference := _difference(given, expected):
                 raise InfraCheckError(
-                    f"signature {question.signature!r}: the server answers otherwise than the "
-                    f"model in process: {difference}"
+                    f"signature {question.signature!r}: the server's answer differs from "
+                    f"the model's in this process: {difference}"
                 )
     return len(questions)
 
@@ -111,7 +111,7 @@ def check_enrolled_classes(version_dir: Path, served: str) -> None:
 
 
 def _warmup(version_dir: Path) -> list[_Question]:
-    """The requests that the model brings; none is fine."""
+    """Return the warm-up requests in the model's folder, if any."""
     requests: list[Any] = []
     try:
         warm_up(str(version_dir), lambda log: requests.append(log.predict_log.request))
@@ -149,12 +149,12 @@ def _in_process(version_dir: Path, questions: Sequence[_Question]) -> list[dict[
     return answers
 
 
-def _difference(given: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> str | None:
-    """What differs, in words; None where nothing does."""
-    if set(given) != set(wanted):
-        return f"outputs {sorted(given)} instead of {sorted(wanted)}"
-    given, wanted = _by_class(given), _by_class(wanted)
-    for name, right in wanted.items():
+def _difference(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> str | None:
+    """Return the first difference in words; None if there is none."""
+    if set(given) != set(expected):
+        return f"outputs {sorted(given)} instead of {sorted(expected)}"
+    given, expected = _by_class(given), _by_class(expected)
+    for name, right in expected.items():
         answer = given[name]
         if answer.shape != right.shape or answer.dtype != right.dtype:
             return (
@@ -174,7 +174,7 @@ def _difference(given: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray
 
 
 def _by_class(answer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The answer with its classes in alphabetical order."""
+    """Return the answer with its classes in alphabetical order."""
     if not set(_RANKED) <= set(answer):
         return dict(answer)
     order = np.argsort(answer["classes"], axis=1)

@@ -1,4 +1,4 @@
-"""Runs requests that come together as one batch. Knows arrays only, neither models nor gRPC."""
+"""Runs concurrent requests as one batch. Knows arrays only, neither models nor gRPC."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Batcher:
 
     Args:
         parameters: How to batch.
-        observe: Told each batch's rows, before padding, and its oldest request's wait in seconds.
+        observe: Called with each batch's rows before padding, and its oldest wait in seconds.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Batcher:
             thread.start()
 
     def stop(self) -> None:
-        """Run what is queued, then end the threads; nothing may be submitted any more."""
+        """Run the queued batches, then end the threads; nothing may be submitted afterwards."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -89,7 +89,7 @@ class Batcher:
         with self._changed:
             waiting = [batch for batch in self._batches if batch.queue is queue]
             open_batch = next((b for b in waiting if b.kind == kind and not b.closed), None)
-            # Decided before anything is queued: half a request is of no use.
+            # Before anything is queued, since half a request is of no use.
             needed, room = 0, limit - open_batch.size if open_batch else 0
             for task in tasks:
                 if task.size > room:
@@ -131,7 +131,7 @@ class Batcher:
                     left = batch.opened + patience - now
                     if batch.closed or left <= 0 or self._stopped:
                         self._batches.remove(batch)
-                        if self._batches:  # another thread may have slept for this one only
+                        if self._batches:  # another thread may have waited for this one
                             self._changed.notify()
                         return batch
                     soonest = left if soonest is None else min(soonest, left)
@@ -158,7 +158,7 @@ class BatchQueue:
 
         Args:
             inputs: Arrays [n, ...] by name. If they disagree about n, they are computed alone.
-            deadline: When the answer is of no more use.
+            deadline: When the answer is no longer needed.
 
         Returns:
             Arrays [n, ...] by name.
@@ -195,29 +195,29 @@ class BatchQueue:
         return answers[0] if len(answers) == 1 else _concatenate(answers)
 
     def execute(self, tasks: Sequence[_Task]) -> None:
-        """Compute the tasks that are still waited for, and give each its answer."""
-        wanted = []
+        """Compute the tasks that are not past their deadline, and set their answers."""
+        live = []
         for task in tasks:
             if task.deadline.passed:
                 task.answer.set_exception(deadline_exceeded())
             else:
-                wanted.append(task)
-        if not wanted:
+                live.append(task)
+        if not live:
             return
         try:
-            answers = self._compute_together(wanted)
+            answers = self._compute_together(live)
         except Exception as e:
-            if len(wanted) == 1:
-                wanted[0].answer.set_exception(e)
+            if len(live) == 1:
+                live[0].answer.set_exception(e)
             else:
-                self._compute_apart(wanted)
+                self._compute_apart(live)
             return
         if answers is None:
-            log.warning("A model's outputs don't keep the batch's rows: it isn't batched any more")
+            log.warning("A model's outputs don't keep the batch's rows: it is no longer batched")
             self._rows_kept = False
-            self._compute_apart(wanted)
+            self._compute_apart(live)
             return
-        for task, answer in zip(wanted, answers, strict=True):
+        for task, answer in zip(live, answers, strict=True):
             task.answer.set_result(answer)
 
     def _compute_apart(self, tasks: Sequence[_Task]) -> None:
@@ -230,7 +230,7 @@ class BatchQueue:
                 task.answer.set_exception(e)
 
     def _compute_together(self, tasks: Sequence[_Task]) -> list[dict[str, np.ndarray]] | None:
-        """The answers; None if outputs have other rows than the inputs."""
+        """Return the answers; None if the outputs' rows are not the inputs'."""
         size = sum(task.size for task in tasks)
         padding = self._padding(size)
         parts = [task.inputs for task in tasks]

@@ -1,4 +1,4 @@
-"""All models that are served, and which one a request means."""
+"""The served models, and which one a request addresses."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Catalogue:
 
     Args:
         load: Loads and warms up a version: model name, version, path.
-        pace: How often folders are searched and loads tried.
+        pace: Intervals of polling and of retries.
         labels_may_wait: Whether a new label may name a version that isn't available yet.
-        on_change: Called after each change of what can be asked.
+        on_change: Called when the available versions change.
     """
 
     def __init__(
@@ -46,22 +46,22 @@ class Catalogue:
         self._on_change = on_change
         self._changing = threading.Lock()
         self._models: dict[str, Model] = {}
-        # Models of another folder, each of which takes over from that of its name once it can.
+        # Models with a new base path; each replaces the model of its name when it is available.
         self._successors: dict[str, Model] = {}
         self._labels: dict[str, dict[str, int]] = {}
 
     def knows(self, name: str) -> bool:
-        """Whether there is a model of that name, loaded or not."""
+        """Return whether there is a model of this name, loaded or not."""
         return name in self._models
 
     @property
     def ready(self) -> bool:
-        """Whether each model has a version that takes requests."""
+        """Return whether each model has a version that takes requests."""
         return all(model.is_available() for model in list(self._models.values()))
 
     @contextlib.contextmanager
     def use(self, spec: model_pb2.ModelSpec) -> Iterator[tuple[int, Servable]]:
-        """Hold the version that a request means while it is answered.
+        """Hold the version that a request addresses while it is answered.
 
         Args:
             spec: Name, and a version, a label or neither, which is the newest version.
@@ -87,7 +87,7 @@ class Catalogue:
             yield version, servable
 
     def statuses(self, spec: model_pb2.ModelSpec) -> list[VersionStatus]:
-        """What is told of a model's versions.
+        """Return the states of a model's versions.
 
         Args:
             spec: Name, and a version or neither; a label is ignored.
@@ -108,17 +108,17 @@ class Catalogue:
         return statuses
 
     def configure(self, config: model_server_config_pb2.ModelServerConfig) -> list[Model]:
-        """Serve the models of a configuration, and no others; doesn't wait for them.
+        """Serve exactly the models of a configuration; don't wait for them.
 
         Args:
-            config: Replaces the whole of the last one, but for labels (see `set_labels`).
+            config: Replaces the last one as a whole, except for labels (see `set_labels`).
 
         Returns:
-            The models that are new.
+            The new models.
 
         Raises:
             Status: INVALID_ARGUMENT or NOT_FOUND: the configuration is refused as a whole, and
-                what was served goes on being served.
+                the served models stay.
         """
         configs = _checked(config)
         with self._changing:
@@ -157,7 +157,7 @@ class Catalogue:
         return new
 
     def set_labels(self, config: model_server_config_pb2.ModelServerConfig) -> None:
-        """Give versions the labels of a configuration, or leave all as they are.
+        """Set the labels of a configuration, all or none.
 
         Raises:
             Status: FAILED_PRECONDITION: a labelled version isn't available.
@@ -181,10 +181,10 @@ class Catalogue:
     def reload(
         self, config: model_server_config_pb2.ModelServerConfig, timeout: float | None
     ) -> None:
-        """Serve other models, and wait for those that are new.
+        """Serve other models, and wait for the new ones.
 
         Raises:
-            Status: What `configure` and `set_labels` raise. UNKNOWN: a new model can't be loaded.
+            Status: See `configure` and `set_labels`. UNKNOWN: a new model can't be loaded.
         """
         end = None if timeout is None else time.monotonic() + timeout
         errors = []
@@ -214,17 +214,17 @@ class Catalogue:
             stopper.join(timeout)
 
     def _replace_when_settled(self, successor: Model) -> None:
-        """Let a model take over once it can, so that no request is lost, or end it."""
+        """Wait until a model is available, then let it take over; end it if it isn't needed."""
         while successor.wait_until_settled(None) is not None:
             time.sleep(0.1)
             if self._successors.get(successor.name) is not successor:
                 break
         self._take_over(successor)
-        if self._models.get(successor.name) is not successor:  # configured anew meanwhile
+        if self._models.get(successor.name) is not successor:  # reconfigured meanwhile
             successor.stop()
 
     def _take_over(self, successor: Model) -> None:
-        """Put a model in the place of that of its name, unless that has been done or undone."""
+        """Replace the model of the same name, unless that has been done or undone."""
         with self._changing:
             if self._successors.get(successor.name) is not successor:
                 return
@@ -236,7 +236,7 @@ class Catalogue:
 
 
 def answered_by(asked: model_pb2.ModelSpec, version: int) -> model_pb2.ModelSpec:
-    """What an answer says of the model that gave it: its version, and the signature asked."""
+    """Return the `model_spec` of an answer: the version and the signature that were used."""
     told = model_pb2.ModelSpec(
         name=asked.name, signature_name=asked.signature_name or DEFAULT_SIGNATURE
     )

@@ -15,16 +15,16 @@ from serving.embedded.options import UsageError
 
 @dataclass(frozen=True)
 class BatchingParameters:
-    """How requests are batched; the fields are session_bundle_config.proto's.
+    """Parameters of batching, as in session_bundle_config.proto.
 
     Attributes:
-        max_batch_size: Most rows in a batch.
+        max_batch_size: Maximum of rows in a batch.
         batch_timeout_micros: Longest wait for a batch to fill.
-        max_enqueued_batches: Most batches that wait, for each signature; past it UNAVAILABLE.
+        max_enqueued_batches: Maximum of waiting batches per signature; when full: UNAVAILABLE.
         num_batch_threads: Batches that run at once, of all models together.
         allowed_batch_sizes: Sizes that batches are padded up to; empty for any.
-        enable_large_batch_splitting: Whether a request larger than a batch is divided or refused.
-        max_execution_batch_size: Most rows in a batch that is run, where requests are divided.
+        enable_large_batch_splitting: Whether a request larger than a batch is split or refused.
+        max_execution_batch_size: Maximum of rows that run at once, if requests are split.
     """
 
     max_batch_size: int = 1000
@@ -37,7 +37,7 @@ class BatchingParameters:
 
     @property
     def execution_limit(self) -> int:
-        """Most rows that are run at once."""
+        """Maximum of rows that run at once."""
         if self.enable_large_batch_splitting and self.max_execution_batch_size:
             return self.max_execution_batch_size
         return self.max_batch_size
@@ -45,7 +45,7 @@ class BatchingParameters:
 
 @dataclass(frozen=True)
 class TlsSettings:
-    """Keys and certificates in PEM, as ssl_config.proto has them."""
+    """Keys and certificates in PEM, as in ssl_config.proto."""
 
     server_key: bytes
     server_cert: bytes
@@ -55,7 +55,7 @@ class TlsSettings:
 
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 
-# The messages that tensorflow-serving-api leaves out, as (label, type, name).
+# Messages that are not in tensorflow-serving-api, as (label, type, name).
 _INT64 = "Int64Value"
 _MESSAGES = {
     _INT64: [("", "int64", "value")],
@@ -213,7 +213,7 @@ def _read(path: str, message: Any) -> Any:
 
 @lru_cache
 def _pool() -> descriptor_pool.DescriptorPool:
-    # A pool of their own: whoever has the real protos loaded isn't disturbed.
+    # In a pool of their own, so that they don't clash with the real protos.
     file = descriptor_pb2.FileDescriptorProto(
         name="serving/embedded/config_files.proto", package="tensorflow.serving", syntax="proto3"
     )

@@ -1,4 +1,4 @@
-"""How long a request is waited for, and whether anyone still waits."""
+"""The deadline of a request, and whether its client still waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _A_YEAR = 365 * 24 * 3600.0
 
 
 class Deadline:
-    """When a request's answer is of no more use.
+    """When a request's answer is no longer needed.
 
     Args:
         seconds: From now; None for no limit.
@@ -21,7 +21,7 @@ class Deadline:
     def __init__(
         self, seconds: float | None = None, abandoned: Callable[[], bool] = lambda: False
     ) -> None:
-        # gRPC tells of a missing deadline as one in the far future, too far for a lock to wait.
+        # Without a deadline gRPC gives one in the far future, too far for a lock's timeout.
         if seconds is not None and seconds > _A_YEAR:
             seconds = None
         self._at = None if seconds is None else time.monotonic() + seconds
@@ -29,16 +29,16 @@ class Deadline:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds that are left, at least 0; None for no limit."""
+        """Remaining seconds, at least 0; None without a limit."""
         return None if self._at is None else max(0.0, self._at - time.monotonic())
 
     @property
     def passed(self) -> bool:
-        """Whether nobody needs the answer any more."""
+        """Whether the answer is no longer needed."""
         return self.remaining == 0 or self._abandoned()
 
     def check(self) -> None:
-        """Stop a request that nobody waits for.
+        """Stop a request whose answer is no longer needed.
 
         Raises:
             Status: DEADLINE_EXCEEDED.

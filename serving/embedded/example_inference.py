@@ -1,4 +1,4 @@
-"""Classification and regression: signatures that run on `tf.train.Example`s."""
+"""Runs classification and regression signatures on `tf.train.Example`s."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _examples(given: input_pb2.Input) -> np.ndarray:
     """Serialized Examples, [n] of bytes; a common context is merged into each."""
     context, examples = b"", given.example_list.examples
     if given.WhichOneof("kind") == "example_list_with_context":
-        # Protos are merged by joining their bytes.
+        # Concatenated bytes of protos are their merge.
         context = given.example_list_with_context.context.SerializeToString()
         examples = given.example_list_with_context.examples
     if not examples:

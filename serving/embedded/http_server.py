@@ -26,7 +26,7 @@ Answer = Callable[[str, str, bytes, Deadline], tuple[int, str, bytes]]
 
 
 class HttpServer:
-    """An HTTP server with a thread for each connection; listens at once, answers after `start`.
+    """An HTTP server with a thread per connection; binds at once, answers after `start`.
 
     Args:
         host: Address to listen on.
@@ -57,11 +57,11 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The bound port."""
         return int(self._server.server_address[1])
 
     def start(self, answer: Answer) -> None:
-        """Answer requests in threads of its own."""
+        """Start to answer requests, in threads of its own."""
         self._server.answer = answer
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="rest", daemon=True
@@ -69,7 +69,7 @@ class HttpServer:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Take no more requests, and wait for those that run, for `timeout` seconds at most."""
+        """Refuse new requests, and wait at most `timeout` seconds for the running ones."""
         self._server.stopping = True
         if self._thread is not None:
             self._server.shutdown()
@@ -81,7 +81,7 @@ class HttpServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    # A second server must not take the port; one that was just stopped must not block it.
+    # A second server must not bind the port; a server that has just stopped must not block it.
     allow_reuse_address = True
     request_queue_size = 128
 
@@ -94,7 +94,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(*args, **kwargs)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that went away is its own affair.
+        # A client that disconnected is no error of the server.
         log.debug("connection of %s ended", client_address, exc_info=True)
 
 
@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = _IDLE_SECONDS
     disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave together
+    wbufsize = -1  # headers and body are sent together
     server: _Server
 
     def do_GET(self) -> None:
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         log.debug(format, *args)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Tell of an HTTP error that the library found, in JSON as well."""
+        """Answer an HTTP error that the library found, in JSON too."""
         self.close_connection = True
         self._send(code, JSON, error_body(message or self.responses[code][0]))
 
@@ -176,10 +176,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def error_body(message: str) -> bytes:
-    """An error as TensorFlow Serving tells it."""
+    """Return an error in TensorFlow Serving's form."""
     return json_body({"error": message})
 
 
 def json_body(value: Any) -> bytes:
-    """JSON, in which NaN and Infinity are tokens."""
+    """Return JSON, in which NaN and Infinity are tokens."""
     return json.dumps(value).encode()

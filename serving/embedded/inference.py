@@ -1,4 +1,4 @@
-"""Answers requests with the models; gRPC and REST both lead here."""
+"""Answers the requests of gRPC and REST with the models."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class Inference:
-    """What a client can ask of the models.
+    """The requests that clients can make.
 
     Args:
         catalogue: The models.
@@ -128,7 +128,7 @@ class Inference:
     def metadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        """Tell a model's signatures.
+        """Return a model's signatures.
 
         Raises:
             Status: The codes are TensorFlow Serving's.
@@ -164,7 +164,7 @@ class Inference:
             status = e.code.name
             raise
         finally:
-            # Names that a client makes up must not fill the memory.
+            # Names that a client invents must not fill the memory.
             name = spec.name if self._catalogue.knows(spec.name) else ""
             self._metrics.request(name, api, entrypoint, status, time.monotonic() - began)
 

@@ -1,4 +1,4 @@
-"""Tensors and Examples as JSON, in the forms of TensorFlow Serving's REST API."""
+"""Converts tensors and Examples to and from the JSON of TensorFlow Serving's REST API."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def signature_name(document: Mapping[str, Any]) -> str:
-    """The signature that a request names; empty for the default.
+    """Return the signature that a request names; empty for the default.
 
     Raises:
         Status: INVALID_ARGUMENT: it's no string.
@@ -54,7 +54,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
 
 
 def is_row_format(document: Mapping[str, Any]) -> bool:
-    """Whether a predict request is by rows (`instances`) or by columns (`inputs`).
+    """Return whether a predict request has rows (`instances`) or columns (`inputs`).
 
     Raises:
         Status: INVALID_ARGUMENT: it has both or neither.
@@ -70,7 +70,7 @@ def is_row_format(document: Mapping[str, Any]) -> bool:
 
 
 def read_inputs(document: Mapping[str, Any], signature: Signature) -> dict[str, np.ndarray]:
-    """Make a signature's inputs of a predict request.
+    """Return a signature's inputs from a predict request.
 
     Args:
         document: With `instances`, a list with an element for each row: a value, or an object of a
@@ -96,7 +96,7 @@ def read_inputs(document: Mapping[str, Any], signature: Signature) -> dict[str, 
 
 
 def predictions(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The answer to a request by rows.
+    """Return the answer to a request with rows.
 
     Args:
         outputs: Arrays that all have the batch as their first dimension.
@@ -120,7 +120,7 @@ def predictions(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def columns(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The answer to a request by columns.
+    """Return the answer to a request with columns.
 
     Args:
         outputs: Arrays of any shapes.
@@ -134,7 +134,7 @@ def columns(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def read_examples(document: Mapping[str, Any]) -> input_pb2.Input:
-    """Make the Examples of a classify or regress request.
+    """Return the Examples of a classify or regress request.
 
     Args:
         document: With `examples`, a list of objects of features, and optionally `context`.
@@ -164,7 +164,7 @@ def read_examples(document: Mapping[str, Any]) -> input_pb2.Input:
 
 
 def classifications(result: classification_pb2.ClassificationResult) -> dict[str, Any]:
-    """The answer to a classify request: for each Example a list of [label, score]."""
+    """Return the answer to a classify request: a list of [label, score] per Example."""
     scores = np.array(
         [c.score for each in result.classifications for c in each.classes], np.float32
     )
@@ -177,7 +177,7 @@ def classifications(result: classification_pb2.ClassificationResult) -> dict[str
 
 
 def regressions(result: regression_pb2.RegressionResult) -> dict[str, Any]:
-    """The answer to a regress request: a number for each Example."""
+    """Return the answer to a regress request: a number per Example."""
     values = np.array([each.value for each in result.regressions], np.float32)
     return {"results": _values("outputs", values)}
 
@@ -229,7 +229,7 @@ def _read_columns(value: Any, signature: Signature) -> dict[str, np.ndarray]:
 
 
 def _array(value: Any, dtype_number: int) -> np.ndarray:
-    """An array of nested lists, whose sizes must agree."""
+    """Return an array from nested lists, whose sizes must agree."""
     shape: list[int] = []
     values = [value]
     while values and isinstance(values[0], list):
@@ -296,7 +296,7 @@ def _is_b64(value: Any) -> bool:
 
 def _bytes(value: Any) -> bytes:
     if isinstance(value, str):
-        # A lone surrogate is legal JSON, and no text.
+        # A lone surrogate is valid JSON but not valid text.
         return value.encode("utf-8", "surrogatepass")
     if _is_b64(value):
         try:
@@ -316,7 +316,7 @@ def _bytes(value: Any) -> bytes:
 
 
 def _values(name: str, array: np.ndarray) -> Any:
-    """Nested lists, or a single value."""
+    """Return nested lists, or a single value."""
     if array.dtype == object:
         as_bytes = name.endswith("_bytes")
         flat = np.empty(array.size, object)
@@ -326,7 +326,7 @@ def _values(name: str, array: np.ndarray) -> Any:
         raise invalid_argument(f"Failed to write JSON value for tensor type: {array.dtype}")
     if array.dtype == np.float64 or array.dtype.kind in "iub":
         return array.tolist()
-    # The shortest digits that give the same float32 again: 0.1, not 0.10000000149.
+    # The fewest digits that give the same float32: 0.1, not 0.10000000149.
     return array.astype(np.float32).astype("U32").astype(np.float64).tolist()
 
 
@@ -336,7 +336,7 @@ def _text(value: bytes | str, as_bytes: bool) -> Any:
         try:
             return raw.decode()
         except UnicodeDecodeError:
-            pass  # no text, and JSON holds nothing else
+            pass  # not UTF-8, which JSON cannot hold
     return {"b64": base64.b64encode(raw).decode()}
 
 
@@ -382,7 +382,7 @@ def _check_some(outputs: Mapping[str, np.ndarray]) -> None:
 
 
 def _quote(value: Any) -> str:
-    """The start of a value, for a message."""
+    """Return the start of a value, for a message."""
     try:
         text = json.dumps(value)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Takes the ports, before anything slow is done: one that is in use is told at once."""
+"""Binds the ports before anything slow, so that one in use is reported at once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from serving.embedded.options import Options, UsageError, channel_arguments
 
 @dataclass(frozen=True)
 class Listeners:
-    """Servers that hold their ports and don't answer yet.
+    """Servers that are bound to their ports and don't answer yet.
 
     Attributes:
         grpc: Has no services yet.
-        http: None for no REST.
-        line: Tells people where they listen.
+        http: None without REST.
+        line: Where they listen, for people.
     """
 
     grpc: grpc.Server
@@ -28,14 +28,14 @@ class Listeners:
 
 
 def listen(options: Options, tls: TlsSettings | None) -> Listeners:
-    """Take the ports.
+    """Bind the ports.
 
     Args:
         options: Hosts, ports and limits.
         tls: For gRPC.
 
     Raises:
-        UsageError: A port can't be had.
+        UsageError: A port can't be bound.
     """
     http = _http(options)
     server, port = _grpc(options, tls)
@@ -67,7 +67,7 @@ def _grpc(options: Options, tls: TlsSettings | None) -> tuple[grpc.Server, int]:
     server = grpc.server(
         futures.ThreadPoolExecutor(options.grpc_max_threads, thread_name_prefix="grpc"),
         options=channel_arguments(options),
-        # Past this clients are told at once, and don't fill the memory.
+        # More calls are refused at once and don't fill the memory.
         maximum_concurrent_rpcs=4 * options.grpc_max_threads,
     )
     host = f"[{options.host}]" if ":" in options.host else options.host

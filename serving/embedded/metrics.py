@@ -1,4 +1,4 @@
-"""What is counted, under TensorFlow Serving's names, for Prometheus to collect."""
+"""Metrics for Prometheus, named as TensorFlow Serving's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIZES = [2.0**i for i in range(15)]
 
 
 class Metrics:
-    """Counts of one server."""
+    """The metrics of one server."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
@@ -68,7 +68,7 @@ class Metrics:
         self._queuing.observe(waited * 1e6)
 
     def collect(self) -> Iterator[Metric]:
-        """The request counts. The library's own counter would append `_total` to the name."""
+        """Yield the request counts; the library's own counter would append `_total` to the name."""
         metric = Metric(f"{_PREFIX}request_count", "The total number of requests.", "unknown")
         with self._lock:
             counts = dict(self._requests)
@@ -77,5 +77,5 @@ class Metrics:
         yield metric
 
     def text(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""One model: its versions on disk, and those in memory. Swaps them without losing a request."""
+"""One model: its versions on disk and in memory. Swaps them without losing a request."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from storage.model_versions import complete_versions
 
 log = logging.getLogger(__name__)
 
-_ENDED_THAT_ARE_TOLD = 20
+_REPORTED_ENDED = 20
 
 
 class State(IntEnum):
-    """Where a version is in its life, numbered as in `ModelVersionStatus`."""
+    """State of a version, numbered as in `ModelVersionStatus`."""
 
     START = 10
     LOADING = 20
@@ -35,7 +35,7 @@ class State(IntEnum):
 
 @dataclass
 class Version:
-    """A version of a model that is, was or shall be served."""
+    """A version of a model that is, was or will be served."""
 
     number: int
     path: str
@@ -49,12 +49,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often is looked and tried.
+    """Intervals of polling and of retries.
 
     Attributes:
-        poll_seconds: Pause between two looks into the folder; 0 for a single look.
-        most_retries: How often a failed load is tried again.
-        retry_seconds: Pause before that.
+        poll_seconds: Interval at which the folder is polled; 0 polls once.
+        most_retries: Maximum of retries of a failed load.
+        retry_seconds: Pause before a retry.
     """
 
     poll_seconds: float = 1.0
@@ -64,7 +64,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """What is told of a version."""
+    """The state of a version, as it is reported."""
 
     number: int
     state: State
@@ -72,13 +72,13 @@ class VersionStatus:
 
 
 class Model:
-    """A model, whose folder is watched by a thread of its own.
+    """A model whose folder is polled by a thread of its own.
 
     Args:
         config: A `ModelConfig`: name, base path and version policy.
         load: Loads and warms up a version: model name, version, path.
-        pace: How often is looked and tried.
-        on_change: Called after each change of what can be asked.
+        pace: Intervals of polling and of retries.
+        on_change: Called when a version becomes available or is unloaded.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class Model:
         self._thread = threading.Thread(target=self._watch, name=f"watch {self.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch the folder."""
+        """Start to poll the folder."""
         self._thread.start()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Take no more requests, finish those that run, and unload all versions."""
+        """Refuse new requests, finish the running ones, and unload all versions."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -126,7 +126,7 @@ class Model:
 
     @contextlib.contextmanager
     def use(self, number: int | None = None) -> Iterator[tuple[int, Servable]]:
-        """Hold a version, which isn't unloaded until it is let go.
+        """Hold a version, which isn't unloaded until it is released.
 
         Args:
             number: The version; None for the newest available one.
@@ -149,7 +149,7 @@ class Model:
                     self._changed.notify_all()
 
     def is_available(self, number: int | None = None) -> bool:
-        """Whether a version, or any, takes requests."""
+        """Return whether a version, or any, takes requests."""
         with self._changed:
             try:
                 self._available(number)
@@ -158,7 +158,7 @@ class Model:
             return True
 
     def statuses(self) -> list[VersionStatus]:
-        """What is told of each version, the newest first."""
+        """Return the states of the versions, the newest first."""
         with self._changed:
             return [
                 VersionStatus(version.number, version.state, version.error)
@@ -166,7 +166,7 @@ class Model:
             ]
 
     def wait_until_settled(self, timeout: float | None) -> Status | None:
-        """Wait until a version is available, or it is clear that none is for now.
+        """Wait until a version is available or all loads have failed.
 
         Returns:
             Why none is available; None if one is.
@@ -224,7 +224,7 @@ class Model:
             with self._changed:
                 self._looked = True
                 self._changed.notify_all()
-                due = min([next_look, *(v.retry_at for v in self._waiting())])
+                due = min([next_look, *(v.retry_at for v in self._pending())])
                 pause = max(0.0, due - time.monotonic())
                 if not (self._stopping or self._look_now):
                     # A thread can't wait longer than some centuries.
@@ -242,10 +242,8 @@ class Model:
         base_path = self._config.base_path
         try:
             found = complete_versions(base_path)
-        except Exception as e:  # what serves goes on serving
-            log.warning(
-                "%s: can't look into %s: %s", self.name, base_path, from_exception(e).message
-            )
+        except Exception as e:  # loaded versions are still served
+            log.warning("%s: can't list %s: %s", self.name, base_path, from_exception(e).message)
             return
         wanted = choose(self._config.model_version_policy, found)
         with self._changed:
@@ -254,23 +252,23 @@ class Model:
             self._wanted = wanted
             for number in wanted:
                 known = self._versions.get(number)
-                # One that ended is wanted again; one that failed for good is let be.
+                # An unloaded version is loaded again; one that failed for good is not.
                 if known is None or (known.state is State.END and not known.failures):
                     self._versions[number] = Version(number, found[number])
             for version in list(self._versions.values()):
                 if version.number in wanted:
                     continue
                 if version.state in (State.START, State.LOADING):
-                    del self._versions[version.number]  # never came to be
-                version.failures = 0  # if it's wanted again, it is tried again
+                    del self._versions[version.number]  # not loaded yet
+                version.failures = 0  # it may be tried again later
 
-    def _waiting(self) -> list[Version]:
+    def _pending(self) -> list[Version]:
         return [v for v in self._versions.values() if v.state in (State.START, State.LOADING)]
 
     def _load_what_is_due(self) -> None:
         while True:
             with self._changed:
-                due = [v for v in self._waiting() if v.retry_at <= time.monotonic()]
+                due = [v for v in self._pending() if v.retry_at <= time.monotonic()]
                 if not due or self._stopping:
                     return
                 version = max(due, key=lambda v: v.number)
@@ -282,7 +280,7 @@ class Model:
         try:
             servable = self._load(self.name, version.number, version.path)
         except Exception as e:
-            gc.collect()  # half a model may be left
+            gc.collect()  # of a partly loaded model
             with self._changed:
                 version.error = from_exception(e)
                 version.failures += 1
@@ -295,7 +293,7 @@ class Model:
                 "%s: version %d can't be loaded%s: %s",
                 self.name,
                 version.number,
-                f", trying again in {self._pace.retry_seconds:g} s" if again else "",
+                f", retrying in {self._pace.retry_seconds:g} s" if again else "",
                 version.error.message,
             )
         else:
@@ -314,7 +312,7 @@ class Model:
     def _unload_what_is_not_wanted(self) -> None:
         with self._changed:
             loaded = [v for v in self._versions.values() if v.state is State.AVAILABLE]
-            # The last version stays until one that is wanted has taken its place.
+            # The last version stays until its successor is available.
             if self._wanted and not any(v.number in self._wanted for v in loaded):
                 return
             leaving = [v for v in loaded if v.number not in self._wanted]
@@ -355,5 +353,5 @@ class Model:
             for version in self._versions.values()
             if version.state is State.END and version.number not in self._wanted
         ]
-        for number in sorted(ended)[:-_ENDED_THAT_ARE_TOLD]:
+        for number in sorted(ended)[:-_REPORTED_ENDED]:
             del self._versions[number]

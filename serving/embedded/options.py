@@ -1,4 +1,4 @@
-"""The command line: tensorflow_model_server's names, and a few of our own. Needs no TensorFlow."""
+"""Options of the command line: those of tensorflow_model_server and a few more."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ INT32_MAX = 2**31 - 1
 
 
 class UsageError(UserError):
-    """An option, or a file that an option names, can't be used; the message says how to mend it."""
+    """An option, or a file that it names, that can't be used; the message says how to fix it."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line said; see `--help` for what each means."""
+    """The options; see `--help`."""
 
     host: str
     port: int
@@ -35,7 +35,7 @@ class Options:
     enable_model_warmup: bool
     allow_version_labels_for_unavailable_models: bool
     saved_model_tags: str
-    freeze_variables: bool
+    variables_as_constants: bool
     enable_batching: bool
     batching_parameters_file: str
     monitoring_config_file: str
@@ -81,7 +81,7 @@ def channel_arguments(options: Options) -> list[tuple[str, int | str]]:
     arguments: dict[str, int | str] = {
         "grpc.max_receive_message_length": options.grpc_max_message_bytes,
         "grpc.max_send_message_length": INT32_MAX,
-        # Without this a second server would silently share the port.
+        # Otherwise a second server would silently share the port.
         "grpc.so_reuseport": 0,
     }
     for pair in filter(None, options.grpc_channel_arguments.split(",")):
@@ -107,7 +107,7 @@ def _check(options: Options) -> None:
             )
     elif not options.model_base_path:
         raise UsageError(
-            "say what to serve: --model_base_path=FOLDER, which holds FOLDER/1/saved_model.pb, or "
+            "give what to serve: --model_base_path=FOLDER, which holds FOLDER/1/saved_model.pb, or "
             "--model_config_file=FILE"
         )
     elif not options.model_name:
@@ -159,30 +159,29 @@ def _parser() -> argparse.ArgumentParser:
             "development, tests and small loads. Options are named as tensorflow_model_server's."
         ),
         epilog=(
-            "One line on standard output tells when every model is ready. Stop it with Ctrl-C or "
-            "SIGTERM: what runs is finished first. Exit code 2 means that an option or a file must "
-            "be mended."
+            "One line on standard output says that every model is ready. Ctrl-C or SIGTERM stops "
+            "the server after the running requests. Exit code 2: an option or a file must be fixed."
         ),
         argument_default=None,
     )
-    add = _adder(parser.add_argument_group("what is served"))
-    add("model_name", "default", "NAME", "name that clients ask for")
-    add("model_base_path", "", "FOLDER", "holds a folder per version: FOLDER/1/saved_model.pb ...")
+    add = _adder(parser.add_argument_group("models"))
+    add("model_name", "default", "NAME", "name of the model, which clients ask for")
+    add("model_base_path", "", "FOLDER", "folder of versions: FOLDER/1/saved_model.pb ...")
     add("model_config_file", "", "FILE", "several models, as a ModelServerConfig in text format")
     add(
         "model_config_file_poll_wait_seconds",
         0.0,
         "SECONDS",
-        "how often that file is read again; 0: once",
+        "interval at which that file is read again; 0: read once",
     )
     add(
         "file_system_poll_wait_seconds",
         1.0,
         "SECONDS",
-        "how often folders are searched for new versions; 0: once",
+        "interval at which folders are searched for new versions; 0: once",
     )
-    add("max_num_load_retries", 5, "N", "how often a failed load is tried again")
-    add("load_retry_interval_micros", 60_000_000, "MICROS", "pause before a load is tried again")
+    add("max_num_load_retries", 5, "N", "retries of a failed load")
+    add("load_retry_interval_micros", 60_000_000, "MICROS", "pause before a retry")
     add(
         "enable_model_warmup",
         True,
@@ -195,37 +194,37 @@ def _parser() -> argparse.ArgumentParser:
         "BOOL",
         "let a new label name a version that isn't loaded yet",
     )
-    add("saved_model_tags", "serve", "TAGS", "which graph of a SavedModel, separated by commas")
+    add("saved_model_tags", "serve", "TAGS", "tags of the SavedModel's graph, separated by commas")
     add(
-        "freeze_variables",
+        "variables_as_constants",
         True,
         "BOOL",
-        "turn variables that no signature changes into constants, which is faster (ours)",
+        "turn variables that no signature changes into constants; this server only",
     )
 
-    add = _adder(parser.add_argument_group("where it listens"))
-    add("host", "0.0.0.0", "ADDRESS", "address to listen on (ours)")
+    add = _adder(parser.add_argument_group("network"))
+    add("host", "0.0.0.0", "ADDRESS", "address to listen on; this server only")
     add("port", 8500, "PORT", "gRPC; 0 picks a free one")
     add("rest_api_port", None, "PORT", "REST; 0 picks a free one; left out: no REST", kind=int)
-    add("rest_api_timeout_in_ms", 30_000, "MS", "longest time for a REST request")
+    add("rest_api_timeout_in_ms", 30_000, "MS", "timeout of a REST request")
     add("rest_api_enable_cors_support", False, "BOOL", "let web pages of other origins use REST")
     add("ssl_config_file", "", "FILE", "key and certificates for gRPC, as an SSLConfig")
     add("monitoring_config_file", "", "FILE", "metrics for Prometheus, as a MonitoringConfig")
 
-    add = _adder(parser.add_argument_group("how much it takes"))
-    add("enable_batching", False, "BOOL", "run requests that come together as one batch")
-    add("batching_parameters_file", "", "FILE", "how they are batched, as BatchingParameters")
-    add("grpc_max_threads", 256, "N", "requests over gRPC that are worked on at once")
+    add = _adder(parser.add_argument_group("resources"))
+    add("enable_batching", False, "BOOL", "run concurrent requests as one batch")
+    add("batching_parameters_file", "", "FILE", "batching, as BatchingParameters")
+    add("grpc_max_threads", 256, "N", "gRPC requests that run at once")
     add(
         "grpc_max_message_bytes",
         INT32_MAX,
         "BYTES",
-        "largest request, over REST too (ours)",
+        "largest request, over gRPC or REST; this server only",
     )
-    add("grpc_channel_arguments", "", "NAME=VALUE,...", "passed to gRPC as they are")
+    add("grpc_channel_arguments", "", "NAME=VALUE,...", "channel arguments, passed to gRPC")
     add("tensorflow_intra_op_parallelism", 0, "N", "threads for one operation; 0: all cores")
-    add("tensorflow_inter_op_parallelism", 0, "N", "operations at once; 0: all cores")
-    add("tensorflow_session_parallelism", 0, "N", "both of these, where they are 0")
+    add("tensorflow_inter_op_parallelism", 0, "N", "operations that run at once; 0: all cores")
+    add("tensorflow_session_parallelism", 0, "N", "both of these, if they are 0")
     add(
         "per_process_gpu_memory_fraction",
         0.0,
@@ -236,7 +235,7 @@ def _parser() -> argparse.ArgumentParser:
         "shutdown_grace_seconds",
         30.0,
         "SECONDS",
-        "longest time for running requests to finish when it is stopped (ours)",
+        "time for running requests to finish when the server is stopped; this server only",
     )
     return parser
 

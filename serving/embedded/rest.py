@@ -1,4 +1,4 @@
-"""The REST API and the metrics: what is answered to which path and body."""
+"""The REST API and the metrics: answers by path and body."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LARGEST_VERSION = 2**63 - 1
 
 
 class RestApi:
-    """Answers requests by path and body; knows no sockets.
+    """Answers requests by path and body; independent of sockets.
 
     Args:
         inference: Answers what is asked of models.

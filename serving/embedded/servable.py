@@ -14,8 +14,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from serving.embedded.batching import Batcher, BatchQueue
+from serving.embedded.constants import to_constants
 from serving.embedded.deadline import Deadline
-from serving.embedded.freezing import freeze
 from serving.embedded.statuses import from_exception, invalid_argument, unimplemented
 from serving.embedded.tensors import dtype_name
 
@@ -27,15 +27,15 @@ class LoadSettings:
     """How SavedModels are loaded.
 
     Attributes:
-        tags: Which of a SavedModel's graphs.
-        freeze_variables: Whether variables may be turned into constants.
-        intra_op_threads: For one operation; 0 for all cores.
-        inter_op_threads: Operations at once; 0 for all cores.
+        tags: Tags of the SavedModel's graph.
+        variables_as_constants: Whether variables may be turned into constants.
+        intra_op_threads: Threads of one operation; 0 for all cores.
+        inter_op_threads: Operations that run at once; 0 for all cores.
         gpu_memory_fraction: Share of a GPU's memory to take at once; 0 takes it as needed.
     """
 
     tags: tuple[str, ...] = ("serve",)
-    freeze_variables: bool = True
+    variables_as_constants: bool = True
     intra_op_threads: int = 0
     inter_op_threads: int = 0
     gpu_memory_fraction: float = 0.0
@@ -69,7 +69,7 @@ class Signature:
 
     @property
     def batchable(self) -> bool:
-        """Whether every tensor's first dimension may be any number, as a batch's is."""
+        """Whether every tensor's first dimension is that of a batch, of any size."""
         infos = [*self.inputs.values(), *self.outputs.values()]
         shapes = [info.tensor_shape for info in infos]
         return bool(self.inputs and self.outputs) and all(
@@ -77,7 +77,7 @@ class Signature:
         )
 
     def check(self, inputs: Mapping[str, np.ndarray]) -> None:
-        """See that inputs fit, so that those of one request can't harm a batch.
+        """Check inputs, so that those of one request can't harm a batch.
 
         Args:
             inputs: An array for each of the signature's inputs, bytes as object arrays.
@@ -184,8 +184,8 @@ class Servable:
                 for name, definition in definitions.items()
                 if not name.startswith("__saved_model")
             }
-            if settings.freeze_variables:
-                self._freeze()
+            if settings.variables_as_constants:
+                self._make_constant()
             self._session.graph.finalize()
             self.signatures = {
                 name: Signature(name, definition, self._session)
@@ -207,12 +207,12 @@ class Servable:
         self._session.close()
         del self._session
 
-    def _freeze(self) -> None:
+    def _make_constant(self) -> None:
         inputs = _names([definition.inputs for definition in self.definitions.values()])
         outputs = _names([definition.outputs for definition in self.definitions.values()])
         if not outputs:
             return
-        graph = freeze(self._session, inputs, outputs)
+        graph = to_constants(self._session, inputs, outputs)
         if graph is None:
             return
         self._session.close()

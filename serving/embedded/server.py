@@ -1,4 +1,4 @@
-"""Puts the parts together, and runs them until the signal to stop."""
+"""Assembles the server and runs it until it is stopped."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 # TensorFlow Serving names its services without their package in health checks.
 _HEALTH_NAMES = ("", *_SERVICES, "PredictionService", "ModelService")
-# For calls that have arrived and aren't counted yet, and for answers that are on their way.
+# For calls that have arrived but aren't counted yet, and answers that are being sent.
 _SETTLE_SECONDS = 0.1
 
 
 def serve(options: Options, settings: Settings, listeners: Listeners) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what runs.
+    """Serve until SIGTERM or SIGINT, then finish the running requests.
 
     Args:
         options: From the command line.
@@ -71,7 +71,7 @@ class _Server:
         both = options.tensorflow_session_parallelism
         self._load_settings = LoadSettings(
             tags=tuple(tag for tag in options.saved_model_tags.split(",") if tag),
-            freeze_variables=options.freeze_variables,
+            variables_as_constants=options.variables_as_constants,
             intra_op_threads=options.tensorflow_intra_op_parallelism or both,
             inter_op_threads=options.tensorflow_inter_op_parallelism or both,
             gpu_memory_fraction=options.per_process_gpu_memory_fraction,
@@ -85,7 +85,7 @@ class _Server:
                 retry_seconds=options.load_retry_interval_micros / 1e6,
             ),
             options.allow_version_labels_for_unavailable_models,
-            self._tell_health,
+            self._report_health,
         )
         inference = Inference(self._catalogue, metrics)
         self._api = RestApi(inference, self._catalogue, metrics, settings.metrics_path)
@@ -109,7 +109,7 @@ class _Server:
             self._catalogue.configure(models)
         except Status as e:
             raise UsageError(f"{source}: {e.message}") from e
-        # From here on the states can be asked for, though nothing is ready.
+        # From now on clients can ask for the states, though nothing is ready.
         self._listeners.grpc.start()
         if self._listeners.http is not None:
             self._listeners.http.start(self._api.answer)
@@ -129,8 +129,8 @@ class _Server:
     def stop(self) -> None:
         grace = self._options.shutdown_grace_seconds
         self._stopping = True
-        self._tell_health()
-        self._listeners.grpc.stop(grace)  # takes no more calls, and goes on with those it has
+        self._report_health()
+        self._listeners.grpc.stop(grace)  # refuses new calls, and finishes the running ones
         if self._listeners.http is not None:
             self._listeners.http.stop(grace)
         time.sleep(_SETTLE_SECONDS)
@@ -155,27 +155,27 @@ class _Server:
             raise
         return servable
 
-    def _tell_health(self) -> None:
+    def _report_health(self) -> None:
         serving = self._catalogue.ready and not self._stopping
         codes = health_pb2.HealthCheckResponse
         for name in _HEALTH_NAMES:
             self._health.set(name, codes.SERVING if serving else codes.NOT_SERVING)
 
     def _follow_config(self, served: model_server_config_pb2.ModelServerConfig) -> None:
-        """Read the configuration file again and again, until the signal to stop."""
+        """Poll the configuration file until the server is stopped."""
         path = self._options.model_config_file
         pause = self._options.model_config_file_poll_wait_seconds if path else 0
         while not self._stop.wait(pause or None):
             try:
                 config = read_model_config(path)
                 if config != served:
-                    served = config  # one that is refused is told of once
+                    served = config  # a refused one is reported once
                     self._catalogue.reload(config, timeout=None)
-                    log.info("%s: read anew", path)
+                    log.info("%s: read again", path)
             except (UsageError, Status) as e:
                 log.error("The models stay as they are: %s", e)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop.is_set():
-            os._exit(1)  # asked twice: somebody doesn't want to wait
+            os._exit(1)  # the second signal: stop at once
         self._stop.set()

@@ -55,7 +55,7 @@ class Running:
 
 
 def _answered(method: Callable) -> Callable:
-    """Turn what a method raises into the call's status."""
+    """Turn the errors of a method into the call's status."""
 
     @functools.wraps(method)
     def answer(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
@@ -68,7 +68,7 @@ def _answered(method: Callable) -> Callable:
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Out of memory.")
         except Exception:
             log.exception("%s failed", method.__name__)
-            context.abort(grpc.StatusCode.INTERNAL, "Internal error; the server's log tells more.")
+            context.abort(grpc.StatusCode.INTERNAL, "Internal error; see the server's log.")
 
     return answer
 
@@ -82,7 +82,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     Args:
         inference: Answers the requests.
-        running: Told of each call.
+        running: Counts the calls.
     """
 
     def __init__(self, inference: Inference, running: Running) -> None:
@@ -111,16 +111,16 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     @_answered
     def GetModelMetadata(self, request, context):
-        """Tell a model's signatures."""
+        """Return a model's signatures."""
         return self._inference.metadata(request)
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """States of the versions, and which models are served.
+    """States of versions, and the choice of the served models.
 
     Args:
         catalogue: The models.
-        running: Told of each call.
+        running: Counts the calls.
     """
 
     def __init__(self, catalogue: Catalogue, running: Running) -> None:
@@ -129,12 +129,12 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     @_answered
     def GetModelStatus(self, request, context):
-        """Tell the states of a model's versions."""
+        """Return the states of a model's versions."""
         return model_status(self._catalogue, request)
 
     @_answered
     def HandleReloadConfigRequest(self, request, context):
-        """Serve other models; answers when those that are new are available."""
+        """Serve other models; answers when the new ones are available."""
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
@@ -147,7 +147,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 def model_status(
     catalogue: Catalogue, request: get_model_status_pb2.GetModelStatusRequest
 ) -> get_model_status_pb2.GetModelStatusResponse:
-    """The states of a model's versions.
+    """Return the states of a model's versions.
 
     Raises:
         Status: INVALID_ARGUMENT: no model is named. NOT_FOUND.

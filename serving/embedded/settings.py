@@ -1,4 +1,4 @@
-"""What the options and the files that they name say, read before TensorFlow's slow import."""
+"""Reads the files that the options name, before TensorFlow's slow import."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Settings:
     """The content of the configuration files.
 
     Attributes:
-        models: Which models are served.
-        batching: None for none.
-        metrics_path: Where on the REST port the metrics are; None for none.
-        tls: None for connections that aren't encrypted.
+        models: The served models.
+        batching: None: no batching.
+        metrics_path: Path of the metrics on the REST port; None: no metrics.
+        tls: None: no encryption.
     """
 
     models: model_server_config_pb2.ModelServerConfig
@@ -44,8 +44,8 @@ def read_settings(options: Options) -> Settings:
     metrics_path = read_metrics_path(options.monitoring_config_file)
     if metrics_path and options.rest_api_port is None:
         raise UsageError(
-            f"{options.monitoring_config_file}: the metrics are told on the REST port, and there "
-            "is none: add --rest_api_port"
+            f"{options.monitoring_config_file}: the metrics are on the REST port: add "
+            "--rest_api_port"
         )
     batching = None
     if options.enable_batching:

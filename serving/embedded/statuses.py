@@ -1,4 +1,4 @@
-"""What a request or a load failed of, in gRPC's codes, and what that is over HTTP."""
+"""Status codes of failed requests and loads: gRPC's, and the HTTP codes for them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Status(Exception):
-    """Not OK.
+    """A status other than OK.
 
     Args:
         code: gRPC's code.
-        message: What is wrong, for the client to read.
+        message: What is wrong, for the client.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
@@ -53,7 +53,7 @@ def invalid_argument(message: str) -> Status:
 
 
 def failed_precondition(message: str) -> Status:
-    """The request is sound, and the model or the server isn't in the state for it."""
+    """The request is valid, but the state of the model or the server isn't."""
     return Status(grpc.StatusCode.FAILED_PRECONDITION, message)
 
 
@@ -63,12 +63,12 @@ def not_found(message: str) -> Status:
 
 
 def unimplemented(message: str) -> Status:
-    """This server can't."""
+    """The server does not support this."""
     return Status(grpc.StatusCode.UNIMPLEMENTED, message)
 
 
 def unavailable(message: str) -> Status:
-    """Too much to do right now; trying again later may help."""
+    """The server is overloaded; a retry may help."""
     return Status(grpc.StatusCode.UNAVAILABLE, message)
 
 
@@ -78,17 +78,17 @@ def deadline_exceeded() -> Status:
 
 
 def http_code(code: grpc.StatusCode) -> int:
-    """The HTTP status that TensorFlow Serving answers with for a gRPC code."""
+    """Return the HTTP status with which TensorFlow Serving answers for a gRPC code."""
     return _HTTP.get(code, 500)
 
 
 def code_name(number: int) -> str:
-    """The name of a code, such as `NOT_FOUND`."""
+    """Return the name of a code, such as `NOT_FOUND`."""
     return _BY_NUMBER[number].name
 
 
 def from_exception(error: BaseException) -> Status:
-    """The status of whatever was raised while a model was loaded or run.
+    """Return the status for an error that a model's loading or running raised.
 
     Args:
         error: A `Status` is returned as it is, TensorFlow's errors keep their code, and anything

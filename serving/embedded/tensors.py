@@ -1,4 +1,4 @@
-"""TensorProto to numpy and back, for protos that anyone may have sent."""
+"""Converts TensorProtos from untrusted clients to NumPy, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from serving.embedded.statuses import invalid_argument
 
-# A proto of a few bytes may ask for one value to be repeated any number of times.
+# A proto of a few bytes may repeat one value any number of times.
 _LARGEST_FILLED_BYTES = 256 * 2**20
 _STRING_BYTES = 24  # an element of TensorFlow's string tensors, at least
 
@@ -31,7 +31,7 @@ _FIELDS = {
 
 
 def dtype_name(dtype: int) -> str:
-    """The name that TensorFlow gives a DataType in its messages, such as `float`."""
+    """Return the name of a DataType in TensorFlow's messages, such as `float`."""
     try:
         return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
     except ValueError:
@@ -76,7 +76,7 @@ def from_proto(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
 
 
 def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
-    """Write a tensor the way TensorFlow Serving does: in the field of its type.
+    """Write a tensor as TensorFlow Serving does: in the field of its type.
 
     Args:
         array: Any shape, of a dtype that TensorFlow has; bytes as an object array.

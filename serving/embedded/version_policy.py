@@ -1,4 +1,4 @@
-"""Which of a model's versions shall be served."""
+"""Chooses the versions of a model to serve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serving.embedded.statuses import invalid_argument
 
 
 def check_policy(policy: Any, model: str) -> None:
-    """See that a `ServableVersionPolicy` can be followed.
+    """Check a `ServableVersionPolicy`.
 
     Raises:
         Status: INVALID_ARGUMENT.
@@ -20,11 +20,11 @@ def check_policy(policy: Any, model: str) -> None:
 
 
 def choose(policy: Any, versions: Collection[int]) -> Set[int]:
-    """The versions that shall be served.
+    """Return the versions to serve.
 
     Args:
         policy: A `ServableVersionPolicy`: latest (1 by default), all, or specific.
-        versions: Those that there are.
+        versions: The available versions.
     """
     kind = policy.WhichOneof("policy_choice")
     if kind == "all":

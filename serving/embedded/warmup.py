@@ -1,4 +1,4 @@
-"""Replays recorded requests on a version that was just loaded, before it takes others."""
+"""Replays recorded requests on a version that was just loaded, before it serves others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def warm_up(path: str, replay: Callable[[prediction_log_pb2.PredictionLog], None
         replay: Runs one request.
 
     Returns:
-        How many were replayed.
+        Number of requests.
 
     Raises:
         Status: INVALID_ARGUMENT: there are too many, or one is unreadable or fails.

@@ -82,7 +82,7 @@ def test_no_images_ask_nothing(service, client):
 
 def test_an_older_model_is_told_of(service, client):
     service.replies = {"similarity": np.array([0.5], "f")}
-    with pytest.raises(ServingError, match="does not answer with 'same'; train it anew"):
+    with pytest.raises(ServingError, match="does not answer with 'same'; train the model again"):
         client.compare([PNG], [PNG])
 
 

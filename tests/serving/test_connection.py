@@ -81,7 +81,7 @@ def test_a_deadline(service, address):
     service.gate.clear()
     with (
         Connection(address, "parts", timeout=0.3) as connection,
-        pytest.raises(ServingError, match=r"gave no answer within 0\.3 s; allow more"),
+        pytest.raises(ServingError, match=r"gave no answer within 0\.3 s; increase the timeout"),
     ):
         ask(connection)
     service.gate.set()

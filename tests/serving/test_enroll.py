@@ -201,10 +201,12 @@ def test_several_classes_at_once(base, new, tmp_path):
 def test_a_session_answers_the_same(enrolled):
     images = [*queries(7, 0), b"junk"]
     expected = ask(enrolled.version, images)
-    for freeze_variables in (True, False):
-        servable = Servable(str(enrolled.version), LoadSettings(freeze_variables=freeze_variables))
+    for as_constants in (True, False):
+        servable = Servable(
+            str(enrolled.version), LoadSettings(variables_as_constants=as_constants)
+        )
         kinds = {operation.type for operation in servable._session.graph.get_operations()}
-        assert ("VarHandleOp" in kinds) != freeze_variables
+        assert ("VarHandleOp" in kinds) != as_constants
         answer = servable.signatures["classify"].run({"image": np.array(images, object)})
         servable.close()
         assert_same_answers(expected, answer)
@@ -325,7 +327,7 @@ def test_folders_that_are_none_of_a_class(base, tmp_path, monkeypatch, loaded):
 def test_models_that_are_none_of_ours(new, tmp_path):
     with pytest.raises(VersionError, match="nowhere: there is no such folder"):
         enroll(tmp_path / "nowhere", {NEW: new})
-    with pytest.raises(VersionError, match="holds no SavedModel"):
+    with pytest.raises(VersionError, match="holds neither a SavedModel"):
         enroll(new, {NEW: new})
     tf.saved_model.save(tf.Module(), str(tmp_path / "other/1"))
     with pytest.raises(EnrollError, match="train the model again"):

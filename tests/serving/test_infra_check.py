@@ -76,7 +76,7 @@ def test_warm_up_requests_that_cannot_be_read(no_new_server, tmp_path):
 
 
 def test_no_model(tmp_path):
-    with pytest.raises(InfraCheckError, match="cannot be asked in process"):
+    with pytest.raises(InfraCheckError, match="cannot be run in this process"):
         infra_check(tmp_path, IMAGES, "embedded")
 
 

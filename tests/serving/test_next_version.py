@@ -54,13 +54,13 @@ def test_another_base_path_goes_on_from_the_source(tmp_path):
     assert NextVersion(source, tmp_path / "two").path.name == str(NOW + 51)
     unnumbered = write(tmp_path, "Format-Serving")
     assert NextVersion(unnumbered, tmp_path / "three").path.name == str(NOW)
-    with pytest.raises(VersionError, match="is not named by a version; say by --output"):
+    with pytest.raises(VersionError, match="its name is no version number; give the base path"):
         NextVersion(unnumbered)
 
 
 def test_a_version_is_no_base_path(tmp_path):
     source = write(tmp_path, 1)
-    with pytest.raises(VersionError, match="is a version; name the folder that holds"):
+    with pytest.raises(VersionError, match="is a version; give the folder that holds"):
         NextVersion(source, source)
 
 

@@ -121,6 +121,8 @@ def test_run_time_parameters(documents):
         ("ImageExampleGen", "span"),
         ("Tuner", "epochs"),
         ("Trainer", "epochs"),
+        ("Trainer", "push_destination"),
+        ("InfraCheck", "push_destination"),
         ("Pusher", "push_destination"),
     ]:
         given = root["dag"]["tasks"][task]["inputs"]["parameters"][name]

@@ -109,3 +109,13 @@ def test_the_destination_reaches_the_pusher():
     applied = parameters.apply({"push_destination": "gs://b/serving"}, {"push_destination": "{}"})
     proto_utils.json_to_proto(applied["push_destination"], destination)
     assert destination.filesystem.base_directory == "gs://b/serving"
+
+
+@pytest.mark.parametrize(("served", "expected"), [("/models", "gs://b/serving"), ("", "")])
+def test_the_destination_reaches_those_that_look_for_enrolled_classes(served, expected):
+    destination = {"push_destination": "gs://b/serving"}
+    assert parameters.apply(destination, {"served": served}) == {"served": expected}
+    trainer = {"custom_config": json.dumps({"served": served})}
+    assert json.loads(parameters.apply(destination, trainer)["custom_config"]) == {
+        "served": expected
+    }

@@ -158,7 +158,7 @@ class TestVersions:
     def test_an_empty_folder_and_one_that_is_gone(self, served):
         moved = served.base.with_name("moved")
         served.base.rename(moved)
-        eventually(lambda: "can't look into" in served.log.read_text())
+        eventually(lambda: "can't list" in served.log.read_text())
         assert served.answers() == 1  # perhaps the disk isn't there for a moment
         served.base.mkdir()
         eventually(lambda: served.answers() is CODE.NOT_FOUND)

@@ -15,8 +15,8 @@ SWAPS = 10
 BALLAST = 16  # megabytes of a version
 
 
-@pytest.mark.parametrize("freeze_variables", ["false", "true"])
-def test_swaps_under_load(request, tmp_path, freeze_variables):
+@pytest.mark.parametrize("variables_as_constants", ["false", "true"])
+def test_swaps_under_load(request, tmp_path, variables_as_constants):
     seconds = 60 if option(request, "--full-load") else 10
     base = tmp_path / "m"
     publish(base, 1, BALLAST)
@@ -26,7 +26,7 @@ def test_swaps_under_load(request, tmp_path, freeze_variables):
         model_base_path=base,
         file_system_poll_wait_seconds=0.05,
         max_num_load_retries=0,
-        freeze_variables=freeze_variables,
+        variables_as_constants=variables_as_constants,
     )
     try:
         memory = swap_under_load(server, base, seconds)

@@ -11,16 +11,16 @@ from serving.embedded.statuses import failed_precondition
 
 log = logging.getLogger(__name__)
 
-# A graph is a proto, and those end at 2 GB; nor shall a large model be in memory twice.
+# A graph is a proto, which holds 2 GB at most; and a large model must not be in memory twice.
 _MOST_BYTES = 2**30
-# Whatever changes a variable while a signature runs.
+# Operations that change a variable while a signature runs.
 _WRITERS = ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply", "ResourceStrided")
 
 
-def freeze(
+def to_constants(
     session: tf.compat.v1.Session, inputs: Sequence[str], outputs: Sequence[str]
 ) -> tf.Graph | None:
-    """Make the part of a graph that the signatures use, with constants for its variables.
+    """Return the part of a graph that the signatures use, with constants for its variables.
 
     Args:
         session: Holds the model, with its variables restored.
@@ -41,7 +41,7 @@ def freeze(
     operations = [session.graph.get_operation_by_name(node.name) for node in graph_def.node]
     variables = [each for each in operations if each.type == "VarHandleOp"]
     _check_restored(session, variables)
-    # Tables and the like hold what only this session has.
+    # Tables and the like exist in this session alone.
     if any(
         output.dtype in (tf.resource, tf.variant)
         for operation in operations
@@ -52,10 +52,10 @@ def freeze(
     if _bytes(session, variables) > _MOST_BYTES:
         return None
     try:
-        frozen = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, ends)
+        converted = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, ends)
         graph = tf.Graph()
         with graph.as_default():
-            tf.compat.v1.import_graph_def(frozen, name="")
+            tf.compat.v1.import_graph_def(converted, name="")
         return graph
     except Exception as e:  # such as tf.gather in a function, which is left as it was
         log.info("Served with variables: they can't be made constants (%s)", e)
@@ -76,12 +76,12 @@ def _check_restored(session: tf.compat.v1.Session, handles: Sequence[tf.Operatio
 
 
 def _operations(graph_def: tf.compat.v1.GraphDef) -> Iterator[str]:
-    """Kinds of the operations in a graph and in the functions that it calls."""
+    """Yield the types of the operations in a graph and in the functions that it calls."""
     functions = {function.signature.name: function for function in graph_def.library.function}
     seen: set[str] = set()
-    waiting = [graph_def.node]
-    while waiting:
-        for node in waiting.pop():
+    pending = [graph_def.node]
+    while pending:
+        for node in pending.pop():
             yield node.op
             called = {node.op}
             for value in node.attr.values():
@@ -89,11 +89,11 @@ def _operations(graph_def: tf.compat.v1.GraphDef) -> Iterator[str]:
                 called.update(function.name for function in value.list.func)
             for name in called & functions.keys() - seen:
                 seen.add(name)
-                waiting.append(functions[name].node_def)
+                pending.append(functions[name].node_def)
 
 
 def _bytes(session: tf.compat.v1.Session, handles: Sequence[tf.Operation]) -> int:
-    """Of the variables' values; in the graph their shapes may be unknown."""
+    """Return the size of the variables' values; in the graph their shapes may be unknown."""
     sizes = []
     with session.graph.as_default():
         for handle in handles:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.embedded import freezing
+from serving.embedded import constants
 from serving.embedded.servable import LoadSettings, Servable
 
 
@@ -42,11 +42,11 @@ def assert_answers(servable):
 
 
 # The numbers take 12 bytes, the names 7.
-@pytest.mark.parametrize(("most_bytes", "frozen"), [(19, True), (18, False)])
-def test_variables_of_any_length_become_constants(tmp_path, monkeypatch, most_bytes, frozen):
-    monkeypatch.setattr(freezing, "_MOST_BYTES", most_bytes)
+@pytest.mark.parametrize(("most_bytes", "converted"), [(19, True), (18, False)])
+def test_variables_of_any_length_become_constants(tmp_path, monkeypatch, most_bytes, converted):
+    monkeypatch.setattr(constants, "_MOST_BYTES", most_bytes)
     servable = Servable(save(tmp_path, "read"), LoadSettings())
-    assert ("VarHandleOp" not in kinds(servable)) == frozen
+    assert ("VarHandleOp" not in kinds(servable)) == converted
     assert_answers(servable)
 
 
