@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import warnings
+
+from base.native_log import native_log_discarded
 
 verbose = False
 """Whether `quiet` leaves the log lines as they are; `--verbose` sets it."""
@@ -30,6 +33,12 @@ def quiet() -> None:
     for name in ("absl", "root"):
         logging.getLogger(name).addFilter(_useful)
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without the lines about CUDA that it prints whatever its settings."""
+    with contextlib.nullcontext() if verbose else native_log_discarded():
+        import tensorflow  # noqa: F401
 
 
 def _useful(record: logging.LogRecord) -> bool:

@@ -69,6 +69,7 @@ def enroll(
     classes = _by_class(folders, name)
     log_noise.quiet()
     with progress.status("Loading TensorFlow ...") as status:
+        log_noise.load_tensorflow()
         from serving.engine import choose
         from serving.enroll import enroll as write_next_version
 

@@ -250,6 +250,7 @@ def _gate_model(
     """Judge an exported model, and return the gate's result."""
     log_noise.quiet()
     with progress.status("Loading TensorFlow ...") as status:
+        log_noise.load_tensorflow()
         from judging import gate as gates
         from pipeline.gate.labelled_folder import CANDIDATE, judge_folder, load_model
         from pipeline.gate.result import of_judgement

@@ -97,6 +97,7 @@ def connected(options: Connection) -> Iterator[tuple[SiameseClient, RunConfig | 
             assert settings is not None
             address = stack.enter_context(_served(settings, options.config))
         with progress.status("Connecting ..."):
+            log_noise.load_tensorflow()
             from serving.client import SiameseClient
             from serving.connection import Tls
 
