@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import NoReturn
+from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn
 
 from base.errors import UserError
 
@@ -16,38 +16,97 @@ class UsageError(UserError):
     """An option, or a file that it names, that can't be used; the message says how to fix it."""
 
 
+_MODELS, _NETWORK, _RESOURCES = "models", "network", "resources"
+
+
+def _option(group: str, default: object, metavar: str, text: str, kind: type | None = None) -> Any:
+    """Return a field of `Options` that is an option of the command line."""
+    shown = "" if default in ("", None) else f" (default: {str(default).lower()})"
+    told = {"metavar": metavar, "help": text.replace("%", "%%") + shown}
+    return field(
+        default=default, metadata={"group": group, "kind": kind or type(default), "told": told}
+    )
+
+
 @dataclass(frozen=True)
 class Options:
-    """The options; see `--help`."""
+    """The options; those without a counterpart in tensorflow_model_server say so."""
 
-    host: str
-    port: int
-    rest_api_port: int | None
-    rest_api_timeout_in_ms: int
-    rest_api_enable_cors_support: bool
-    model_name: str
-    model_base_path: str
-    model_config_file: str
-    model_config_file_poll_wait_seconds: float
-    file_system_poll_wait_seconds: float
-    max_num_load_retries: int
-    load_retry_interval_micros: int
-    enable_model_warmup: bool
-    allow_version_labels_for_unavailable_models: bool
-    saved_model_tags: str
-    variables_as_constants: bool
-    enable_batching: bool
-    batching_parameters_file: str
-    monitoring_config_file: str
-    ssl_config_file: str
-    grpc_max_threads: int
-    grpc_max_message_bytes: int
-    grpc_channel_arguments: str
-    tensorflow_intra_op_parallelism: int
-    tensorflow_inter_op_parallelism: int
-    tensorflow_session_parallelism: int
-    per_process_gpu_memory_fraction: float
-    shutdown_grace_seconds: float
+    model_name: str = _option(_MODELS, "default", "NAME", "name of the model, for clients")
+    model_base_path: str = _option(
+        _MODELS, "", "FOLDER", "folder of versions: FOLDER/1/saved_model.pb ..."
+    )
+    model_config_file: str = _option(
+        _MODELS, "", "FILE", "several models, as a ModelServerConfig in text format"
+    )
+    model_config_file_poll_wait_seconds: float = _option(
+        _MODELS, 0.0, "SECONDS", "interval at which that file is read again; 0: read once"
+    )
+    file_system_poll_wait_seconds: float = _option(
+        _MODELS, 1.0, "SECONDS", "interval at which folders are searched for versions; 0: once"
+    )
+    max_num_load_retries: int = _option(_MODELS, 5, "N", "retries of a failed load")
+    load_retry_interval_micros: int = _option(_MODELS, 60_000_000, "MICROS", "pause before a retry")
+    enable_model_warmup: bool = _option(
+        _MODELS, True, "BOOL",
+        "replay assets.extra/tf_serving_warmup_requests before a version takes requests",
+    )  # fmt: skip
+    allow_version_labels_for_unavailable_models: bool = _option(
+        _MODELS, False, "BOOL", "let a new label name a version that isn't loaded yet"
+    )
+    saved_model_tags: str = _option(
+        _MODELS, "serve", "TAGS", "tags of the SavedModel's graph, separated by commas"
+    )
+    variables_as_constants: bool = _option(
+        _MODELS, True, "BOOL",
+        "turn variables that no signature changes into constants; this server only",
+    )  # fmt: skip
+
+    host: str = _option(_NETWORK, "0.0.0.0", "ADDRESS", "address to listen on; this server only")
+    port: int = _option(_NETWORK, 8500, "PORT", "gRPC; 0 picks a free one")
+    rest_api_port: int | None = _option(
+        _NETWORK, None, "PORT", "REST; 0 picks a free one; left out: no REST", kind=int
+    )
+    rest_api_timeout_in_ms: int = _option(_NETWORK, 30_000, "MS", "timeout of a REST request")
+    rest_api_enable_cors_support: bool = _option(
+        _NETWORK, False, "BOOL", "let web pages of other origins use REST"
+    )
+    ssl_config_file: str = _option(
+        _NETWORK, "", "FILE", "key and certificates for gRPC, as an SSLConfig"
+    )
+    monitoring_config_file: str = _option(
+        _NETWORK, "", "FILE", "metrics for Prometheus, as a MonitoringConfig"
+    )
+
+    enable_batching: bool = _option(
+        _RESOURCES, False, "BOOL", "run concurrent requests as one batch"
+    )
+    batching_parameters_file: str = _option(
+        _RESOURCES, "", "FILE", "batching, as BatchingParameters"
+    )
+    grpc_max_threads: int = _option(_RESOURCES, 256, "N", "gRPC requests that run at once")
+    grpc_max_message_bytes: int = _option(
+        _RESOURCES, INT32_MAX, "BYTES", "largest request, over gRPC or REST; this server only"
+    )
+    grpc_channel_arguments: str = _option(
+        _RESOURCES, "", "NAME=VALUE,...", "channel arguments, passed to gRPC"
+    )
+    tensorflow_intra_op_parallelism: int = _option(
+        _RESOURCES, 0, "N", "threads for one operation; 0: all cores"
+    )
+    tensorflow_inter_op_parallelism: int = _option(
+        _RESOURCES, 0, "N", "operations that run at once; 0: all cores"
+    )
+    tensorflow_session_parallelism: int = _option(
+        _RESOURCES, 0, "N", "both of these, if they are 0"
+    )
+    per_process_gpu_memory_fraction: float = _option(
+        _RESOURCES, 0.0, "SHARE", "share of a GPU's memory to take at once; 0: as needed"
+    )
+    shutdown_grace_seconds: float = _option(
+        _RESOURCES, 30.0, "SECONDS",
+        "time for running requests to finish when the server is stopped; this server only",
+    )  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,8 +125,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         UsageError: An option is unknown, missing, or has an impossible value.
         SystemExit: `--help` was asked for.
     """
-    given = _parser().parse_args(arguments)
-    options = Options(**{field.name: getattr(given, field.name) for field in fields(Options)})
+    options = Options(**vars(_parser().parse_args(arguments)))
     _check(options)
     return options
 
@@ -107,7 +165,7 @@ def _check(options: Options) -> None:
             )
     elif not options.model_base_path:
         raise UsageError(
-            "give what to serve: --model_base_path=FOLDER, which holds FOLDER/1/saved_model.pb, or "
+            "name what to serve: --model_base_path=FOLDER, which holds FOLDER/1/saved_model.pb, or "
             "--model_config_file=FILE"
         )
     elif not options.model_name:
@@ -162,96 +220,16 @@ def _parser() -> argparse.ArgumentParser:
             "One line on standard output says that every model is ready. Ctrl-C or SIGTERM stops "
             "the server after the running requests. Exit code 2: an option or a file must be fixed."
         ),
-        argument_default=None,
     )
-    add = _adder(parser.add_argument_group("models"))
-    add("model_name", "default", "NAME", "name of the model, which clients ask for")
-    add("model_base_path", "", "FOLDER", "folder of versions: FOLDER/1/saved_model.pb ...")
-    add("model_config_file", "", "FILE", "several models, as a ModelServerConfig in text format")
-    add(
-        "model_config_file_poll_wait_seconds",
-        0.0,
-        "SECONDS",
-        "interval at which that file is read again; 0: read once",
-    )
-    add(
-        "file_system_poll_wait_seconds",
-        1.0,
-        "SECONDS",
-        "interval at which folders are searched for new versions; 0: once",
-    )
-    add("max_num_load_retries", 5, "N", "retries of a failed load")
-    add("load_retry_interval_micros", 60_000_000, "MICROS", "pause before a retry")
-    add(
-        "enable_model_warmup",
-        True,
-        "BOOL",
-        "replay assets.extra/tf_serving_warmup_requests before a version takes requests",
-    )
-    add(
-        "allow_version_labels_for_unavailable_models",
-        False,
-        "BOOL",
-        "let a new label name a version that isn't loaded yet",
-    )
-    add("saved_model_tags", "serve", "TAGS", "tags of the SavedModel's graph, separated by commas")
-    add(
-        "variables_as_constants",
-        True,
-        "BOOL",
-        "turn variables that no signature changes into constants; this server only",
-    )
-
-    add = _adder(parser.add_argument_group("network"))
-    add("host", "0.0.0.0", "ADDRESS", "address to listen on; this server only")
-    add("port", 8500, "PORT", "gRPC; 0 picks a free one")
-    add("rest_api_port", None, "PORT", "REST; 0 picks a free one; left out: no REST", kind=int)
-    add("rest_api_timeout_in_ms", 30_000, "MS", "timeout of a REST request")
-    add("rest_api_enable_cors_support", False, "BOOL", "let web pages of other origins use REST")
-    add("ssl_config_file", "", "FILE", "key and certificates for gRPC, as an SSLConfig")
-    add("monitoring_config_file", "", "FILE", "metrics for Prometheus, as a MonitoringConfig")
-
-    add = _adder(parser.add_argument_group("resources"))
-    add("enable_batching", False, "BOOL", "run concurrent requests as one batch")
-    add("batching_parameters_file", "", "FILE", "batching, as BatchingParameters")
-    add("grpc_max_threads", 256, "N", "gRPC requests that run at once")
-    add(
-        "grpc_max_message_bytes",
-        INT32_MAX,
-        "BYTES",
-        "largest request, over gRPC or REST; this server only",
-    )
-    add("grpc_channel_arguments", "", "NAME=VALUE,...", "channel arguments, passed to gRPC")
-    add("tensorflow_intra_op_parallelism", 0, "N", "threads for one operation; 0: all cores")
-    add("tensorflow_inter_op_parallelism", 0, "N", "operations that run at once; 0: all cores")
-    add("tensorflow_session_parallelism", 0, "N", "both of these, if they are 0")
-    add(
-        "per_process_gpu_memory_fraction",
-        0.0,
-        "SHARE",
-        "share of a GPU's memory to take at once; 0: as needed",
-    )
-    add(
-        "shutdown_grace_seconds",
-        30.0,
-        "SECONDS",
-        "time for running requests to finish when the server is stopped; this server only",
-    )
-    return parser
-
-
-def _adder(group: argparse._ArgumentGroup):
-    def add(name: str, default: object, metavar: str, text: str, kind: type | None = None) -> None:
-        kind = kind or type(default)
-        shown = "" if default in ("", None) else f" (default: {str(default).lower()})"
-        extra: dict = {"nargs": "?", "const": True} if kind is bool else {}
-        group.add_argument(
-            f"--{name}",
-            default=default,
-            metavar=metavar,
+    groups = {name: parser.add_argument_group(name) for name in (_MODELS, _NETWORK, _RESOURCES)}
+    for each in fields(Options):
+        kind = each.metadata["kind"]
+        flag: dict[str, Any] = {"nargs": "?", "const": True} if kind is bool else {}
+        groups[each.metadata["group"]].add_argument(
+            f"--{each.name}",
+            default=each.default,
             type=_boolean if kind is bool else kind,
-            help=text.replace("%", "%%") + shown,
-            **extra,
+            **each.metadata["told"],
+            **flag,
         )
-
-    return add
+    return parser

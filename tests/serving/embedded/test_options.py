@@ -36,7 +36,7 @@ def test_channel_arguments_win_over_the_limit():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give what to serve"),
+        ([], "name what to serve"),
         ([BASE, "--model_config_file=c"], "leave one out"),
         ([BASE, "--model_name="], "--model_name is empty"),
         ([BASE, "--prot=1"], "unrecognized arguments: --prot=1"),

@@ -238,7 +238,7 @@ class TestWrongUse:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({}, "give what to serve"),
+            ({}, "name what to serve"),
             ({"model_base_path": "/m", "prot": 1}, "unrecognized arguments: --prot=1"),
             ({"model_config_file": "/none"}, "/none: can't be read (No such file or directory)"),
             ({"model_base_path": "/m", "ssl_config_file": "/none"}, "/none: can't be read"),
