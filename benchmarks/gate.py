@@ -127,14 +127,14 @@ def run_judge(folder: Path, arguments: Sequence[str]) -> None:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Judge what `write_images` and `export` have written; returns this process's figures."""
-    from components.judge.embedding import Models
-    from components.judge.executor import Executor
+    from components.judge import executor
+    from components.judge.embedding_on_beam import Models
     from components.judge.exported_model import JudgedModel
     from pipeline.config.sections import Beam
 
     passes: Counter[bytes] = Counter()
     embed = JudgedModel.embed
-    steps: dict[str, Any] = {"loading": Models.load, "embedding": Executor._embed}
+    steps: dict[str, Any] = {"loading": Models.load, "embedding": executor.embed_on_beam}
     spent = dict.fromkeys(steps, 0.0)
 
     def counted(self: JudgedModel, images: list[bytes]) -> Any:
@@ -155,7 +155,7 @@ def measure(folder: Path) -> dict[str, Any]:
     with (
         patch.object(JudgedModel, "embed", counted),
         patch.object(Models, "load", timed("loading")),
-        patch.object(Executor, "_embed", timed("embedding")),
+        patch.object(executor, "embed_on_beam", timed("embedding")),
     ):
         run_judge(folder, Beam().args)
     statistics = time.process_time() - started - sum(spent.values())

@@ -13,10 +13,6 @@ from judging.classifier import Support
 CANDIDATE = "candidate"
 """Name of the model that is judged, among those that it is compared with; it comes first."""
 
-NOT_VALID = "the model does not accept it as an image"
-TRAINED_ON = "the model was trained on it"
-"""Why an image is excluded."""
-
 
 class HeldOutImages(NamedTuple):
     """The n images that the model is judged on, in the order of their ids.

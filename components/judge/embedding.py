@@ -1,34 +1,25 @@
-"""Embeds images on Beam: one pass of each model's encoder over each image, whatever their number.
-
-Only embeddings leave a step, in a file; images pass through in small batches.
-"""
+"""Embeds images in batches, one pass of each model's encoder per image."""
 
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import apache_beam as beam
 import numpy as np
 import tensorflow as tf
-from apache_beam.metrics import Metrics
-from apache_beam.utils.shared import Shared
 
 from base.errors import DataError
-from components.judge import exported_model as model
-from judging.classifier import nearest_neighbour
+from components.judge.exported_model import Embedded, JudgedModel, texts
+from judging import gate
+from judging.embedded_images import EmbeddedImages
 from records import features, training_keys
-
-_LOG = logging.getLogger(__name__)
 
 BATCH = 32
 """Images that an encoder takes at once."""
 
 
 class Item(NamedTuple):
-    """An image to be embedded.
+    """An image to embed.
 
     Attributes:
         id: Of its record; of an unknown image, its file.
@@ -36,7 +27,7 @@ class Item(NamedTuple):
         source: Its file.
         image: Encoded.
         key: Of its original file, see `records.training_keys`.
-        unknown: Whether it is of no class at all.
+        unknown: Whether it is of no class.
     """
 
     id: bytes
@@ -48,7 +39,7 @@ class Item(NamedTuple):
 
 
 def item(record: bytes) -> Item:
-    """That of a serialized image record."""
+    """Return the item of a serialized image record."""
     feature = tf.train.Example.FromString(record).features.feature
     names = (features.IMAGE_ID, features.LABEL, features.SOURCE, features.IMAGE)
     image_id, label, source, image = (feature[name].bytes_list.value[0] for name in names)
@@ -56,125 +47,66 @@ def item(record: bytes) -> Item:
     return Item(image_id, label, source, image, key)
 
 
-class Models:
-    """The models, loaded once in each process.
+def embed(models: Mapping[str, JudgedModel], items: Sequence[Item]) -> dict[str, Embedded]:
+    """Return each model's embeddings of a batch, by name."""
+    images = [one.image for one in items]
+    return {name: model.embed(images) for name, model in models.items()}
+
+
+def columns(
+    models: Mapping[str, JudgedModel], items: Sequence[Item], embedded: Mapping[str, Embedded]
+) -> dict[str, np.ndarray]:
+    """Return a batch as arrays [n, ...] without its images, for `joined`.
 
     Args:
-        directories: Of SavedModels, by name.
-        optional: Names of those that are left out, with a warning, where they cannot be judged.
+        models: The models, by name.
+        items: n images.
+        embedded: Their embeddings, from `embed`.
     """
-
-    def __init__(self, directories: dict[str, str], optional: Sequence[str] = ()) -> None:
-        self._directories, self._optional = directories, tuple(optional)
-        # All copies of this object share what one of them has loaded, as long as it is in use.
-        self._shared = Shared()
-
-    def load(self) -> _Loaded:
-        """The models, by name.
-
-        Raises:
-            ModelError: One of them cannot be judged.
-        """
-        return self._shared.acquire(self._load)
-
-    def _load(self) -> _Loaded:
-        loaded = _Loaded()
-        for name, directory in self._directories.items():
-            try:
-                loaded[name] = model.JudgedModel(directory)
-            except model.ModelError as e:
-                if name not in self._optional:
-                    raise
-                _LOG.warning("the %s is not compared with: %s", name, e)
-        return loaded
+    values: dict[str, Any] = {
+        "id": [one.id for one in items],
+        "label": [one.label for one in items],
+        "source": [one.source for one in items],
+        "key": np.array([one.key for one in items], "int64"),
+        "unknown": [one.unknown for one in items],
+        "valid": np.all(
+            [e.valid & np.isfinite(e.embeddings).all(axis=1) for e in embedded.values()], axis=0
+        ),
+        **{_EMBEDDING + name: e.embeddings for name, e in embedded.items()},
+    }
+    if encoder := models.get(gate.PRETRAINED_ENCODER):
+        guess = encoder.nearest_by_pixels(embedded[gate.PRETRAINED_ENCODER].pixels)
+        if guess is not None:
+            values["by pixels"] = [str(label).encode() for label in guess]
+    return {name: np.asarray(column) for name, column in values.items()}
 
 
-class _Loaded(dict):
-    """A plain dict cannot be referred to weakly, as sharing needs."""
+_EMBEDDING = "embedding "
+"""Begins the names of columns with a model's embeddings."""
 
 
-class Embed(beam.PTransform):
-    """Items to serialized batches, to be read by `read`.
-
-    Args:
-        models: What embeds them.
-        raw_pixels: Of the models that one whose images' pixels are compared with its support
-            images', if any.
-    """
-
-    def __init__(self, models: Models, raw_pixels: str | None = None) -> None:
-        super().__init__()
-        self._models, self._raw_pixels = models, raw_pixels
-
-    def expand(self, items: beam.PCollection) -> beam.PCollection:
-        """Serialized batches."""
-        return (
-            items
-            | "Batch" >> beam.BatchElements(min_batch_size=BATCH, max_batch_size=BATCH)
-            | "Embed" >> beam.ParDo(_Embed(self._models, self._raw_pixels))
-        )
-
-
-class _Embed(beam.DoFn):
-    def __init__(self, models: Models, raw_pixels: str | None) -> None:
-        self._models, self._raw_pixels = models, raw_pixels
-        self._images = Metrics.counter("judge", "images")
-
-    def setup(self) -> None:
-        self._loaded = self._models.load()
-        if self._raw_pixels:
-            named = self._loaded[self._raw_pixels]
-            self._pixels, self._labels = _flat(named.support_pixels), named.support.labels
-
-    def process(self, items: Sequence[Item]) -> Iterator[bytes]:
-        columns: dict[str, Any] = {
-            "id": [one.id for one in items],
-            "label": [one.label for one in items],
-            "source": [one.source for one in items],
-            "key": np.array([one.key for one in items], "int64"),
-            "unknown": [one.unknown for one in items],
-        }
-        valid = np.ones(len(items), bool)
-        for name, one in self._loaded.items():
-            found = one.embed([one.image for one in items])
-            columns[f"embedding {name}"] = found.embeddings
-            valid &= found.valid & np.isfinite(found.embeddings).all(axis=1)
-            if name == self._raw_pixels:
-                guess = nearest_neighbour(self._pixels, self._labels, _flat(found.pixels))
-                columns["raw pixels"] = [str(label).encode() for label in guess]
-        columns["valid"] = valid
-        self._images.inc(len(items))
-        file = io.BytesIO()
-        np.savez(file, **{k: np.asarray(v) for k, v in columns.items()})
-        yield file.getvalue()
-
-
-def _flat(pixels: np.ndarray | None) -> np.ndarray:
-    assert pixels is not None
-    return pixels.reshape(len(pixels), -1)
-
-
-def read(files: Sequence[str]) -> dict[str, np.ndarray]:
-    """All batches that were written, joined, in the order of the ids.
-
-    Args:
-        files: TFRecords of serialized batches.
-
-    Returns:
-        By name: `id`, `label` and `source`, bytes [n] each; `key`, int64 [n]; `valid` and
-        `unknown`, bool [n];
-        `embedding <name>`, float32 [n, d], for each model; and maybe `raw pixels`, bytes [n], the
-        class of the support image nearest by its pixels.
+def joined(batches: Sequence[Mapping[str, np.ndarray]]) -> EmbeddedImages:
+    """Return all batches of `columns`, in the order of the ids.
 
     Raises:
         DataError: There is none.
     """
-    parts: list[dict[str, np.ndarray]] = []
-    for record in tf.data.TFRecordDataset(sorted(files)).as_numpy_iterator():
-        with np.load(io.BytesIO(record)) as batch:
-            parts.append({name: batch[name] for name in batch.files})
-    if not parts:
+    if not batches:
         raise DataError("the split 'test' holds no image to judge on")
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    order = np.lexsort((joined["source"], joined["id"]))
-    return {name: column[order] for name, column in joined.items()}
+    found = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    order = np.lexsort((found["source"], found["id"]))
+    found = {name: column[order] for name, column in found.items()}
+    return EmbeddedImages(
+        texts(found["id"]),
+        texts(found["label"]),
+        texts(found["source"]),
+        found["key"],
+        found["unknown"],
+        found["valid"],
+        {
+            name.removeprefix(_EMBEDDING): column
+            for name, column in found.items()
+            if name.startswith(_EMBEDDING)
+        },
+        texts(found["by pixels"]) if "by pixels" in found else None,
+    )

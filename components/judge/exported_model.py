@@ -1,7 +1,8 @@
-"""An exported model, as far as it is judged: its embeddings, support set, thresholds, pair head."""
+"""Loads an exported model as the Judge needs it: embeddings, support set, thresholds, pair head."""
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from base.errors import UserError
-from judging.classifier import Support
+from judging.classifier import Support, nearest_neighbour
 from judging.views import View
 from records import training_keys
 
@@ -19,12 +20,12 @@ class ModelError(UserError):
 
 
 class Embedded(NamedTuple):
-    """Some images, embedded.
+    """Embeddings of n images.
 
     Attributes:
-        embeddings: float32 [n, d]; NaN where an image is not valid.
-        valid: bool [n], which the model takes for images.
-        pixels: uint8 [n, ...], where the model gives them.
+        embeddings: float32 [n, d]; NaN if an image is not valid.
+        valid: bool [n], whether the model accepts them as images.
+        pixels: uint8 [n, ...], if the model returns them.
     """
 
     embeddings: np.ndarray
@@ -39,7 +40,7 @@ class JudgedModel:
         directory: The SavedModel's.
 
     Raises:
-        ModelError: It is none, or an older one that lacks what a judge needs.
+        ModelError: It cannot be loaded, or is an older one that lacks what the Judge needs.
     """
 
     def __init__(self, directory: str) -> None:
@@ -53,12 +54,12 @@ class JudgedModel:
         if lacking:
             raise ModelError(
                 f"{directory}: has no {' and no '.join(lacking)}, as models exported by an older "
-                "version of this project; train it anew"
+                "version of this project; train it again"
             )
         self._embed = self._loaded.signatures["embed"]
 
     def embed(self, images: list[bytes]) -> Embedded:
-        """One pass of the encoder over encoded images."""
+        """Return embeddings of encoded images, by one pass of the encoder."""
         answer = self._embed(image=tf.constant(images, tf.string))
         pixels = answer.get("pixels")
         return Embedded(
@@ -67,49 +68,63 @@ class JudgedModel:
             None if pixels is None else pixels.numpy(),
         )
 
-    @property
+    @functools.cached_property
     def support(self) -> Support:
         """The labelled images that it classifies by."""
         support = self._loaded.support
         return Support(
             support.embeddings.numpy(),
-            _texts(support.labels.numpy()),
-            _texts(support.sources.numpy()),
+            texts(support.labels.numpy()),
+            texts(support.sources.numpy()),
         )
 
-    @property
-    def support_pixels(self) -> np.ndarray | None:
-        """uint8 [s, size, size, 3], of the same images, where the model holds them."""
+    def nearest_by_pixels(self, pixels: np.ndarray | None) -> np.ndarray | None:
+        """Return the class of the support image nearest to each image by its pixels.
+
+        Args:
+            pixels: uint8 [n, size, size, 3], from `embed`.
+
+        Returns:
+            str [n]; None if the model holds or returns no pixels.
+        """
+        if pixels is None or self._support_pixels is None:
+            return None
+        rows, queries = (x.reshape(len(x), -1) for x in (self._support_pixels, pixels))
+        return nearest_neighbour(rows, self.support.labels, queries)
+
+    @functools.cached_property
+    def _support_pixels(self) -> np.ndarray | None:
+        """uint8 [s, size, size, 3], of the support images."""
         pixels = getattr(self._loaded.support, "pixels", None)
         return None if pixels is None else pixels.numpy()
 
-    @property
+    @functools.cached_property
     def training_keys(self) -> np.ndarray | None:
         """int64 [m], keys (`records.training_keys`) of the images that it was trained on.
 
-        None: it does not say, as an encoder alone and what an older version has exported.
+        None: it does not say, as an encoder alone or a model of an older version.
         """
         keys = getattr(self._loaded, "training_keys", None)
         return None if keys is None else keys.numpy()
 
     def trained_on(self, keys: np.ndarray) -> np.ndarray:
-        """Which images of `keys`, int64 [n], it says that it was made with: bool [n]."""
+        """Return which images of `keys`, int64 [n], it says that it was trained on: bool [n]."""
         return training_keys.among(keys, self.training_keys)
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Those of `same` and `known`; none for an encoder alone."""
+        """The thresholds `same` and `known`; empty for an encoder alone."""
         if not hasattr(self._loaded, "thresholds"):
             return {}
         return {name: float(value) for name, value in self._loaded.thresholds().items()}
 
     @property
-    def compares(self) -> bool:
-        """Whether it has a `similarity`."""
+    def has_similarity(self) -> bool:
+        """Whether it compares pairs."""
         return hasattr(self._loaded, "similarity")
 
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Similarities float32 [p] of embeddings float32 [p, d] of two sides."""
+        """Return similarities float32 [p] of embeddings float32 [p, d] of two sides."""
         sides = (tf.constant(side, tf.float32) for side in (left, right))
         return self._loaded.similarity(*sides).numpy()
 
@@ -120,12 +135,12 @@ class JudgedModel:
         unknown: np.ndarray,
         unknown_keys: np.ndarray,
     ) -> View:
-        """What it makes of the test images.
+        """Return its view of the test images.
 
         Args:
-            embeddings: float [n, d], of these.
+            embeddings: float [n, d], of the test images.
             keys: int64 [n], theirs (`records.training_keys`).
-            unknown: float [u, d], of images of no class.
+            unknown: float [u, d], embeddings of unknown images.
             unknown_keys: int64 [u], theirs.
         """
         return View(
@@ -133,7 +148,7 @@ class JudgedModel:
             embeddings,
             unknown,
             self.support,
-            self.similarity if self.compares else None,
+            self.similarity if self.has_similarity else None,
             self.thresholds.get("same", math.nan),
             self.thresholds.get("known", math.nan),
             self.trained_on(keys),
@@ -141,18 +156,19 @@ class JudgedModel:
         )
 
 
-def unsaid(name: str) -> str:
-    """That a model, called `name`, has no `training_keys`: a sentence without its full stop."""
+def no_training_keys(name: str) -> str:
+    """Return a sentence on a model, called `name`, without `training_keys`; no full stop."""
     return (
-        f"the {name} does not say which images it was trained with, as older ones do not: it may "
-        "have learned from some of these"
+        f"the {name} does not say which images it was trained on, since an older version exported "
+        "it: some of these may be among them"
     )
 
 
 def text(value: bytes) -> str:
-    """A label or a file's name, whatever its bytes, as it can be written as JSON."""
+    """Return a label or a file's name, whatever its bytes, as text that JSON can hold."""
     return value.decode("utf-8", "backslashreplace")
 
 
-def _texts(values: np.ndarray) -> np.ndarray:
+def texts(values: np.ndarray) -> np.ndarray:
+    """Return bytes [n] as str [n], each by `text`."""
     return np.array([text(value) for value in values.tolist()], str)

@@ -252,7 +252,8 @@ def _gate_model(
     with progress.status("Loading TensorFlow ...") as status:
         log_noise.load_tensorflow()
         from judging import gate as gates
-        from pipeline.gate.labelled_folder import CANDIDATE, judge_folder, load_model
+        from judging.views import CANDIDATE
+        from pipeline.gate.labelled_folder import judge_models
         from pipeline.gate.result import of_judgement
 
         named = {
@@ -260,8 +261,8 @@ def _gate_model(
             gates.LAST_BLESSED: last_blessed_model,
             gates.PRETRAINED_ENCODER: pretrained_encoder,
         }
-        found = judge_folder(
-            {name: load_model(path) for name, path in named.items() if path},
+        found = judge_models(
+            {name: path for name, path in named.items() if path},
             images,
             settings,
             lambda done, files: status.update(f"Embedding image {done:,} of {files:,} ..."),
@@ -269,7 +270,7 @@ def _gate_model(
     if keep:
         _keep(found.judged, keep)
     judgement = found.judged.judgement
-    return of_judgement(judgement, judgement.model, excluded=found.excluded, notes=found.notes)
+    return of_judgement(judgement, judgement.model, notes=found.notes)
 
 
 def _keep(judged: Judged, folder: Path) -> None:

@@ -60,7 +60,6 @@ def of_judgement(
     judgement: Judgement,
     subject: str,
     verdict: Verdict | None = None,
-    excluded: tuple[ExcludedFile, ...] | None = None,
     notes: tuple[str, ...] = (),
 ) -> GateResult:
     """What a judgement says.
@@ -69,15 +68,9 @@ def of_judgement(
         judgement: The judgement.
         subject: What was judged, in words.
         verdict: In place of the judgement's own.
-        excluded: Images that it was not judged on; None: those that the judgement names.
         notes: See `GateResult`.
     """
     verdict = verdict or judgement.verdict
-    if excluded is None:
-        excluded = tuple(
-            ExcludedFile(path=printable(path), reason=reason)
-            for path, reason in judgement.invalid.items()
-        )
     return GateResult(
         subject=printable(subject),
         outcome=Outcome(verdict.outcome),
@@ -87,7 +80,10 @@ def of_judgement(
         metrics=judgement.metrics,
         missing=judgement.missing,
         classes=judgement.classes,
-        excluded=excluded,
+        excluded=tuple(
+            ExcludedFile(path=printable(path), reason=printable(reason))
+            for path, reason in judgement.invalid.items()
+        ),
         notes=(*notes, *judgement.limits),
     )
 

@@ -14,7 +14,7 @@ from sample_images import encoded, picture, write_classes
 from components.image_example_gen import beam_steps as ingestion
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.sources import list_folders
-from components.judge import embedding
+from components.judge import embedding, embedding_on_beam
 from components.pair_gen import beam_steps as pairing
 from components.pair_gen.image_store import image_store
 from pipeline.config.sections import Beam
@@ -97,7 +97,7 @@ def run(root, model, folder, arguments):
         _ = write(
             by_split[features.TEST]
             | beam.Map(embedding.item)
-            | embedding.Embed(embedding.Models({"candidate": model})),
+            | embedding_on_beam.Embed(embedding_on_beam.Models({"candidate": model})),
             folder / "embeddings",
         )
         index, blocks = (
@@ -108,7 +108,7 @@ def run(root, model, folder, arguments):
         _ = {"train": index} | pairing.NoLeak()
         _ = write(blocks, folder / "blocks")
     written = {name: read(folder / name) for name in (*by_split, "blocks")}
-    embeddings = embedding.read([str(file) for file in folder.glob("embeddings-*")])
+    embeddings = embedding_on_beam.read([str(file) for file in folder.glob("embeddings-*")])
     return IngestionReport.read(str(folder)), written, embeddings
 
 
@@ -131,8 +131,11 @@ def test_several_processes_write_what_one_does(tmp_path, monkeypatch):
     assert [item.path for item in report.excluded] == ["class-2/bad.png"]
     assert written == one[1]
     assert all(written.values())
-    for name, column in one[2].items():
-        np.testing.assert_array_equal(embeddings[name], column)
+    for name in ("ids", "labels", "sources", "keys", "unknown", "valid", "by_pixels"):
+        np.testing.assert_array_equal(getattr(embeddings, name), getattr(one[2], name))
+    np.testing.assert_array_equal(
+        embeddings.embeddings["candidate"], one[2].embeddings["candidate"]
+    )
 
 
 def test_whole_classes_and_their_near_duplicates(tmp_path):

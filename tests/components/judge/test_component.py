@@ -17,7 +17,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from base.errors import DataError
 from components.image_example_gen.report import IngestionReport
-from components.judge import embedding, executor, unknown_images
+from components.judge import embedding, embedding_on_beam, executor, unknown_images
 from components.judge.component import Judge
 from components.judge.exported_model import JudgedModel, ModelError
 from components.judge.judgement_files import (
@@ -290,7 +290,7 @@ def test_one_that_does_not_say_is_compared_on_all(judging, saved, caplog):
     assert found.compared[LAST_BLESSED].left_out == 0
     assert found.compared[LAST_BLESSED].differences["class_accuracy"].images == 48
     assert found.limits == ()
-    assert "the last blessed model does not say which images it was trained with" in caplog.text
+    assert "the last blessed model does not say which images it was trained on" in caplog.text
 
 
 def test_images_that_the_candidate_has_seen_are_excluded(judging, saved):
@@ -467,14 +467,12 @@ def test_a_folder_without_a_usable_unknown_image_is_refused(judging, saved, unkn
 
 
 def test_lost_unknown_images_are_an_error(judging, saved, unknown, monkeypatch):
-    monkeypatch.setattr(unknown_images, "Read", _Loses)
-    with pytest.raises(
-        RecordsLost, match="4 of 7 images of no class were looked at: Beam's runner"
-    ):
+    monkeypatch.setattr(embedding_on_beam, "ReadUnknown", _Loses)
+    with pytest.raises(RecordsLost, match="4 of 7 unknown images were read: Beam's runner"):
         judging(saved("good"), unknown=str(unknown))
 
 
-class _Loses(unknown_images.Read):
+class _Loses(embedding_on_beam.ReadUnknown):
     """The reasons, on the way."""
 
     def expand(self, sources):

@@ -127,7 +127,7 @@ def test_a_manifest_names_files_and_splits(models, place):
     (place / "labelled/list.csv").write_text("path,label,split\n" + "\n".join(rows))
     told = gate_model(BLESSED, models, images="labelled/list.csv")
     assert "on 16 images" in told
-    assert "4 files of other splits than 'test' were passed over" in told
+    assert "4 files of other splits than 'test' were ignored" in told
 
 
 def test_images_of_no_class(models, place):
@@ -180,7 +180,7 @@ def test_a_model_that_was_trained_with_all_images_is_refused(models, place):
     write_images(place / "labelled")
     JudgedModel(seen=sorted(place.glob("labelled/*/*.png"))).save(place / "learned")
     told = gate_model(WRONG_USE, models, model=place / "learned")
-    assert "labelled: the model was trained with all of these 20 images; judge it on images" in told
+    assert "none of the 20 test images can be judged on" in told
 
 
 def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(models, place):
@@ -199,7 +199,7 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(model
     assert "auc against the last blessed model: compared on 0 of 20 test images: the last" in told
     JudgedModel(seen=None).save(place / "older")
     told = gate_model(BLESSED, models, *options, place / "older")
-    assert "Note: the last blessed model does not say which images it was trained with" in told
+    assert "Note: the last blessed model does not say which images it was trained on" in told
 
 
 def test_an_older_model_does_not_say_what_it_has_seen(models, place):
@@ -207,7 +207,7 @@ def test_an_older_model_does_not_say_what_it_has_seen(models, place):
     JudgedModel(seen=None).save(place / "older")
     told = gate_model(BLESSED, models, model=place / "older")
     assert "on 20 images" in told
-    assert "Note: the model does not say which images it was trained with" in told
+    assert "Note: the model does not say which images it was trained on" in told
 
 
 def test_what_may_mislead_is_said(models, place):
@@ -221,3 +221,15 @@ def test_what_may_mislead_is_said(models, place):
     told = gate_model(BLESSED, models)
     assert "images are copies of others among them" in told
     assert "3 images are embedded exactly as some of the model's own support images" in told
+
+
+def test_incomplete_newer_versions_are_skipped_and_named(models, place):
+    write_images(place / "labelled")
+    versions = place / "versions"
+    JudgedModel().save(versions / "1")
+    (versions / "2").mkdir()
+    (versions / "3" / "variables").mkdir(parents=True)
+    told = gate_model(BLESSED, models, model=versions)
+    assert "versions/1, on 20 images" in told
+    for skipped in ("versions/2", "versions/3"):
+        assert f"{skipped}: skipped, since it holds no saved_model.pb" in told
