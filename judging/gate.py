@@ -1,31 +1,29 @@
-"""Thresholds and measurements to a verdict. All must hold."""
+"""Decides from thresholds and measurements whether a model is blessed. All thresholds must hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from judging.judgement import Check, Compared, Measure, Outcome, Verdict
 from judging.settings import METRICS, AtLeast, AtMost, Thresholds
 from judging.statistics.intervals import needed
 
-LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS = (
-    "last blessed model",
-    "pretrained encoder",
-    "raw pixels",
-)
-"""What a candidate is compared with."""
+LAST_BLESSED = "last blessed model"
+PRETRAINED_ENCODER = "pretrained encoder"
+RAW_PIXELS = "raw pixels"
+"""Names of what a candidate is compared with."""
 
 
 class Measured(NamedTuple):
-    """What the gate goes by.
+    """What the gate decides by.
 
     Attributes:
-        images: Test images.
+        images: Number of test images.
         metrics: By name.
-        missing: By name, why a metric could not be measured.
+        missing: Why a metric could not be measured, by name.
         chance: Of the class accuracy.
-        compared: By name; what is not there was not judged.
+        compared: Other models, by name; only those that were judged.
     """
 
     images: int
@@ -38,14 +36,14 @@ class Measured(NamedTuple):
 def decide(
     thresholds: Thresholds | None, measured: Measured, others: Sequence[Check] = ()
 ) -> Verdict:
-    """The verdict.
+    """Return the verdict.
 
-    A value that misses what is wanted fails. A bound that misses it, while the value reaches it, is
-    undecided: more images could bring it there.
+    A value that misses a threshold fails. A bound that misses it, while the value reaches it, is
+    undecided: more images could decide.
 
     Args:
-        thresholds: What is wanted; None: nothing was said.
-        measured: What was found.
+        thresholds: What is required; None: no thresholds.
+        measured: What was measured.
         others: Checks that were made elsewhere, as by TFMA.
     """
     checks = [*_checks(thresholds, measured), *others] if thresholds else list(others)
@@ -68,117 +66,125 @@ def decide(
     )
 
 
-def _checks(thresholds: Thresholds, measured: Measured) -> list[Check]:
-    checks = []
+def _checks(thresholds: Thresholds, measured: Measured) -> Iterator[Check]:
     for name in METRICS:
         if limit := getattr(thresholds, name):
-            found = measured.metrics.get(name)
-            checks.append(_check(name, found, limit, measured, measured.missing.get(name)))
+            why = measured.missing.get(name)
+            yield _check(name, measured.metrics.get(name), limit, measured, why)
     if thresholds.better_than_chance:
-        checks.append(_above(
+        yield _above(
             "class_accuracy against chance", measured.metrics.get("class_accuracy"),
             measured.chance, "lower", measured, measured.missing.get("class_accuracy"),
-        ))  # fmt: skip
+        )  # fmt: skip
+    yield from _changes(thresholds, measured)
+    if thresholds.beats_pretrained_encoder:
+        yield _against_encoder(thresholds.beats_pretrained_encoder.bound, measured)
+
+
+def _changes(thresholds: Thresholds, measured: Measured) -> Iterator[Check]:
+    """Check the differences to the last blessed model."""
     before = measured.compared.get(LAST_BLESSED)
     for name, limit in thresholds.change:
         if limit is None:
             continue
         metric = f"{name} against the {LAST_BLESSED}"
         if before is None:
-            checks.append(Check(
-                metric=metric, wanted=_wanted(limit), outcome="skipped",
+            yield Check(
+                metric=metric, required=_required(limit), outcome="skipped",
                 note="there is none to compare with",
-            ))  # fmt: skip
+            )  # fmt: skip
         else:
-            found = before.differences.get(name)
-            why = measured.missing.get(name) or _too_few(before, name, measured)
-            checks.append(_check(metric, found, limit, measured, why))
-    if thresholds.beats_pretrained_encoder:
-        pretrained = measured.compared.get(PRETRAINED_ENCODER)
-        own = measured.metrics.get("class_accuracy")
-        metric = f"class_accuracy against the {PRETRAINED_ENCODER}"
-        found = pretrained.differences.get("class_accuracy") if pretrained else None
-        if found and own and found.value == 0 and own.value == 1:
-            checks.append(Check(
-                metric=metric, measure=found, wanted="above 0.0000", outcome="passed",
-                note="both are right throughout",
-            ))  # fmt: skip
-        else:
-            bound = thresholds.beats_pretrained_encoder.bound
-            why = None if pretrained else "the pretrained encoder was not judged"
-            checks.append(_above(metric, found, 0.0, bound, measured, why))
-    return checks
+            why = measured.missing.get(name) or _not_comparable(before, name, measured)
+            yield _check(metric, before.differences.get(name), limit, measured, why)
 
 
-def _too_few(before: Compared, name: str, measured: Measured) -> str | None:
-    """Why a metric does not tell the candidate from the last blessed model, where it is known."""
+def _not_comparable(before: Compared, name: str, measured: Measured) -> str | None:
+    """Return why a metric has no difference to the last blessed model's, if that is known."""
     limit = before.limit(LAST_BLESSED, measured.images)
     why = before.missing.get(name)
     return "; ".join(part for part in (limit, why) if part) or None
 
 
+def _against_encoder(bound: str, measured: Measured) -> Check:
+    metric = f"class_accuracy against the {PRETRAINED_ENCODER}"
+    encoder, own = measured.compared.get(PRETRAINED_ENCODER), measured.metrics.get("class_accuracy")
+    difference = encoder.differences.get("class_accuracy") if encoder else None
+    if difference and own and difference.value == 0 and own.value == 1:
+        return Check(
+            metric=metric, measure=difference, required="above 0.0000", outcome="passed",
+            note="both classify every image correctly",
+        )  # fmt: skip
+    why = None if encoder else f"the {PRETRAINED_ENCODER} was not judged"
+    return _above(metric, difference, 0.0, bound, measured, why)
+
+
 def _check(
-    metric: str, found: Measure | None, limit: AtLeast | AtMost, measured: Measured, why: str | None
+    metric: str,
+    measure: Measure | None,
+    limit: AtLeast | AtMost,
+    measured: Measured,
+    why: str | None,
 ) -> Check:
-    wanted = _wanted(limit)
-    if found is None or found.value != found.value:
-        return _unmeasured(metric, wanted, why)
-    if isinstance(limit, AtMost):
-        # The same the other way round.
-        turned = Measure(value=-found.value, low=-found.high, high=-found.low, images=found.images)
-        outcome, more = _outcome(turned, -limit.at_most, limit.bound != "value", strictly=False)
-    else:
-        outcome, more = _outcome(found, limit.at_least, limit.bound != "value", strictly=False)
-    return Check(metric=metric, measure=found, wanted=wanted, outcome=outcome, needed=_of_all(
-        more, found, measured))  # fmt: skip
+    by_bound = limit.bound != "value"
+    if isinstance(limit, AtLeast):
+        return _compare(metric, _required(limit), measure, limit.at_least, by_bound, measured, why)
+    # The same with signs changed.
+    turned = measure and Measure(
+        value=-measure.value, low=-measure.high, high=-measure.low, images=measure.images
+    )
+    check = _compare(metric, _required(limit), turned, -limit.at_most, by_bound, measured, why)
+    return check.model_copy(update={"measure": measure if check.measure else None})
 
 
 def _above(
     metric: str,
-    found: Measure | None,
+    measure: Measure | None,
     limit: float,
     bound: str,
     measured: Measured,
     why: str | None,
 ) -> Check:
-    wanted = f"above {limit:.4f}" + (", lower bound" if bound == "lower" else "")
-    if found is None or found.value != found.value:
-        return _unmeasured(metric, wanted, why)
-    outcome, more = _outcome(found, limit, bound == "lower", strictly=True)
-    return Check(metric=metric, measure=found, wanted=wanted, outcome=outcome, needed=_of_all(
-        more, found, measured))  # fmt: skip
+    required = f"above {limit:.4f}" + (", lower bound" if bound == "lower" else "")
+    by_bound = bound == "lower"
+    return _compare(metric, required, measure, limit, by_bound, measured, why, strictly=True)
 
 
-def _unmeasured(metric: str, wanted: str, why: str | None) -> Check:
-    return Check(
-        metric=metric, wanted=wanted, outcome="undecided", note=why or "it could not be measured"
-    )
+def _compare(
+    metric: str,
+    required: str,
+    measure: Measure | None,
+    limit: float,
+    by_bound: bool,
+    measured: Measured,
+    why: str | None,
+    strictly: bool = False,
+) -> Check:
+    if measure is None or measure.value != measure.value:
+        note = why or "it could not be measured"
+        return Check(metric=metric, required=required, outcome="undecided", note=note)
+    outcome, images = _outcome(measure, limit, by_bound, strictly)
+    if images is not None:  # of all, if the metric goes by some of them only
+        images = -(-images * measured.images // measure.images) if measure.images else None
+    return Check(metric=metric, measure=measure, required=required, outcome=outcome, needed=images)
 
 
 def _outcome(
-    found: Measure, limit: float, by_bound: bool, strictly: bool
+    measure: Measure, limit: float, by_bound: bool, strictly: bool
 ) -> tuple[Literal["passed", "failed", "undecided"], int | None]:
-    """What became of it, and how many images would decide, if that is known."""
+    """Return the outcome, and how many images would decide, if that is known."""
 
     def reached(number: float) -> bool:
         # A share that is exactly the limit must not fail by rounding.
         return number > limit + 1e-12 if strictly else number >= limit - 1e-12
 
-    if not reached(found.value):
+    if not reached(measure.value):
         return "failed", None
-    if not by_bound or reached(found.low):
+    if not by_bound or reached(measure.low):
         return "passed", None
-    return "undecided", needed(found.value, found.low, limit, found.images)
+    return "undecided", needed(measure.value, measure.low, limit, measure.images)
 
 
-def _of_all(more: int | None, found: Measure, measured: Measured) -> int | None:
-    """Test images in all, where a metric goes by some of them only."""
-    if more is None or not found.images:
-        return None
-    return -(-more * measured.images // found.images)
-
-
-def _wanted(limit: AtLeast | AtMost) -> str:
+def _required(limit: AtLeast | AtMost) -> str:
     if isinstance(limit, AtMost):
         words, number = "at most", limit.at_most
     else:
@@ -190,7 +196,7 @@ def _sentence(check: Check) -> str:
     if check.measure is None:
         return f"{check.metric}: {check.note}" if check.note else check.metric
     m = check.measure
-    told = f"{check.metric} {m.value:.4f} ({m.low:.4f} to {m.high:.4f}) is to be {check.wanted}"
+    told = f"{check.metric} {m.value:.4f} ({m.low:.4f} to {m.high:.4f}), required {check.required}"
     return f"{told}: {check.note}" if check.note else told
 
 
@@ -198,4 +204,4 @@ def _how_many(undecided: Sequence[Check], images: int) -> str:
     known = [c.needed for c in undecided if c.needed is not None]
     if len(known) < len(undecided):
         return f"{images} test images are too few to decide, and how many would do is not known"
-    return f"{images} test images are too few to decide: about {max(known)} are needed"
+    return f"{images} test images are too few to decide: about {max(known)} would do"

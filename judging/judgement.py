@@ -1,7 +1,7 @@
-"""What a model was found to be worth: `judgement.json`, and how each image and pair came out.
+"""The judgement of a model, `judgement.json`, and the outcomes of single images and pairs.
 
-The file's size is bounded by the number of classes and mistakes, not by that of the images; what is
-known of each image is a line of `outcomes.jsonl`, and of each pair a line of `pairs.jsonl`.
+The file's size depends on the number of classes and listed errors, not on that of images. Each
+image is a line of `outcomes.jsonl`, each pair a line of `pairs.jsonl`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ BY_TFMA = " by TFMA"
 """Ends the names of checks that the Evaluator made."""
 
 
-class Frozen(BaseModel):
-    """Immutable; a number may be NaN or infinite."""
+class Immutable(BaseModel):
+    """Base class of the parts of a judgement; a number may be NaN or infinite."""
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings", protected_namespaces=())
 
 
-class Measure(Frozen):
+class Measure(Immutable):
     """A share, or a difference of two, with its 95 % interval.
 
     Attributes:
         value: As measured.
         low: The interval's lower end.
         high: Its upper end.
-        images: It was measured on.
+        images: The number of images that it was measured on.
     """
 
     value: float
@@ -40,33 +40,33 @@ class Measure(Frozen):
     images: int
 
 
-class Check(Frozen):
-    """One threshold and what became of it.
+class Check(Immutable):
+    """One threshold and its outcome.
 
     Attributes:
         metric: In words ("class_accuracy against the last blessed model").
-        measure: What was measured; None where it could not be.
-        wanted: In words ("at least 0.9000, lower bound").
-        outcome: `skipped`: there is nothing to compare with.
-        needed: About how many test images would decide, where they are too few.
-        note: What else there is to say.
+        measure: What was measured; None if it could not be.
+        required: In words ("at least 0.9000, lower bound").
+        outcome: `skipped` if there is nothing to compare with.
+        needed: About how many test images would decide, if there are too few.
+        note: Details.
     """
 
     metric: str
     measure: Measure | None = None
-    wanted: str
+    required: str
     outcome: Literal["passed", "failed", "undecided", "skipped"]
     needed: int | None = None
     note: str = ""
 
 
-class Verdict(Frozen):
+class Verdict(Immutable):
     """Whether the model may be pushed, and why.
 
     Attributes:
-        outcome: `undecided` is not blessed either: there are too few images to tell.
-        checks: Of all thresholds.
-        reasons: Sentences; those against it, or one for it.
+        outcome: `undecided` if there are too few test images; such a model is not pushed either.
+        checks: One for each threshold.
+        reasons: Sentences: all that count against it, or one for it.
     """
 
     outcome: Outcome
@@ -74,18 +74,18 @@ class Verdict(Frozen):
     reasons: tuple[str, ...]
 
 
-class ClassResult(Frozen):
+class ClassResult(Immutable):
     """One class.
 
     Attributes:
         label: Its name.
-        images: Test images of it.
-        support: Support images of it.
-        predicted: Test images that were given this class, rightly or not.
-        recall: Share of its images that were given it.
-        precision: Share of those given it that are of it; None where none was.
-        pair_accuracy: Of the pairs with an image of it; None where there are none.
-        pair_auc: Of the same pairs; None where they are all of one kind.
+        images: Number of its test images.
+        support: Number of its support images.
+        predicted: Number of test images that were given this class, correctly or not.
+        recall: Share of its images that were given this class.
+        precision: Share of the images given this class that are of it; None if there are none.
+        pair_accuracy: Of the pairs with an image of it; None if there are none.
+        pair_auc: Of the same pairs; None if they are all of one kind.
     """
 
     label: str
@@ -98,22 +98,22 @@ class ClassResult(Frozen):
     pair_auc: Measure | None = None
 
 
-class Confused(Frozen):
-    """Images of a class that were given a class; where there were none, there is no such cell."""
+class Confused(Immutable):
+    """A cell of the confusion matrix that is not empty."""
 
     truth: str
     predicted: str
     images: int
 
 
-class Curve(Frozen):
-    """How a score tells two kinds apart.
+class Curve(Immutable):
+    """How a score separates two kinds of cases.
 
     Attributes:
-        false_accepts: Of the ROC curve's points, shares of the negatives at or above a threshold.
-        true_accepts: The same of the positives.
-        thresholds: The points' own; the first is infinite.
-        edges: Of the histogram's bins, one more than there are bins.
+        false_accepts: False positive rates of the ROC curve's points.
+        true_accepts: Their true positive rates.
+        thresholds: Their thresholds; the first is infinite.
+        edges: Edges of the histogram's bins, one more than there are bins.
         positives: Cases in each bin: same pairs, or images of known classes.
         negatives: The others.
     """
@@ -126,14 +126,14 @@ class Curve(Frozen):
     negatives: tuple[int, ...]
 
 
-class Threshold(Frozen):
-    """One of the model's own thresholds, chosen on validation data, on the test data.
+class Threshold(Immutable):
+    """One of the model's own thresholds, calibrated on validation data, on the test data.
 
     Attributes:
-        value: At and above which it says yes.
-        false_accepts: Share of the negatives that it says yes to.
-        false_rejects: Share of the positives that it says no to.
-        accuracy: Share of all that it says the right thing to.
+        value: The model answers yes at and above it.
+        false_accepts: Share of the negatives that it accepts.
+        false_rejects: Share of the positives that it rejects.
+        accuracy: Share of correct answers.
     """
 
     value: float
@@ -142,17 +142,17 @@ class Threshold(Frozen):
     accuracy: Measure
 
 
-class Compared(Frozen):
-    """Something else that was judged on the same images.
+class Compared(Immutable):
+    """Another model, or a reference method, judged on the same images.
 
     Attributes:
-        model: Where it is, or in words what it is.
+        model: Its path, or a description.
         metrics: Its own, by name.
-        differences: The candidate's less its, by name.
-        left_out: Test images that it was not compared on, since it was trained with them.
-        unknown_left_out: The same of images of no class.
-        own: Where some were left out, the candidate's metrics on the others, by name.
-        missing: The same: by name, why a metric could not be measured on these.
+        differences: The candidate's metric minus its, by name.
+        left_out: Number of test images left out, since it was trained on them.
+        unknown_left_out: Number of unknown images left out.
+        own: If some were left out, the candidate's metrics on the others, by name.
+        missing: If some were left out, why a metric could not be measured on the others, by name.
     """
 
     model: str
@@ -164,24 +164,24 @@ class Compared(Frozen):
     missing: dict[str, str] = {}
 
     def limit(self, name: str, images: int) -> str:
-        """That it was compared on some images only, in words; empty where it was on all.
+        """Return in words that it was compared on some images only; empty if on all.
 
         Args:
-            name: What it is called.
-            images: Test images in all.
+            name: Its name.
+            images: Number of all test images.
         """
         parts = []
         if self.left_out:
             parts.append(f"on {images - self.left_out} of {images} test images")
         if self.unknown_left_out:
-            parts.append(f"without {self.unknown_left_out} images of no class")
+            parts.append(f"without {self.unknown_left_out} unknown images")
         if not parts:
             return ""
         others = "the others" if self.left_out else "these"
-        return f"compared {' and '.join(parts)}: the {name} was trained with {others}"
+        return f"compared {' and '.join(parts)}: the {name} was trained on {others}"
 
 
-class Picture(Frozen):
+class Picture(Immutable):
     """An image, to be shown.
 
     Attributes:
@@ -195,15 +195,15 @@ class Picture(Frozen):
     label: str
 
 
-class Mistake(Frozen):
-    """A test image that was given a wrong class; the surest first.
+class Mistake(Immutable):
+    """A test image that was given a wrong class; the most confident error first.
 
     Attributes:
         image: The image.
         predicted: The class that it was given.
         score: Of that class.
         own_score: Of its own class.
-        nearest: The labelled image nearest to it of the class that it was given.
+        nearest: The nearest labelled image of the class that it was given.
     """
 
     image: Picture
@@ -213,7 +213,7 @@ class Mistake(Frozen):
     nearest: Picture
 
 
-class Suspect(Frozen):
+class Suspect(Immutable):
     """A test image that may be mislabelled: its nearest labelled images are of another class.
 
     Attributes:
@@ -229,8 +229,8 @@ class Suspect(Frozen):
     neighbours: tuple[Picture, ...]
 
 
-class HardPair(Frozen):
-    """A pair that is told wrongly, or nearly so; the hardest first."""
+class HardPair(Immutable):
+    """A pair that is classified incorrectly, or nearly so; the hardest first."""
 
     left: Picture
     right: Picture
@@ -238,34 +238,34 @@ class HardPair(Frozen):
     similarity: float
 
 
-class Judgement(Frozen):
-    """All that was found.
+class Judgement(Immutable):
+    """Everything that was measured, and the verdict.
 
     Attributes:
         verdict: Whether it may be pushed.
-        asked: The thresholds that it was judged by; None: none were set.
+        asked: The thresholds that it was judged by; None if none were set.
         settings: How it was judged.
         model: The candidate's URI.
         examples: URI of ImageExampleGen's examples, which hold the images themselves.
         root: The data root, which sources are below.
-        images: Test images that it was judged on.
-        invalid: Files that it was not judged on, with the reason: test images that it took for no
-            image, was trained with, or of classes that it has no support images of; and files of
-            `judge.unknown` that cannot be used.
-        classified_by: What the class accuracy goes by: `support set`, the model's own, or, where
-            the test images' classes were held out, `other test images`.
-        unknown_by: What counts as unknown: `each class left out` of the support set once, or
-            `folder`.
-        chance: The class accuracy of such answers if they had nothing to do with the classes.
+        images: Number of test images that it was judged on.
+        invalid: Excluded files, with the reason: test images that the model does not accept, was
+            trained on, or has no support images of the same class of; and files of `judge.unknown`
+            that cannot be used.
+        classified_by: How images are classified: by the model's own `support set`, or, if the test
+            images' classes were held out, by the `other test images`.
+        unknown_by: What counts as unknown: images of `each class left out` of the support set in
+            turn, or of a `folder`.
+        chance: The class accuracy of the same answers if they were independent of the classes.
         metrics: By name, those of `settings.METRICS` that could be measured.
         missing: By name, why the others could not.
         classes: Each class, by name.
         confusion: The confusion matrix, without its empty cells.
-        thresholds: The model's own, `same` and `known`, as far as they could be measured.
+        thresholds: The model's own, `same` and `known`; only those that could be measured.
         curves: Of the scores behind these, by the same names.
-        pairs: How many there were, by kind: `same`, `different`.
+        pairs: Number of pairs by kind: `same`, `different`.
         compared: By name: `last blessed model`, `pretrained encoder`, `raw pixels`.
-        mistakes: The surest mistakes.
+        mistakes: The most confident errors.
         suspects: Images that may be mislabelled.
         hard_pairs: The hardest pairs.
     """
@@ -299,13 +299,13 @@ class Judgement(Frozen):
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """Which comparisons rest on some of the images only: sentences without their full stop."""
+        """Sentences, without full stop, on comparisons that rest on some of the images only."""
         told = (other.limit(name, self.images) for name, other in self.compared.items())
         return tuple(limit for limit in told if limit)
 
 
-class ImageOutcome(Frozen):
-    """How one test image came out: a line of `outcomes.jsonl`, in the order of the ids.
+class ImageOutcome(Immutable):
+    """The outcome of one test image: a line of `outcomes.jsonl`, in the order of the ids.
 
     Attributes:
         id: Of the image's record.
@@ -314,9 +314,9 @@ class ImageOutcome(Frozen):
         predicted: The class that it was given.
         score: Of that class.
         own_score: Of its own class.
-        known: Whether the model takes it for an image of a class that it knows.
+        known: Whether the model takes it for an image of a known class.
         nearest: Files of the nearest labelled images, nearest first.
-        others: What the models compared with gave it, by name.
+        others: The classes that other models gave it, by name.
     """
 
     id: str
@@ -330,15 +330,15 @@ class ImageOutcome(Frozen):
     others: dict[str, str]
 
 
-class PairOutcome(Frozen):
-    """How one test pair came out: a line of `pairs.jsonl`.
+class PairOutcome(Immutable):
+    """The outcome of one test pair: a line of `pairs.jsonl`.
 
     Attributes:
         left: Id of an image.
         right: The other's.
         same: Whether they are of one class.
         similarity: The model's.
-        others: That of the models compared with, by name.
+        others: Other models' similarities, by name.
     """
 
     left: str

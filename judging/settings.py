@@ -1,7 +1,4 @@
-"""What can be asked of a judgement: the `thresholds` and `judge` sections of the configuration.
-
-Imports neither TFX nor TensorFlow, so that a configuration is checked in an instant.
-"""
+"""The `thresholds` and `judge` sections of the configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ class _Bounded(Section):
 
 
 class AtLeast(_Bounded):
-    """A number alone, or `{at_least: 0.9, bound: lower}`."""
+    """A number, or `{at_least: 0.9, bound: lower}`."""
 
     at_least: Share
     bound: Literal["value", "lower"] = Field(
@@ -31,7 +28,7 @@ class AtLeast(_Bounded):
 
 
 class AtMost(_Bounded):
-    """A number alone, or `{at_most: 0.1, bound: upper}`."""
+    """A number, or `{at_most: 0.1, bound: upper}`."""
 
     at_most: Share
     bound: Literal["value", "upper"] = Field(
@@ -40,13 +37,13 @@ class AtMost(_Bounded):
 
 
 class ChangeAtLeast(AtLeast):
-    """A number alone, such as -0.02, or `{at_least: -0.02, bound: lower}`."""
+    """A number such as -0.02, or `{at_least: -0.02, bound: lower}`."""
 
     at_least: float = Field(ge=-1, le=1)
 
 
 class ChangeAtMost(AtMost):
-    """A number alone, such as 0.02, or `{at_most: 0.02, bound: upper}`."""
+    """A number such as 0.02, or `{at_most: 0.02, bound: upper}`."""
 
     at_most: float = Field(ge=-1, le=1)
 
@@ -75,41 +72,39 @@ class Beats(Section):
 
 
 class Thresholds(Section):
-    """What a model must reach on the test images to be blessed. `null` leaves one out.
+    """What a model must reach on the test images to be blessed; `null` disables a threshold.
 
     A number is compared with the value; `{at_least: 0.9, bound: lower}` with the lower end of its
-    95 % interval, so that few images do not pass by luck.
+    95 % interval, so that no model passes by luck on few images.
     """
 
     auc: AtLeast | None = Field(
-        AtLeast(at_least=0.9), description="Of pairs: area under the ROC curve."
+        AtLeast(at_least=0.9), description="Area under the ROC curve of the pairs."
     )
     accuracy: AtLeast | None = Field(
-        None, description="Of pairs: told rightly by the model's own threshold."
+        None, description="Share of pairs classified correctly by the model's own threshold."
     )
     precision: AtLeast | None = Field(
-        None, description="Of pairs that the model calls the same: those that are."
+        None, description="Of the pairs that the model calls the same, the share that are."
     )
     recall: AtLeast | None = Field(
-        None, description="Of pairs that are the same: those that the model calls so."
+        None, description="Of the pairs that are the same, the share that the model calls so."
     )
     equal_error_rate: AtMost | None = Field(
-        None, description="Of pairs: where both kinds of error are equally frequent."
+        None, description="Error rate of the pairs where false accepts and rejects are equal."
     )
     class_accuracy: AtLeast | None = Field(
-        None, description="Of images: given their class by `classify`."
+        None, description="Share of images that `classify` gives their class."
     )
-    worst_class_recall: AtLeast | None = Field(
-        None, description="The same within the class that does worst."
-    )
+    worst_class_recall: AtLeast | None = Field(None, description="The same for the worst class.")
     episode_accuracy: AtLeast | None = Field(
-        None, description="Of queries in N-way K-shot episodes (`judge.episodes`)."
+        None, description="Accuracy in N-way K-shot episodes (`judge.episodes`)."
     )
     open_set_auc: AtLeast | None = Field(
-        None, description="How well scores tell images of known classes from unknown ones."
+        None, description="Area under the ROC curve of scores, known against unknown images."
     )
     open_set_accuracy: AtLeast | None = Field(
-        None, description="Images told known or unknown rightly by the model's own threshold."
+        None, description="Balanced accuracy of the model's own threshold on these scores."
     )
     change: Change = Change()
     beats_pretrained_encoder: Beats | None = Field(
@@ -118,8 +113,8 @@ class Thresholds(Section):
     )
     better_than_chance: bool = Field(
         True,
-        description="The class accuracy's lower bound must be above what such answers would get if "
-        "they had nothing to do with the classes.",
+        description="The class accuracy's lower bound must be above what the answers would get if "
+        "they were independent of the classes.",
     )
 
     @field_validator("beats_pretrained_encoder", mode="before")
@@ -138,32 +133,32 @@ class Thresholds(Section):
 
 
 METRICS = tuple(Change.model_fields)
-"""Those that can be asked for."""
+"""Metrics that can have a threshold."""
 
 
 class Episodes(Section):
     """N-way K-shot episodes among the test images."""
 
-    ways: int = Field(5, ge=2, description="Classes; fewer where there are fewer.")
-    shots: Positive = Field(1, description="Labelled images of each.")
-    queries: Positive = Field(5, description="Images of each to tell, at most.")
-    count: int = Field(600, ge=10, description="Episodes.")
+    ways: int = Field(5, ge=2, description="Classes; fewer if there are fewer.")
+    shots: Positive = Field(1, description="Labelled images per class.")
+    queries: Positive = Field(5, description="Images to classify per class, at most.")
+    count: int = Field(600, ge=10, description="Number of episodes.")
 
 
 class JudgeSettings(Section):
-    """How the model is judged on the test images, beside what it must reach."""
+    """How the model is judged on the test images."""
 
     episodes: Episodes = Episodes()
     unknown: str | None = Field(
         None,
-        description="Folder of images of no class at all, which the model should not know. Left "
-        "out: each class is once taken out of the support set.",
+        description="Folder of images of no class, which the model should not know. `null`: each "
+        "class is left out of the support set in turn.",
     )
     reference_methods: bool = Field(
         True,
-        description="Judge raw pixels and the encoder before training on the same images; costs "
-        "one pass more through the encoder.",
+        description="Compare with raw pixels and with the encoder before training, on the same "
+        "images; takes one more pass of the encoder.",
     )
     listed: Positive = Field(
-        20, description="Mistakes, suspects and hard pairs that are named, of each at most."
+        20, description="At most this many errors, suspects and hard pairs are listed."
     )

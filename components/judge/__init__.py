@@ -1,6 +1,6 @@
-"""Judges a model as it will be used, on images that nothing was learned from or chosen by.
+"""The Judge: judges a model as it will be used, on images that it was not trained or chosen on.
 
-Public interface: the component `Judge` (`components.judge.component`), what it writes
-(`judging.judgement.Judgement`), and what can be asked of a model
-(`judging.settings`). The statistics import neither TFX nor TensorFlow.
+Public interface: the component `Judge` (`component`), judging without a pipeline
+(`labelled_folder`), and the files of a judgement (`judgement_files`). The package `judging` holds
+the statistics and the verdict.
 """

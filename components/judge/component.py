@@ -44,17 +44,17 @@ class JudgeSpec(ComponentSpec):
 class Judge(BaseBeamComponent):
     """Judges a model on the test images as it will be used, and blesses it.
 
-    Output `judgement` holds `judging.judgement.Judgement` and what became of each image
-    and pair; `blessing` is what the stock Pusher goes by. Beside the properties of the Evaluator's
-    it has `verdict`: `blessed`, `not_blessed` or `undecided`.
+    Output `judgement` holds `judging.judgement.Judgement` and the outcome of each image and pair;
+    the stock Pusher reads `blessing`. Unlike the Evaluator's, that has a property `verdict`:
+    `blessed`, `not_blessed` or `undecided`.
 
     Args:
         examples: From ImageExampleGen.
         model: The candidate, from the Trainer.
         evaluation: From the Evaluator.
         evaluator_blessing: From the Evaluator; its thresholds must hold too.
-        thresholds: What the model must reach; None: nothing is said, and nothing is blessed.
-        settings: How it is judged.
+        thresholds: What the model must reach; None: it is measured only, and never blessed.
+        settings: How to judge.
         model_run: From the Trainer: the encoder before training, to compare with.
         last_blessed_model: The last blessed model, from a Resolver, to compare with.
         last_blessed_root: Base path of the served models: without `last_blessed_model`, the newest

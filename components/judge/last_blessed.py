@@ -1,4 +1,4 @@
-"""Finds the model that was blessed last where no Resolver can: it is the one served."""
+"""Finds the last blessed model where no Resolver can, by what is served."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from tfx.dsl.io import fileio
 from storage.model_versions import SAVED_MODEL, complete_versions
 
 _FILES = ("fingerprint.pb", SAVED_MODEL)
-"""What tells one SavedModel from another; the first is newer and tells weights, too."""
+"""Files that identify a SavedModel; the first, which older ones lack, covers the weights too."""
 
 
 def last_served(base: str, candidate: str) -> str | None:
-    """The newest version below a base path that is not the candidate itself.
+    """Return the newest complete version below a base path that is not the candidate itself.
 
-    What is served was blessed; a model that is judged once more may have been pushed before.
+    Served models were blessed; a model that is judged again may have been pushed before.
 
     Args:
         base: Folder of numbered versions, as TensorFlow Serving watches it.
         candidate: Directory of the SavedModel that is judged.
 
     Returns:
-        A SavedModel's directory; None where there is none.
+        A SavedModel's directory; None if there is none.
     """
     if not fileio.isdir(base):
         return None

@@ -1,4 +1,4 @@
-"""What the Evaluator has to say: TFMA's thresholds that were missed."""
+"""The Evaluator's verdict: TFMA's thresholds that were missed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _BLESSED = "blessed"
 
 
 def tfma_checks(evaluation: types.Artifact, blessing: types.Artifact) -> list[Check]:
-    """A check for each threshold that was missed; none where all hold or none was set.
+    """Return a check for each threshold that was missed; none if all hold or none is set.
 
     Args:
         evaluation: The Evaluator's `evaluation`.
-        blessing: Its `blessing`; without thresholds it says neither yes nor no.
+        blessing: Its `blessing`, which has no outcome without thresholds.
     """
     if not blessing.has_custom_property(_BLESSED):
         return []
@@ -25,7 +25,7 @@ def tfma_checks(evaluation: types.Artifact, blessing: types.Artifact) -> list[Ch
     failures = [
         Check(
             metric=failure.metric_key.name + BY_TFMA,
-            wanted=_wanted(failure.metric_threshold),
+            required=_required(failure.metric_threshold),
             outcome="failed",
             note=f"it is {_number(failure.metric_value)}",
         )
@@ -35,14 +35,14 @@ def tfma_checks(evaluation: types.Artifact, blessing: types.Artifact) -> list[Ch
     return failures or [
         Check(
             metric="validation" + BY_TFMA,
-            wanted="passed",
+            required="passed",
             outcome="failed",
             note="it failed; see the Evaluator's evaluation",
         )
     ]
 
 
-def _wanted(threshold) -> str:
+def _required(threshold) -> str:
     value = threshold.value_threshold
     words = [
         f"{words} {getattr(value, name).value:.4f}"

@@ -196,7 +196,7 @@ def _gate_run(
     where: Path, run_id: str | None, thresholds: Path | None, overrides: list[str]
 ) -> GateResult:
     """Return the gate's result for a finished run."""
-    from pipeline.gate.result import Wanted, of_run
+    from pipeline.gate.result import Asked, of_run
     from pipeline.runs.finished_run import find_judged_run
 
     if overrides and not where.is_file():
@@ -213,10 +213,10 @@ def _gate_run(
     wanted = None
     if where.is_file():
         settings = reading.load(where, overrides)
-        wanted = Wanted(settings.thresholds, str(where), settings.judged_by)
+        wanted = Asked(settings.thresholds, str(where), settings.judged_by)
     if thresholds:
         asked = reading.parse(_with_thresholds(thresholds, where), str(thresholds))
-        wanted = Wanted(asked.thresholds, str(thresholds), wanted and wanted.judge)
+        wanted = Asked(asked.thresholds, str(thresholds), wanted and wanted.judge)
     return of_run(find_judged_run(where, run_id, overrides), wanted)
 
 

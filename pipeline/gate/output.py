@@ -98,7 +98,7 @@ def write_junit(result: GateResult, path: Path) -> None:
 
 def _case(check: Check) -> ElementTree.Element:
     case = ElementTree.Element(
-        "testcase", classname="siamese.gate", name=printable(f"{check.metric}: {check.wanted}")
+        "testcase", classname="siamese.gate", name=printable(f"{check.metric}: {check.required}")
     )
     told = "; ".join(_why(check))
     if check.outcome == "failed":
@@ -141,7 +141,7 @@ def _markdown(result: GateResult) -> Iterator[str]:
         yield f"- {_escape(reason)}"
     yield ""
     if result.checks:
-        yield "| | Threshold | Value | 95 % interval | Wanted | |"
+        yield "| | Threshold | Value | 95 % interval | Required | |"
         yield "|---|---|---:|---:|---|---|"
         for check in result.checks:
             value, interval = numbers(check.measure)
@@ -149,7 +149,7 @@ def _markdown(result: GateResult) -> Iterator[str]:
             outcome = CheckOutcome(check.outcome)
             yield (
                 f"| {outcome.emoji} {outcome.word} | {_escape(check.metric)} | {value} "
-                f"| {interval} | {_escape(check.wanted)} | {_escape(more)} |"
+                f"| {interval} | {_escape(check.required)} | {_escape(more)} |"
             )
         yield ""
     if result.classes:

@@ -1,4 +1,4 @@
-"""What `siamese gate` has to say, whatever was judged."""
+"""The result of `siamese gate`, for a run or for a model."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pipeline.runs.outcome import Outcome
 
 
 class GateResult(BaseModel):
-    """A verdict, and what it rests on.
+    """A verdict and its evidence.
 
     Attributes:
         subject: What was judged, in words.
         outcome: The verdict.
-        reasons: Sentences; those against it, or one for it.
-        checks: Each threshold and what became of it.
-        images: Images that it was judged on.
-        metrics: All that could be measured.
-        missing: By metric, why it could not be measured.
-        classes: Each class.
+        reasons: Sentences: all that count against it, or one for it.
+        checks: Each threshold and its outcome.
+        images: Number of images that it was judged on.
+        metrics: All that could be measured, by name.
+        missing: Why a metric could not be measured, by name.
+        classes: The result of each class.
         excluded: Images that it was not judged on.
         notes: What else people should know.
     """
@@ -47,12 +47,12 @@ class GateResult(BaseModel):
 
     @property
     def exit_code(self) -> int:
-        """Of the command."""
+        """Exit code of the command."""
         return self.outcome.exit_code
 
     @property
     def verdict(self) -> str:
-        """The outcome and why, in a sentence."""
+        """The outcome with its reasons, in a sentence."""
         return f"{self.outcome.heading}: {'; '.join(self.reasons)}."
 
 
@@ -62,12 +62,12 @@ def of_judgement(
     verdict: Verdict | None = None,
     notes: tuple[str, ...] = (),
 ) -> GateResult:
-    """What a judgement says.
+    """Return the result of a judgement.
 
     Args:
         judgement: The judgement.
         subject: What was judged, in words.
-        verdict: In place of the judgement's own.
+        verdict: Replaces the judgement's own.
         notes: See `GateResult`.
     """
     verdict = verdict or judgement.verdict
@@ -88,53 +88,51 @@ def of_judgement(
     )
 
 
-class Wanted(NamedTuple):
-    """What a finished run should have reached.
+class Asked(NamedTuple):
+    """What a file asks of a finished run.
 
     Attributes:
-        thresholds: What the model must reach; None: nothing is said.
-        said_in: The file that says so.
-        judge: How it should have been judged; None: nothing is said.
+        thresholds: What the model must reach; None: no thresholds.
+        file: The file.
+        judge: How to judge; None: not said.
     """
 
     thresholds: Thresholds | None
-    said_in: str
+    file: str
     judge: JudgeSettings | None = None
 
 
-def of_run(judged: JudgedRun, wanted: Wanted | None = None) -> GateResult:
-    """What came of a run: its judgement and, where it was served, what InfraCheck found.
+def of_run(judged: JudgedRun, asked: Asked | None = None) -> GateResult:
+    """Return the result of a run: its judgement and, if it was served, InfraCheck's finding.
 
     Args:
         judged: The run.
-        wanted: Where its thresholds are others than the run's, they decide on what was measured.
+        asked: If its thresholds differ from the run's, they decide on what was measured.
     """
     judgement, notes = judged.judgement, []
     verdict = judgement.verdict
-    if wanted and wanted.thresholds != judgement.asked:
+    if asked and asked.thresholds != judgement.asked:
         j = judgement
         measured = gate.Measured(j.images, j.metrics, j.missing, j.chance, j.compared)
-        verdict = gate.decide(wanted.thresholds, measured, _by_tfma(judgement, wanted.thresholds))
+        verdict = gate.decide(asked.thresholds, measured, _by_tfma(judgement, asked.thresholds))
         notes.append(
-            f"the thresholds of {wanted.said_in} are not those that the run was judged by, by "
-            f"which it came out as {Outcome(judgement.verdict.outcome).word}; nothing is "
-            "pushed or taken back by this"
+            f"the thresholds of {asked.file} differ from the run's own, by which it was "
+            f"{Outcome(judgement.verdict.outcome).word}; this changes nothing that was pushed"
         )
-    if wanted and wanted.judge and wanted.judge != judgement.settings:
+    if asked and asked.judge and asked.judge != judgement.settings:
         notes.append(
-            f"`judge` in {wanted.said_in} is not what the run was judged by; what it changes needs "
-            "a new run"
+            f"`judge` in {asked.file} differs from the run's own; it takes effect in the next run"
         )
     verdict = with_infra_check(verdict, judged.run)
     return of_judgement(judgement, judged.words, verdict, notes=tuple(notes))
 
 
 def _by_tfma(judgement: Judgement, asked: Thresholds | None) -> list[Check]:
-    """What the Evaluator found against the model, but for thresholds that are others by now."""
+    """Return the Evaluator's failed checks, except for thresholds that have changed since."""
     changed = {
         metric + BY_TFMA
         for metric in Thresholds.model_fields
         if getattr(asked, metric, None) != getattr(judgement.asked, metric, None)
     }
-    found = (check for check in judgement.verdict.checks if check.metric.endswith(BY_TFMA))
-    return [check for check in found if check.metric not in changed]
+    by_tfma = (check for check in judgement.verdict.checks if check.metric.endswith(BY_TFMA))
+    return [check for check in by_tfma if check.metric not in changed]

@@ -1,4 +1,4 @@
-"""The Judge's verdict, and what InfraCheck has to say of it."""
+"""Adds InfraCheck's finding to the Judge's verdict."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pipeline.runs.history import Run
 
 
 def with_infra_check(verdict: Verdict, run: Run | None) -> Verdict:
-    """The verdict that the Pusher goes by: whatever is blessed must be served as well.
+    """Return the verdict that decides on the push: a blessed model must also be servable.
 
     Args:
         verdict: The Judge's.
-        run: In which it was reached; without an InfraCheck in it nothing is added.
+        run: The run; without an InfraCheck in it, nothing is added.
     """
     if run is None or run.output("InfraCheck", "blessing") is None:
         return verdict
@@ -19,15 +19,15 @@ def with_infra_check(verdict: Verdict, run: Run | None) -> Verdict:
 
 
 def with_server_check(verdict: Verdict, problem: str | None) -> Verdict:
-    """The verdict with InfraCheck's word.
+    """Return the verdict with InfraCheck's finding.
 
     Args:
         verdict: The Judge's.
-        problem: Why a server does not give the model's answers; None or empty where it does.
+        problem: Why a server does not return the model's answers; None or empty if it does.
     """
     check = Check(
         metric="answers of a server",
-        wanted="those of the model",
+        required="those of the model",
         outcome="failed" if problem else "passed",
         note=problem or "",
     )

@@ -38,7 +38,7 @@ def checks_table(checks: Iterable[Check]) -> Table:
         table.add_row(
             check.metric,
             *numbers(check.measure),
-            check.wanted,
+            check.required,
             Text(check.outcome, style=CheckOutcome(check.outcome).colour),
         )
     return table

@@ -58,7 +58,7 @@ def test_all_must_hold():
     assert found.outcome == "not_blessed"
     assert [check.outcome for check in found.checks] == ["passed", "failed"]
     [reason] = found.reasons
-    assert reason == "class_accuracy 0.7000 (0.6042 to 0.7811) is to be at least 0.8000"
+    assert reason == "class_accuracy 0.7000 (0.6042 to 0.7811), required at least 0.8000"
 
 
 def test_a_failure_outweighs_what_is_undecided():
@@ -73,7 +73,7 @@ def test_too_few_images_says_how_many_are_needed():
     assert check.needed > 100
     assert measure(0.95, images=check.needed).low == pytest.approx(0.9, abs=0.01)
     assert found.reasons[-1] == (
-        f"100 test images are too few to decide: about {check.needed} are needed"
+        f"100 test images are too few to decide: about {check.needed} would do"
     )
 
 
@@ -147,7 +147,7 @@ def test_a_comparison_on_too_few_images_is_open_and_says_why():
     assert [check.outcome for check in found.checks] == ["passed", "undecided", "passed"]
     assert found.reasons[0] == (
         "auc against the last blessed model: compared on 2 of 100 test images: the last blessed "
-        "model was trained with the others; no pairs"
+        "model was trained on the others; no pairs"
     )
 
 
@@ -187,7 +187,7 @@ def test_no_thresholds_bless_nothing():
 
 
 def test_what_others_have_found_counts():
-    failed = Check(metric="auc (TFMA)", wanted="at least 0.9", outcome="failed", note="0.5")
+    failed = Check(metric="auc (TFMA)", required="at least 0.9", outcome="failed", note="0.5")
     found = decide(Thresholds(), Measured(100, {"auc": measure(1.0), "class_accuracy": measure(1)},
                                           {}, 0.1, {}), [failed])  # fmt: skip
     assert found.outcome == "not_blessed"

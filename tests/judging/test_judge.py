@@ -217,8 +217,8 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(by_he
     assert found.images == 60
     assert found.compared[PRETRAINED_ENCODER] == whole.compared[PRETRAINED_ENCODER]
     assert found.limits == (
-        "compared on 12 of 60 test images and without 4 images of no class: the last blessed model "
-        "was trained with the others",
+        "compared on 12 of 60 test images and without 4 unknown images: the last blessed model "
+        "was trained on the others",
     )
 
 
@@ -246,7 +246,7 @@ def test_too_few_unseen_images_leave_the_comparison_open(by_heart, left):
     assert found.verdict.outcome == "undecided"
     checks = [c for c in found.verdict.checks if "last blessed" in c.metric]
     assert [c.outcome for c in checks] == ["undecided"] * (1 + len(wanted))
-    told = f"compared on {left} of 60 test images and without 4 images of no class: the last"
+    told = f"compared on {left} of 60 test images and without 4 unknown images: the last"
     assert all(told in c.note for c in checks)
     assert told in found.verdict.reasons[0]
 
@@ -273,7 +273,7 @@ def test_without_an_unseen_unknown_image_open_set_metrics_are_missing(by_heart):
     assert set(METRICS) - set(compared.differences) == {"open_set_auc", "open_set_accuracy"}
     assert found.metrics["open_set_auc"].images == 70
     assert found.limits == (
-        "compared without 10 images of no class: the last blessed model was trained with these",
+        "compared without 10 unknown images: the last blessed model was trained on these",
     )
 
 

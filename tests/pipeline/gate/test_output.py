@@ -11,18 +11,18 @@ from pipeline.gate.result import GateResult
 
 MEASURE = Measure(value=0.8, low=0.7, high=0.9, images=40)
 CHECKS = (
-    Check(metric="auc", measure=MEASURE, wanted="at least 0.7000", outcome="passed"),
-    Check(metric="recall", measure=MEASURE, wanted="at least 0.9000", outcome="failed"),
+    Check(metric="auc", measure=MEASURE, required="at least 0.7000", outcome="passed"),
+    Check(metric="recall", measure=MEASURE, required="at least 0.9000", outcome="failed"),
     Check(
         metric="accuracy",
         measure=MEASURE,
-        wanted="at least 0.7500, lower bound",
+        required="at least 0.7500, lower bound",
         outcome="undecided",
         needed=160,
     ),
     Check(
         metric="auc against the last blessed model",
-        wanted="at least -0.0200",
+        required="at least -0.0200",
         outcome="skipped",
         note="there is none to compare with",
     ),
@@ -75,7 +75,7 @@ def test_without_thresholds_a_test_case_fails(tmp_path, checks):
 def test_any_name_makes_valid_xml(tmp_path):
     odd = "a\x00\x1b[31m<&>\"'\udcff\ufffe.png"
     aside = (ExcludedFile(path=odd, reason=odd),)
-    checks = (Check(metric=odd, wanted=odd, outcome="failed", note=odd),)
+    checks = (Check(metric=odd, required=odd, outcome="failed", note=odd),)
     _, suite = junit(
         tmp_path,
         result(checks=checks, excluded=aside, notes=(odd,), subject="<x>", reasons=(odd,)),

@@ -44,7 +44,7 @@ def test_which_images_a_comparison_rests_on(tmp_path):
     assert compared.left_out == 10
     page, _ = written(tmp_path, Findings("parts", judgement=some))
     card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
-    limit = "Compared on 30 of 40 test images: the last blessed model was trained with the others."
+    limit = "Compared on 30 of 40 test images: the last blessed model was trained on the others."
     assert limit in page.text
     assert limit in card
     for value in numbers_of(some):

@@ -13,7 +13,7 @@ NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def verdict(outcome="not_blessed"):
-    check = Check(metric="precision", wanted="at least 0.5", outcome="undecided", note="no pair")
+    check = Check(metric="precision", required="at least 0.5", outcome="undecided", note="no pair")
     return Verdict(outcome=outcome, checks=(check,), reasons=("precision: no pair",))
 
 

@@ -37,8 +37,8 @@ def run(verdict="blessed", pusher="done", trainer="done"):
 
 def verdict(outcome, checked, reason):
     measure = Measure(value=0.97, low=0.91, high=0.99, images=80)
-    check = Check(metric="auc", measure=measure, wanted="at least 0.9500", outcome=checked)
-    other = Check(metric="auc against it", wanted="at least 0", outcome="skipped")
+    check = Check(metric="auc", measure=measure, required="at least 0.9500", outcome=checked)
+    other = Check(metric="auc against it", required="at least 0", outcome="skipped")
     return Verdict(outcome=outcome, checks=(check, other), reasons=(reason,))
 
 

@@ -39,7 +39,7 @@ def test_too_few_images(models, place):
     write_images(place / "labelled")
     (place / "gate.yaml").write_text(SURE)
     told = gate_model(UNDECIDED, models, "--thresholds", "gate.yaml")
-    assert "20 test images are too few to decide: about 52 are needed" in told
+    assert "20 test images are too few to decide: about 52 would do" in told
     write_images(place / "labelled", each=27)
     gate_model(BLESSED, models, "--thresholds", "gate.yaml")
 
@@ -189,7 +189,7 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(model
     some = [place / "labelled" / label / f"{i}.png" for label in LABELS for i in range(3)]
     JudgedModel(seen=some).save(place / "before")
     options = ("--thresholds", "gate.yaml", "--last-blessed-model")
-    limit = "compared on 14 of 20 test images: the last blessed model was trained with the others"
+    limit = "compared on 14 of 20 test images: the last blessed model was trained on the others"
     for kind in ([], ["--json"], ["--markdown", "-"]):
         told = gate_model(BLESSED, models, *options, place / "before", *kind)
         assert limit in told

@@ -46,7 +46,7 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
 
     told = gate(NOT_BLESSED, "my.yaml", "--run", "previous", "--set", "thresholds.auc=1")
     assert "auc 0.9" in told
-    assert "is to be at least 1.0000" in told
+    assert "required at least 1.0000" in told
     assert "my.yaml are not those that the run was judged by, by which it came out as bles" in told
     assert "Note" not in gate(BLESSED, "my.yaml", "--run", "previous", "--set", "name=mine")
     assert "no threshold is set" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds=null")
@@ -59,7 +59,7 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
 
 
 def test_what_tfma_has_found_holds_for_thresholds_that_are_the_same(pipelines):
-    told = {"metric": "auc by TFMA", "wanted": "at least 0.9000", "note": "it is 0.8"}
+    told = {"metric": "auc by TFMA", "required": "at least 0.9000", "note": "it is 0.8"}
     found = judged(good())
     measured = Measured(48, found.judgement.metrics, {}, 0.25, {})
     verdict = decide(Thresholds(), measured, [Check(outcome="failed", **told)])
