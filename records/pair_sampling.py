@@ -1,7 +1,7 @@
-"""Which images make a block, and which of a block's images make a pair.
+"""Samplers: which images form a block, and which images of a block form a pair.
 
-A sampler takes the images' labels, in an order that the caller fixes, and yields blocks of indices
-into it. The same labels and seed give the same blocks.
+A sampler takes the labels of a sequence of images and yields blocks of indices into it. The same
+labels and seed give the same blocks.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Block(NamedTuple):
     """Images, and pairs among them.
 
     Attributes:
-        images: Indices into the sampled sequence, m of them, each once.
-        left: For each of p pairs the index, in `images`, of its left image.
-        right: The same for its right image.
+        images: m different indices into the sampled sequence.
+        left: For each of p pairs, the index in `images` of its left image.
+        right: That of its right image.
     """
 
     images: tuple[int, ...]
@@ -36,17 +36,17 @@ class Block(NamedTuple):
 def class_balanced(
     labels: Sequence[bytes], classes_per_block: int, images_per_class: int, passes: int, seed: int
 ) -> Iterator[Block]:
-    """Blocks of several images of each of several classes, with all their pairs.
+    """Yield blocks of several images of each of several classes, with all their pairs.
 
-    Classes take turns however many images they have, and so do the images of a class; this is the
-    episode of Vinyals et al. 2016 (https://arxiv.org/abs/1606.04080), without its query set.
+    Classes take turns, whatever their size, and so do the images of a class; this is the episode of
+    Vinyals et al. 2016 (https://arxiv.org/abs/1606.04080), without its query set.
 
     Args:
-        labels: The class of each image, n of them.
-        classes_per_block: Ways; fewer where there are fewer classes.
-        images_per_class: Shots; fewer where a class has fewer images.
-        passes: As many images are drawn in all as in so many passes over them.
-        seed: Of the draw.
+        labels: The class of each of n images.
+        classes_per_block: Ways; fewer if there are fewer classes.
+        images_per_class: Shots; fewer if a class has fewer images.
+        passes: At least `passes * n` images are drawn.
+        seed: Seed of the draw.
 
     Raises:
         DataError: No pair of the same class, or none of different classes, can be made.
@@ -72,13 +72,13 @@ def class_balanced(
 
 
 def all_pairs(labels: Sequence[bytes], block_size: int, passes: int, seed: int) -> Iterator[Block]:
-    """Blocks of random images, with all their pairs; each image once a pass.
+    """Yield blocks of random images, with all their pairs; each image once per pass.
 
     Args:
-        labels: The class of each image, n of them.
-        block_size: Images in a block; a pass's images are divided as evenly as can be.
+        labels: The class of each of n images.
+        block_size: Images per block; a pass is divided as evenly as possible.
         passes: Passes over the images.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Raises:
         DataError: No pair of the same class, or none of different classes, can be made.
@@ -92,12 +92,12 @@ def all_pairs(labels: Sequence[bytes], block_size: int, passes: int, seed: int) 
 
 
 def random_partners(labels: Sequence[bytes], partners: int, seed: int) -> Iterator[Block]:
-    """Plain pairs: each image with random others, whatever their class, as in the 2019 article.
+    """Yield plain pairs: each image with random others of any class, as in the 2019 article.
 
     Args:
-        labels: The class of each image, n of them.
-        partners: Different partners of each image, never itself; fewer where there are fewer.
-        seed: Of the draw.
+        labels: The class of each of n images.
+        partners: Different partners of each image, never itself; fewer if there are fewer.
+        seed: Seed of the draw.
 
     Raises:
         DataError: No pair of the same class, or none of different classes, can be made.
@@ -114,18 +114,17 @@ def random_partners(labels: Sequence[bytes], partners: int, seed: int) -> Iterat
 def held_out_pairs(
     labels: Sequence[bytes], partners: int, max_images: int, seed: int
 ) -> Iterator[Block]:
-    """Plain pairs to judge by, by turns of the same class and of different ones.
+    """Yield plain pairs to judge by, alternately of the same class and of different classes.
 
-    There are as many of one kind as of the other, so that accuracy and precision can be read
-    without knowing their ratio: the kind that the data has fewer of decides how many. No two images
-    are paired twice.
+    Both kinds are equally frequent, so that accuracy and precision need no correction for their
+    ratio; the rarer kind decides how many there are. No two images are paired twice.
 
     Args:
-        labels: The class of each image, n of them.
-        partners: Pairs that each image takes part in, half of each kind; fewer where there are
-            fewer partners, more where others lack partners.
-        max_images: Images to draw from, at most; classes give in turn.
-        seed: Of the draw.
+        labels: The class of each of n images.
+        partners: Pairs of each image, half of each kind; fewer if there are fewer partners, more
+            if others lack partners.
+        max_images: At most so many images are drawn from, class by class in turn.
+        seed: Seed of the draw.
 
     Raises:
         DataError: No pair of the same class, or none of different classes, can be made.
@@ -155,26 +154,26 @@ class _Deck:
         self._left: list = []
 
     def draw(self, count: int) -> list:
-        """`count` different cards, at most all of them."""
+        """Return `count` different cards, at most all of them."""
         hand: list = []
         while len(hand) < count:
             if not self._left:
                 self._left = [self._cards[i] for i in self._rng.permutation(len(self._cards))]
-            # A deck shuffled within a draw may show a card again that is in the hand already.
-            at = next(i for i, card in enumerate(self._left) if card not in hand)
-            hand.append(self._left.pop(at))
+            # A deck shuffled within a draw may show a card that is in the hand already.
+            index = next(i for i, card in enumerate(self._left) if card not in hand)
+            hand.append(self._left.pop(index))
         return hand
 
 
 def _members(labels: Sequence[bytes]) -> dict[bytes, list[int]]:
-    """The images of each class, where pairs of both kinds can be made of them."""
+    """Return the images of each class, if they make pairs of both kinds."""
     members: dict[bytes, list[int]] = defaultdict(list)
     for index, label in enumerate(labels):
         members[label].append(index)
     if len(members) < 2:
         raise DataError(
             f"{len(labels)} images of {len(members)} class(es) make no pair of different classes; "
-            "two classes at least are needed"
+            "at least two classes are needed"
         )
     if all(len(indices) < 2 for indices in members.values()):
         raise DataError(
@@ -185,7 +184,7 @@ def _members(labels: Sequence[bytes]) -> dict[bytes, list[int]]:
 
 
 def _stratified(classes: Sequence[list[int]]) -> list[int]:
-    """All images, class by class in turn; the first two of a class come together, as a pair."""
+    """Return all images, class by class in turn; the first two of a class are adjacent."""
     starts = sorted((images[:2] for images in classes), key=len, reverse=True)
     return [image for start in starts for image in start] + _in_turn(
         [images[2:] for images in classes]
@@ -193,7 +192,7 @@ def _stratified(classes: Sequence[list[int]]) -> list[int]:
 
 
 def _in_turn(queues: Sequence[list[_T]]) -> list[_T]:
-    """The first of each queue, then the second of each, and so on."""
+    """Return the first of each queue, then the second of each, and so on."""
     return [one for turn in zip_longest(*queues) for one in turn if one is not None]
 
 
@@ -203,28 +202,28 @@ def _ring_pairs(
     labels: Sequence[bytes],
     related: Callable[[bytes, bytes], bool],
 ) -> Iterator[tuple[int, int]]:
-    """Pairs of neighbours on a ring, the nearest first, until each image is in `degree` of them.
+    """Yield neighbours on a ring, the nearest first, until each image is in `degree` pairs.
 
-    Where all are related this is a circulant graph: a regular one, in which no pair is met twice.
+    If all are related this is a circulant graph, which is regular and has no pair twice.
 
     Args:
         ring: Images, in random order.
-        degree: Pairs wanted for each image; it may be in more, for the sake of its partners.
+        degree: Pairs of each image; it may be in more, for the sake of its partners.
         labels: The class of each image.
-        related: Of two classes, whether their images may be paired.
+        related: Whether images of two classes may be paired.
     """
     count = len(ring)
-    taken = dict.fromkeys(ring, 0)
+    pairs = dict.fromkeys(ring, 0)
     for distance in range(1, count // 2 + 1):
-        if min(taken.values()) >= degree:
+        if min(pairs.values()) >= degree:
             return
         # Halfway round, the second half of the ring would only repeat the first's pairs.
-        for at in range(count if 2 * distance < count else distance):
-            one, other = ring[at], ring[(at + distance) % count]
-            wanted = taken[one] < degree or taken[other] < degree
-            if wanted and related(labels[one], labels[other]):
-                taken[one] += 1
-                taken[other] += 1
+        for i in range(count if 2 * distance < count else distance):
+            one, other = ring[i], ring[(i + distance) % count]
+            pending = pairs[one] < degree or pairs[other] < degree
+            if pending and related(labels[one], labels[other]):
+                pairs[one] += 1
+                pairs[other] += 1
                 yield one, other
 
 

@@ -281,7 +281,7 @@ def test_a_model_below_its_threshold_is_not_pushed(place, inside):
     # By its own thresholds the same model is good enough.
     found = siamese("gate", "config.yaml")
     assert found.exit_code == 0
-    assert "by which it came out as not blessed" in found.everything
+    assert "by which it was not blessed" in found.everything
 
 
 def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(place):

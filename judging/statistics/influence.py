@@ -1,6 +1,6 @@
-"""What each case adds to a metric, which is what its variance is made of. NumPy alone.
+"""The influence of each case on a metric, from which its variance follows.
 
-The influence of a case is how fast the metric changes as the case counts for more than the others
+The influence of a case is how fast the metric changes as the case's weight grows
 (Hampel 1974, https://doi.org/10.1080/01621459.1974.10482962).
 """
 
@@ -16,7 +16,7 @@ class Estimate(NamedTuple):
     """A metric of p cases.
 
     Attributes:
-        value: NaN where it is not defined.
+        value: NaN if it is not defined.
         influence: float64 [p], of each case; the sum is zero.
     """
 
@@ -25,11 +25,11 @@ class Estimate(NamedTuple):
 
 
 def share(hits: np.ndarray, among: np.ndarray) -> Estimate:
-    """The share of hits among some of the cases.
+    """Return the share of hits among some of the cases.
 
     Args:
         hits: bool [p].
-        among: bool [p], which cases count; none: the share is not defined.
+        among: bool [p], which cases count; if none does, the share is not defined.
     """
     count = int(among.sum())
     if not count:
@@ -39,7 +39,7 @@ def share(hits: np.ndarray, among: np.ndarray) -> Estimate:
 
 
 def mean(one: Estimate, other: Estimate, weight: float = 0.5) -> Estimate:
-    """The mean of two metrics of the same cases, `weight` being that of the first."""
+    """Return the mean of two metrics of the same cases; `weight` is that of the first."""
     return Estimate(
         weight * one.value + (1 - weight) * other.value,
         weight * one.influence + (1 - weight) * other.influence,
@@ -47,11 +47,11 @@ def mean(one: Estimate, other: Estimate, weight: float = 0.5) -> Estimate:
 
 
 def complement(one: Estimate) -> Estimate:
-    """What a share lacks to the whole."""
+    """Return 1 - share."""
     return Estimate(1 - one.value, -one.influence)
 
 
 def stacked(estimates: Sequence[Sequence[Estimate]]) -> tuple[np.ndarray, np.ndarray]:
-    """Of k models m metrics each: values float64 [k, m], and influences float64 [k * m, p]."""
+    """Return values float64 [k, m] and influences float64 [k * m, p] of m metrics of k models."""
     values = np.array([[one.value for one in row] for row in estimates])
     return values, np.stack([one.influence for row in estimates for one in row])

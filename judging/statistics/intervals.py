@@ -1,30 +1,29 @@
-"""95 % intervals of what was measured on a few images. NumPy and SciPy alone.
+"""95 % intervals of metrics that were measured on a few images.
 
-Everything judged here is a share: of images, of pairs, or of comparisons (an AUC is the share of
-couples of a same and a different pair that are ranked rightly). Images are independent of each
-other; pairs that have an image in common are not, so pairs are never counted as if they were.
+Every metric here is a share: of images, of pairs, or of comparisons (an AUC is the share of couples
+of a same and a different pair that are ranked correctly). Images are independent of each other;
+pairs with a common image are not, so pairs are never counted as if they were.
 
 1. A metric's variance is that of its values over reweighted *images*: each image, and with it all
-   pairs that it is in, counts a little more or less (the infinitesimal jackknife of Jaeckel 1972;
-   Giordano et al. 2019, https://arxiv.org/abs/1806.00550). How much the metric changes then is the
-   sum of the image's pairs' influences, so nothing has to be drawn. A pair has two images, so its
-   own noise is counted twice, and is taken off once: the variance for dyads of Aronow, Samii and
-   Assenova 2015 (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
+   its pairs, counts a little more or less (the infinitesimal jackknife of Jaeckel 1972; Giordano et
+   al. 2019, https://arxiv.org/abs/1806.00550). The metric then changes by the sum of the influences
+   of the image's pairs, so no resampling is needed. A pair has two images, so its own noise is
+   counted twice, and subtracted once: the variance for dyads of Aronow, Samii and Assenova 2015
+   (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
    bootstrap, would count that noise three times (Owen 2007, https://arxiv.org/abs/0712.1111), and
    leave classes of two or three images without a pair.
-2. The variance says how many independent trials the metric is worth, its *effective number*, less
-   what few images leave unknown of the variance (Korn and Graubard 1998), and the interval is
-   Wilson's score interval of a share of so many (found best of several by Franco, Little, Louis
-   and Slud 2019, https://doi.org/10.1093/jssam/smy019). So it is no single point where no error
-   was seen, as the percentiles of a bootstrap would be.
+2. From the variance follows how many independent trials the metric is worth, its *effective number*
+   (reduced for the uncertainty of the variance, Korn and Graubard 1998), and the interval is
+   Wilson's score interval of a share of that many (the best of several in Franco, Little, Louis and
+   Slud 2019, https://doi.org/10.1093/jssam/smy019). So it does not shrink to a point if no error
+   was observed, as the percentiles of a bootstrap would.
 3. The difference of two models on the same images has the interval of Zou and Donner 2008
    (https://doi.org/10.1002/sim.3095), from both models' intervals and the correlation of their
    values over the same reweighted images; for shares of images it is Newcombe's method 10 of 1998.
 
-`tests/judging/statistics/test_intervals.py` measures how often they hold the truth: 93 to 97 of 100
-times. Where twenty classes have four images each it is 98: what differs from class to class counts
-as chance, though every draw has the same classes. A share that is 1 or 0 has an interval by the
-number of images alone.
+`tests/judging/statistics/test_intervals.py` measures their coverage: 93 to 97 %; with twenty
+classes of four images each 98 %, since differences between classes count as chance, though every
+draw has the same classes. The interval of a share of 1 or 0 depends on the number of images alone.
 """
 
 from __future__ import annotations
@@ -48,15 +47,15 @@ class Interval(NamedTuple):
 
 
 def wilson(share: float, number: float, level: float = LEVEL) -> Interval:
-    """The score interval of a share (Wilson 1927, https://doi.org/10.2307/2276774).
+    """Return the score interval of a share (Wilson 1927, https://doi.org/10.2307/2276774).
 
     Args:
         share: In [0, 1].
-        number: Independent trials that it is worth; need not be whole.
+        number: Number of independent trials that it is worth; need not be whole.
         level: How often the interval holds the true share.
 
     Returns:
-        NaNs where the share is none, or nothing was tried.
+        NaNs if the share is NaN, or the number is 0.
     """
     if not number > 0 or share != share:
         return Interval(math.nan, math.nan)
@@ -70,7 +69,7 @@ def wilson(share: float, number: float, level: float = LEVEL) -> Interval:
 
 
 def simultaneous_level(count: int, level: float = LEVEL) -> float:
-    """The level of each of several independent intervals that hold all at once (Sidak 1967).
+    """Return the level of each of several independent intervals that hold at once (Sidak 1967).
 
     The worst of several classes is chosen after the fact, so its interval has to allow for all.
     """
@@ -78,7 +77,7 @@ def simultaneous_level(count: int, level: float = LEVEL) -> float:
 
 
 def by_images(influence: np.ndarray) -> np.ndarray:
-    """How metrics vary, and vary together, with the images that they were measured on.
+    """Return the covariance of metrics over the images that they were measured on.
 
     Args:
         influence: float64 [k, n], of each of n images on each of k metrics (`influence.Estimate`).
@@ -91,7 +90,7 @@ def by_images(influence: np.ndarray) -> np.ndarray:
 
 
 def by_pairs(influence: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The same of metrics of pairs.
+    """Return the covariance of metrics of pairs over their images.
 
     Args:
         influence: float64 [k, p], of each of p pairs on each of k metrics.
@@ -114,7 +113,7 @@ def by_pairs(influence: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.n
 def effective_number(
     share: float, variance: float, images: int, least: float, most: float = math.inf
 ) -> float:
-    """How many independent trials a share is worth.
+    """Return how many independent trials a share is worth.
 
     Args:
         share: As measured.
@@ -134,7 +133,7 @@ def effective_number(
 def difference(
     one: float, of_one: Interval, other: float, of_other: Interval, correlation: float
 ) -> Interval:
-    """The interval of `one` - `other`, both measured on the same images.
+    """Return the interval of `one` - `other`, both measured on the same images.
 
     Args:
         one: A share.
@@ -155,7 +154,7 @@ def difference(
 
 
 def correlation(covariances: np.ndarray, one: int, other: int) -> float:
-    """Of two metrics, from what `by_images` or `by_pairs` found; NaN where one does not vary."""
+    """Return that of two metrics, from `by_images` or `by_pairs`; NaN if one does not vary."""
     variance = covariances[one, one] * covariances[other, other]
     if not variance > 0:
         return math.nan

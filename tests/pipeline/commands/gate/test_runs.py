@@ -47,12 +47,12 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
     told = gate(NOT_BLESSED, "my.yaml", "--run", "previous", "--set", "thresholds.auc=1")
     assert "auc 0.9" in told
     assert "required at least 1.0000" in told
-    assert "my.yaml are not those that the run was judged by, by which it came out as bles" in told
+    assert "thresholds of my.yaml differ from the run's own, by which it was blessed" in told
     assert "Note" not in gate(BLESSED, "my.yaml", "--run", "previous", "--set", "name=mine")
     assert "no threshold is set" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds=null")
 
     low = "{auc: 0.1, better_than_chance: false}"
-    assert "came out as not blessed" in gate(BLESSED, "my.yaml", "--set", f"thresholds={low}")
+    assert "it was not blessed" in gate(BLESSED, "my.yaml", "--set", f"thresholds={low}")
     (place / "low.yaml").write_text(low)
     for where in ("my.yaml", "runs/mine"):
         assert "of low.yaml are not those" in gate(BLESSED, where, "--thresholds", "low.yaml")
@@ -81,7 +81,7 @@ def test_where_images_of_no_class_are_is_the_same_by_any_path(pipelines, place):
 def test_it_is_said_where_a_run_was_judged_otherwise(pipelines):
     pipelines.add(found=judged(good()))
     (pipelines.place / "my.yaml").write_text("name: mine\ndata: {root: d}\njudge: {listed: 3}\n")
-    assert "`judge` in my.yaml is not what the run was judged by" in gate(BLESSED, "my.yaml")
+    assert "`judge` in my.yaml differs from the run's own" in gate(BLESSED, "my.yaml")
 
 
 def test_a_run_whose_model_no_server_answers_for(pipelines):
