@@ -1,4 +1,4 @@
-"""What the gate found, as a table, as JUnit's XML, and as Markdown."""
+"""Formats the gate's result: tables, JUnit XML and Markdown."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from pipeline.gate.result import GateResult
 from pipeline.runs.outcome import CheckOutcome, Outcome
 from pipeline.terminal.tables import checks_table, make_table, numbers
 
-_NAMED = 10
-"""Files that are named."""
+_MOST_FILES = 10
 
 _MOST_CLASSES = 20
 
 
-# --- for people -----------------------------------------------------------------------------------
+# --- terminal -------------------------------------------------------------------------------------
 
 
 def show(console: Console, result: GateResult) -> None:
-    """Thresholds, the worst classes, what was set aside, and the verdict."""
+    """Print thresholds, the worst classes, excluded files and the verdict."""
     console.print(Text(f"{result.subject}, on {result.images} images", overflow="fold"))
     console.print(checks_table(result.checks))
     if result.classes:
         console.print(_classes(result.classes))
     if result.excluded:
-        console.print(Text(f"Files set aside: {len(result.excluded)}", style="yellow"))
-        for item in result.excluded[:_NAMED]:
+        console.print(Text(f"Excluded files: {len(result.excluded)}", style="yellow"))
+        for item in result.excluded[:_MOST_FILES]:
             console.print(Text(f"  {item.path}: {item.reason}"), soft_wrap=True)
-        if len(result.excluded) > _NAMED:
-            console.print(Text(f"  and {len(result.excluded) - _NAMED} more, listed by --json"))
+        if len(result.excluded) > _MOST_FILES:
+            console.print(
+                Text(f"  and {len(result.excluded) - _MOST_FILES} more, listed by --json")
+            )
     for note in result.notes:
         console.print(Text(f"Note: {note}.", style="yellow"), soft_wrap=True)
     show_verdict(console, result)
@@ -66,9 +67,9 @@ def _worst_first(classes: Iterable[ClassResult]) -> list[ClassResult]:
 
 
 def write_junit(result: GateResult, path: Path) -> None:
-    """A test case for each threshold; without thresholds one that fails.
+    """Write a test case for each threshold; without thresholds, one that fails.
 
-    What is undecided is an error, so that nobody who reads the file alone takes it for passed.
+    An undecided check is an error, so that it does not look passed in the file alone.
 
     Raises:
         OSError: The file cannot be written.
@@ -90,7 +91,7 @@ def write_junit(result: GateResult, path: Path) -> None:
     suite = ElementTree.SubElement(suites, "testsuite", {"name": name, **counts})
     suite.extend(cases)
     lines = [result.verdict, *(f"Note: {note}." for note in result.notes)]
-    lines += [f"set aside: {item.path}: {item.reason}" for item in result.excluded]
+    lines += [f"excluded: {item.path}: {item.reason}" for item in result.excluded]
     ElementTree.SubElement(suite, "system-out").text = "\n".join(map(printable, lines))
     ElementTree.indent(suites)
     ElementTree.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
@@ -128,7 +129,7 @@ def _why(check: Check) -> Iterator[str]:
 
 
 def markdown(result: GateResult) -> str:
-    """For a pull request's comment or a job's summary, in GitHub's and GitLab's Markdown."""
+    """Return Markdown for a pull request or a job's summary, on GitHub and GitLab."""
     return "\n".join(_markdown(result)) + "\n"
 
 
@@ -156,7 +157,7 @@ def _markdown(result: GateResult) -> Iterator[str]:
         yield from _folded(f"Classes: {len(result.classes)}", _class_rows(result.classes))
     if result.excluded:
         rows = (f"- {_code(item.path)}: {_escape(item.reason)}" for item in result.excluded)
-        yield from _folded(f"Files set aside: {len(result.excluded)}", rows)
+        yield from _folded(f"Excluded files: {len(result.excluded)}", rows)
     for note in result.notes:
         yield f"> Note: {_escape(note)}."
         yield ""
@@ -180,14 +181,14 @@ def _folded(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 _SPECIAL = set("&<>`|*_[]#~@\\$")
-"""What Markdown, HTML, a table, or a mention of somebody begins or ends with."""
+"""Characters with a meaning in Markdown, HTML, tables or mentions."""
 
 
 def _escape(text: str) -> str:
-    """Text that is shown as it is, wherever it stands."""
+    """Return text that is shown literally."""
     return "".join(f"&#{ord(c)};" if c in _SPECIAL else c for c in printable(text))
 
 
 def _code(text: str) -> str:
-    """The same as code, in which nobody is mentioned and no link is made."""
+    """Return it as code, without mentions or links."""
     return f"<code>{_escape(text)}</code>"
