@@ -1,7 +1,7 @@
-"""What the image must be able to do before it is one; kubeflow/Dockerfile runs this in it.
+"""Tests the image while it is built: kubeflow/Dockerfile runs this script in it.
 
-Prints what works, with versions; ends with an error where something does not. A pipeline is
-compiled in the image, and all that its tasks would import is imported.
+It compiles a pipeline, imports what its tasks import, and prints a list of what works, with
+versions. It exits with an error if something does not.
 """
 
 from __future__ import annotations
@@ -14,17 +14,33 @@ import tempfile
 from importlib import metadata, resources
 from pathlib import Path
 
-CONFIG = "{name: smoke-test, data: {root: images}, tuner: {enabled: true}, kubeflow: {image: none}}"
+CONFIG = """
+name: smoke-test
+data: {root: gs://bucket/images}
+tuner: {enabled: true}
+kubeflow: {image: none, pipeline_root: gs://bucket/runs}
+"""
+PACKAGES = (
+    "base",
+    "components",
+    "images",
+    "judging",
+    "pipeline",
+    "records",
+    "serving",
+    "storage",
+    "trainer",
+)
 
 
 def main() -> None:
-    """Check one thing after the other."""
+    """Run all checks; exit with an error at the first that fails."""
     if os.getuid() == 0:
-        raise SystemExit("the image's user is root")
-    for package in ("pipeline", "components", "trainer", "serving"):
+        raise SystemExit("the user of the image is root")
+    for package in PACKAGES:
         place = importlib.import_module(package).__file__ or ""
         if not place.startswith(sys.prefix):
-            raise SystemExit(f"{package} is not installed, it was found as {place}")
+            raise SystemExit(f"{package} is not installed; it was imported from {place}")
     importlib.import_module("pipeline.log_noise").quiet()
     subprocess.run(["siamese", "--help"], check=True, stdout=subprocess.DEVNULL)
     for executor in sorted(executors()):
@@ -33,17 +49,18 @@ def main() -> None:
         print("executor", executor)
     importlib.import_module("tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor")
     importlib.import_module("pipeline.cluster.task")
+    importlib.import_module("boto3")  # for s3:// and MinIO
     templates = resources.files("pipeline.report") / "templates"
     if not (templates / "page.html.j2").is_file():
-        raise SystemExit(f"the package lacks its data: {templates}")
+        raise SystemExit(f"package data is missing: {templates}")
     print("python", sys.version.split()[0])
     for name in ("siamese-tfx", "tfx", "tensorflow", "keras", "apache-beam"):
         print(name, metadata.version(name))
 
 
 def executors() -> set[str]:
-    """Import paths of the executors of a compiled pipeline."""
-    from pipeline.cluster.run_local import read_spec
+    """Return the import paths of the executors of a compiled pipeline."""
+    from pipeline.cluster.compiled_file import read_spec
 
     with tempfile.TemporaryDirectory() as folder:
         config, compiled = Path(folder, "config.yaml"), Path(folder, "pipeline.yaml")
@@ -52,7 +69,7 @@ def executors() -> set[str]:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         spec = read_spec(compiled)
     found = set()
-    for executor in spec["deploymentSpec"]["executors"].values():
+    for executor in spec.executors.values():
         arguments = executor["container"]["args"]
         found.add(arguments[arguments.index("--executor_class_path") + 1])
     return found

@@ -42,8 +42,6 @@ app.command(
     cls=Command,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(serve)
-for _info in kubeflow.app.registered_commands:
-    _info.cls = Command
 app.add_typer(kubeflow.app, name="kubeflow", cls=Group)
 
 

@@ -25,6 +25,22 @@ compile() { # stack, file, options of uv
     rm "$made"
     echo "$file: $(grep -vc '^#' "$file") pins"
 }
+# What kubeflow/Dockerfile installs, in the versions of current.txt and with the hashes of all files.
+image() {
+    local file=constraints/image.txt made
+    made=$(mktemp)
+    "$uv" pip compile --quiet --no-header --no-annotate --generate-hashes \
+        --extra kubeflow --extra s3 --extra gpu --constraint constraints/current.txt \
+        --python-version 3.13 --python-platform x86_64-manylinux_2_40 \
+        --output-file "$made" setup.py >/dev/null
+    {
+        echo "# The container image: Debian 13, Python 3.13. Written by \`make lock\`; do not edit."
+        sed -z 's/ \\\n */ /g' "$made" # one line per package
+    } >"$file"
+    rm "$made"
+    echo "$file: $(grep -vc '^#' "$file") pins"
+}
+
 upgrade=()
 if [ "${1:-}" = --upgrade ]; then upgrade=(--upgrade); fi
 compile "TFX 1.16: Python 3.10" py310.txt \
@@ -32,3 +48,4 @@ compile "TFX 1.16: Python 3.10" py310.txt \
 # One file for three versions of Python: see [tool.uv] in pyproject.toml.
 compile "TFX 1.21: Python 3.11 to 3.13" current.txt \
     --python-version 3.11 --universal ${upgrade[@]+"${upgrade[@]}"}
+image

@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines and Vertex AI: compiling the DAG for them, submitting it, running it here.
+"""Kubeflow Pipelines and Vertex AI: compile the DAG, submit it, run the compiled form locally.
 
 Importing this package imports neither TFX nor kfp.
 """

@@ -1,8 +1,8 @@
-"""Removes the empty objects that stand for folders in a bucket.
+"""Removes the empty objects that represent folders in a bucket.
 
 TensorFlow's file systems for gs:// and s3:// write an empty object `folder/` for each folder.
-Kubeflow's launcher, which copies a task's input artifacts into its pod, takes such an object for a
-file and fails at what lies below it (kubeflow/pipelines#13476). No reader misses them.
+Kubeflow's launcher, which copies a task's input artifacts into its pod, mistakes such an object for
+a file and fails at the objects below it (kubeflow/pipelines#13476). No reader needs them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 
 def remove_folder_markers(uris: Iterable[str]) -> None:
-    """Remove them below the given addresses; local paths have none.
+    """Remove the folder objects below URIs; local paths have none.
 
-    Where that fails the task has still done its work, so it is only noted.
+    An error is only logged, since the task has done its work.
 
     Args:
-        uris: Of a task's outputs.
+        uris: URIs of a task's outputs.
     """
     for uri in uris:
         try:
@@ -30,7 +30,7 @@ def remove_folder_markers(uris: Iterable[str]) -> None:
                     store.delete(path)
         except Exception as e:
             logging.warning(
-                "%s: the empty objects that stand for folders could not be removed (%s); if the "
+                "%s: the empty objects that represent folders could not be removed (%s); if the "
                 "next task fails with 'not a directory', see docs/kubeflow.md",
                 uri,
                 e,
@@ -38,7 +38,7 @@ def remove_folder_markers(uris: Iterable[str]) -> None:
 
 
 def _store(uri: str) -> Any:
-    """Beam's client for objects, which deletes one object and never a folder."""
+    """Return Beam's client, which deletes single objects; None for a local path."""
     if uri.startswith("gs://"):
         from apache_beam.io.gcp.gcsio import GcsIO
 

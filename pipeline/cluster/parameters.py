@@ -1,8 +1,8 @@
-"""What can be chosen anew for each run of a compiled pipeline.
+"""Run-time parameters of a compiled pipeline.
 
-TFX's own run-time parameters replace whole execution properties, which here are JSON texts. So a
-parameter goes as one more input to the tasks that need it (`compile`), and the task puts it into
-its properties before TFX reads them (`task`).
+TFX's own run-time parameters replace whole execution properties, which are JSON texts here.
+Therefore a parameter is an additional input of the tasks that need it (`compile`), and the task
+writes it into its execution properties before TFX reads them (`task`).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from storage.file_systems import absolute
 from trainer.settings import Training
 
 NEWEST = "newest"
-"""A span: the one with the highest number, at the time of the run."""
+"""The span with the highest number when the task runs."""
 
 
 class Parameter(NamedTuple):
-    """One that a run may set.
+    """A run-time parameter.
 
     Attributes:
-        name: As users write it.
-        type: `STRING` or `NUMBER_INTEGER`, Kubeflow's names.
-        tasks: The components that get it, where the DAG has them.
-        default: Its value, from the configuration.
+        name: The name in `--param`.
+        type: `STRING` or `NUMBER_INTEGER`, as Kubeflow calls them.
+        tasks: The components that receive it, as far as the DAG has them.
+        default: Returns the default of a configuration.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Parameter(NamedTuple):
 
 
 def push_destination(config: RunConfig) -> str:
-    """Where blessed models go: as configured, else `serving` beside the pipeline's files."""
+    """Return the folder for blessed models; default: `serving` below the pipeline root."""
     root = config.kubeflow.pipeline_root
     if config.push.destination or not root:
         return absolute(config.serving_root)
@@ -56,14 +56,19 @@ PARAMETERS = (DATA_ROOT, SPAN, EPOCHS, PUSH_DESTINATION)
 _BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
+def complete(config: RunConfig, chosen: Mapping[str, str | int]) -> dict[str, str | int]:
+    """Return all parameters of a run: the chosen ones, and the defaults of the others."""
+    return {one.name: one.default(config) for one in PARAMETERS} | dict(chosen)
+
+
 def parse(assignments: list[str]) -> dict[str, str | int]:
-    """Values from the command line.
+    """Return the parameters given on the command line.
 
     Args:
-        assignments: `name=value` each.
+        assignments: Items of the form `name=value`.
 
     Raises:
-        ConfigError: There is no such parameter, or the value is impossible.
+        ConfigError: A parameter is unknown or its value is invalid.
     """
     values: dict[str, str | int] = {}
     for assignment in assignments:
@@ -85,7 +90,7 @@ def parse(assignments: list[str]) -> dict[str, str | int]:
 
 
 def check_span(span: str | int) -> None:
-    """Refuse what is no span.
+    """Check the format of a span.
 
     Raises:
         ConfigError: It is neither a number nor `newest`.
@@ -95,32 +100,31 @@ def check_span(span: str | int) -> None:
 
 
 def check_span_fits(values: Mapping[str, Any]) -> None:
-    """Refuse a span that is named where the data root has none.
+    """Check that the data root has a place for the span.
 
     Args:
-        values: The run's parameters, complete.
+        values: The run's parameters.
 
     Raises:
-        ConfigError: It has none.
+        ConfigError: A span is named, but the data root has no `{SPAN}`.
     """
     root, span = values.get(DATA_ROOT.name, ""), values.get(SPAN.name, NEWEST)
     if span != NEWEST and "{SPAN}" not in root:
         raise ConfigError(
-            f"--param span={span}: the data root {root} has no {{SPAN}} for it; name one that has "
-            f"(--param data_root={root.rstrip('/')}/span-{{SPAN}}, where the folders are called so)"
-            ", or leave the span out"
+            f"--param span={span}: the data root {root} has no {{SPAN}}; name a data root with it "
+            f"(such as --param data_root={root.rstrip('/')}/span-{{SPAN}}), or leave the span out"
         )
 
 
 def apply(values: Mapping[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
-    """A task's execution properties, with the run's parameters in them.
+    """Return a task's execution properties with the run's parameters applied.
 
     Args:
-        values: The parameters that this task gets, by name.
-        properties: The task's execution properties, as TFX has compiled them.
+        values: The task's parameters, by name.
+        properties: The task's execution properties, as compiled by TFX.
 
     Raises:
-        ConfigError: A value is impossible.
+        ConfigError: A value is invalid.
     """
     properties = dict(properties)
     if DATA_ROOT.name in values:
@@ -145,12 +149,12 @@ def apply(values: Mapping[str, Any], properties: dict[str, Any]) -> dict[str, An
 
 
 def _at_root(root: str, span: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """ImageExampleGen's properties for another data root and span."""
+    """Return ImageExampleGen's execution properties for another data root and span."""
     from components.image_example_gen.component import ImageExampleGen
     from components.image_example_gen.executor import read_settings
 
     settings = read_settings(properties)
-    # The code's fingerprint is no argument: the component takes it anew.
+    # The component computes the fingerprint of its code itself.
     arguments = settings.model_dump(exclude={"code", "root"})
     moved = dict(ImageExampleGen(root=root, **arguments).exec_properties)
     check_span(span)

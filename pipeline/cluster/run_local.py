@@ -1,10 +1,9 @@
 """Runs a compiled pipeline on this machine, without a cluster.
 
-Reads the file that Kubeflow Pipelines would get, and does what its driver and launcher do: resolve
-each task's inputs, give its outputs addresses, fill the placeholders of its command, run that as a
-process of its own, and hand the metadata that it writes to the tasks after it. As there, input
-artifacts come without their type. Not done here: pods with their resources, retries, and the
-cache; containers only where `within` says how.
+It does what Kubeflow's driver and launcher do: it resolves each task's inputs, assigns URIs to its
+outputs, fills in the placeholders of its command, runs it as a process, and passes the metadata
+that it writes on to the tasks downstream. As on Kubeflow, input artifacts come without their type.
+There are no resources, Secrets, volumes, retries and cache, and containers only with `within`.
 """
 
 from __future__ import annotations
@@ -17,43 +16,45 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import yaml
-
+from base.errors import UserError
 from judging.judgement import Verdict
+from pipeline.cluster.compiled_file import Spec
 from pipeline.cluster.failures import explain_log
 from pipeline.cluster.parameters import PUSH_DESTINATION, check_span_fits
-from pipeline.cluster.verdict import read_verdict
+from pipeline.cluster.verdict import GateOutputs, read_verdict
 from pipeline.config.errors import ConfigError
-from pipeline.runs.child_process import stop, terminated_as_interrupted
+from pipeline.runs.child_process import stop
 from storage.file_systems import is_remote
 
 _POLL_SECONDS = 0.05
 
 
-class TaskFailed(Exception):
+class TaskFailed(UserError):
     """A task ended with an error.
 
     Args:
         task: Its name.
-        reason: Why, in words, as far as is known.
-        log: Where its output is.
+        reason: Why, as far as it is known.
+        log: The file with its output.
     """
+
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, task: str, reason: str, log: Path) -> None:
         super().__init__(f"{task}: {reason}")
         self.task, self.reason, self.log = task, reason, log
 
 
-class Outcome(NamedTuple):
-    """What a run came to.
+class LocalRun(NamedTuple):
+    """A run that has ended.
 
     Attributes:
-        folder: All that the run has written.
-        verdict: What the gate said; None where the pipeline has none.
-        pushed_to: Where the model went, if it was pushed.
-        seconds: How long each task took, by name.
+        folder: The folder with everything that the run wrote.
+        verdict: The verdict of the gate; None if the pipeline has no gate.
+        pushed_to: Where the model was pushed; None if it was not.
+        seconds: Duration of each task, by name.
     """
 
     folder: Path
@@ -62,211 +63,201 @@ class Outcome(NamedTuple):
     seconds: dict[str, float]
 
 
-def read_spec(path: Path) -> dict[str, Any]:
-    """The `PipelineSpec` of a compiled file, of either kind.
-
-    Raises:
-        ConfigError: The file cannot be read or is none.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        spec = next(iter(yaml.safe_load_all(text)), None)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
-        raise ConfigError(f"{path}: cannot be read as a compiled pipeline ({e})") from e
-    spec = spec.get("pipelineSpec", spec) if isinstance(spec, dict) else {}
-    if "root" not in spec or "deploymentSpec" not in spec:
-        raise ConfigError(f"{path}: is no compiled pipeline; write one: siamese kubeflow compile")
-    return spec
-
-
 def run(
-    spec: Mapping[str, Any],
+    spec: Spec,
     pipeline_root: str | os.PathLike[str],
     parameters: Mapping[str, str | int],
     jobs: int = 1,
-    say: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
     within: Sequence[str] = (),
-) -> Outcome:
-    """Run every task, those that don't wait for each other at once.
+) -> LocalRun:
+    """Run every task of a pipeline.
 
     Args:
-        spec: From `read_spec`.
+        spec: The compiled pipeline.
         pipeline_root: A local folder; the run's files go to <pipeline_root>/<name>/<run>/.
-        parameters: Of the run; those left out take their defaults, except that models are pushed
-            to <pipeline_root>/<name>/serving.
-        jobs: How many tasks run at once.
-        say: Takes lines about the progress.
-        within: A command that runs the one after it in a container (`docker run ... {image}`, with
-            the task's image in place of `{image}`); empty: the task is a process of this machine.
+        parameters: Parameters of the run. The others take their defaults, except that models are
+            pushed to <pipeline_root>/<name>/serving.
+        jobs: Maximum number of tasks that run at the same time.
+        report: Receives lines about the progress.
+        within: A command that runs the command after it in a container (`docker run ... {image}`,
+            where `{image}` stands for the task's image); empty: each task is a process.
 
     Raises:
         ConfigError: A parameter is missing, unknown or does not fit another one, or the pipeline
-            root is no local folder that can be written.
-        TaskFailed: A task did; those that were running have ended, and none was started after it.
-        KeyboardInterrupt: It was interrupted (Ctrl-C, SIGTERM or SIGHUP), and its tasks and all
-            that these have started have been ended.
+            root is not a local folder that can be written to.
+        TaskFailed: A task failed. Running tasks have ended; no task was started after it.
+        KeyboardInterrupt: The run was interrupted. Its tasks and their child processes have ended.
     """
-    if is_remote(pipeline_root):
-        raise ConfigError(
-            f"--pipeline-root {pipeline_root}: is no local folder, which the tasks' logs need; "
-            "name one. `siamese run` with `artifacts` tries a bucket (docs/storage.md)"
-        )
-    name = spec["pipelineInfo"]["name"]
-    folder = Path(os.path.abspath(pipeline_root)) / name / uuid.uuid4().hex[:12]
-    serving = str(folder.parent / "serving")
-    values = _root_parameters(spec, {PUSH_DESTINATION.name: serving, **parameters})
+    base = _local_folder(pipeline_root) / spec.name
+    serving = str(base / "serving")
+    values = _complete_parameters(spec, {PUSH_DESTINATION.name: serving, **parameters})
     check_span_fits(values)
+    folder = base / uuid.uuid4().hex[:12]
     try:
         folder.mkdir(parents=True)
     except OSError as e:
         raise ConfigError(
-            f"--pipeline-root {pipeline_root}: {folder} cannot be made ({e.strerror}); name a "
-            "folder that can be written"
+            f"--pipeline-root {pipeline_root}: {folder} cannot be created ({e.strerror}); name a "
+            "folder that can be written to"
         ) from e
-    return _Run(spec, folder, values, say, within).execute(jobs)
+    artifacts = _Artifacts(spec, folder, values)
+    seconds = _Scheduler(spec, artifacts, report, within).run(jobs)
+    verdict = read_verdict(GateOutputs.of_kubeflow(str(folder)))
+    return LocalRun(folder, verdict, artifacts.pushed_to, seconds)
 
 
-def _root_parameters(
-    spec: Mapping[str, Any], given: Mapping[str, str | int]
-) -> dict[str, str | int]:
-    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+def _local_folder(pipeline_root: str | os.PathLike[str]) -> Path:
+    if is_remote(pipeline_root):
+        raise ConfigError(
+            f"--pipeline-root {pipeline_root}: is not a local folder, which the tasks' logs need. "
+            "To try a bucket, use `siamese run` with `artifacts` (docs/storage.md)"
+        )
+    return Path(os.path.abspath(pipeline_root))
+
+
+def _complete_parameters(spec: Spec, given: Mapping[str, str | int]) -> dict[str, str | int]:
     for name in given:
-        if name not in declared and name != PUSH_DESTINATION.name:
+        if name not in spec.parameters and name != PUSH_DESTINATION.name:
             raise ConfigError(
-                f"parameter {name}: the pipeline has none such; it has {', '.join(declared)}"
+                f"parameter {name}: unknown; the pipeline has {', '.join(spec.parameters)}"
             )
-    values = {}
-    for name, parameter in declared.items():
-        if name not in given and "defaultValue" not in parameter:
-            raise ConfigError(f"parameter {name}: has no default; give one: --param {name}=VALUE")
-        values[name] = given.get(name, parameter.get("defaultValue"))
-    return values
+    defaults = {
+        name: declared["defaultValue"]
+        for name, declared in spec.parameters.items()
+        if "defaultValue" in declared
+    }
+    for name in spec.parameters:
+        if name not in given and name not in defaults:
+            raise ConfigError(f"parameter {name}: has no default; set it: --param {name}=VALUE")
+    return {**defaults, **given}
 
 
-class _Task(NamedTuple):
-    """One that has been started."""
+class _Process(NamedTuple):
+    """The process of a task."""
 
     process: subprocess.Popen
-    began: float
+    started: float
     log: Path
     outputs: dict[str, Any]
 
-    @property
-    def has_ended(self) -> bool:
-        return self.process.poll() is not None
 
+class _Scheduler:
+    """Starts each task as soon as the tasks upstream have ended.
 
-class _Run:
+    Args:
+        spec: The compiled pipeline.
+        artifacts: The run's artifacts.
+        report: Receives lines about the progress.
+        within: The command that runs a task in a container.
+    """
+
     def __init__(
         self,
-        spec: Mapping[str, Any],
-        folder: Path,
-        parameters: Mapping[str, str | int],
-        say: Callable[[str], None],
+        spec: Spec,
+        artifacts: _Artifacts,
+        report: Callable[[str], None],
         within: Sequence[str],
     ) -> None:
-        self._components = spec["components"]
-        self._executors = spec["deploymentSpec"]["executors"]
-        self._tasks = spec["root"]["dag"]["tasks"]
-        self._folder = folder
-        self._parameters = parameters
-        self._say = say
-        self._within = within
-        self._artifacts: dict[tuple[str, str], dict[str, Any]] = {}
-        self._seconds: dict[str, float] = {}
-        self._running: dict[str, _Task] = {}
+        self._spec, self._artifacts = spec, artifacts
+        self._report, self._within = report, within
+        self._pending = {name: spec.upstream(name) for name in spec.tasks}
+        self._running: dict[str, _Process] = {}
         self._done: set[str] = set()
+        self._seconds: dict[str, float] = {}
 
-    def execute(self, jobs: int) -> Outcome:
-        with terminated_as_interrupted():
-            try:
-                self._run_tasks(jobs)
-            except BaseException:
-                stop(*(task.process for task in self._running.values()))
-                raise
-        verdict = read_verdict(str(self._folder))
-        return Outcome(self._folder, verdict, self._pushed_to(), self._seconds)
-
-    def _run_tasks(self, jobs: int) -> None:
-        waiting = {name: self._dependencies(name) for name in self._tasks}
+    def run(self, jobs: int) -> dict[str, float]:
+        """Run every task; return their durations in seconds."""
         failure: TaskFailed | None = None
-        while self._running or (waiting and failure is None):
-            if failure is None:
-                ready = [name for name, before in waiting.items() if before <= self._done]
-                if not (ready or self._running):
-                    raise ConfigError(f"these tasks wait for each other: {', '.join(waiting)}")
-                for name in ready[: jobs - len(self._running)]:
-                    del waiting[name]
-                    self._start(name)
-            time.sleep(_POLL_SECONDS)
-            for name in [one for one, task in self._running.items() if task.has_ended]:
-                try:
-                    self._finish(name)
-                except TaskFailed as e:
-                    failure = failure or e
+        try:
+            while self._running or (self._pending and failure is None):
+                if failure is None:
+                    self._start_ready(jobs)
+                time.sleep(_POLL_SECONDS)
+                failed = self._finish_ended()
+                failure = failure or failed
+        except BaseException:
+            stop(*(task.process for task in self._running.values()))
+            raise
         if failure:
             raise failure
+        return self._seconds
 
-    def _dependencies(self, name: str) -> set[str]:
-        task = self._tasks[name]
-        inputs = task.get("inputs", {}).get("artifacts", {}).values()
-        return {one["taskOutputArtifact"]["producerTask"] for one in inputs} | set(
-            task.get("dependentTasks", [])
-        )
+    def _start_ready(self, jobs: int) -> None:
+        ready = [name for name, upstream in self._pending.items() if upstream <= self._done]
+        if not (ready or self._running):
+            raise ConfigError(f"the tasks depend on each other: {', '.join(self._pending)}")
+        for name in ready[: jobs - len(self._running)]:
+            del self._pending[name]
+            if "importer" in self._spec.executor(name):
+                self._report(f"  {name}: imports {self._artifacts.add_imported(name)}")
+                self._done.add(name)
+            else:
+                self._report(f"  {name}: started")
+                self._running[name] = self._start(name)
 
-    def _start(self, name: str) -> None:
-        """Start a task's process; an importer has none, and is done with this."""
-        executor = self._executors[self._component(name)["executorLabel"]]
-        place = self._folder / name
-        place.mkdir()
-        if "importer" in executor:
-            self._import(name, executor["importer"])
-            self._done.add(name)
-            return
-        container = executor["container"]
-        executor_input = self._executor_input(name, place)
-        for artifacts in executor_input["outputs"]["artifacts"].values():
-            # A bucket needs no folder to exist before a file is written below it.
-            os.makedirs(artifacts["artifacts"][0]["uri"])
-        command = fill_placeholders(
-            [*container["command"], *container.get("args", [])], executor_input
-        )
+    def _start(self, name: str) -> _Process:
+        container = self._spec.executor(name)["container"]
+        executor_input = self._artifacts.executor_input(name)
+        command = [*container["command"], *container.get("args", [])]
         image = container.get("image", "")
-        command = [word.replace("{image}", image) for word in self._within] + command
-        self._say(f"  {name}: started")
-        log = place / "log.txt"
+        log = Path(executor_input["outputs"]["outputFile"]).with_name("log.txt")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command,
+                [word.replace("{image}", image) for word in self._within]
+                + fill_placeholders(command, executor_input),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # so that all that it starts can be ended with it
+                start_new_session=True,  # so that all its child processes can be ended with it
                 env=_environment(container),
             )
-        self._running[name] = _Task(process, time.monotonic(), log, executor_input["outputs"])
+        return _Process(process, time.monotonic(), log, executor_input["outputs"])
 
-    def _finish(self, name: str) -> None:
-        """Take in what a task has left, whose process has ended.
+    def _finish_ended(self) -> TaskFailed | None:
+        """Publish the outputs of the tasks that have ended; return a failure if one has failed."""
+        failure = None
+        for name, task in list(self._running.items()):
+            code = task.process.poll()
+            if code is None:
+                continue
+            del self._running[name]
+            self._seconds[name] = time.monotonic() - task.started
+            if code:
+                image = self._spec.executor(name)["container"].get("image")
+                reason = explain_log(task.log.read_text("utf-8", "replace"), image)
+                failure = TaskFailed(name, reason or f"ended with exit code {code}", task.log)
+                continue
+            self._report(f"  {name}: done ({self._seconds[name]:.1f} s)")
+            self._artifacts.publish(name, task.outputs)
+            self._done.add(name)
+        return failure
 
-        Raises:
-            TaskFailed: By its exit code, it did.
-        """
-        task = self._running.pop(name)
-        self._seconds[name] = time.monotonic() - task.began
-        if code := task.process.returncode:
-            container = self._executors[self._component(name)["executorLabel"]]["container"]
-            reason = explain_log(task.log.read_text("utf-8", "replace"), container.get("image"))
-            raise TaskFailed(name, reason or f"ended with exit code {code}", task.log)
-        self._say(f"  {name}: done ({self._seconds[name]:.1f} s)")
-        self._publish(name, task.outputs)
-        self._done.add(name)
 
-    def _executor_input(self, name: str, place: Path) -> dict[str, Any]:
-        """Kubeflow's `ExecutorInput`, as its driver makes it."""
-        task, component = self._tasks[name], self._component(name)
-        inputs = task.get("inputs", {})
-        salt = uuid.uuid4().hex[:8]
+class _Artifacts:
+    """The artifacts and parameters of a run, as Kubeflow keeps them in ML Metadata.
+
+    Args:
+        spec: The compiled pipeline.
+        folder: The run's folder.
+        parameters: All parameters of the run, by name.
+    """
+
+    def __init__(self, spec: Spec, folder: Path, parameters: Mapping[str, Any]) -> None:
+        self._spec, self._folder, self._parameters = spec, folder, parameters
+        self._artifacts: dict[tuple[str, str], dict[str, Any]] = {}
+
+    @property
+    def pushed_to(self) -> str | None:
+        """Where the Pusher has pushed the model; None if it has not."""
+        for artifact in self._artifacts.values():
+            if artifact["metadata"].get("pushed") == 1:
+                return artifact["metadata"].get("pushed_destination")
+        return None
+
+    def executor_input(self, task: str) -> dict[str, Any]:
+        """Return a task's `ExecutorInput`, with the folders of its outputs created."""
+        inputs = self._spec.tasks[task].get("inputs", {})
         return {
             "inputs": {
                 "parameterValues": {
@@ -277,24 +268,20 @@ class _Run:
                     for key, one in inputs.get("artifacts", {}).items()
                 },
             },
-            "outputs": {
-                "artifacts": {
-                    key: {
-                        "artifacts": [
-                            {
-                                "uri": str(place / salt / key),
-                                "type": declared["artifactType"],
-                                "metadata": declared.get("metadata", {}),
-                            }
-                        ]
-                    }
-                    for key, declared in component.get("outputDefinitions", {})
-                    .get("artifacts", {})
-                    .items()
-                },
-                "outputFile": str(place / "output_metadata.json"),
-            },
+            "outputs": self._outputs(task),
         }
+
+    def _outputs(self, task: str) -> dict[str, Any]:
+        declared = self._spec.component(task).get("outputDefinitions", {}).get("artifacts", {})
+        folder, attempt = self._folder / task, uuid.uuid4().hex[:8]
+        folder.mkdir()
+        artifacts = {}
+        for key, artifact in declared.items():
+            uri = folder / attempt / key
+            uri.mkdir(parents=True)  # which a bucket would not need
+            values = {"type": artifact["artifactType"], "metadata": artifact.get("metadata", {})}
+            artifacts[key] = {"artifacts": [{"uri": str(uri), **values}]}
+        return {"artifacts": artifacts, "outputFile": str(folder / "output_metadata.json")}
 
     def _parameter(self, source: Mapping[str, Any]) -> Any:
         if "componentInputParameter" in source:
@@ -305,52 +292,42 @@ class _Run:
         artifact = self._artifacts[source["producerTask"], source["outputArtifactKey"]]
         return {key: value for key, value in artifact.items() if key != "type"}
 
-    def _publish(self, name: str, outputs: Mapping[str, Any]) -> None:
-        """Keep a task's artifacts for those after it, as Kubeflow does in ML Metadata."""
+    def publish(self, task: str, outputs: Mapping[str, Any]) -> None:
+        """Keep a task's output artifacts, with the metadata that it has written."""
         file = Path(outputs["outputFile"])
         written = json.loads(file.read_text("utf-8")) if file.exists() else {}
         for key, artifacts in outputs["artifacts"].items():
             [artifact] = artifacts["artifacts"]
-            for told in written.get("artifacts", {}).get(key, {}).get("artifacts", [])[:1]:
-                artifact["uri"] = told.get("uri") or artifact["uri"]
-                artifact["metadata"] |= told.get("metadata", {})
-            self._keep(name, key, artifact)
+            for update in written.get("artifacts", {}).get(key, {}).get("artifacts", [])[:1]:
+                artifact["uri"] = update.get("uri") or artifact["uri"]
+                artifact["metadata"] |= update.get("metadata", {})
+            self._add(task, key, artifact)
 
-    def _keep(self, name: str, key: str, artifact: dict[str, Any]) -> None:
-        number = str(len(self._artifacts) + 1)  # what ML Metadata's ids are there
-        self._artifacts[name, key] = {
-            **artifact,
-            "name": number,
-            "metadata": {k: _stored(v) for k, v in artifact.get("metadata", {}).items()},
-        }
-
-    def _import(self, name: str, importer: Mapping[str, Any]) -> None:
-        uri = importer["artifactUri"]
-        if "constant" in uri:
-            address = uri["constant"]
+    def add_imported(self, task: str) -> str:
+        """Keep the artifact of an importer; return its URI."""
+        importer = self._spec.executor(task)["importer"]
+        source = importer["artifactUri"]
+        if "constant" in source:
+            uri = source["constant"]
         else:
-            given = self._tasks[name]["inputs"]["parameters"][uri["runtimeParameter"]]
-            address = self._parameter(given)
-        [key] = self._component(name)["outputDefinitions"]["artifacts"]
-        self._say(f"  {name}: takes {address}")
-        self._keep(name, key, {"uri": address, "type": importer["typeSchema"]})
+            inputs = self._spec.tasks[task]["inputs"]["parameters"]
+            uri = self._parameter(inputs[source["runtimeParameter"]])
+        [key] = self._spec.component(task)["outputDefinitions"]["artifacts"]
+        self._add(task, key, {"uri": uri, "type": importer["typeSchema"]})
+        return uri
 
-    def _component(self, name: str) -> Mapping[str, Any]:
-        return self._components[self._tasks[name]["componentRef"]["name"]]
-
-    def _pushed_to(self) -> str | None:
-        for artifact in self._artifacts.values():
-            if artifact["metadata"].get("pushed") == 1:
-                return artifact["metadata"].get("pushed_destination")
-        return None
+    def _add(self, task: str, key: str, artifact: dict[str, Any]) -> None:
+        metadata = {name: _stored(value) for name, value in artifact.get("metadata", {}).items()}
+        id = str(len(self._artifacts) + 1)
+        self._artifacts[task, key] = {**artifact, "name": id, "metadata": metadata}
 
 
 def fill_placeholders(arguments: list[str], executor_input: Mapping[str, Any]) -> list[str]:
-    """A command, with the values in it that Kubeflow's launcher would put there.
+    """Return a command with the values that Kubeflow's launcher would fill in.
 
     Args:
         arguments: The command and its arguments.
-        executor_input: Kubeflow's `ExecutorInput` as JSON.
+        executor_input: The task's `ExecutorInput` as JSON.
     """
     values = {"{{$}}": json.dumps(executor_input)}
     for key, value in executor_input["inputs"]["parameterValues"].items():
@@ -370,7 +347,7 @@ def fill_placeholders(arguments: list[str], executor_input: Mapping[str, Any]) -
 
 
 def _stored(value: Any) -> Any:
-    """A metadata value as ML Metadata gives it back to Kubeflow."""
+    """Return a metadata value as Kubeflow reads it back from ML Metadata."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, list):
@@ -379,7 +356,7 @@ def _stored(value: Any) -> Any:
 
 
 def _environment(container: Mapping[str, Any]) -> dict[str, str]:
-    """This process' environment, in which `python` is the one that runs here."""
+    """Return this process' environment, with its Python first on the PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     own = {one["name"]: one["value"] for one in container.get("env", [])}
     return {**os.environ, "PATH": path, **own}

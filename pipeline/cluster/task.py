@@ -1,16 +1,16 @@
-"""The entry point of a task's container: makes of the backend's call one that TFX understands.
+"""The entry point of a task's container: adapts the backend's call to TFX.
 
     python -m pipeline.cluster.task --executor_class_path ... --json_serialized_invocation_args ...
 
-It calls TFX's own entry point, which was written for Vertex AI, and before that
+Before it calls TFX's own entry point, which was written for Vertex AI, it
 
-* names the types of the input artifacts, which open-source Kubeflow Pipelines leaves out
+* adds the types of the input artifacts, which open-source Kubeflow Pipelines leaves out
   (tensorflow/tfx#7768);
-* puts the run's parameters into the execution properties;
-* runs ImageExampleGen's driver, which no backend does;
+* writes the run's parameters into the execution properties;
+* runs ImageExampleGen's driver, which no backend does.
 
-and after that removes what keeps Kubeflow's launcher from reading the outputs
-(`folder_markers`). What is wrong with the user's data is said in words at the end of the log.
+Afterwards it removes the objects that keep Kubeflow's launcher from reading the outputs
+(`folder_markers`). A user's error ends the log with a message instead of a traceback.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.runs.launch import explain, message_for_people
 from storage.file_systems import load_plugins
 
 FAILED = "siamese task failed: "
-"""Begins the last words of a task that failed."""
+"""Prefix of the error message at the end of a failed task's log."""
 
 _EXECUTOR = "--executor_class_path"
 _INPUT = "--json_serialized_invocation_args"
@@ -35,10 +35,10 @@ _SPEC = "--json_serialized_inputs_spec_args"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one task; returns the exit code.
+    """Run one task; return the exit code.
 
     Args:
-        argv: The program's name and its arguments, those of TFX's entry point.
+        argv: The program's name and the arguments of TFX's entry point.
     """
     log_noise.quiet()
     try:
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
             for artifact in artifacts["artifacts"]
         )
     except Exception as e:
-        if message_for_people(e) is None:  # else it says all there is to say
+        if message_for_people(e) is None:  # else the message suffices
             traceback.print_exc()
         print(f"{FAILED}{explain(e)}", file=sys.stderr, flush=True)
         return 1
@@ -72,19 +72,16 @@ def main(argv: Sequence[str]) -> int:
 def prepare(
     executor: str, executor_input: dict[str, Any], inputs_spec: dict[str, Any]
 ) -> dict[str, Any]:
-    """The backend's message, completed.
+    """Return the `ExecutorInput` for TFX's entry point.
 
     Args:
         executor: Import path of the executor's class.
-        executor_input: Kubeflow's `ExecutorInput` as JSON.
-        inputs_spec: Its `ComponentInputsSpec` as JSON: what the component takes.
-
-    Returns:
-        An `ExecutorInput` for TFX's entry point.
+        executor_input: The `ExecutorInput` of the backend, as JSON.
+        inputs_spec: The `ComponentInputsSpec` of the component, as JSON.
 
     Raises:
-        ConfigError: A parameter's value is impossible.
-        DataError: There is no such span.
+        ConfigError: A parameter's value is invalid.
+        DataError: The span does not exist.
     """
     inputs = dict(executor_input.get("inputs", {}))
     for name, declared in inputs_spec.get("artifacts", {}).items():
@@ -103,7 +100,7 @@ def prepare(
 
 
 def _drive(properties: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
-    """As TFX's launcher would before the executor: choose the span, note it on the output."""
+    """Choose the span and record it on the output, as TFX's launcher would."""
     from components.image_example_gen.driver import Driver
 
     resolved = Driver(None).resolve_exec_properties(properties, None, None)

@@ -1,63 +1,81 @@
-"""The verdict of a run on a cluster, from the files that its tasks leave.
+"""Reads the verdict of a run on a cluster from the outputs of its tasks.
 
-Kubeflow's API tells of tasks, not of verdicts.
+The APIs of Kubeflow and Vertex AI report the states of tasks only.
 """
 
 from __future__ import annotations
 
+import glob
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 from judging.judgement import Judgement, Verdict
 from pipeline import log_noise
 from pipeline.gate.verdict import with_server_check
 from storage.file_systems import is_remote, load_plugins
 
-# <run>/<task>/<attempt>/<output>/<file>, as Kubeflow's driver lays them out.
-_JUDGEMENT = f"Judge/*/judgement/{Judgement.FILE}"
-_NOT_SERVED = "InfraCheck/*/blessing/INFRA_NOT_BLESSED"
+_NOT_BLESSED = "INFRA_NOT_BLESSED"
 
 
-def read_verdict(folder: str) -> Verdict | None:
-    """What the Judge and InfraCheck said.
+class GateOutputs(NamedTuple):
+    """Where the tasks that decide left their outputs.
 
-    Args:
-        folder: Of the run, in any of TensorFlow's file systems.
+    Attributes:
+        judgement: Folder of the Judge's judgement, or a pattern of such folders.
+        infra_blessing: Folder of InfraCheck's blessing, alike; None without that component.
+    """
+
+    judgement: str
+    infra_blessing: str | None
+
+    @classmethod
+    def of_kubeflow(cls, folder: str) -> GateOutputs:
+        """Return the outputs in a run's folder: <folder>/<task>/<attempt>/<output>."""
+        if not is_remote(folder):
+            folder = glob.escape(folder)
+        return cls(f"{folder}/Judge/*/judgement", f"{folder}/InfraCheck/*/blessing")
+
+
+def read_verdict(outputs: GateOutputs) -> Verdict | None:
+    """Return the verdict of the Judge and InfraCheck.
 
     Returns:
-        None where they left nothing, or nothing that can be read from here.
+        None if there is none, or if it cannot be read from this machine.
     """
     try:
-        judgement = _newest(folder, _JUDGEMENT)
+        judgement = _read_newest(f"{outputs.judgement}/{Judgement.FILE}")
         if judgement is None:
             return None
         verdict = Verdict.model_validate(json.loads(judgement)["verdict"])
-        withheld = _newest(folder, _NOT_SERVED)
+        problem = None
+        if outputs.infra_blessing:
+            problem = _read_newest(f"{outputs.infra_blessing}/{_NOT_BLESSED}")
     except (OSError, ValueError, KeyError):
         return None
-    if withheld is None:
+    if problem is None:
         return verdict
-    return with_server_check(verdict, withheld or "InfraCheck does not say why")
+    return with_server_check(verdict, problem or "InfraCheck gives no reason")
 
 
-def _newest(folder: str, pattern: str) -> str | None:
-    """What the file says; the newest, since a task that was taken up again has left more than one.
+def _read_newest(pattern: str) -> str | None:
+    """Return the text of the newest file; a retried task has left several.
 
     Raises:
         OSError: It cannot be read.
     """
-    if not is_remote(folder):  # without TensorFlow's slow import
-        here = sorted(Path(folder).glob(pattern), key=lambda file: file.stat().st_mtime_ns)
-        return here[-1].read_text("utf-8") if here else None
+    if not is_remote(pattern):  # without TensorFlow's slow import
+        files = sorted(map(Path, glob.glob(pattern)), key=lambda file: file.stat().st_mtime_ns)
+        return files[-1].read_text("utf-8") if files else None
     log_noise.quiet()
-    load_plugins(folder)
+    load_plugins(pattern)
     import tensorflow as tf
 
     try:
-        there = tf.io.gfile.glob(f"{folder}/{pattern}")
-        if not there:
+        found = tf.io.gfile.glob(pattern)
+        if not found:
             return None
-        newest = max(there, key=lambda file: tf.io.gfile.stat(file).mtime_nsec)
+        newest = max(found, key=lambda file: tf.io.gfile.stat(file).mtime_nsec)
         with tf.io.gfile.GFile(newest) as file:
             return file.read()
     except tf.errors.OpError as e:

@@ -104,6 +104,11 @@ class TestBuild:
         there = {file.name for file in (MANIFESTS / "base").glob("*.yaml")} - {"kustomization.yaml"}
         assert there == {name for name in base["resources"] if "/" not in name}
 
+    @pytest.mark.parametrize("version", VERSIONS)
+    def test_the_limits_of_ephemeral_storage_follow_the_schema(self, version):
+        limits = yaml.safe_load((MANIFESTS / "ephemeral-storage.yaml").read_text())
+        kubernetes_validate.validate(limits, version, strict=True)
+
     def test_the_folder_is_no_package(self):
         assert not list((ROOT / "kubeflow").rglob("__init__.py"))
 

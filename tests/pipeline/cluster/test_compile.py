@@ -13,6 +13,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.cluster import compile as module
 from pipeline.cluster.compile import compile_pipeline, write
+from pipeline.cluster.parameters import PUSH_DESTINATION
+from tests.pipeline.cluster.executor_config import KubernetesExecutorConfig
 
 IMAGE = "registry/siamese:1"
 
@@ -25,6 +27,7 @@ def config(judge=None, **more):
             "data": {"root": "gs://bucket/parts"},
             "training": {"epochs": 7},
             "tuner": {"enabled": True},
+            "push": {"destination": "/models"},
             "kubeflow": {
                 "image": IMAGE,
                 "pipeline_root": "gs://bucket/runs",
@@ -35,8 +38,18 @@ def config(judge=None, **more):
                         "gpu_count": 1,
                         "gpu_type": "nvidia.com/gpu",
                         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+                        "scratch_gb": 50,
                     }
                 },
+                "image_pull_secrets": ["registry"],
+                "env": {"AWS_ENDPOINT_URL": "http://minio:9000"},
+                "env_from_secrets": [
+                    {"secret": "minio", "env": {"AWS_ACCESS_KEY_ID": "accesskey"}}
+                ],
+                "volumes": [
+                    {"claim": "models", "path": "/models"},
+                    {"claim": "cache", "path": "/cache", "components": ["Transform"]},
+                ],
                 **more,
             },
         }
@@ -50,6 +63,10 @@ def documents(tmp_path_factory):
     return list(yaml.safe_load_all(path.read_text()))
 
 
+def kubernetes(documents):
+    return documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
 def test_kubeflow_reads_it(documents):
     spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
     assert spec.pipeline_info.name == "parts"
@@ -58,6 +75,8 @@ def test_kubeflow_reads_it(documents):
     )
     assert spec.root.dag.tasks["Trainer"].retry_policy.max_retry_count == 2
     json_format.ParseDict(documents[1], pipeline_spec_pb2.PlatformSpec())
+    for one in kubernetes(documents).values():
+        json_format.ParseDict(one, KubernetesExecutorConfig())
 
 
 def test_beams_arguments_reach_every_container(documents):
@@ -66,7 +85,7 @@ def test_beams_arguments_reach_every_container(documents):
         assert set(Beam().args) <= set(container["args"])
 
 
-def test_so_does_its_sdk(documents, tmp_path):
+def test_its_sdk_reads_it(documents, tmp_path):
     components = pytest.importorskip("kfp.components")
     path = tmp_path / "parts.yaml"
     path.write_text(yaml.safe_dump_all(documents))
@@ -79,7 +98,7 @@ def test_there_is_neither_a_resolver_nor_a_driver(documents):
         assert "lifecycle" not in executor["container"]
 
 
-def test_argo_takes_the_tasks_names(documents):
+def test_argo_accepts_the_tasks_names(documents):
     assert not [name for name in documents[0]["root"]["dag"]["tasks"] if "_" in name]
 
 
@@ -101,8 +120,38 @@ def test_resources_of_each_component(documents):
         "memoryLimit": 16,
         "accelerator": {"type": "nvidia.com/gpu", "count": "1"},
     }
-    platform = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    assert platform["Trainer_executor"]["tolerations"][0]["key"] == "nvidia.com/gpu"
+    trainer = kubernetes(documents)["Trainer_executor"]
+    assert trainer["tolerations"][0]["key"] == "nvidia.com/gpu"
+    assert trainer["emptyDirMounts"][0]["sizeLimit"] == "50000M"
+
+
+def test_every_pod_gets_the_environment_and_the_pull_secret(documents):
+    executors = documents[0]["deploymentSpec"]["executors"]
+    assert set(kubernetes(documents)) == set(executors)
+    for name, config in kubernetes(documents).items():
+        assert config["imagePullSecret"] == [{"secretName": "registry"}]
+        assert config["secretAsEnv"][0]["secretName"] == "minio"
+        assert {"name": "AWS_ENDPOINT_URL", "value": "http://minio:9000"} in executors[name][
+            "container"
+        ]["env"]
+
+
+def test_only_the_pods_that_need_a_volume_mount_it(documents):
+    mounts = {
+        name: [mount["constant"] for mount in config["pvcMount"]]
+        for name, config in kubernetes(documents).items()
+        if "pvcMount" in config
+    }
+    assert mounts == {
+        **{f"{task}_executor": ["models"] for task in PUSH_DESTINATION.tasks},
+        "Transform_executor": ["cache"],
+    }
+
+
+def test_a_volume_follows_the_submitted_data_root():
+    spec = compile_pipeline(config(), chosen={"data_root": "/models/images"}).platform
+    config_of = spec["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert config_of["ImageExampleGen_executor"]["pvcMount"][0]["constant"] == "models"
 
 
 def test_run_time_parameters(documents):
@@ -114,7 +163,7 @@ def test_run_time_parameters(documents):
         "data_root": ("STRING", "gs://bucket/parts"),
         "span": ("STRING", "newest"),
         "epochs": ("NUMBER_INTEGER", 7),
-        "push_destination": ("STRING", "gs://bucket/runs/parts/serving"),
+        "push_destination": ("STRING", "/models"),
     }
     for task, name in [
         ("ImageExampleGen", "data_root"),
@@ -130,32 +179,35 @@ def test_run_time_parameters(documents):
         assert name in documents[0]["components"][task]["inputDefinitions"]["parameters"]
 
 
+def uncached(configured):
+    tasks = compile_pipeline(configured).spec["root"]["dag"]["tasks"].items()
+    return {name for name, task in tasks if not task["cachingOptions"]["enableCache"]}
+
+
 def test_the_cache_is_off_unless_asked_for(documents):
     tasks = documents[0]["root"]["dag"]["tasks"].values()
     assert not any(task["cachingOptions"]["enableCache"] for task in tasks)
-    cached = compile_pipeline(config(cache=True)).spec["root"]["dag"]["tasks"].values()
-    assert all(task["cachingOptions"]["enableCache"] for task in cached)
+    assert uncached(config(cache=True)) == {"InfraCheck"}  # which reads the served model
 
 
-def test_the_cache_is_off_where_it_cannot_tell_of_a_change():
-    spec = compile_pipeline(config({"unknown": "gs://bucket/unknown"}, cache=True)).spec
-    tasks = spec["root"]["dag"]["tasks"].items()
-    assert [name for name, task in tasks if not task["cachingOptions"]["enableCache"]] == ["Judge"]
+def test_the_cache_is_off_where_it_would_miss_a_change():
+    unknown = config({"unknown": "gs://bucket/unknown"}, cache=True)
+    assert uncached(unknown) == {"InfraCheck", "Judge"}
 
 
-def test_no_address_is_looked_at(monkeypatch, tmp_path):
-    """The pods may reach what this machine does not, and what is there now may change."""
+def test_no_bucket_is_accessed(monkeypatch, tmp_path):
+    """The pods may reach buckets that this machine does not, and these may change."""
     from tfx.dsl.io import fileio
 
-    def only_here(look):
-        def looked_at(path, *arguments):
+    def checked(look):
+        def local_only(path, *arguments):
             assert "://" not in str(path), path
             return look(path, *arguments)
 
-        return looked_at
+        return local_only
 
     for name in ("exists", "glob", "isdir", "listdir", "open", "stat", "walk"):
-        monkeypatch.setattr(fileio, name, only_here(getattr(fileio, name)))
+        monkeypatch.setattr(fileio, name, checked(getattr(fileio, name)))
     write(config({"unknown": "s3://bucket/unknown"}), tmp_path / "parts.yaml")
     [spec, _] = yaml.safe_load_all((tmp_path / "parts.yaml").read_text())
     given = spec["root"]["dag"]["tasks"]["Judge"]["inputs"]["parameters"]
@@ -163,7 +215,7 @@ def test_no_address_is_looked_at(monkeypatch, tmp_path):
     assert "s3://bucket/unknown" in given["settings"]["runtimeValue"]["constant"]
 
 
-def test_nothing_is_of_this_machine(documents, tmp_path):
+def test_no_path_of_this_machine_is_compiled(documents, tmp_path):
     text = json.dumps(documents)
     assert "sqlite" not in text
     assert str(tmp_path.parents[1]) not in text
@@ -190,14 +242,14 @@ def test_an_importer_has_no_container(tmp_path):
     assert "importer" in spec["deploymentSpec"]["executors"]["FoundHyperparameters_executor"]
 
 
-def test_what_cannot_be_compiled_is_refused_by_name(tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match=r"kubeflow\.image: is needed"):
+def test_what_cannot_be_compiled_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"kubeflow\.image: is required"):
         compile_pipeline(config(image=None))
     with pytest.raises(ConfigError, match=r"components\.Trainr: the pipeline has no such"):
         compile_pipeline(config(components={"Trainr": {"cpu": 1}}))
-    with pytest.raises(ConfigError, match=r"name it \.yaml for Kubeflow"):
+    with pytest.raises(ConfigError, match=r"must end in \.yaml"):
         write(config(), tmp_path / "parts.txt")
-    monkeypatch.setattr(module, "_LARGEST", 1000)
+    monkeypatch.setattr(module, "_MAX_BYTES", 1000)
     with pytest.raises(ConfigError, match="more than Kubeflow can store"):
         write(config(), tmp_path / "parts.yaml")
     assert not list(tmp_path.iterdir())

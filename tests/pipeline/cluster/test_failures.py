@@ -7,7 +7,7 @@ IMAGE = "registry/image:1"
 
 
 @pytest.mark.parametrize(
-    ("log", "said"),
+    ("log", "explanation"),
     [
         (
             "/usr/bin/python: Error while finding module specification for 'pipeline.cluster.task' "
@@ -21,7 +21,7 @@ IMAGE = "registry/image:1"
         ("ModuleNotFoundError: No module named 'cv2'", "built for another version"),
         (
             "UnimplementedError: File system scheme 's3' not implemented (file: 's3://b/f')",
-            "the image reads no addresses such as s3://",
+            "the image cannot read s3:// URIs",
         ),
         ("mkdir /gcs/b/Split-train: not a directory", "empty object of the bucket"),
         ("container was OOMKilled", "memory_gb"),
@@ -32,14 +32,14 @@ IMAGE = "registry/image:1"
         (f"{FAILED}No module named 'components'", "is not installed in it"),
     ],
 )
-def test_known_failures_are_said_in_words(log, said):
-    assert said in explain_log(log, IMAGE)
+def test_known_failures_are_explained(log, explanation):
+    assert explanation in explain_log(log, IMAGE)
 
 
-def test_an_unknown_failure_is_not_guessed_at():
+def test_an_unknown_failure_is_not_explained():
     assert explain_log("Segmentation fault") is None
     assert explain_log("") is None
 
 
-def test_nor_is_tensorflows_word_for_local_files():
+def test_nor_are_tensorflows_local_files():
     assert explain_log("File system scheme '[local]' not implemented") is None

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.cluster.parameters import PARAMETERS, check_span_fits, parse
+from pipeline.cluster.parameters import check_span_fits, complete, parse
 from pipeline.config.errors import ConfigError
 from pipeline.config.reading import parse as parse_config
 
@@ -14,7 +14,7 @@ def test_reads_values():
 
 
 @pytest.mark.parametrize(
-    ("assignment", "said"),
+    ("assignment", "message"),
     [
         ("epoch=3", "the names are data_root, span, epochs"),
         ("epochs", "write it as name=value"),
@@ -23,8 +23,8 @@ def test_reads_values():
         ("span=last", "neither a number nor 'newest'"),
     ],
 )
-def test_other_values_are_refused(assignment, said):
-    with pytest.raises(ConfigError, match=said):
+def test_other_values_are_refused(assignment, message):
+    with pytest.raises(ConfigError, match=message):
         parse([assignment])
 
 
@@ -35,15 +35,15 @@ def test_a_span_needs_a_place_in_the_data_root():
     with pytest.raises(ConfigError) as caught:
         check_span_fits({"data_root": "gs://b/images", "span": "7"})
     assert str(caught.value).startswith(
-        "--param span=7: the data root gs://b/images has no {SPAN} for it; name one that has "
-        "(--param data_root=gs://b/images/span-{SPAN}"
+        "--param span=7: the data root gs://b/images has no {SPAN}; name a data root with it "
+        "(such as --param data_root=gs://b/images/span-{SPAN}"
     )
 
 
 def test_defaults_are_the_configurations(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = parse_config({"name": "parts", "data": {"root": "images"}, "training": {"epochs": 4}})
-    assert {one.name: one.default(config) for one in PARAMETERS} == {
+    assert complete(config, {}) == {
         "data_root": str(tmp_path / "images"),
         "span": "newest",
         "epochs": 4,

@@ -1,4 +1,4 @@
-"""What the entry point makes of the backend's message. Imports TFX."""
+"""How the entry point completes the backend's message. Imports TFX."""
 
 import json
 
@@ -18,7 +18,7 @@ EXAMPLES = {"instanceSchema": "title: tfx.Examples\n"}
 
 
 def ingest(compiled_root, data_root, span=parameters.NEWEST):
-    """What ImageExampleGen's executor would get, compiled for one root and run on another."""
+    """The input of ImageExampleGen's executor, compiled for one root and run on another."""
     compiled = ImageExampleGen(root=compiled_root, seed=3).exec_properties
     values = {name: value for name, value in compiled.items() if value is not None}
     message = {
@@ -74,17 +74,17 @@ def test_a_span_is_newest_or_named(spans, span, number):
     assert metadata["span"] == number
 
 
-def test_a_span_that_there_is_not_is_refused_in_words(spans):
+def test_a_missing_span_is_refused(spans):
     with pytest.raises(DataError, match="span-1"):
         ingest("/x", str(spans / "span-{SPAN}"), "7")
 
 
 def test_a_span_without_a_place_in_the_data_root_is_refused(spans):
-    with pytest.raises(ConfigError, match=f"span=2: the data root {spans} has no {{SPAN}} for it"):
+    with pytest.raises(ConfigError, match=f"span=2: the data root {spans} has no {{SPAN}}"):
         ingest("/x", str(spans), "2")
 
 
-def test_a_span_that_is_none_is_refused(spans):
+def test_an_invalid_span_is_refused(spans):
     with pytest.raises(ConfigError, match="span: 'last' is neither a number nor 'newest'"):
         ingest("/x", str(spans / "span-{SPAN}"), "last")
 

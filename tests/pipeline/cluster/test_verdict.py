@@ -5,12 +5,17 @@ import pytest
 import tensorflow as tf
 
 from judging.judgement import Verdict
-from pipeline.cluster.verdict import read_verdict
+from pipeline.cluster.verdict import GateOutputs
+from pipeline.cluster.verdict import read_verdict as read
+
+
+def read_verdict(folder):
+    return read(GateOutputs.of_kubeflow(folder))
 
 
 @pytest.fixture
 def judged(tmp_path):
-    """Lays down what a Judge says, and returns the file."""
+    """Writes a judgement; returns the file."""
 
     def write(outcome, attempt=1):
         file = tmp_path / "Judge" / str(attempt) / "judgement" / "judgement.json"
@@ -29,12 +34,12 @@ def withhold(tmp_path, problem):
 
 
 @pytest.mark.parametrize("outcome", ["blessed", "not_blessed", "undecided"])
-def test_is_the_judges(tmp_path, judged, outcome):
+def test_the_judges_verdict_is_read(tmp_path, judged, outcome):
     judged(outcome)
     assert read_verdict(str(tmp_path)) == Verdict(outcome=outcome, checks=(), reasons=("so it is",))
 
 
-def test_is_read_through_tensorflows_file_systems(tmp_path, judged):
+def test_a_bucket_is_read_through_tensorflow(tmp_path, judged):
     judged("undecided")
     withhold(tmp_path, "no such op")
     there = "ram://bucket/parts/r1"
@@ -47,7 +52,7 @@ def test_is_read_through_tensorflows_file_systems(tmp_path, judged):
     assert read_verdict(there).outcome == "not_blessed"
 
 
-def test_what_cannot_be_served_is_not_blessed(tmp_path, judged):
+def test_a_model_that_cannot_be_served_is_not_blessed(tmp_path, judged):
     judged("blessed")
     withhold(tmp_path, "no such op")
     found = read_verdict(str(tmp_path))
@@ -55,21 +60,21 @@ def test_what_cannot_be_served_is_not_blessed(tmp_path, judged):
     assert found.reasons == ("it cannot be served: no such op",)
 
 
-def test_a_task_that_was_taken_up_again_has_the_last_word(tmp_path, judged):
+def test_the_last_try_of_a_task_counts(tmp_path, judged):
     os.utime(judged("blessed", attempt=2), (1, 1))
     os.utime(judged("undecided", attempt=1), (2, 2))
     assert read_verdict(str(tmp_path)).outcome == "undecided"
 
 
-def test_there_is_none_without_a_judge(tmp_path):
+def test_without_a_judge_there_is_none(tmp_path):
     assert read_verdict(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"verdict": {"outcome": "well"}}'])
-def test_there_is_none_that_cannot_be_read(tmp_path, judged, text):
+def test_an_unreadable_judgement_is_none(tmp_path, judged, text):
     judged("blessed").write_text(text)
     assert read_verdict(str(tmp_path)) is None
 
 
-def test_there_is_none_in_a_bucket_that_is_not_there():
+def test_a_missing_bucket_has_none():
     assert read_verdict("no-such-scheme://bucket/runs/parts/r1") is None

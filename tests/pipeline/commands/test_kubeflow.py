@@ -1,3 +1,5 @@
+import importlib
+import json
 import subprocess
 import sys
 
@@ -9,8 +11,7 @@ from judging.judgement import Verdict
 from pipeline.cluster import run_local as runs
 from pipeline.cluster import submit as submits
 from pipeline.cluster import verdict as verdicts
-from pipeline.cluster.run_local import Outcome, TaskFailed
-from pipeline.commands import kubeflow as cluster_cli
+from pipeline.cluster.run_local import LocalRun, TaskFailed
 
 
 @pytest.fixture(autouse=True)
@@ -41,72 +42,71 @@ def siamese(*arguments):
 
 
 @pytest.mark.parametrize("command", ["compile", "submit", "run-local"])
-def test_every_command_has_help_with_an_example(command):
-    result = siamese(command, "--help")
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_has_help_with_an_example(command, option):
+    result = siamese(command, option)
     assert result.exit_code == 0
     assert f"siamese kubeflow {command}" in result.everything
 
 
 def test_starts_without_tensorflow_and_kfp():
     code = "import pipeline.commands.kubeflow, sys;"
-    code += "import pipeline.cluster.run_local, pipeline.cluster.submit;"
-    code += "print([m for m in ('tensorflow', 'tfx', 'kfp') if m in sys.modules])"
+    code += "import pipeline.cluster.run_local, pipeline.cluster.checks, pipeline.cluster.vertex;"
+    code += "import pipeline.cluster.kubeflow_pipelines;"
+    code += "slow = ('tensorflow', 'tfx', 'kfp', 'google.cloud.aiplatform');"
+    code += "print([name for name in slow if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def override(**values):
+    return [word for key, value in values.items() for word in ("--set", f"kubeflow.{key}={value}")]
+
+
+CLUSTER = override(image="registry/siamese:1", pipeline_root="gs://b/p")
+VERTEX = ("--platform", "vertex")
+SPAN = ("--param", "span=7")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["compile", "none.yaml"], "none.yaml: cannot be read"),
-        (["compile", "my.yaml", "-o", "a.txt"], "a.txt: name it .yaml"),
-        (["compile", "my.yaml"], "kubeflow.image: is needed"),
-        (["submit", "my.yaml"], "kubeflow.pipeline_root: is needed"),
+        (["compile", "my.yaml", "-o", "a.txt"], "a.txt: must end in .yaml"),
+        (["compile", "my.yaml"], "kubeflow.image: is required"),
+        (["submit", "my.yaml"], "kubeflow.image: is required"),
         (["submit", "my.yaml", "--param", "epoch=1"], "the names are data_root"),
+        (["submit", "my.yaml", *override(image="i")], "kubeflow.pipeline_root: is required"),
         (
-            ["submit", "my.yaml", "--set", "kubeflow.pipeline_root=/here"],
+            ["submit", "my.yaml", *override(image="i", pipeline_root="/here")],
             "/here is a path of one machine",
         ),
+        (["submit", "my.yaml", *CLUSTER], "kubeflow.endpoint: is required"),
+        (["submit", "my.yaml", *CLUSTER, *VERTEX], "kubeflow.vertex.project: is required"),
+        (["submit", "my.yaml", *CLUSTER, "--platform", "azure"], "'kubeflow', 'vertex'"),
+        (["submit", "my.yaml", *CLUSTER, "--cron", "0 3 * * *"], "'0 0 3 * * *'"),
+        (["submit", "my.yaml", *CLUSTER, *SPAN], "data root gs://bucket/images has no {SPAN}"),
         (
-            ["submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p"],
-            "kubeflow.endpoint: is needed",
-        ),
-        (
-            [
-                "submit",
-                "my.yaml",
-                "--set",
-                "kubeflow.pipeline_root=gs://b/p",
-                "--cron",
-                "0 3 * * *",
-            ],
-            "'0 0 3 * * *'",
-        ),
-        (
-            ["submit", "my.yaml", "--param", "span=7"],
-            "the data root gs://bucket/images has no {SPAN}",
-        ),
-        (
-            ["run-local", "compiled.yaml", "--param", "span=7"],
+            ["run-local", "compiled.yaml", *SPAN],
             "--param span=7: the data root gs://bucket/images has no {SPAN}",
         ),
         (
-            ["run-local", "compiled.yaml", "--param", "span=7", "--param", "data_root=/few"],
+            ["run-local", "compiled.yaml", *SPAN, "--param", "data_root=/few"],
             "--param span=7: the data root /few has no {SPAN}",
         ),
         (["run-local", "none.yaml"], "none.yaml: cannot be read as a compiled pipeline"),
         (
             ["run-local", "compiled.yaml", "--pipeline-root", "s3://bucket/runs"],
-            "--pipeline-root s3://bucket/runs: is no local folder",
+            "--pipeline-root s3://bucket/runs: is not a local folder",
         ),
         (
             ["run-local", "compiled.yaml", "--pipeline-root", "my.yaml/runs"],
             "--pipeline-root my.yaml/runs: ",
         ),
-        (["run-local", "compiled.yaml", "--set", "a=1"], "use --param, or compile anew"),
+        (["run-local", "compiled.yaml", "--set", "a=1"], "use --param, or compile it again"),
         (["run-local", "compiled.yaml", "--within", "no-docker run"], "no command no-docker"),
         (["run-local", "compiled.yaml", "--within", "env 'a"], "env 'a: No closing quotation"),
-        (["run-local", "my.yaml", "--within", "env {image}"], "kubeflow.image: is needed"),
+        (["run-local", "my.yaml", "--within", "env {image}"], "kubeflow.image: is required"),
     ],
 )
 def test_wrong_use_is_one_sentence(arguments, message):
@@ -116,18 +116,49 @@ def test_wrong_use_is_one_sentence(arguments, message):
     assert "Traceback" not in result.everything
 
 
-SUBMIT = ("submit", "my.yaml", "--set", "kubeflow.pipeline_root=gs://b/p", "--set",
-          "kubeflow.endpoint=http://127.0.0.1:9")  # fmt: skip
+LOST = ("--set", "push.destination=/models")
+MOUNTED = ("--set", "kubeflow.volumes=[{claim: models, path: /models}]")
 
 
-def test_an_endpoint_that_is_not_there_is_one_sentence():
+@pytest.mark.parametrize("output", ["a.json", "a.yaml"])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (LOST, "push.destination: /models is a path of this machine"),
+        (("--set", "data.root=images"), "is a path of this machine"),
+        (("--set", "kubeflow.pipeline_root=/runs"), "/runs is a path of one machine"),
+        (("--set", "judge.unknown=unknown"), "judge.unknown: unknown is a path of this machine"),
+    ],
+)
+def test_compile_refuses_what_submit_refuses(monkeypatch, output, settings, message, place):
+    platform = "vertex" if output.endswith("json") else "kubeflow"
+    compiled = siamese("compile", "my.yaml", "-o", output, *CLUSTER, *settings)
+    submitted = siamese("submit", "my.yaml", "--platform", platform, *CLUSTER, *settings)
+    for result in (compiled, submitted):
+        assert result.exit_code == 2, result.everything
+        assert message in result.everything
+    assert not (place / output).exists()
+
+
+def test_compile_for_vertex_refuses_a_volume(place):
+    """Vertex AI has none: the model would be written into the container, and lost."""
+    result = siamese("compile", "my.yaml", "-o", "a.json", *CLUSTER, *LOST, *MOUNTED)
+    assert result.exit_code == 2, result.everything
+    assert "kubeflow.volumes: Vertex AI has none" in result.everything
+    assert not (place / "a.json").exists()
+
+
+SUBMIT = ("submit", "my.yaml", *CLUSTER, *override(endpoint="http://127.0.0.1:9"))
+
+
+def test_an_unreachable_endpoint_is_one_sentence():
     pytest.importorskip("kfp.client")
     result = siamese(*SUBMIT)
     assert result.exit_code == 1
     assert "http://127.0.0.1:9 cannot be reached" in result.everything
 
 
-def test_kfp_that_is_missing_is_one_sentence(monkeypatch):
+def test_a_missing_kfp_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "kfp", None)
     result = siamese(*SUBMIT)
     assert result.exit_code == 2
@@ -143,80 +174,88 @@ def verdict(outcome):
 
 @pytest.mark.parametrize(("outcome", "code"), OUTCOMES)
 def test_a_local_runs_exit_code_is_the_verdict(monkeypatch, tmp_path, outcome, code):
-    came_to = Outcome(tmp_path, verdict(outcome), None if code else "/serving/7", {})
-    monkeypatch.setattr(runs, "run", lambda *arguments: came_to)
+    ended = LocalRun(tmp_path, verdict(outcome), None if code else "/serving/7", {})
+    monkeypatch.setattr(runs, "run", lambda *arguments: ended)
     result = siamese("run-local", "compiled.yaml")
     assert result.exit_code == code
-    assert ": 40 images would do." in result.everything
-    assert ("Pushed to /serving/7" in result.everything) is (code == 0)
-    assert ("Nothing is pushed." in result.everything) is (code != 0)
+    assert ": 40 images would do." in result.stdout
+    assert ("Pushed to /serving/7" in result.stdout) is (code == 0)
+    assert ("Nothing was pushed." in result.stdout) is (code != 0)
+    printed = json.loads(siamese("run-local", "compiled.yaml", "--json").stdout)
+    assert printed == {
+        "outcome": outcome,
+        "reasons": ["40 images would do"],
+        "pushed_to": ended.pushed_to,
+        "folder": str(tmp_path),
+    }
 
 
-@pytest.mark.parametrize(("outcome", "code"), OUTCOMES)
-def test_a_submitted_runs_exit_code_is_the_verdict(monkeypatch, tmp_path, outcome, code):
-    monkeypatch.setattr(verdicts, "read_verdict", {"gs://b/p/mine/r1": verdict(outcome)}.get)
-    monkeypatch.setattr(submits, "Endpoint", FakeEndpoint)
-    monkeypatch.setattr(cluster_cli, "_compile", lambda settings, path: None)
-    monkeypatch.setattr(cluster_cli, "_tasks", lambda path: [])
-    result = siamese(*SUBMIT)
-    assert result.exit_code == code, result.everything
-    assert ": 40 images would do." in result.everything
-
-
-def test_a_login_that_others_can_read_is_warned_of(monkeypatch):
-    monkeypatch.setenv("KFP_TOKEN", "secret")
-    monkeypatch.setattr(submits, "Endpoint", FakeEndpoint)
-    monkeypatch.setattr(cluster_cli, "_compile", lambda settings, path: None)
-    monkeypatch.setattr(cluster_cli, "_tasks", lambda path: [])
-    plain = ("--set", "kubeflow.endpoint=http://kubeflow.example", "--no-wait")
-    result = siamese(*SUBMIT, *plain)
-    assert result.exit_code == 0, result.everything
-    assert "KFP_TOKEN can be read on the way to http://kubeflow.example" in result.stderr
-    assert "can be read" not in siamese(*SUBMIT, "--no-wait").everything
-
-
-def test_a_verdict_that_cannot_be_read_fails(monkeypatch):
-    monkeypatch.setattr(verdicts, "read_verdict", lambda folder: None)
-    monkeypatch.setattr(submits, "Endpoint", FakeEndpoint)
-    monkeypatch.setattr(cluster_cli, "_compile", lambda settings, path: None)
-    monkeypatch.setattr(cluster_cli, "_tasks", lambda path: [])
-    result = siamese(*SUBMIT)
-    assert result.exit_code == 1
-    assert "gs://b/p must be readable on this machine" in result.everything
-
-
-class FakeEndpoint:
+class FakeService:
     """Takes a pipeline, and runs it at once."""
-
-    def __init__(self, kubeflow):
-        pass
 
     def submit(self, *arguments):
         return submits.Submitted("r1", "http://link")
 
-    def wait(self, *arguments):
-        pass
+    def status(self, run_id):
+        return submits.RunStatus("SUCCEEDED", {"Trainer": "SUCCEEDED"}, None)
+
+    def gate_outputs(self, status, name):
+        return verdicts.GateOutputs(f"gs://b/p/{name}/r1", None)
 
 
-def test_a_local_run_is_within_what_is_named(monkeypatch, tmp_path):
+@pytest.fixture
+def service(monkeypatch, place):
+    monkeypatch.setattr(submits, "connect", lambda *arguments: FakeService())
+    spec = (place / "compiled.yaml").read_text()
+    command = importlib.import_module("pipeline.commands.kubeflow.submit")
+    monkeypatch.setattr(command, "compile_to", lambda path, *_: path.write_text(spec))
+
+
+@pytest.mark.parametrize(("outcome", "code"), OUTCOMES)
+@pytest.mark.parametrize("platform", ["kubeflow", "vertex"])
+def test_a_submitted_runs_exit_code_is_the_verdict(monkeypatch, service, outcome, code, platform):
+    outputs = verdicts.GateOutputs("gs://b/p/mine/r1", None)
+    monkeypatch.setattr(verdicts, "read_verdict", {outputs: verdict(outcome)}.get)
+    result = siamese(*SUBMIT, "--platform", platform)
+    assert result.exit_code == code, result.everything
+    assert ": 40 images would do." in result.stdout
+    assert "submitted, http://link" in result.stderr
+    printed = json.loads(siamese(*SUBMIT, "--platform", platform, "--json").stdout)
+    assert (printed["outcome"], printed["link"]) == (outcome, "http://link")
+
+
+def test_without_waiting_the_run_is_printed(service):
+    result = siamese(*SUBMIT, "--no-wait", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"outcome": None, "id": "r1", "link": "http://link"}
+
+
+def test_an_unreadable_verdict_fails(monkeypatch, service):
+    monkeypatch.setattr(verdicts, "read_verdict", lambda outputs: None)
+    result = siamese(*SUBMIT)
+    assert result.exit_code == 1
+    assert "needs read access to gs://b/p" in result.everything
+
+
+def test_a_local_run_gets_the_prefix_and_absolute_paths(monkeypatch, tmp_path):
     given = []
 
     def run(*arguments):
         given.extend(arguments)
-        return Outcome(tmp_path, verdict("blessed"), None, {})
+        return LocalRun(tmp_path, verdict("blessed"), None, {})
 
     monkeypatch.setattr(runs, "run", run)
     assert siamese(
         "run-local", "compiled.yaml", "--param", "data_root=few", "--within",
         "env 'A=b c' {image}",
     ).exit_code == 0  # fmt: skip
-    assert given[2] == {"data_root": str(tmp_path / "few")}  # wherever the container is
+    assert given[2] == {"data_root": str(tmp_path / "few")}  # a container has another folder
     assert given[-1] == ["env", "A=b c", "{image}"]
 
 
-def test_a_failed_task_gives_its_log_and_exit_code_1(monkeypatch, tmp_path):
+def test_a_failed_task_shows_its_log(monkeypatch, tmp_path):
     log = tmp_path / "log.txt"
-    log.write_text("INFO:absl:noise\nwhat went wrong\n")
+    log.write_text("INFO:absl:noise\nthe error\n")
 
     def fail(*arguments):
         raise TaskFailed("Trainer", "out of memory", log)
@@ -226,5 +265,5 @@ def test_a_failed_task_gives_its_log_and_exit_code_1(monkeypatch, tmp_path):
     assert result.exit_code == 1
     assert "Failed in Trainer" in result.everything
     assert "out of memory" in result.everything
-    assert "what went wrong" in result.everything
+    assert "the error" in result.everything
     assert "noise" not in result.everything
