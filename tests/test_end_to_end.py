@@ -59,7 +59,7 @@ def test_images_become_a_blessed_and_pushed_model(place):
     report = (folder / "report.html").read_text()
     assert "Blessed" in report
     assert report.count("data:image/") > 0  # of the hardest pairs
-    assert "image not at hand" not in report
+    assert "image not available" not in report
     assert (folder / "MODEL_CARD.md").read_text().startswith("# Model card: few")
     assert f"Report: {folder.relative_to(place)}/report.html" in done.stdout
     judgement = json.loads((folder / "judgement.json").read_text())

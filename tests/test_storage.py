@@ -77,7 +77,7 @@ def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, variables, 
     assert done.returncode == 0
     assert "Blessed" in done.stdout
     assert "Pushed to s3://siamese-bucket/models/" in done.stdout
-    assert "image not at hand" not in next(place.glob("runs/few/runs/*/report.html")).read_text()
+    assert "image not available" not in next(place.glob("runs/few/runs/*/report.html")).read_text()
     assert not (place / "runs/few/pipeline").exists()
     assert not [key for key in bucket.keys("models/") if ".siamese" in key]  # of the check before
 

@@ -1,4 +1,4 @@
-"""Draws figures as SVG inside a page, whose style sheet gives them their colours, light or dark.
+"""Figures as inline SVG; the page's style sheet has their colours, light and dark.
 
 Texts are escaped. Each figure has an alternative text, and series differ in more than colour.
 """
@@ -18,12 +18,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 12, 42
 
 
 class Series(NamedTuple):
-    """A line, and what it is.
+    """A line of a figure.
 
     Attributes:
-        label: For the legend.
-        points: x and y of each point; where one is no number, the line is broken.
-        style: `a`, `b`, `c` or `d`: its colour and dashes, by the style sheet.
+        label: In the legend.
+        points: x and y of each point; a non-finite value breaks the line.
+        style: `a`, `b`, `c` or `d`: colour and dashes in the style sheet.
     """
 
     label: str
@@ -32,7 +32,7 @@ class Series(NamedTuple):
 
 
 def learning_curves(training: Mapping[str, Any]) -> list[tuple[str, Markup]]:
-    """Titles and figures of a training, from its `training.json`."""
+    """Return titles and figures of a training, from its `training.json`."""
     history, kept = training.get("history", {}), training.get("best_epoch")
     found = []
     for title, lines in _PANELS.items():
@@ -66,18 +66,18 @@ def learning_curves(training: Mapping[str, Any]) -> list[tuple[str, Markup]]:
 
 
 def roc(curve: Curve, threshold: Threshold, yes: str, negatives: str, positives: str) -> Markup:
-    """A ROC curve, with the point that the model's own threshold stands for.
+    """Return a ROC curve with the point of the model's threshold.
 
     Args:
         curve: The curve.
-        threshold: The model's own.
-        yes: What it says at and above the threshold ("called the same").
-        negatives: The cases that it should not say it to, in the plural.
-        positives: The others.
+        threshold: The model's threshold.
+        yes: The decision at or above the threshold ("classified as same").
+        negatives: Name of the negative cases, in the plural.
+        positives: Name of the positive cases.
     """
     line = Series("model", list(zip(curve.false_accepts, curve.true_accepts, strict=True)), "a")
     chance = Series("chance", [(0, 0), (1, 1)], "d")
-    plot = _Plot((0, 1), (0, 1), f"{negatives}, share {yes}", f"{positives}, share {yes}")
+    plot = _Plot((0, 1), (0, 1), f"{negatives} {yes}", f"{positives} {yes}")
     plot.line(chance)
     plot.line(line)
     false, true = threshold.false_accepts.value, 1 - threshold.false_rejects.value
@@ -90,7 +90,7 @@ def roc(curve: Curve, threshold: Threshold, yes: str, negatives: str, positives:
 
 
 def histogram(curve: Curve, threshold: Threshold, positives: str, negatives: str) -> Markup:
-    """Scores of both kinds, one above and one below the line, each as shares of its kind."""
+    """Return a histogram of scores: positives above the line, negatives below, each as shares."""
     edges = curve.edges
     kinds = [
         (positives, curve.positives, 1, "a"),
@@ -102,21 +102,18 @@ def histogram(curve: Curve, threshold: Threshold, positives: str, negatives: str
     low, high = edges[0], edges[-1]
     if math.isfinite(at):
         low, high = min(low, at), max(high, at)
-    plot = _Plot(
-        (low, high), (-most * 1.05, most * 1.25), "score", "share of the kind", mirror=True
-    )
+    plot = _Plot((low, high), (-most * 1.05, most * 1.25), "score", "share", mirror=True)
     for name, _, side, style in kinds:
         plot.bars(edges, [side * share for share in shares[name]], style)
     plot.level(0)
     if math.isfinite(at):
         plot.upright(at, f"threshold {at:.4f}")
     alt = (
-        f"Histogram of scores, {positives} above the line, {negatives} below it; the threshold is "
-        f"at {at:.4f}"
+        f"Histogram of scores: {positives} above the line, {negatives} below it; threshold {at:.4f}"
     )
     legend = [
-        Series(f"{positives} (above the line)", (), "bar a"),
-        Series(f"{negatives} (below it)", (), "bar b"),
+        Series(f"{positives} (above)", (), "bar a"),
+        Series(f"{negatives} (below)", (), "bar b"),
     ]
     return plot.figure(alt, legend)
 
@@ -130,7 +127,7 @@ _SHARES = ("AUC of the pairs", "Few-shot accuracy")
 
 
 class _Plot:
-    """Axes, and what is drawn between them."""
+    """Axes and what is drawn between them."""
 
     def __init__(
         self,
@@ -169,7 +166,7 @@ class _Plot:
                 self._dot(*part[0], f"dot {series.style}")
 
     def bars(self, edges: Sequence[float], heights: Sequence[float], style: str) -> None:
-        # One path: forty rectangles each are ten times as long.
+        # One path: forty rectangles would be ten times as long.
         at = self._y(0)
         steps = [f"M{self._x(edges[0]):.1f} {at:.1f}"]
         for left, right, height in zip(edges, edges[1:], heights, strict=False):
@@ -194,7 +191,7 @@ class _Plot:
             self._dot(x, y, "ring")
 
     def figure(self, alt: str, legend: Sequence[Series], point: str = "") -> Markup:
-        """The SVG, and its legend below."""
+        """Return the SVG and its legend."""
         entries = [
             Markup('<li><svg class="key" viewBox="0 0 26 12" aria-hidden="true">{}</svg>{}').format(
                 Markup('<rect class="{}" x="1" y="1" width="24" height="10"/>').format(one.style)
@@ -265,7 +262,7 @@ def _ticks(span: tuple[float, float], whole: bool = False) -> list[float]:
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
-    """From the least to the most, with room on both sides."""
+    """Return the range of the values with a margin."""
     low, high = min(values), max(values)
     room = (high - low) * 0.08 or max(abs(high), 1.0) * 0.1
     return low - room, high + room

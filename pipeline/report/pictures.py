@@ -1,4 +1,4 @@
-"""Small copies of the images that a report shows, as data URIs. Only those are read."""
+"""Thumbnails of the images that a report shows, as data URIs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from records import features
 from storage.file_systems import is_remote, load_plugins
 
 SIDE = 144
-"""Pixels of a thumbnail's longer side, at most."""
+"""Maximum longer side of a thumbnail, in pixels."""
 
 _TINY = 64
-"""Up to this side an image is kept as it is: JPEG would blur the little there is to see."""
+"""Images up to this side stay PNG: JPEG would blur them."""
 
 
 class Thumbnail(NamedTuple):
-    """A small copy.
+    """A small copy of an image.
 
     Attributes:
         uri: `data:image/...;base64,...`.
-        width: Columns.
-        height: Rows.
-        tiny: Whether it is to be shown enlarged, pixel by pixel.
+        width: In pixels.
+        height: In pixels.
+        tiny: Whether the page enlarges it without smoothing.
     """
 
     uri: str
@@ -42,16 +42,16 @@ class Thumbnail(NamedTuple):
 def thumbnails(
     pictures: Iterable[Picture], examples: str = "", root: str = "", support_root: str = ""
 ) -> dict[Picture, Thumbnail]:
-    """Thumbnails of those pictures that are at hand.
+    """Return thumbnails of those pictures that are available.
 
-    They are looked for among the records that were judged and learned from, by id or (support
-    images) by file name, since a file may have changed since; else among the files.
+    Pictures are looked up in the judged records by id (support images: by file name), and then
+    among the files, which may have changed since.
 
     Args:
-        pictures: What is to be shown.
-        examples: URI of ImageExampleGen's examples; empty: there are none.
-        root: What the sources of pictures with an id are below; empty: not known.
-        support_root: The same of pictures without.
+        pictures: The pictures to show.
+        examples: URI of ImageExampleGen's examples; empty: none.
+        root: Folder that the sources of pictures with an id are relative to; empty: unknown.
+        support_root: The same for pictures without an id.
     """
     wanted = set(pictures)
     found: dict[Picture, Thumbnail] = {}
@@ -59,7 +59,7 @@ def thumbnails(
     for picture in wanted:
         by_key.setdefault(_key(picture.id, picture.source), []).append(picture)
     for id_, source, data in _records(examples) if wanted and examples else ():
-        # A file's name says the same as an id within these records.
+        # Within these records a file name identifies an image, too.
         for key in (_key(id_, source), _key("", source)):
             for picture in by_key.pop(key, ()):
                 if small := thumbnail(data):
@@ -74,7 +74,7 @@ def thumbnails(
 
 
 def thumbnail(data: bytes) -> Thumbnail | None:
-    """A thumbnail of an encoded image, as records hold it; None where it is none."""
+    """Return a thumbnail of an encoded image of a record; None if it cannot be decoded."""
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             warnings.simplefilter("ignore")  # of a size that the pipeline has let pass
@@ -105,7 +105,7 @@ def _key(id_: str, source: str) -> str:
 
 
 def _records(examples: str) -> Iterator[tuple[str, str, bytes]]:
-    """Id, source and image of each record; test images first, then those of the support set."""
+    """Yield id, source and image of each record, test images first, then the support set."""
     load_plugins(examples)
     import tensorflow as tf
 
@@ -124,12 +124,12 @@ def _records(examples: str) -> Iterator[tuple[str, str, bytes]]:
 
 
 def _file(root: str, source: str) -> bytes | None:
-    """A file's bytes; None where it is not to be had, or is not below the root."""
+    """Return a file's bytes; None if it cannot be read or is not below the root."""
     if not root or not source or os.path.isabs(source) or ".." in source.split("/"):
         return None
     path = os.path.join(root, source)
     if not is_remote(root):
-        if not os.path.isfile(path):  # reading a pipe would wait for ever
+        if not os.path.isfile(path):  # reading a pipe would block
             return None
         try:
             with open(path, "rb") as local:

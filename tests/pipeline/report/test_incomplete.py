@@ -12,10 +12,10 @@ from tests.pipeline.report.page import written
 
 
 @pytest.mark.parametrize("parts", ["judgement alone", "run without a judgement", "nothing"])
-def test_what_is_missing_is_left_out_in_words(parts, judgement, tmp_path):
+def test_missing_parts_are_named(parts, judgement, tmp_path):
     if parts == "judgement alone":
         page, _ = written(tmp_path, Findings("a model", judgement=judgement))
-        assert "A model judged by itself" in page.text
+        assert "Exported model" in page.text
         assert "an exported model was judged" in page.text
         card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
         assert all(value in card for value in numbers_of(judgement))
@@ -23,8 +23,8 @@ def test_what_is_missing_is_left_out_in_words(parts, judgement, tmp_path):
         bare = summary(run=None, data=None, pairs={}, training=None)
         page, _ = written(tmp_path, Findings("parts", bare, None, None))
         assert "No verdict" in page.text
-        assert "did not get as far as a training" in page.text
-        assert "did not get as far as reading the files" in page.text
+        assert "The run ended before the Trainer" in page.text
+        assert "The run ended before the files were read" in page.text
         assert not (tmp_path / MODEL_CARD).exists()
     else:
         page, _ = written(tmp_path, Findings("parts"))

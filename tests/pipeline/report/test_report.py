@@ -17,8 +17,8 @@ def test_tells_all_of_a_run(whole, judgement):
     for reason in judgement.verdict.reasons:
         assert reason in page.text
     for words in (
-        "Run run-7", "epoch 2 of 3", "1,234,567 parameters", "Nothing was pushed",  # training
-        "c0/broken.png", "is cut off or damaged", "63 files", "61 are used",  # ingestion
+        "Run run-7", "epoch 2 of 3", "Parameters: 1,234,567", "Not pushed",  # training
+        "c0/broken.png", "is cut off or damaged", "63 files: 61 used, 2 excluded",  # ingestion
         "39 12 10", "4,321 48 96", "c1/1.png , c1/2.png",  # split
         "seed: 4242", "tensorflow", "61.2 s",  # configuration, versions, lineage
         "ImageExampleGen.examples", "/place/elsewhere", "model #2 /place/model",
@@ -51,14 +51,14 @@ def test_which_images_a_comparison_rests_on(tmp_path):
         assert value in page.text
         assert value in card
     for metric, own in compared.own.items():
-        assert f"this model there {own.value:.4f}" in page.text
+        assert f"this model on those images: {own.value:.4f}" in page.text
         assert f"| `{metric}` | {own.value:.4f} | {compared.metrics[metric].value:.4f} |" in card
     # Where none is left there is no table, but a reason.
     page, _ = written(tmp_path, Findings("parts", judgement=judged(trained_on=seen >= 0)))
     assert "Compared on 0 of 40 test images: the last blessed" in page.text
 
 
-def test_mistakes_are_shown_side_by_side(judgement, tmp_path):
+def test_errors_are_shown_beside_their_nearest_image(judgement, tmp_path):
     for mistake in judgement.mistakes:
         for one in (mistake.image, mistake.nearest):
             path = tmp_path / "data" / one.source
@@ -72,8 +72,8 @@ def test_mistakes_are_shown_side_by_side(judgement, tmp_path):
         alt
         for one in judgement.mistakes
         for alt in (
-            f"Is, {one.image.source}, of class {one.image.label}",
-            f"Nearest, {one.nearest.source}, of class {one.predicted}",
+            f"True class, {one.image.source}, class {one.image.label}",
+            f"Nearest, {one.nearest.source}, class {one.predicted}",
         )
     ]
 
@@ -81,7 +81,7 @@ def test_mistakes_are_shown_side_by_side(judgement, tmp_path):
 def test_an_equal_threshold_calls_a_pair_the_same(judgement, tmp_path):
     same = judgement.thresholds["same"].value
     pair = judgement.hard_pairs[0].model_copy(update={"similarity": same, "same": True})
-    for at, words in ((same, "✓ told rightly"), (np.nextafter(same, 0), "✗ told wrongly")):
+    for at, words in ((same, "✓ correct"), (np.nextafter(same, 0), "✗ incorrect")):
         one = pair.model_copy(update={"similarity": float(at)})
         found = judgement.model_copy(update={"hard_pairs": (one,)})
         page, _ = written(tmp_path, Findings("parts", judgement=found))

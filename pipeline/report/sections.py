@@ -1,0 +1,198 @@
+"""What the sections of the report show: parts of a judgement, an ingestion report and a run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from components.image_example_gen.report import IngestionReport
+from judging.judgement import Judgement, Picture
+from pipeline.report import figures
+from pipeline.report.pictures import thumbnails
+from pipeline.runs.history import Run
+from records import features
+
+# Limits that keep the page below 4 MB, whatever the data.
+MAX_CLASSES_IN_MATRIX = 30
+MAX_CLASSES = 1000
+MAX_CONFUSIONS = 30
+MAX_EXAMPLES = 20
+MAX_FILES = 200
+_FIRST_CLASSES = 20
+"""Classes shown at once; the others unfold."""
+
+_PACKAGES = (
+    "siamese-tfx", "tfx", "tensorflow", "keras", "apache-beam", "tensorflow-transform",
+    "tensorflow-model-analysis", "ml-metadata", "numpy", "opencv-python-headless", "pillow",
+)  # fmt: skip
+
+
+def judged(judgement: Judgement, support_root: str) -> dict[str, Any]:
+    """Return the template variables of a judged model."""
+    classes = sorted(judgement.classes, key=lambda c: (c.recall.value, c.recall.low, c.label))
+    classes = classes[:MAX_CLASSES]
+    errors = judgement.mistakes[:MAX_EXAMPLES]
+    hard_pairs = judgement.hard_pairs[:MAX_EXAMPLES]
+    suspects = judgement.suspects[:MAX_EXAMPLES]
+    pictures: list[Picture] = [
+        *(picture for error in errors for picture in (error.image, error.nearest)),
+        *(picture for pair in hard_pairs for picture in (pair.left, pair.right)),
+        *(picture for one in suspects for picture in (one.image, *one.neighbours)),
+    ]
+    return {
+        "errors": errors,
+        "hard_pairs": hard_pairs,
+        "suspects": suspects,
+        "thumbnails": thumbnails(pictures, judgement.examples, judgement.root, support_root),
+        "first_classes": classes[:_FIRST_CLASSES],
+        "other_classes": classes[_FIRST_CLASSES:],
+        "classes_left_out": len(judgement.classes) - len(classes),
+        "matrix": confusion_matrix(judgement),
+        "confused": confusions(judgement),
+        "decisions": list(decisions(judgement)),
+        "others": {n: one for n, one in judgement.compared.items() if one.differences},
+        "unjudged": list(judgement.invalid.items())[:MAX_FILES],
+    }
+
+
+class Matrix(NamedTuple):
+    """A confusion matrix.
+
+    Attributes:
+        labels: Of rows and columns.
+        rows: For each true class its label, its number of images, and the counts by column.
+    """
+
+    labels: Sequence[str]
+    rows: Sequence[tuple[str, int, Sequence[int]]]
+
+
+def confusion_matrix(judgement: Judgement) -> Matrix | None:
+    """Return the confusion matrix; None if it is empty or too large to read."""
+    labels = sorted({x for cell in judgement.confusion for x in (cell.truth, cell.predicted)})
+    if not labels or len(labels) > MAX_CLASSES_IN_MATRIX:
+        return None
+    cells = {(c.truth, c.predicted): c.images for c in judgement.confusion}
+    rows = []
+    for truth in labels:
+        counts = [cells.get((truth, predicted), 0) for predicted in labels]
+        if sum(counts):
+            rows.append((truth, sum(counts), counts))
+    return Matrix(labels, rows)
+
+
+def confusions(judgement: Judgement) -> list[tuple[str, str, int, int]]:
+    """Return the most frequent confusions: true class, predicted class, images, of how many."""
+    sizes: dict[str, int] = {}
+    for cell in judgement.confusion:
+        sizes[cell.truth] = sizes.get(cell.truth, 0) + cell.images
+    wrong = [c for c in judgement.confusion if c.truth != c.predicted]
+    wrong.sort(key=lambda c: (-c.images, -c.images / sizes[c.truth], c.truth, c.predicted))
+    return [(c.truth, c.predicted, c.images, sizes[c.truth]) for c in wrong[:MAX_CONFUSIONS]]
+
+
+class Decision(NamedTuple):
+    """A yes-or-no decision that the model makes by a threshold, with its figures and its words."""
+
+    name: str
+    title: str
+    positives: str
+    negatives: str
+    yes: str
+    metrics: Sequence[str]
+    roc: Markup
+    histogram: Markup
+
+
+def decisions(judgement: Judgement) -> Iterator[Decision]:
+    """Yield the decisions that were measured: same or different, known or unknown."""
+    for name, title, positives, negatives, yes, metrics in _DECISIONS:
+        curve, threshold = judgement.curves.get(name), judgement.thresholds.get(name)
+        if curve and threshold:
+            roc = figures.roc(curve, threshold, yes, negatives, positives)
+            histogram = figures.histogram(curve, threshold, positives, negatives)
+            yield Decision(name, title, positives, negatives, yes, metrics, roc, histogram)
+
+
+_DECISIONS = (
+    ("same", "Pairs: same or different", "same pairs", "different pairs", "classified as same",
+     ("auc", "accuracy", "precision", "recall", "equal_error_rate")),
+    ("known", "Images: known or unknown", "known images", "unknown images", "classified as known",
+     ("open_set_auc", "open_set_accuracy")),
+)  # fmt: skip
+
+
+class Data(NamedTuple):
+    """Numbers of images by split, in total and by class."""
+
+    ingestion: IngestionReport
+    splits: Sequence[str]
+    totals: Sequence[int]
+    classes: Sequence[tuple[str, Sequence[int]]]
+    left_out: int
+
+
+def data(ingestion: IngestionReport) -> Data:
+    """Return the numbers of images of an ingestion report."""
+    counts = [
+        (label, [of_class.get(split, 0) for split in features.SPLITS])
+        for label, of_class in ingestion.classes.items()
+    ]
+    totals = [sum(column) for column in zip(*(row for _, row in counts), strict=True)]
+    return Data(
+        ingestion, features.SPLITS, totals or [0] * len(features.SPLITS), counts[:MAX_CLASSES],
+        max(0, len(counts) - MAX_CLASSES),
+    )  # fmt: skip
+
+
+def versions() -> list[tuple[str, str]]:
+    """Return name and version of the software in this environment."""
+    found = [("Python", platform.python_version()), ("System", platform.platform())]
+    for name in _PACKAGES:
+        try:
+            found.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class Step(NamedTuple):
+    """A component of a run with its inputs and outputs.
+
+    Attributes:
+        id: The component's id.
+        outcome: `done`, `cached`, `failed` or `unfinished`.
+        seconds: Duration; None if it did not end.
+        inputs: Outputs of other components ("PairGen.pairs"), or URIs from elsewhere.
+        outputs: Name, ML Metadata id and URI of each.
+    """
+
+    id: str
+    outcome: str
+    seconds: float | None
+    inputs: Sequence[str]
+    outputs: Sequence[tuple[str, int | None, str]]
+
+
+def lineage(run: Run) -> list[Step]:
+    """Return the components of a run in order."""
+    made = {
+        artifact.uri: f"{component.id}.{name}"
+        for component in run.components
+        if component.id != "latest_blessed_model"  # it passes on another's output
+        for name, artifact in component.outputs.items()
+    }
+    return [
+        Step(
+            one.id,
+            one.outcome,
+            one.seconds,
+            sorted({made.get(uri, uri) for uris in one.inputs.values() for uri in uris}),
+            [(name, artifact.id, artifact.uri) for name, artifact in one.outputs.items()],
+        )
+        for one in run.components
+    ]
