@@ -20,4 +20,4 @@ def test_the_newest_version_of_the_changelog_is_the_package_s():
 def test_the_command_line_prints_it():
     if metadata.version("siamese-tfx") != VERSION:
         pytest.skip("the environment is older than setup.py: run make setup")
-    assert siamese("--version").output.strip() == VERSION
+    assert siamese("--version").stdout.strip() == VERSION
