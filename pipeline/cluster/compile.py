@@ -110,6 +110,8 @@ def compile_pipeline(
             does not exist.
     """
     check_image(config)
+    for name in ("Trainer", *config.kubeflow.components):  # in an instant; TFX takes long to import
+        platform.container_resources(name, config.kubeflow, target)
     job = _compile_with_tfx(config)
     spec = job["pipelineSpec"]
     tasks = spec["root"]["dag"]["tasks"]

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from google.protobuf import json_format
 
+from pipeline.cluster.settings import Kubeflow
 from pipeline.config.errors import ConfigError
 from pipeline.config.reading import parse
 from pipeline.config.sections import Beam
@@ -193,6 +194,16 @@ def test_the_cache_is_off_unless_asked_for(documents):
 def test_the_cache_is_off_where_it_would_miss_a_change():
     unknown = config({"unknown": "gs://bucket/unknown"}, cache=True)
     assert uncached(unknown) == {"InfraCheck", "Judge"}
+
+
+def test_a_name_of_a_gpu_is_refused_before_tfx_is_imported(monkeypatch):
+    monkeypatch.setattr("pipeline.cluster.compile._compile_with_tfx", lambda config: 1 / 0)
+    gpu = {"gpu_count": 1, "gpu_type": "NVIDIA_TESLA_T4"}
+    kubeflow = config().kubeflow.model_dump()
+    for changes in ({"components": {"Trainer": gpu}}, {"resources": gpu, "components": {}}):
+        settings = config().model_copy(update={"kubeflow": Kubeflow(**{**kubeflow, **changes})})
+        with pytest.raises(ConfigError, match="is not Kubernetes's name for a GPU"):
+            compile_pipeline(settings)
 
 
 def test_no_bucket_is_accessed(monkeypatch, tmp_path):
