@@ -1,4 +1,4 @@
-"""File names on a line, whatever they are made of."""
+"""Escapes file names for printing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def printable(path: str) -> str:
-    """A path on one line, whatever its bytes."""
+    """Return a path on one line, with unprintable characters and invalid UTF-8 escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text

@@ -1,4 +1,4 @@
-"""The base class of all settings, and the types of values that several of them have."""
+"""The base class of all settings, and types of values that several of them share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Section(BaseModel):
-    """A section of the configuration: immutable, and closed to unknown keys."""
+    """A section of the configuration: immutable, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())

@@ -1,5 +1,1 @@
-"""The pipeline's own TFX components, and what they agree on about images and pairs.
-
-Importing this package imports neither TFX nor TensorFlow; each component's public
-interface is the class in its own sub-package.
-"""
+"""The pipeline's TFX components, a folder each. Importing this package imports no TFX."""

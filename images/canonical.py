@@ -1,10 +1,9 @@
-"""Makes an image file one that every part decodes to the same upright RGB pixels.
+"""Makes an image canonical: TensorFlow and OpenCV decode it to the same upright RGB pixels.
 
-TensorFlow's decoders ignore EXIF rotation, and read no WebP, TIFF or CMYK as OpenCV does. So the
-bytes of a file go on untouched where TensorFlow decodes them to the upright RGB pixels, and else as
-a PNG of those pixels. Training images pass through here in ImageExampleGen and queries in the
-client: whatever is done to one is done to the other, and the served graph sees canonical bytes
-only.
+TensorFlow's decoders ignore EXIF rotation, and do not read WebP, TIFF or CMYK as OpenCV does. So a
+file's bytes are kept if TensorFlow decodes them to the upright RGB pixels, and are replaced by a
+PNG of those pixels otherwise. ImageExampleGen does this to training images and the client to
+queries, so that both are treated alike and the served graph sees canonical bytes only.
 
 Imports neither TFX nor TensorFlow.
 """
@@ -21,13 +20,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
-"""Of an image that is read at all, unless told otherwise; 300 MB as RGB."""
+"""Default limit of height times width; 300 MB as RGB."""
 
 FORMATS = (
     "JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "PCX",
     "ICO", "SGI", "SUN",
 )  # fmt: skip
-"""As Pillow names them. Others are hardly photographs, and one, EPS, would start an interpreter."""
+"""Pillow's names. Others are hardly photographs, and one, EPS, would start an interpreter."""
 
 _EXIF_ORIENTATION = 0x0112
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
@@ -36,7 +35,7 @@ _TURNED_BY_OPENCV = ("JPEG", "MPO", "PNG", "TIFF")
 
 
 class UnusableImage(ValueError):
-    """Bytes that are no whole image; the message is a predicate ("is empty")."""
+    """Bytes that are not a complete image; the message is a predicate ("is empty")."""
 
 
 class CanonicalImage(NamedTuple):
@@ -46,7 +45,7 @@ class CanonicalImage(NamedTuple):
         data: The encoded image, a JPEG, PNG or BMP.
         height: Rows in pixels.
         width: Columns in pixels.
-        reencoded: Whether `data` is a PNG made here; else it is the original.
+        reencoded: Whether `data` is a new PNG and not the original bytes.
         grey: uint8 [32, 32], the image shrunk, for perceptual hashing.
     """
 
@@ -60,15 +59,15 @@ class CanonicalImage(NamedTuple):
 def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage:
     """Check an encoded image and make it canonical.
 
-    Transparency is laid over white, 16-bit values are reduced to their high byte, and of several
-    frames the first is taken.
+    Transparency is blended with white, 16-bit values are reduced to their high byte, and of several
+    frames the first is used.
 
     Args:
         data: A file's bytes, of one of `FORMATS`.
         max_pixels: Height times width; a larger image is refused by its header, before decoding.
 
     Raises:
-        UnusableImage: The bytes are empty, no image, cut off, or too large.
+        UnusableImage: The bytes are empty, not an image, truncated, or have too many pixels.
     """
     if not data:
         raise UnusableImage("is empty")
@@ -79,7 +78,7 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
             f"has {width} x {height} pixels, more than data.max_pixels ({max_pixels}) allows"
         )
     try:
-        # OpenCV is content with half a JPEG; Pillow is not.
+        # OpenCV decodes half a JPEG without an error; Pillow does not.
         header.load()
         orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception as e:  # its decoders raise many kinds for damaged data
@@ -106,15 +105,15 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
 
 @functools.cache
 def _readable_formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this build of Pillow reads."""
+    """Return those of `FORMATS` that this build of Pillow reads."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _open(data: bytes) -> Image.Image:
-    """The image's header; no pixel is decoded."""
+    """Return the image with its header read and no pixel decoded."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own limit of pixels is not ours
+        warnings.simplefilter("ignore")  # Pillow's own limit of pixels is another one
         try:
             return Image.open(io.BytesIO(data), formats=_readable_formats())
         except UnidentifiedImageError as e:
@@ -130,7 +129,7 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
-    """Whether TensorFlow decodes the bytes to the same pixels, but for rotation."""
+    """Return whether TensorFlow decodes the bytes to the same pixels, except for rotation."""
     if header.format in ("JPEG", "MPO"):  # phones append a preview or a depth map: MPO
         return header.mode in ("RGB", "L") and data.endswith(b"\xff\xd9")
     if header.format == "PNG":
@@ -147,7 +146,7 @@ def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
 
 
 def _by_pillow(image: Image.Image) -> np.ndarray:
-    """Upright BGR, uint8 [h, w, 3], transparency over white."""
+    """Return upright BGR, uint8 [h, w, 3], with transparency blended with white."""
     upright = ImageOps.exif_transpose(image).convert("RGBA")
     flat = Image.new("RGBA", upright.size, "white")
     flat.alpha_composite(upright)

@@ -1,9 +1,9 @@
-"""Which images show the same: the same picture scaled, recompressed or mirrored.
+"""Finds near-duplicates: the same picture scaled, recompressed or mirrored.
 
 Two images are near-duplicates if their perceptual hashes (pHash: Zauner 2010, "Implementation and
 benchmarking of perceptual image hash functions") differ in a few bits, one of them mirrored or
-not, and their shrunk pixels are alike too: pictures of few frequencies, such as a digit or a plain
-wall, may have one hash and yet be different.
+not, and their shrunk pixels are similar too: different pictures of few frequencies, such as digits
+or plain walls, may have the same hash.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import cv2
 import numpy as np
 
 _BITS = 64
-_LEAST_CORRELATION = 0.98
-"""Of the shrunk pixels of near-duplicates. A copy may be brighter or of more contrast."""
+_MIN_CORRELATION = 0.98
+"""Of the shrunk pixels of near-duplicates: a copy may differ in brightness and contrast."""
 
 _ROUNDING = 2.0
-"""Mean absolute difference of shrunk pixels, of 255, that recompression makes: an image of little
-contrast correlates with nothing, its copies neither."""
+"""Largest mean absolute difference, of 255, that recompression makes in shrunk pixels: an image of
+low contrast correlates with nothing, not even with its copies."""
 
 
 class Fingerprint(NamedTuple):
-    """What tells whether two images show the same.
+    """What decides whether two images are near-duplicates.
 
     Attributes:
         image: Names the image.
@@ -42,15 +42,15 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(image: str, grey: np.ndarray) -> Fingerprint:
-    """Fingerprint of an image that was shrunk to uint8 [32, 32]."""
+    """Return the fingerprint of an image that was shrunk to uint8 [32, 32]."""
     return Fingerprint(image, _phash(grey), _phash(grey[:, ::-1]), grey.tobytes())
 
 
 def band_keys(one: Fingerprint, bits: int) -> Iterator[tuple[int, int]]:
-    """Keys of which near-duplicates have one in common, mirrored or not.
+    """Yield keys; near-duplicates, mirrored or not, have at least one in common.
 
     Of `bits` + 1 bands, `bits` differing bits leave one equal. So comparing only images with a
-    common key finds all near-duplicates without comparing each with each (locality-sensitive
+    common key finds all near-duplicates without comparing all pairs (locality-sensitive
     hashing; Indyk and Motwani 1998).
     """
     bands = max(bits + 1, 2)  # two at least keep a key within 32 bits
@@ -62,17 +62,16 @@ def band_keys(one: Fingerprint, bits: int) -> Iterator[tuple[int, int]]:
 
 
 def are_near_duplicates(one: Fingerprint, other: Fingerprint, bits: int) -> bool:
-    """Whether two images show the same, to within `bits` of 64."""
+    """Return whether two images are near-duplicates: hashes that differ in at most `bits` of 64."""
     return (
         _distance(one.hash, other.hash) <= bits and _alike(one.grey, other.grey, mirror=False)
     ) or (_distance(one.hash, other.mirrored) <= bits and _alike(one.grey, other.grey, mirror=True))
 
 
 def pairs_in_band(members: Iterable[Fingerprint], bits: int) -> Iterator[tuple[str, str]]:
-    """Near-duplicates among images with a common key.
+    """Yield the near-duplicates among images with a common key.
 
-    Each is compared with each, but pictures that are equal throughout only once: being near is not
-    transitive, and comparing with some only would miss pairs.
+    All pairs are compared, since similarity is not transitive; equal pictures only once.
     """
     distinct: dict[tuple[int, bytes], Fingerprint] = {}
     for member in sorted(set(members)):
@@ -85,26 +84,26 @@ def pairs_in_band(members: Iterable[Fingerprint], bits: int) -> Iterator[tuple[s
 
 
 class Groups(dict[str, str]):
-    """Images that are in a pair, joined into groups (union-find; Galler and Fisher 1964).
+    """Groups of near-duplicates (union-find; Galler and Fisher 1964).
 
-    Maps each to another of its group, the first to itself. An image without a near-duplicate is not
-    in it, so that it grows with the duplicates and not with the images.
+    Maps each image to another of its group, the first to itself. Images without near-duplicates are
+    not in it, so that its size depends on the duplicates alone.
     """
 
     def first(self, image: str) -> str:
-        """The first image, by name, of an image's group."""
+        """Return the first image, by name, of an image's group."""
         while self.setdefault(image, image) != image:
             self[image] = self[self[image]]
             image = self[image]
         return image
 
     def join(self, one: str, other: str) -> None:
-        """Make one group of two images' groups."""
+        """Merge the groups of two images."""
         first, second = sorted((self.first(one), self.first(other)))
         self[second] = first
 
     def lists(self) -> list[list[str]]:
-        """The groups, sorted."""
+        """Return the groups, sorted."""
         members: dict[str, list[str]] = defaultdict(list)
         for image in list(self):
             members[self.first(image)].append(image)
@@ -113,7 +112,7 @@ class Groups(dict[str, str]):
 
 def _phash(grey: np.ndarray) -> int:
     low = cv2.dct(np.ascontiguousarray(grey, np.float32))[:8, :8].ravel()
-    # The first coefficient is the brightness, which a copy may have changed.
+    # The first coefficient is the brightness, which may differ in a copy.
     bits = low > np.median(low[1:])
     return int(np.packbits(bits).tobytes().hex(), 16)
 
@@ -132,4 +131,4 @@ def _alike(one: bytes, other: bytes, mirror: bool) -> bool:
         return True
     spread = float(left.std() * right.std())
     covariance = float(((left - left.mean()) * (right - right.mean())).mean())
-    return covariance >= _LEAST_CORRELATION * spread > 0
+    return covariance >= _MIN_CORRELATION * spread > 0

@@ -1,1 +1,1 @@
-"""The records that travel between components: feature names, examples, pair blocks, image keys."""
+"""The records that components exchange: feature names, examples, pair blocks, image keys."""

@@ -1,4 +1,4 @@
-"""Builds the records, `tf.train.Example` protos."""
+"""Makes `tf.train.Example` protos, the records of all components."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 def make_example(
     texts: Mapping[str, Sequence[bytes]], numbers: Mapping[str, Sequence[int]]
 ) -> tf.train.Example:
-    """An example with bytes features and int64 features, by name."""
+    """Return an example with the given bytes features and int64 features, by name."""
     feature = {
         **{
             name: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))

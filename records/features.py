@@ -1,7 +1,7 @@
-"""Names of the features that travel from the images to the served model.
+"""Names of the features of all records, from the images to the served model.
 
-Every module that writes or reads a record takes the names from here, so that a feature is
-spelled once. The three record types are `tf.train.Example` protos:
+Every module that writes or reads a record takes the names from here. The three record
+types are `tf.train.Example` protos:
 
 * an *image record*, written by ImageExampleGen: one per usable image, all features of
   `IMAGE_RECORD`, each holding one value;
@@ -53,4 +53,4 @@ TARGET = "target"
 # --- splits --------------------------------------------------------------------------------
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
-"""Weights come from `train`, choices (best epoch, threshold) from `validation`; `test` judges."""
+"""`train` is for weights, `validation` for choices (best epoch, threshold), `test` for judging."""

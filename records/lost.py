@@ -1,22 +1,22 @@
-"""What is raised where records have vanished on their way from one step to the next."""
+"""The error for records that a Beam runner has lost between two steps."""
 
 from base.errors import UserError
 
 
 class RecordsLost(UserError):
-    """A Beam runner has lost records without an error, which it must never do.
+    """A Beam runner has lost records without reporting an error.
 
-    DirectRunner did, with several processes and much data: see `pipeline.runs.beam_workers`.
+    The DirectRunner did, with several processes and much data: see `pipeline.runs.beam_workers`.
     """
 
 
 def records_lost(what: str) -> RecordsLost:
-    """The error, to be raised.
+    """Return the error to raise.
 
     Args:
-        what: A sentence that says what is missing, without its full stop.
+        what: A sentence that says what is missing, without a full stop.
     """
     return RecordsLost(
-        f"{what}: Beam's runner has lost records. Run again with one process, or with another "
-        "runner, in beam.args (docs/beam.md)"
+        f"{what}: Beam's runner has lost records. Set one process, or another runner, in "
+        "beam.args and run again (docs/beam.md)"
     )

@@ -1,6 +1,6 @@
 """The record that PairGen writes: a pair block, a `tf.train.Example`.
 
-A block holds m images once each, and p pairs as indices into them. A plain pair is a block of two
+A block has m images, each once, and p pairs as indices into them. A plain pair is a block of two
 images. For images a, b of class "cat" and c of class "dog", with all pairs:
 
     pixels        bytes [3]   transformed images, see `records.features.PIXELS`
@@ -34,11 +34,11 @@ _OF_EACH_IMAGE = (
 def pair_block(
     images: Sequence[tf.train.Example], left: Sequence[int], right: Sequence[int]
 ) -> tf.train.Example:
-    """A pair block.
+    """Return a pair block.
 
     Args:
-        images: Transformed records (`features.TRANSFORMED_RECORD`), m of them.
-        left: For each of p pairs the index, in `images`, of its left image.
+        images: m transformed records (`features.TRANSFORMED_RECORD`).
+        left: For each of p pairs, the index of its left image in `images`.
         right: The same for its right image.
     """
     columns = {

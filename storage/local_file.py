@@ -1,4 +1,4 @@
-"""Gives files of any file system as local ones, for libraries that read no other."""
+"""Makes files of any file system local, for libraries that read local files only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from storage.file_systems import is_remote
 
 @contextlib.contextmanager
 def local_file(path: str) -> Iterator[str]:
-    """A local path for a file: its own, or that of a copy which lasts as long as the context.
+    """Yield a local path of a file: its own, or a copy's that is deleted after the context.
 
     Args:
-        path: A local path, or an address that TensorFlow reads.
+        path: A local path or an address.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -28,7 +28,7 @@ def local_file(path: str) -> Iterator[str]:
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:
-        copy = os.path.join(folder, os.path.basename(path))  # its ending says what it holds
+        copy = os.path.join(folder, os.path.basename(path))  # readers go by the suffix
         try:
             tf.io.gfile.copy(path, copy)
         except tf.errors.NotFoundError as e:

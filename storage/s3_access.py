@@ -1,7 +1,7 @@
-"""Which store answers for s3://, and whether it lets a run in. Needs boto3, but not TensorFlow.
+"""Checks that s3:// addresses can be read and written. Needs boto3, but not TensorFlow.
 
-The standard variables of AWS tell where it is and who asks: AWS_ENDPOINT_URL (of a store other than
-Amazon's), AWS_REGION, AWS_ACCESS_KEY_ID, ... (docs/storage.md).
+The standard variables of AWS give the store's address and the credentials: AWS_ENDPOINT_URL (of a
+store other than Amazon's), AWS_REGION, AWS_ACCESS_KEY_ID, ... (docs/storage.md).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from base.errors import StorageError
 
 SCHEME = "s3"
 
-_SECONDS = 5  # that a store may take to answer at all
+_TIMEOUT_S = 5
 _ATTEMPTS = 2
 
-# What TensorFlow's plug-in, or boto3, calls by another name, and by which of AWS's it is known.
-_ALSO_CALLED = {
+# Names that TensorFlow's plug-in or boto3 use, and AWS's names for the same.
+_ALIASES = {
     "S3_ENDPOINT": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
     "S3_CA_FILE": ("AWS_CA_BUNDLE",),
     "AWS_REGION": ("AWS_DEFAULT_REGION",),
@@ -28,63 +28,65 @@ _ALSO_CALLED = {
 }
 
 
-def tell_all() -> None:
-    """Tell each of the libraries in this process, and in those it starts, what one was told."""
-    for name, others in _ALSO_CALLED.items():
+def set_aliases() -> None:
+    """Set each library's variables from the others', in this process and in those it starts."""
+    for name, others in _ALIASES.items():
         value = next((os.environ[other] for other in others if os.environ.get(other)), None)
         if value:
             os.environ.setdefault(name, value)
 
 
 def check_installed() -> None:
-    """Refuse to go on without the plug-ins. Imports neither.
+    """Refuse to continue without the plug-ins. Imports neither.
 
     Raises:
         StorageError: One is not installed.
     """
     if any(importlib.util.find_spec(name) is None for name in ("boto3", "tensorflow_io")):
-        raise StorageError(f"s3:// needs plug-ins that are not installed; {mend()}")
+        raise StorageError(f"s3:// needs plug-ins that are not installed; {how_to_install()}")
 
 
-def mend() -> str:
-    """Where to get the plug-ins."""
+def how_to_install() -> str:
+    """Return how to get the plug-ins."""
     if sys.version_info >= (3, 11):
         return (
-            "tensorflow-io has none for the TensorFlow of this Python: use Python 3.10, gs://, or "
-            "a mounted volume (docs/storage.md)"
+            "tensorflow-io has no release for the TensorFlow of this Python: use Python 3.10, "
+            "gs://, or a mounted volume (docs/storage.md)"
         )
     return "install them: pip install 'siamese-tfx[s3]'"
 
 
 def check(address: str, write: bool) -> None:
-    """Ask the store, within seconds, for what TensorFlow would ask it for minutes.
+    """Check an address within seconds; TensorFlow would retry for minutes.
 
     Args:
         address: s3://bucket/folder.
-        write: Whether it must be possible to write there, too: an empty object is, and is removed.
+        write: Whether to check writing too, with an empty object that is removed again.
 
     Raises:
-        StorageError: There is no such bucket, it refuses, or nothing answers.
+        StorageError: There is no such bucket, access is denied, or the store does not answer.
     """
     check_installed()
-    tell_all()
+    set_aliases()
     bucket, _, folder = address.removeprefix(f"{SCHEME}://").partition("/")
     folder = folder.strip("/")
     if not bucket or not folder:
         raise StorageError(
-            f"{address}: names no folder; write s3://bucket/folder, since TensorFlow does not take "
-            "a bucket for a folder"
+            f"{address}: names no folder; write s3://bucket/folder, TensorFlow does not "
+            "treat a bucket as a folder"
         )
     import boto3
     import botocore.exceptions
     from botocore.config import Config
 
-    patience = Config(
-        connect_timeout=_SECONDS, read_timeout=_SECONDS, retries={"total_max_attempts": _ATTEMPTS}
+    config = Config(
+        connect_timeout=_TIMEOUT_S,
+        read_timeout=_TIMEOUT_S,
+        retries={"total_max_attempts": _ATTEMPTS},
     )
     try:
-        # A session of its own: the default one keeps whom it has found first.
-        client = boto3.Session().client(SCHEME, config=patience)
+        # A new session: the default one keeps the credentials that it found first.
+        client = boto3.Session().client(SCHEME, config=config)
         client.list_objects_v2(Bucket=bucket, Prefix=f"{folder.split('{')[0]}", MaxKeys=1)
         if write:
             probe = f"{folder}/.siamese-{uuid.uuid4().hex}"
@@ -94,7 +96,7 @@ def check(address: str, write: bool) -> None:
         raise StorageError(f"{address}: {_refusal(e, bucket)}") from e
     except botocore.exceptions.NoCredentialsError as e:
         raise StorageError(
-            f"{address}: nobody is named to ask for it; set AWS_ACCESS_KEY_ID and "
+            f"{address}: there are no credentials; set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         ) from e
     except (
@@ -104,19 +106,21 @@ def check(address: str, write: bool) -> None:
     ) as e:
         where = os.environ.get("S3_ENDPOINT", "Amazon")
         raise StorageError(
-            f"{address}: {where} gives no answer ({e}); set AWS_ENDPOINT_URL to the store's address"
+            f"{address}: {where} does not answer ({e}); set AWS_ENDPOINT_URL to the store's address"
         ) from e
 
 
 def _refusal(error: Any, bucket: str) -> str:
-    told = error.response.get("Error", {})
-    code = told.get("Code", "")
+    details = error.response.get("Error", {})
+    code = details.get("Code", "")
     if code == "NoSuchBucket":
-        return f"there is no bucket '{bucket}'; make it, or mend its name"
-    mends = {
-        "AccessDenied": "give the account s3:ListBucket, s3:GetObject, s3:PutObject and "
+        return f"there is no bucket '{bucket}'; create it, or fix its name"
+    fixes = {
+        "AccessDenied": "grant the account s3:ListBucket, s3:GetObject, s3:PutObject and "
         "s3:DeleteObject there",
-        "InvalidAccessKeyId": "mend AWS_ACCESS_KEY_ID",
-        "SignatureDoesNotMatch": "mend AWS_SECRET_ACCESS_KEY",
+        "InvalidAccessKeyId": "fix AWS_ACCESS_KEY_ID",
+        "SignatureDoesNotMatch": "fix AWS_SECRET_ACCESS_KEY",
     }
-    return f"refused ({code}: {told.get('Message', '')}); {mends.get(code, 'see docs/storage.md')}"
+    return (
+        f"refused ({code}: {details.get('Message', '')}); {fixes.get(code, 'see docs/storage.md')}"
+    )

@@ -1,6 +1,6 @@
-"""Stops a run whose images cannot be learned from, in words.
+"""Stops a run whose images cannot be trained on, and says why.
 
-ExampleValidator reports anomalies and lets the run go on.
+ExampleValidator reports anomalies and lets the run continue.
 """
 
 import os
@@ -25,16 +25,16 @@ def DataCheck(
     split_by: tfx.dsl.components.Parameter[str] = "image",
     code: tfx.dsl.components.Parameter[str] = _CODE,
 ) -> None:
-    """Stops the run if the images cannot be learned from.
+    """Stops the run if the images cannot be trained on.
 
     Args:
         examples: From ImageExampleGen.
         anomalies: From ExampleValidator.
-        split_by: `image` or `class`, as the images were divided.
+        split_by: `image` or `class`, as in ImageExampleGen.
         code: Fingerprint of this component's code, for the cache.
 
     Raises:
-        DataError: Says everything that is wrong.
+        DataError: The message lists all problems.
     """
     del code
     descriptions = {}
@@ -46,16 +46,16 @@ def DataCheck(
         descriptions[split] = {name: info.description for name, info in found.anomaly_info.items()}
     wrong = problems(IngestionReport.read(examples.uri), descriptions, split_by)
     if wrong:
-        raise DataError("The images cannot be learned from:\n" + "\n".join(f"  {w}" for w in wrong))
+        raise DataError("The images cannot be trained on:\n" + "\n".join(f"  {w}" for w in wrong))
 
 
 def problems(
     report: IngestionReport, anomalies: Mapping[str, Mapping[str, str]], split_by: str
 ) -> list[str]:
-    """Everything that keeps the images from being learned from, a sentence each.
+    """Return the problems that prevent training on the images, a sentence each.
 
     Args:
-        report: Of the ingestion.
+        report: The ingestion's.
         anomalies: TFDV's descriptions, by split and feature.
         split_by: `image` or `class`.
     """
@@ -65,26 +65,24 @@ def problems(
         total = sum(counts.values())
         if label not in expected:
             wrong.append(
-                f"class {label!r} is not expected; there should be "
-                f"{', '.join(map(repr, sorted(expected)))}. Name it in data.classes, or remove it"
+                f"class {label!r} is not expected; expected are "
+                f"{', '.join(map(repr, sorted(expected)))}. Add it to data.classes, or remove it"
             )
         elif total == 0:
-            wrong.append(f"class {label!r} is missing: it has no usable image; add some")
+            wrong.append(f"class {label!r} has no usable image; add some")
         elif total < 2:
-            wrong.append(
-                f"class {label!r} has one usable image; two at least make a pair, five make sense"
-            )
+            wrong.append(f"class {label!r} has one usable image; a pair needs two: add some")
         elif split_by == "image" and counts[features.TRAIN] < 2:
             wrong.append(
-                f"class {label!r} has {counts[features.TRAIN]} image(s) in split 'train'; two at "
-                "least make a pair: add images, or give 'train' a larger share"
+                f"class {label!r} has {counts[features.TRAIN]} image(s) in split 'train', and a "
+                "pair needs two: add images, or give 'train' a larger share in `splits`"
             )
     for split in features.SPLITS:
-        counts_here = [counts[split] for counts in report.classes.values() if counts[split]]
-        if len(counts_here) < 2 or max(counts_here) < 2:
+        class_sizes = [counts[split] for counts in report.classes.values() if counts[split]]
+        if len(class_sizes) < 2 or max(class_sizes) < 2:
             wrong.append(
-                f"split '{split}' has {sum(counts_here)} image(s) of {len(counts_here)} class(es); "
-                "it needs two classes and two images of one of them: add images or classes, or "
+                f"split '{split}' has {sum(class_sizes)} image(s) of {len(class_sizes)} class(es), "
+                "and needs two classes, and two images of one of them: add images or classes, or "
                 "give it a larger share in `splits`"
             )
     known = any(label not in expected for label in report.classes)

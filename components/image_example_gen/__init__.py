@@ -1,9 +1,9 @@
-"""ImageExampleGen: reads a folder of images, sets unusable ones aside, and divides the rest.
+"""ImageExampleGen: reads a folder of images, excludes unusable ones, and divides the rest.
 
 * `sources`: which files there are, and their classes.
 * `inspection`: reads and checks one file.
-* `near_duplicates`: which images show the same.
 * `splitting`: which image goes to which split.
-* `beam_steps`: these, on Beam, and no step sees all images.
-* `executor`, `driver`, `component`: the TFX component.
+* `report`: what the ingestion found, and whether the run may continue.
+* `beam_steps`: these, on Beam; no step sees all images.
+* `executor`, `driver`, `settings`, `component`: the TFX component.
 """

@@ -1,11 +1,11 @@
 """The Beam steps of the ingestion.
 
-Files are read twice, once to inspect them and once to write them: in between only short
-descriptions are shuffled. No step sees all of them: images meet by content, by near-duplicates and
-by class. What one place holds is the groups of near-duplicates, the counts, and the files set
-aside.
+Files are read twice, once to inspect them and once to write them; in between, only short
+descriptions are shuffled. No step sees all images: they are grouped by content, by near-duplicates
+and by class. Only the groups of near-duplicates, the counts, and the excluded files are gathered in
+one place.
 
-Nothing here imports TFX's components, which takes every worker process half a minute.
+Nothing here imports TFX's components, since that takes each Beam worker 30 seconds.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from components.image_example_gen import splitting
 from components.image_example_gen.inspection import Inspected, image_record, inspect
 from components.image_example_gen.report import Tally
 from components.image_example_gen.sources import Source, sources_in
-from components.image_example_gen.splitting import Described, Group, Placed
+from components.image_example_gen.splitting import Assigned, Described, Group
 from images import near_duplicates
 from records import features
 
 
 class Inspect(beam.PTransform):
-    """Folders (`sources.Folder`) to a look at each of their files (`inspection.Inspected`).
+    """Lists folders (`sources.Folder`) and inspects their files (`inspection.Inspected`).
 
     Args:
         root: The data root.
-        max_pixels: Of the largest image that is read.
+        max_pixels: Height times width of the largest image that is accepted.
     """
 
     def __init__(self, root: str, max_pixels: int) -> None:
@@ -40,7 +40,7 @@ class Inspect(beam.PTransform):
         self._root, self._max_pixels = root, max_pixels
 
     def expand(self, folders: beam.PCollection) -> beam.PCollection:
-        """Each file once."""
+        """Return each file once."""
         return (
             folders
             | "SpreadFolders" >> beam.Reshuffle()
@@ -51,10 +51,10 @@ class Inspect(beam.PTransform):
 
 
 class FindNearDuplicates(beam.PTransform):
-    """Inspected files to one `near_duplicates.Groups`, copies among them.
+    """Finds the near-duplicates among inspected files, as one `near_duplicates.Groups`.
 
     Args:
-        bits: Of 64, by which near-duplicates' hashes may differ.
+        bits: By how many of 64 bits the hashes of near-duplicates may differ.
     """
 
     def __init__(self, bits: int) -> None:
@@ -62,7 +62,7 @@ class FindNearDuplicates(beam.PTransform):
         self._bits = bits
 
     def expand(self, inspected: beam.PCollection) -> beam.PCollection:
-        """All groups of more than one image."""
+        """Return all groups of more than one image."""
         near = (
             inspected
             | "Bands" >> beam.FlatMap(_by_band, self._bits)
@@ -72,12 +72,12 @@ class FindNearDuplicates(beam.PTransform):
         return near | "Join" >> beam.CombineGlobally(_JoinGroups())
 
 
-class Divide(beam.PTransform):
-    """Usable images (`Described`), and `near_duplicates.Groups`, to where they go (`Placed`).
+class AssignSplits(beam.PTransform):
+    """Assigns usable images (`Described`), given their `near_duplicates.Groups`, to splits.
 
     Args:
-        shares: Of each split of `features.SPLITS`, adding up to 1.
-        by: `image` divides each class; `class` keeps whole classes apart.
+        shares: Share of each split of `features.SPLITS`; their sum is 1.
+        by: `image` divides each class; `class` keeps classes whole.
         seed: Of the ranking.
     """
 
@@ -86,7 +86,7 @@ class Divide(beam.PTransform):
         self._shares, self._by, self._seed = dict(shares), by, seed
 
     def expand(self, collections: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
-        """Each image once."""
+        """Return each image once, as `Assigned`."""
         described, groups = collections
         rest = (
             described
@@ -97,7 +97,7 @@ class Divide(beam.PTransform):
         rule = rest.rest | "Rule" >> beam.CombineGlobally(
             _FindRule(self._shares, self._by, self._seed)
         )
-        settled = (
+        by_group = (
             {
                 "image": rest.rest | "ByPath" >> beam.Map(_by_path),
                 "group": groups | "Members" >> beam.FlatMap(_members),
@@ -105,35 +105,35 @@ class Divide(beam.PTransform):
             | "FindGroup" >> beam.CoGroupByKey()
             | "InGroup" >> beam.FlatMapTuple(_in_group)
             | "ByGroup" >> beam.GroupByKey()
-            | "Settle"
-            >> beam.FlatMap(_settle, beam.pvalue.AsSingleton(rule), self._seed).with_outputs(
-                "waiting", main="settled"
-            )
+            | "AssignByRule"
+            >> beam.FlatMap(
+                _assign_by_rule, beam.pvalue.AsSingleton(rule), self._seed
+            ).with_outputs("pending", main="assigned")
         )
-        dealt = (
-            settled.waiting
+        by_class = (
+            by_group.pending
             | "ByClass" >> beam.GroupByKey()
-            | "Deal" >> beam.FlatMap(_deal, self._shares)
+            | "AssignByShare" >> beam.FlatMap(_assign_by_share, self._shares)
         )
-        return (rest.excluded, settled.settled, dealt) | "Placed" >> beam.Flatten()
+        return (rest.excluded, by_group.assigned, by_class) | "Assigned" >> beam.Flatten()
 
 
 class Records(beam.PTransform):
-    """Where images go (`Placed`) to their records, `tf.train.Example`, by split.
+    """Reads the images (`Assigned`) and makes their records, `tf.train.Example`, by split.
 
     Args:
         root: The data root.
-        max_pixels: Of the largest image that is read.
+        max_pixels: Height times width of the largest image that is accepted.
     """
 
     def __init__(self, root: str, max_pixels: int) -> None:
         super().__init__()
         self._root, self._max_pixels = root, max_pixels
 
-    def expand(self, placed: beam.PCollection) -> dict[str, beam.PCollection]:
-        """The records of each split of `features.SPLITS`."""
+    def expand(self, assigned: beam.PCollection) -> dict[str, beam.PCollection]:
+        """Return the records of each split of `features.SPLITS`."""
         parts = (
-            placed
+            assigned
             | "Usable" >> beam.Filter(_is_usable)
             | "Spread" >> beam.Reshuffle()
             | "Read" >> beam.Map(_record, self._root, self._max_pixels)
@@ -146,11 +146,11 @@ class Records(beam.PTransform):
 
 
 class Report(beam.PTransform):
-    """Inspected files, their groups, and where they go, to the report as a JSON text.
+    """Makes the report of inspected files, their groups and their splits, as a JSON text.
 
     Args:
         root: The data root.
-        expected_classes: The classes that there should be.
+        expected_classes: The classes that must exist.
     """
 
     def __init__(self, root: str, expected_classes: Sequence[str]) -> None:
@@ -160,8 +160,8 @@ class Report(beam.PTransform):
     def expand(
         self, collections: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
     ) -> beam.PCollection:
-        """One text (`report.IngestionReport`)."""
-        inspected, groups, placed = collections
+        """Return one text (`report.IngestionReport`)."""
+        inspected, groups, assigned = collections
         unusable = inspected | "Unusable" >> beam.FlatMap(_unusable)
         reencoded = (
             inspected
@@ -169,7 +169,7 @@ class Report(beam.PTransform):
             | "CountReencoded" >> beam.combiners.Count.Globally()
         )
         return (
-            (placed, unusable)
+            (assigned, unusable)
             | "All" >> beam.Flatten()
             | "Tally" >> beam.CombineGlobally(_CombineTallies())
             | "Write"
@@ -184,7 +184,7 @@ class Report(beam.PTransform):
 
 
 class _JoinGroups(beam.CombineFn):
-    """Pairs of images to groups of them."""
+    """Joins pairs of images into groups."""
 
     def create_accumulator(self) -> near_duplicates.Groups:
         return near_duplicates.Groups()
@@ -207,11 +207,11 @@ class _JoinGroups(beam.CombineFn):
 
 
 class _Rule(NamedTuple):
-    """How the images are divided.
+    """How images are assigned to splits.
 
     Attributes:
-        given: Some have been given a split, so all go by that.
-        split_of_class: Of each class, where classes are kept whole.
+        given: Whether the data set gives any image a split; if so, it gives all of them theirs.
+        split_of_class: The split of each class, where classes are kept whole.
     """
 
     given: bool
@@ -219,7 +219,7 @@ class _Rule(NamedTuple):
 
 
 class _FindRule(beam.CombineFn):
-    """Described images to the rule that divides them. Holds the names of the classes."""
+    """Finds the rule by which described images are assigned; holds the names of the classes."""
 
     def __init__(self, shares: Mapping[str, float], by: str, seed: int) -> None:
         self._shares, self._by, self._seed = shares, by, seed
@@ -240,17 +240,17 @@ class _FindRule(beam.CombineFn):
         given, labels = found
         if given or self._by == "image":
             return _Rule(given, None)
-        return _Rule(given, splitting.divide_classes(labels, self._shares, self._seed))
+        return _Rule(given, splitting.assign_classes(labels, self._shares, self._seed))
 
 
 class _CombineTallies(beam.CombineFn):
-    """Where images go, counted."""
+    """Counts assigned images."""
 
     def create_accumulator(self) -> Tally:
         return Tally()
 
-    def add_input(self, tally: Tally, placed: Placed) -> Tally:
-        tally.add(placed)
+    def add_input(self, tally: Tally, assigned: Assigned) -> Tally:
+        tally.add(assigned)
         return tally
 
     def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
@@ -264,7 +264,7 @@ class _CombineTallies(beam.CombineFn):
 
 
 def describe(inspected: Inspected) -> Iterator[Described]:
-    """What dividing needs to know of a usable image; nothing of another."""
+    """Yield what splitting needs to know about a usable image; nothing for another."""
     if inspected.problem is None:
         path, label, split, _ = inspected.source
         yield Described(path, label, inspected.content_hash, split)
@@ -296,7 +296,7 @@ def _contradictions(_: str, same: Iterable[Described]) -> Iterator[Any]:
     for image in images:
         if reason := excluded.get(image.path):
             yield beam.pvalue.TaggedOutput(
-                "excluded", Placed(image.path, image.label, None, reason)
+                "excluded", Assigned(image.path, image.label, None, reason)
             )
         else:
             yield image
@@ -307,45 +307,49 @@ def _by_path(image: Described) -> tuple[str, Described]:
 
 
 def _in_group(path: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Described]]:
-    """Each image by its group, which is named by its first image."""
+    """Key each image by its group, which is named by its first image."""
     for image in found["image"]:
         yield next(iter(found["group"]), path), image
 
 
-def _settle(named: tuple[str, Iterable[Described]], rule: _Rule, seed: int) -> Iterator[Any]:
-    group = list(named[1])
+def _assign_by_rule(
+    keyed: tuple[str, Iterable[Described]], rule: _Rule, seed: int
+) -> Iterator[Any]:
+    group = list(keyed[1])
     if rule.given or rule.split_of_class is not None:
         yield from splitting.keep_held_out(group, rule.split_of_class)
     else:
-        yield beam.pvalue.TaggedOutput("waiting", splitting.waiting(group, seed))
+        yield beam.pvalue.TaggedOutput("pending", splitting.pending(group, seed))
 
 
-def _deal(of_class: tuple[str, Iterable[Group]], shares: Mapping[str, float]) -> Iterator[Placed]:
-    yield from splitting.deal(of_class[1], shares)
+def _assign_by_share(
+    keyed: tuple[str, Iterable[Group]], shares: Mapping[str, float]
+) -> Iterator[Assigned]:
+    yield from splitting.assign(keyed[1], shares)
 
 
-def _is_usable(placed: Placed) -> bool:
-    return placed.split is not None
+def _is_usable(assigned: Assigned) -> bool:
+    return assigned.split is not None
 
 
-def _record(placed: Placed, root: str, max_pixels: int) -> tuple[int, tf.train.Example]:
+def _record(assigned: Assigned, root: str, max_pixels: int) -> tuple[int, tf.train.Example]:
     try:
-        record = image_record(Source(placed.path, placed.label), root, max_pixels)
+        record = image_record(Source(assigned.path, assigned.label), root, max_pixels)
     except ValueError as e:
         raise DataError(
-            f"{printable(placed.path)} was changed while it was read: it {e}; run again"
+            f"{printable(assigned.path)} was changed while it was read: it {e}; run again"
         ) from e
-    return features.SPLITS.index(placed.split), record
+    return features.SPLITS.index(assigned.split), record
 
 
 def _index_of_split(record: tuple[int, tf.train.Example], _: int) -> int:
     return record[0]
 
 
-def _unusable(inspected: Inspected) -> Iterator[Placed]:
+def _unusable(inspected: Inspected) -> Iterator[Assigned]:
     if inspected.problem is not None:
         source = inspected.source
-        yield Placed(source.path, source.label, None, inspected.problem)
+        yield Assigned(source.path, source.label, None, inspected.problem)
 
 
 def _is_reencoded(inspected: Inspected) -> bool:

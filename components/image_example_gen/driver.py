@@ -1,4 +1,4 @@
-"""Tells whether the images have changed since the last run."""
+"""Detects whether the images have changed since the last run."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ _AT_ONCE = 16
 
 
 class Driver(driver.FileBasedDriver):
-    """As TFX's, but a file that cannot be looked at does not end the run.
+    """TFX's driver with a fingerprint that tolerates unreadable files.
 
-    TFX's own fingerprint asks the file system for each path that a pattern matches, and a symbolic
-    link to nowhere raises there.
+    TFX's own fingerprint fails at a broken symbolic link.
     """
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any
     ) -> dict[str, Any]:
-        """Chooses the span, and takes the fingerprint of its files."""
+        """Choose the span and add the fingerprint of its files."""
         self._settings = read_settings(exec_properties)
         resolved = super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
         resolved["input_fingerprint"] = _fingerprint(self._settings, span_root(resolved))
@@ -43,7 +42,7 @@ class Driver(driver.FileBasedDriver):
         range_config: Any = None,
         input_base_uri: str | None = None,
     ) -> input_processor.InputProcessor:
-        """Looks for spans, but not into their files."""
+        """Return a processor that finds the span and reads no files."""
         return _SpanProcessor(input_base_uri, splits, range_config)
 
 
@@ -55,15 +54,14 @@ class _SpanProcessor(input_processor.FileBasedInputProcessor):
             return super().resolve_span_and_version()
         except UnicodeDecodeError as e:
             raise DataError(
-                f"{self._input_base_uri}: a folder below has a name that is not UTF-8; rename it"
+                f"{self._input_base_uri}: a folder in it has a name that is not UTF-8; rename it"
             ) from e
         except ValueError as e:
             pattern = next(iter(self._splits)).pattern.removesuffix("/*")
             raise DataError(
-                f"{self._input_base_uri}: holds no span that fits data.root. There must be a "
-                f"folder such as {pattern.replace('{SPAN}', '1')}, with class folders in it, and "
-                f"whatever else fits {pattern.replace('{SPAN}', '*')} must have a number there "
-                f"too: {e}"
+                f"{self._input_base_uri}: has no span that matches data.root. Add a folder such as "
+                f"{pattern.replace('{SPAN}', '1')} with class folders in it; all folders that "
+                f"match {pattern.replace('{SPAN}', '*')} must have a number there: {e}"
             ) from e
 
     def get_input_fingerprint(self, span: int | None, version: int | None) -> str:
@@ -71,10 +69,10 @@ class _SpanProcessor(input_processor.FileBasedInputProcessor):
 
 
 def _fingerprint(settings: Settings, root: str) -> str:
-    """Of the classes, and all files' paths, sizes and times of change."""
+    """Return a hash of the classes and of all files' paths, sizes and modification times."""
     digest = hashlib.sha256("\0".join(expected_classes(settings, root)).encode("utf-8"))
     sources = list_sources(root, settings.layout, settings.manifest)
-    # A bucket takes milliseconds to tell of one file, but tells of many at once.
+    # A bucket takes milliseconds to answer, but answers many requests at once.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         states = pool.map(_state, (os.path.join(root, source.path) for source in sources))
         for source, state in zip(sources, states, strict=True):
@@ -84,7 +82,7 @@ def _fingerprint(settings: Settings, root: str) -> str:
 
 
 def _state(path: str) -> bytes:
-    """A file's size and time of change, of which a bucket knows the second."""
+    """Return a file's size and modification time, which in a bucket is in seconds."""
     try:
         status = fileio.stat(path)
         return f"{status.length} {status.mtime_nsec}".encode()

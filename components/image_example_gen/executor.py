@@ -25,7 +25,7 @@ from records.lost import records_lost
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):
-    """Writes image records (`features.IMAGE_RECORD`) by split, and a report of the ingestion."""
+    """Writes image records (`features.IMAGE_RECORD`) by split, and the ingestion's report."""
 
     def Do(
         self,
@@ -33,25 +33,25 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         output_dict: dict[str, list[Any]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """TFX's entry point.
+        """Write the records and the report.
 
         Raises:
-            DataError: The images are too few or too many of them unusable.
-            RecordsLost: Not all images have arrived in the records.
+            DataError: There are too few images, or too many unusable files.
+            RecordsLost: Beam has lost records.
         """
         uri = artifact_utils.get_single_uri(output_dict["examples"])
         self._report_path = os.path.join(uri, IngestionReport.FILE)
         super().Do(input_dict, output_dict, exec_properties)
         report = IngestionReport.read(uri)
         for item in report.excluded:
-            logging.warning("set aside: %s %s", item.path, item.reason)
+            logging.warning("excluded: %s %s", item.path, item.reason)
         report.check(read_settings(exec_properties).max_unusable)
         for split in features.SPLITS:
-            placed = report.images_in(split)
+            expected = report.images_in(split)
             written = _count(os.path.join(uri, f"Split-{split}"))
-            # Here and not in a later step: what has failed is not taken from the cache.
-            if written != placed:
-                raise records_lost(f"split '{split}' holds {written:,} of {placed:,} images")
+            # Checked here, since a failed component is not cached.
+            if written != expected:
+                raise records_lost(f"split '{split}' has {written:,} of {expected:,} images")
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
         """Not used: `GenerateExamplesByBeam` reads images once for all splits."""
@@ -60,7 +60,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
     def GenerateExamplesByBeam(
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
     ) -> dict[str, beam.PCollection]:
-        """Image records of each split."""
+        """Return the image records of each split."""
         settings = read_settings(exec_properties)
         root = span_root(exec_properties)
         folders = list_folders(root, settings.layout, settings.manifest)
@@ -68,21 +68,23 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         inspected = (
             pipeline
             | "Folders" >> beam.Create(folders)
-            | "Look" >> beam_steps.Inspect(root, settings.max_pixels)
+            | "Inspect" >> beam_steps.Inspect(root, settings.max_pixels)
         )
         groups = inspected | beam_steps.FindNearDuplicates(settings.near_duplicate_bits)
         described = inspected | "Describe" >> beam.FlatMap(beam_steps.describe)
-        placed = (described, groups) | beam_steps.Divide(shares, settings.split_by, settings.seed)
+        assigned = (described, groups) | beam_steps.AssignSplits(
+            shares, settings.split_by, settings.seed
+        )
         _ = (
-            (inspected, groups, placed)
+            (inspected, groups, assigned)
             | beam_steps.Report(root, expected_classes(settings, root))
             | "WriteReport" >> beam.io.WriteToText(self._report_path, shard_name_template="")
         )
-        return placed | beam_steps.Records(root, settings.max_pixels)
+        return assigned | beam_steps.Records(root, settings.max_pixels)
 
 
 def _count(folder: str) -> int:
-    """Records in a folder of compressed TFRecords."""
+    """Return the number of records in a folder of compressed TFRecords."""
     files = fileio.glob(os.path.join(folder, "*"))
     if not files:
         return 0
@@ -91,7 +93,7 @@ def _count(folder: str) -> int:
 
 
 def read_settings(exec_properties: dict[str, Any]) -> Settings:
-    """The component's own settings, from TFX's properties."""
+    """Return the component's settings from TFX's execution properties."""
     custom, text = example_gen_pb2.CustomConfig(), wrappers_pb2.StringValue()
     proto_utils.json_to_proto(exec_properties["custom_config"], custom)
     custom.custom_config.Unpack(text)
@@ -99,7 +101,7 @@ def read_settings(exec_properties: dict[str, Any]) -> Settings:
 
 
 def span_root(exec_properties: dict[str, Any]) -> str:
-    """The data root, with the span that the driver has chosen."""
+    """Return the data root, with the span that the driver has chosen."""
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(exec_properties["input_config"], config)
     return os.path.join(
@@ -108,7 +110,7 @@ def span_root(exec_properties: dict[str, Any]) -> str:
 
 
 def expected_classes(settings: Settings, root: str) -> list[str]:
-    """The classes that there should be: with spans, those of the first one."""
+    """Return the classes that must exist: by default those of the data root or its first span."""
     if settings.classes is not None:
         return sorted(settings.classes)
     if "{SPAN}" in settings.root:

@@ -17,14 +17,14 @@ from records.example import make_example
 
 
 class Inspected(NamedTuple):
-    """What is known of a file after a look at it; holds no pixels but a shrunk 1 KB.
+    """What inspecting a file has found; no pixels, except 1 KB of the shrunk image.
 
     Attributes:
         source: The file.
         problem: Why it is unusable, a predicate; None for a usable image.
         content_hash: SHA-256 of the file, hexadecimal.
-        reencoded: Whether it is passed on as a PNG made here.
-        fingerprint: Tells near-duplicates.
+        reencoded: Whether the canonical image is a new PNG and not the file itself.
+        fingerprint: For finding near-duplicates.
     """
 
     source: Source
@@ -35,7 +35,7 @@ class Inspected(NamedTuple):
 
 
 def inspect(source: Source, root: str, max_pixels: int) -> Inspected:
-    """Look at one file; never raises for what may be wrong with it."""
+    """Inspect one file; a problem with it is returned and not raised."""
     if source.problem:
         return Inspected(source, problem=source.problem)
     try:
@@ -51,10 +51,10 @@ def inspect(source: Source, root: str, max_pixels: int) -> Inspected:
 
 
 def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example:
-    """The image record (`features.IMAGE_RECORD`) of a usable file.
+    """Return the image record (`features.IMAGE_RECORD`) of a usable file.
 
     Raises:
-        UnusableImage: The file is unusable, or no longer what it was.
+        UnusableImage: The file is unusable, or has changed since it was inspected.
     """
     data, canonical = read_image(os.path.join(root, source.path), max_pixels)
     path = os.fsencode(source.path)

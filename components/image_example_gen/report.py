@@ -1,4 +1,4 @@
-"""What became of the files: a report beside the examples, and whether a run may go on."""
+"""The report that ImageExampleGen writes next to its examples, and whether a run may continue."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from records import features
 from storage.file_systems import open_file
 
 if TYPE_CHECKING:
-    from components.image_example_gen.splitting import Placed
+    from components.image_example_gen.splitting import Assigned
 
 _NAMED = 10
 
 
 class ExcludedFile(BaseModel):
-    """A file that is not used, and why; the reason is a predicate ("is empty")."""
+    """A file that is not used; the reason is a predicate ("is empty")."""
 
     path: str
     reason: str
 
 
 class IngestionReport(BaseModel):
-    """What became of the files.
+    """The files of an ingestion.
 
     Attributes:
         root: The data root.
-        files: How many there were.
-        reencoded: How many go on as a PNG, since TensorFlow would decode them otherwise.
-        expected_classes: The classes that there should be.
-        classes: How many usable images each class has in each split.
+        files: Number of files.
+        reencoded: Number of images that were re-encoded as PNG, since TensorFlow would decode them
+            differently.
+        expected_classes: The classes that must exist.
+        classes: Number of usable images, by class and split.
         excluded: The files that are not used.
         near_duplicates: Groups of images that show the same.
     """
@@ -52,24 +53,24 @@ class IngestionReport(BaseModel):
 
     @property
     def usable(self) -> int:
-        """How many files are used."""
+        """Number of files that are used."""
         return self.files - len(self.excluded)
 
     def images_in(self, split: str) -> int:
-        """How many images a split has."""
+        """Return the number of images in a split."""
         return sum(counts[split] for counts in self.classes.values())
 
     @classmethod
     def read(cls, examples_uri: str) -> IngestionReport:
-        """The report beside ImageExampleGen's examples."""
+        """Read the report next to ImageExampleGen's examples."""
         with open_file(os.path.join(examples_uri, cls.FILE)) as file:
             return cls.model_validate_json(file.read())
 
     def check(self, max_unusable: float) -> None:
-        """Stop where nothing can be learned, or where too much is unusable to be by chance.
+        """Refuse fewer than two classes, or too large a share of unusable files.
 
         Raises:
-            DataError: Names the first files and their reasons.
+            DataError: The message names the first files and their reasons.
         """
         share = len(self.excluded) / max(self.files, 1)
         named = "".join(f"\n  {item.path} {item.reason}" for item in self.excluded[:_NAMED])
@@ -78,7 +79,7 @@ class IngestionReport(BaseModel):
         if self.usable and share > max_unusable:
             raise DataError(
                 f"{len(self.excluded)} of {self.files} files in {self.root} are unusable, more "
-                f"than data.max_unusable ({max_unusable:g}) allows. Mend or remove them, or raise "
+                f"than data.max_unusable ({max_unusable:g}) allows. Fix or remove them, or raise "
                 f"the limit:{named}"
             )
         with_images = [label for label, counts in self.classes.items() if sum(counts.values())]
@@ -91,22 +92,22 @@ class IngestionReport(BaseModel):
 
 
 class Tally:
-    """Counts where images went, and lists those that are set aside."""
+    """Counts images by class and split, and lists the excluded ones."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str | None]] = Counter()
         self.excluded: list[ExcludedFile] = []
 
-    def add(self, placed: Placed) -> None:
-        """Note an image."""
-        self.counts[placed.label, placed.split] += 1
-        if placed.split is None:
+    def add(self, assigned: Assigned) -> None:
+        """Count an image."""
+        self.counts[assigned.label, assigned.split] += 1
+        if assigned.split is None:
             self.excluded.append(
-                ExcludedFile(path=printable(placed.path), reason=printable(placed.reason))
+                ExcludedFile(path=printable(assigned.path), reason=printable(assigned.reason))
             )
 
     def merge(self, other: Tally) -> None:
-        """Note what another one has noted."""
+        """Add the counts of another tally."""
         self.counts += other.counts
         self.excluded += other.excluded
 
@@ -117,7 +118,7 @@ class Tally:
         reencoded: int,
         near_duplicates: Sequence[Sequence[str]],
     ) -> IngestionReport:
-        """What it comes to."""
+        """Return the report."""
         labels = sorted({*expected_classes, *(label for label, _ in self.counts)})
         classes = {printable(label): dict.fromkeys(features.SPLITS, 0) for label in labels}
         for (label, split), count in self.counts.items():

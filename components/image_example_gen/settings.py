@@ -1,25 +1,37 @@
-"""The component's settings, as they travel through TFX to its executor."""
+"""ImageExampleGen's settings, as TFX passes them to its executor."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from base.settings import Section
 
 
-class Settings(BaseModel):
-    """See the arguments of `ImageExampleGen`."""
+class Settings(Section):
+    """Settings of an ingestion.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        root: The data root; a folder in it may be called `span-{SPAN}` or the like.
+        layout: One of `sources.LAYOUTS`.
+        manifest: A CSV file, relative to the root, for the layout `manifest`.
+        classes: The classes that must exist; None: the names of the class folders.
+        max_unusable: Largest share of files that may be unusable.
+        max_pixels: Height times width of the largest image that is accepted.
+        split_by: `image` divides each class; `class` keeps classes whole.
+        train: Share of the images, as are `validation` and `test`.
+        near_duplicate_bits: By how many of 64 bits the hashes of near-duplicates may differ.
+        seed: Of the splits.
+        code: Fingerprint of the component's code, for the cache.
+    """
 
     root: str
-    layout: str
-    manifest: str | None
-    classes: tuple[str, ...] | None
-    max_unusable: float
-    max_pixels: int
-    split_by: str
-    train: float
-    validation: float
-    test: float
-    near_duplicate_bits: int
-    seed: int
-    code: str
+    layout: str = "auto"
+    manifest: str | None = None
+    classes: tuple[str, ...] | None = None
+    max_unusable: float = 0.1
+    max_pixels: int = 100_000_000
+    split_by: str = "image"
+    train: float = 0.6
+    validation: float = 0.2
+    test: float = 0.2
+    near_duplicate_bits: int = 3
+    seed: int = 0
+    code: str = ""

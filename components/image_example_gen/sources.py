@@ -1,6 +1,6 @@
-"""Which files there are, and which class each belongs to.
+"""Lists the files of a data set and their classes.
 
-Files are listed folder by folder instead of by a pattern, so that a name may hold any character.
+Folders are listed one by one and not by a pattern, so that a name may contain any character.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from images.file_names import NOT_UTF8, is_ignored
 from records import features
 from storage.file_systems import is_folder, list_folder, open_file
 
-_CALLED_OTHERWISE = {
+_OTHER_NAMES = {
     "training": features.TRAIN,
     "val": features.VALIDATION,
     "valid": features.VALIDATION,
     "dev": features.VALIDATION,
     "testing": features.TEST,
 }
-"""What others call the splits."""
+"""What other data sets call the splits."""
 
 LAYOUTS = ("auto", "class_folders", "split_folders", "manifest")
 
 
 class Source(NamedTuple):
-    """A file that should hold an image.
+    """A file that should contain an image.
 
     Attributes:
         path: Relative to the data root.
         label: Its class.
-        split: The split that it was given, if any.
-        problem: Why it cannot be used, where its name tells; `path` is then printable only.
+        split: The split that the data set gives it, if any.
+        problem: Why its name makes it unusable; `path` is then escaped for printing.
     """
 
     path: str
@@ -46,12 +46,12 @@ class Source(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """A class folder, to be listed by itself; or the manifest, then without a class.
+    """A class folder; or, without a label, the manifest.
 
     Attributes:
         path: Relative to the data root.
         label: The class.
-        split: The split that it is in, if any.
+        split: The split whose folder contains it, if any.
     """
 
     path: str
@@ -60,10 +60,10 @@ class Folder(NamedTuple):
 
 
 def list_sources(root: str, layout: str = "auto", manifest: str | None = None) -> list[Source]:
-    """All files of a data set, in the order of their paths. Hidden files are passed over.
+    """Return all files of a data set that are not ignored (`images.file_names`), by path.
 
     Args:
-        root: The data root; a local path, or an address that TensorFlow reads.
+        root: The data root, a local path or an address.
         layout: One of `LAYOUTS`.
         manifest: For the layout `manifest`, the CSV file, relative to the root.
 
@@ -78,17 +78,17 @@ def list_sources(root: str, layout: str = "auto", manifest: str | None = None) -
     ]
     if not sources:
         raise DataError(
-            f"{root}: holds no images; put them in one sub-folder per class, such as "
+            f"{root}: has no images; put them in one sub-folder per class, such as "
             f"{os.path.join(root, 'scratch', '1.jpg')}"
         )
     return sorted(sources, key=lambda source: source.path)
 
 
 def list_folders(root: str, layout: str = "auto", manifest: str | None = None) -> list[Folder]:
-    """The folders of a data set, see `list_sources`.
+    """Return the folders of a data set, see `list_sources`.
 
     Raises:
-        DataError: There is no such data root, or its splits are called otherwise than ours.
+        DataError: There is no such data root, or a folder has another name of a split.
     """
     if not is_folder(root):
         raise DataError(f"{root}: there is no such folder; set data.root to a folder of images")
@@ -107,7 +107,7 @@ def list_folders(root: str, layout: str = "auto", manifest: str | None = None) -
 
 
 def sources_in(folder: Folder, root: str) -> Iterator[Source]:
-    """The files of one of the folders.
+    """Yield the files of a folder.
 
     Raises:
         DataError: There is no such manifest, or it has no such columns.
@@ -120,7 +120,7 @@ def sources_in(folder: Folder, root: str) -> Iterator[Source]:
 
 
 def class_folders(root: str, layout: str = "auto", manifest: str | None = None) -> list[str]:
-    """The classes that have a folder, empty ones too; those of the rows, for a manifest."""
+    """Return the classes: names of class folders, even empty ones, or labels in the manifest."""
     if layout == "auto":
         layout = _detect(root, manifest)
     if layout == "manifest":
@@ -142,31 +142,31 @@ def _detect(root: str, manifest: str | None) -> str:
     if manifest:
         return "manifest"
     folders = set(_folders(root))
-    splits = {split for name in folders if (split := _split_called(name))}
+    splits = {split for name in folders if (split := _split_named(name))}
     if features.TRAIN in splits and folders <= set(features.SPLITS):
         return "split_folders"
     if features.TRAIN in splits and len(splits) > 1:
         _refuse_other_names(root, folders)
         others = ", ".join(f"'{name}'" for name in sorted(folders - set(features.SPLITS)))
         raise DataError(
-            f"{root}: holds splits, and {others} beside them; move that elsewhere. If all of these "
-            "are classes, set data.layout to 'class_folders'"
+            f"{root}: has folders of splits, and {others} next to them; move the latter elsewhere. "
+            "If all of these are classes, set data.layout to 'class_folders'"
         )
     return "class_folders"
 
 
-def _split_called(name: str) -> str | None:
-    """The split that a folder of this name is; None where it is a class."""
+def _split_named(name: str) -> str | None:
+    """Return the split that a folder of this name holds; None for a class."""
     lower = name.lower()
-    return lower if lower in features.SPLITS else _CALLED_OTHERWISE.get(lower)
+    return lower if lower in features.SPLITS else _OTHER_NAMES.get(lower)
 
 
 def _refuse_other_names(root: str, folders: set[str]) -> None:
-    """Else the splits would be taken for classes, or one of them be passed over."""
-    meant = {name: _split_called(name) for name in sorted(folders - set(features.SPLITS))}
-    if odd := [f"'{name}' to '{split}'" for name, split in meant.items() if split]:
+    """Refuse other names of splits: they would be taken for classes, or be ignored."""
+    splits = {name: _split_named(name) for name in sorted(folders - set(features.SPLITS))}
+    if odd := [f"'{name}' to '{split}'" for name, split in splits.items() if split]:
         raise DataError(
-            f"{root}: the splits' folders are called {', '.join(features.SPLITS)}; rename "
+            f"{root}: the folders of splits must be {', '.join(features.SPLITS)}; rename "
             f"{', '.join(odd)}. If they are classes, set data.layout to 'class_folders'"
         )
 
@@ -193,27 +193,28 @@ def _from_manifest(root: str, manifest: str) -> list[Source]:
         table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
         columns, rows = table.fieldnames or [], list(table)
     except UnicodeDecodeError as e:
-        raise DataError(f"{path}: is no UTF-8 text; save the manifest as UTF-8") from e
+        raise DataError(f"{path}: is not UTF-8 text; save the manifest as UTF-8") from e
     except csv.Error as e:
-        raise DataError(f"{path}: is no CSV file ({e})") from e
+        raise DataError(f"{path}: is not a CSV file ({e}); save the manifest as CSV") from e
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
         raise DataError(
             f"{path}: has no column {' and no column '.join(missing)}; its first line must name "
-            f"path, label and (optional) split, and names {', '.join(columns) or 'nothing'}"
+            f"path, label and optionally split, and names {', '.join(columns) or 'nothing'}"
         )
     sources: dict[str, Source] = {}
     for line, row in enumerate(rows, start=2):
         source = Source(row["path"] or "", row["label"] or "", row.get("split") or None)
         if not source.path or not source.label:
-            raise DataError(f"{path}, line {line}: the path or the label is empty")
+            raise DataError(f"{path}, line {line}: the path or the label is empty; fill it in")
         if source.split is not None and source.split not in features.SPLITS:
             raise DataError(
-                f"{path}, line {line}: split {source.split!r} is none of "
-                f"{', '.join(features.SPLITS)}"
+                f"{path}, line {line}: split {source.split!r} must be one of "
+                f"{', '.join(features.SPLITS)}, or empty"
             )
         if sources.setdefault(source.path, source) != source:
             raise DataError(
-                f"{path}, line {line}: {printable(source.path)} is listed before, otherwise"
+                f"{path}, line {line}: {printable(source.path)} is also in an earlier line, with "
+                "another label or split; remove one of them"
             )
     return list(sources.values())

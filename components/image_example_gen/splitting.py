@@ -1,6 +1,6 @@
-"""Which image goes to which split. Near-duplicates always go together.
+"""Assigns images to splits. Near-duplicates always go to the same one.
 
-Pure functions over short descriptions, of a group of near-duplicates or of a class: none needs to
+Pure functions over short descriptions of a group of near-duplicates or of a class: none needs to
 see all images. `beam_steps` joins them.
 """
 
@@ -13,18 +13,18 @@ from typing import NamedTuple
 
 from records import features
 
-_LEAST_TO_JUDGE = 6
-"""A class with so many images gives each split two, so that each can make a same-class pair."""
+_MIN_FOR_ALL_SPLITS = 6
+"""From this many images on, a class gives each split two, so that each has a same-class pair."""
 
 
 class Described(NamedTuple):
-    """What splitting needs to know of an image.
+    """What splitting needs to know about an image.
 
     Attributes:
         path: Names the image.
         label: Its class.
         content_hash: Of its file.
-        split: The split that it was given, if any.
+        split: The split that the data set gives it, if any.
     """
 
     path: str
@@ -33,14 +33,14 @@ class Described(NamedTuple):
     split: str | None
 
 
-class Placed(NamedTuple):
-    """Where an image goes.
+class Assigned(NamedTuple):
+    """An image and its split.
 
     Attributes:
         path: Names the image.
         label: Its class.
-        split: Its split; None for one that is set aside.
-        reason: Why it is set aside, a predicate.
+        split: Its split; None for one that is excluded.
+        reason: Why it is excluded, a predicate.
     """
 
     path: str
@@ -50,27 +50,27 @@ class Placed(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Near-duplicates that wait to be dealt out with the others of their class.
+    """Near-duplicates that are assigned together.
 
-    They sort in the order of dealing: large groups first, since the small ones then even out what
-    these took too much of, and among equals by a hash of their content.
+    Groups sort in the order in which they are assigned: large ones first, since small ones can then
+    even out the quotas, and among equals by a hash of their content.
 
     Attributes:
-        place: The number of its images, negative.
-        rank: Decided by the seed and the images' content, not by their names.
+        order: The number of its images, negative.
+        rank: A hash of the seed and the images' content, independent of their names.
         images: Paths and classes.
     """
 
-    place: int
+    order: int
     rank: str
     images: tuple[tuple[str, str], ...]
 
 
 def contradictions(images: Sequence[Described]) -> dict[str, str]:
-    """The same content under two classes: nobody can tell which is right.
+    """Return the images whose content appears under two classes, of which one must be wrong.
 
     Returns:
-        The reason for each such image, by its path.
+        Why each such image is excluded, by its path.
     """
     labels: dict[str, set[str]] = defaultdict(set)
     for image in images:
@@ -82,68 +82,66 @@ def contradictions(images: Sequence[Described]) -> dict[str, str]:
     }
 
 
-def waiting(group: Sequence[Described], seed: int) -> tuple[str, Group]:
-    """A group as it waits, and the class that deals it out: that of its first image."""
+def pending(group: Sequence[Described], seed: int) -> tuple[str, Group]:
+    """Return near-duplicates as a group, by the class that it is assigned with: its first one."""
     images = tuple(sorted((image.path, image.label) for image in group))
     rank = _rank(seed, *(image.content_hash for image in group))
     return images[0][1], Group(-len(images), rank, images)
 
 
-def deal(groups: Iterable[Group], shares: Mapping[str, float]) -> Iterator[Placed]:
-    """Divide a class, image by image, near-duplicates together.
-
-    Dealt out by the shares, a class of few images is divided as exactly as it can be.
+def assign(groups: Iterable[Group], shares: Mapping[str, float]) -> Iterator[Assigned]:
+    """Assign the groups of a class to splits, as close to the shares as whole groups allow.
 
     Args:
-        groups: Those of the class, in any order.
-        shares: Of each split of `features.SPLITS`, adding up to 1.
+        groups: All groups of the class, in any order.
+        shares: Share of each split of `features.SPLITS`; their sum is 1.
     """
     ranked = sorted(groups)
-    wanted = _quotas(sum(len(group.images) for group in ranked), shares)
-    learning = 0
-    for place, group in enumerate(ranked):
-        if learning < 2 and learning + len(ranked) - place <= 2:
-            split = features.TRAIN  # else it would be left with less than a pair
+    remaining = _quotas(sum(len(group.images) for group in ranked), shares)
+    in_train = 0
+    for index, group in enumerate(ranked):
+        if in_train < 2 and in_train + len(ranked) - index <= 2:
+            split = features.TRAIN  # the last chance for it to get a pair
         else:
-            split = _most_wanted(wanted, len(group.images))
-        wanted[split] -= len(group.images)
-        learning += len(group.images) * (split == features.TRAIN)
-        yield from (Placed(path, label, split) for path, label in group.images)
+            split = _furthest_from_quota(remaining, len(group.images))
+        remaining[split] -= len(group.images)
+        in_train += len(group.images) * (split == features.TRAIN)
+        yield from (Assigned(path, label, split) for path, label in group.images)
 
 
-def _most_wanted(wanted: Mapping[str, int], size: int) -> str:
-    """The split that lacks most of its quota.
+def _furthest_from_quota(remaining: Mapping[str, int], size: int) -> str:
+    """Return the split with the most images left in its quota.
 
-    Of equal ones, train comes last for one image, and first for a group: to judge, one needs
-    images that differ.
+    Among equals, train comes last for a single image and first for a group: evaluation needs images
+    that differ.
     """
     order = features.SPLITS if size > 1 else tuple(reversed(features.SPLITS))
-    return max(order, key=lambda split: wanted[split])
+    return max(order, key=lambda split: remaining[split])
 
 
-def divide_classes(labels: Iterable[str], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """The split of each class, where classes are kept whole."""
+def assign_classes(labels: Iterable[str], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Return the split of each class, where classes are kept whole."""
     ranked = sorted(labels, key=lambda label: _rank(seed, label))
-    wanted = _quotas(len(ranked), shares)
+    remaining = _quotas(len(ranked), shares)
     split_of_class = {}
     for label in ranked:
-        split = _most_wanted(wanted, 1)
-        wanted[split] -= 1
+        split = _furthest_from_quota(remaining, 1)
+        remaining[split] -= 1
         split_of_class[label] = split
     return split_of_class
 
 
 def keep_held_out(
     group: Sequence[Described], split_of_class: Mapping[str, str] | None
-) -> Iterator[Placed]:
-    """Of near-duplicates in several splits, those in the last split stay: test, validation, train.
+) -> Iterator[Assigned]:
+    """Keep near-duplicates in one split only: test before validation before train.
 
-    Judging keeps its images, and learning goes without what it would be judged on.
+    Evaluation keeps its images, and training loses those that it would be evaluated on.
 
     Args:
         group: The near-duplicates.
-        split_of_class: Of each class; None: images have the split that they were given, and
-            without one they learn.
+        split_of_class: The split of each class; None: that which the data set gives each image,
+            by default train.
     """
 
     def split_of(image: Described) -> str:
@@ -154,26 +152,26 @@ def keep_held_out(
     last, path = max((features.SPLITS.index(split_of(image)), image.path) for image in group)
     for image in group:
         if features.SPLITS[last] == split_of(image):
-            yield Placed(image.path, image.label, features.SPLITS[last])
+            yield Assigned(image.path, image.label, features.SPLITS[last])
         else:
             reason = f"shows the same as {path}, which is in split '{features.SPLITS[last]}'"
-            yield Placed(image.path, image.label, None, reason)
+            yield Assigned(image.path, image.label, None, reason)
 
 
 def _quotas(count: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """How many of `count` each split gets: by its share, but two each before any gets a third.
+    """Return how many of `count` images each split gets: its share, but at least two if possible.
 
-    Too few for all three go to train; train keeps two.
+    Too few for all splits go to train, which always keeps two.
     """
     quotas = {split: round(count * shares[split]) for split in (features.VALIDATION, features.TEST)}
-    least = 2 if count >= _LEAST_TO_JUDGE else 1 if count > len(features.SPLITS) else 0
+    minimum = 2 if count >= _MIN_FOR_ALL_SPLITS else 1 if count > len(features.SPLITS) else 0
     for split in quotas:
-        quotas[split] = max(quotas[split], least) if shares[split] and least else 0
+        quotas[split] = max(quotas[split], minimum) if shares[split] and minimum else 0
     while count - sum(quotas.values()) < 2 and any(quotas.values()):
         quotas[max(quotas, key=lambda split: quotas[split])] -= 1
     return {features.TRAIN: count - sum(quotas.values()), **quotas}
 
 
 def _rank(seed: int, *texts: str) -> str:
-    """A number that seed and texts decide, whatever the order of the texts."""
+    """Return a hash of the seed and of the texts in any order."""
     return hashlib.sha256("\n".join([str(seed), *sorted(texts)]).encode("utf-8")).hexdigest()

@@ -1,6 +1,6 @@
 """The curated schema of image records.
 
-TFX's SchemaGen would infer a domain of every image id, and call the next span's images anomalies.
+TFX's SchemaGen would infer a domain of all image ids, and report the next span's as anomalies.
 """
 
 import os
@@ -19,7 +19,7 @@ _CODE = code_version(__name__)
 
 
 def image_schema(classes: Sequence[str]) -> schema_pb2.Schema:
-    """Every feature once in every record; a label is one of `classes`; sizes are positive."""
+    """Return a schema: each feature once per record, labels among `classes`, sizes positive."""
     schema = schema_pb2.Schema()
     for name in features.IMAGE_RECORD:
         feature = schema.feature.add(name=name)

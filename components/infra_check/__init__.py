@@ -1,1 +1,1 @@
-"""InfraCheck: a server must give the model's answers before it is pushed."""
+"""InfraCheck: checks that a server gives the model's answers before the model is pushed."""

@@ -1,6 +1,6 @@
-"""PairGen: turns the images of each split into paired TFRecords.
+"""PairGen: turns the images of each split into pair blocks (`records.pair_block`).
 
-* `sampling`: which images make a block, and which of its images make a pair.
-* `pair_block`: the record.
 * `component`: the TFX component, on Beam.
+* `beam_steps`: its Beam transforms.
+* `image_store`: where pixels are kept meanwhile.
 """

@@ -1,10 +1,10 @@
 """The Beam steps of PairGen.
 
-Pixels pass through no join: they are written once, and read where a block is built. What is
-gathered in one place, since a draw without repetition needs it, is each image's id: 16 bytes an
-image.
+Pixels pass through no join: they are written once (`image_store`), and read where a block is built.
+Only the images' ids, 16 bytes each, are gathered in one place: sampling without replacement needs
+them.
 
-Nothing here imports TFX's components, which takes every worker process half a minute.
+Nothing here imports TFX's components, since that takes each Beam worker 30 seconds.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ class IndexEntry(NamedTuple):
 
 
 class StoredImage(NamedTuple):
-    """Where an image is for as long as the pipeline runs, and the file that it comes from."""
+    """The path of an image in the image store, and its source file."""
 
     path: str
     source: bytes
 
 
 class PairWithinSplit(beam.PTransform):
-    """Serialized transformed records of one split to its index and its pair blocks.
+    """Turns the serialized transformed records of a split into its index and its pair blocks.
 
     Args:
         split: Its name, for messages.
-        folder: Of the images, from `image_store`.
+        folder: From `image_store`.
         sampler: One of `records.pair_sampling`.
         arguments: The sampler's arguments after the labels.
     """
@@ -64,7 +64,7 @@ class PairWithinSplit(beam.PTransform):
         self._split, self._sampler, self._arguments = split, sampler, arguments
 
     def expand(self, records: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
-        """Index entries, and serialized pair blocks."""
+        """Return index entries, and serialized pair blocks."""
         index = records | "Index" >> beam.Map(_index_entry)
         ids = (
             index
@@ -100,16 +100,16 @@ class PairWithinSplit(beam.PTransform):
 
 
 class NoLeak(beam.PTransform):
-    """The contract between the splits: no image, and no content, is in two of them.
+    """Checks that no image, and no image's content, is in two splits.
 
-    Takes the splits' indexes, a dict by name; yields nothing.
+    Takes the splits' indexes, by name; yields nothing.
 
     Raises, when the pipeline runs:
-        DataError: It is broken; the message names the files.
+        DataError: One is; the message names the files.
     """
 
     def expand(self, indexes: dict[str, beam.PCollection]) -> beam.PCollection:
-        """An empty collection, once the contract is found to hold."""
+        """Return an empty collection."""
         keyed = [
             index | f"Key[{split}]" >> beam.FlatMap(_leak_keys, split)
             for split, index in indexes.items()
@@ -123,25 +123,25 @@ class NoLeak(beam.PTransform):
 
 
 class CountPairs(beam.CombineFn):
-    """Serialized pair blocks to a JSON text: `blocks`, `pairs`, and pairs of the `same` class."""
+    """Counts, as a JSON text, the `blocks`, the `pairs`, and the pairs of the `same` class."""
 
     def create_accumulator(self) -> tuple[int, int, int]:
-        """Nothing so far."""
+        """Return zeros."""
         return 0, 0, 0
 
     def add_input(self, counts: tuple[int, int, int], block: bytes) -> tuple[int, int, int]:
-        """One block more."""
+        """Count one serialized pair block."""
         target = tf.train.Example.FromString(block).features.feature[features.TARGET]
         values = target.int64_list.value
         return counts[0] + 1, counts[1] + len(values), counts[2] + sum(values)
 
     def merge_accumulators(self, counts: Iterable[tuple[int, int, int]]) -> tuple[int, int, int]:
-        """Their sum."""
+        """Return the sums."""
         blocks, pairs, same = (sum(column) for column in zip((0, 0, 0), *counts, strict=True))
         return blocks, pairs, same
 
     def extract_output(self, counts: tuple[int, int, int]) -> str:
-        """As JSON."""
+        """Return the counts as JSON."""
         return json.dumps(dict(zip(("blocks", "pairs", "same"), counts, strict=True)))
 
 
@@ -169,7 +169,7 @@ def _key_by_class(entry: IndexEntry) -> tuple[bytes, bytes]:
 
 
 def _pack_ids(label: bytes, ids: Iterable[bytes]) -> tuple[bytes, np.ndarray]:
-    """In order, since Beam delivers in any; an array has no objects, which would take thrice."""
+    """Sort the ids, since Beam keeps no order; an array takes a third of a list's memory."""
     return label, np.sort(np.array(list(ids), bytes))
 
 
@@ -180,7 +180,7 @@ def _sample(
     sampler: Callable[..., Iterator[Block]],
     arguments: tuple,
 ) -> Iterator[tuple[int, list[bytes], tuple[int, ...], tuple[int, ...]]]:
-    """Numbered blocks, their images by id; images are in the order of classes and then of ids."""
+    """Number the blocks and name their images by id; the sampler sees them by class, then id."""
     classes = sorted(ids)
     labels = [label for label in classes for _ in range(len(ids[label]))]
     every = np.concatenate([ids[label] for label in classes]) if classes else ()
@@ -207,7 +207,9 @@ def _place_images(
     if len(images) > 1:
         one, other = sorted(image.source for image in images)
         also = "" if one == other else f", also as {_name(other)}"
-        raise DataError(f"split '{split}' holds the image {_name(one)} twice{also}; ingest it anew")
+        raise DataError(
+            f"split '{split}' has the image {_name(one)} twice{also}; remove one and run again"
+        )
     for number, position in values["place"]:
         yield number, (position, images[0].path)
 
@@ -241,8 +243,8 @@ def _check_leak(key: tuple[str, bytes], found: Iterable[tuple[str, bytes]]) -> I
     if len({split for split, _ in places}) > 1:
         named = ", ".join(f"{_name(source)} in '{split}'" for split, source in places)
         raise DataError(
-            f"the same {key[0]} is in two splits, so the judgement would be worthless: {named}; "
-            "remove one of the files"
+            f"the same {key[0]} is in two splits, so a model would be judged on images it was "
+            f"trained on: {named}; remove one of the files"
         )
     yield from ()
 

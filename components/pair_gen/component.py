@@ -1,7 +1,8 @@
-"""The TFX component: reads transformed images, writes pair blocks, within each split."""
+"""The TFX component: pairs the transformed images of each split."""
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import apache_beam as beam
 from tfx import v1 as tfx
@@ -16,6 +17,9 @@ from records import features
 from records.pair_sampling import Block, all_pairs, class_balanced, held_out_pairs, random_partners
 
 _CODE = code_version(__name__)
+
+_Sampler = tuple[Callable[..., Iterator[Block]], tuple[int, ...]]
+"""A sampler, and its arguments after the labels."""
 
 
 @tfx.dsl.components.component(use_beam=True)
@@ -34,32 +38,32 @@ def PairGen(
     code: tfx.dsl.components.Parameter[str] = _CODE,
     beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
-    """Turns the images of each split into pair blocks (see `records.pair_block`).
+    """Writes the pair blocks (see `records.pair_block`) of each split.
 
-    The training split is sampled as `sampling` says; the others hold plain pairs. Beside the
-    splits, `counts/<split>.json` counts the `blocks`, `pairs`, and pairs of the `same` class.
+    The training split is sampled by `sampling`, the others give plain pairs. Next to the splits,
+    `counts/<split>.json` holds the numbers of `blocks`, `pairs`, and pairs of the `same` class.
 
     Args:
         examples: Transformed image records, from Transform.
         pairs: The pair blocks.
         sampling: `class_balanced`, `all_pairs` or `random_partners`.
-        classes_per_block: Of `class_balanced`.
-        images_per_class: Of `class_balanced`.
-        block_size: Of `all_pairs`.
-        partners: Of `random_partners`.
-        passes: Of `class_balanced` and `all_pairs`.
-        held_out_partners: Of the validation and test splits.
-        held_out_max_images: Of the validation and test splits.
-        seed: Of all draws.
+        classes_per_block: For `class_balanced`.
+        images_per_class: For `class_balanced`.
+        block_size: For `all_pairs`, in images.
+        partners: For `random_partners`, per image.
+        passes: For `class_balanced` and `all_pairs`.
+        held_out_partners: For the validation and test splits, per image.
+        held_out_max_images: For the validation and test splits.
+        seed: Of all random draws.
         code: Fingerprint of this component's code, for the cache.
         beam_pipeline: Given by TFX.
 
     Raises:
         DataError: An image or its content is in two splits, an image is in a split twice, or a
-            split makes no pairs of the same class, or none of different classes. Beam may wrap it.
-        ValueError: There is no such sampling, or a split is none of `features.SPLITS`.
+            split has no pair of the same class or none of different classes. Beam may wrap it.
+        ValueError: There is no such sampling, or a split is not one of `features.SPLITS`.
     """
-    samplers: dict[str, tuple[Callable[..., Iterator[Block]], tuple[int, ...]]] = {
+    samplers: dict[str, _Sampler] = {
         "class_balanced": (class_balanced, (classes_per_block, images_per_class, passes, seed)),
         "all_pairs": (all_pairs, (block_size, passes, seed)),
         "random_partners": (random_partners, (partners, seed)),
@@ -73,28 +77,33 @@ def PairGen(
     pairs.split_names = artifact_utils.encode_split_names(splits)
     examples_utils.set_payload_format(pairs, example_gen_pb2.FORMAT_TF_EXAMPLE)
 
-    # The pipeline runs when its context ends, and the store's is around that.
+    # The pipeline runs when its context ends, which must be before that of the image store.
     with image_store(pairs.uri) as folder, beam_pipeline as pipeline:
         indexes = {}
         for split in splits:
-            sampler, arguments = samplers[sampling] if split == features.TRAIN else held_out
-            source = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
-            records = pipeline | f"Read[{split}]" >> beam.io.ReadFromTFRecord(source)
-            indexes[split], blocks = records | f"Pair[{split}]" >> beam_steps.PairWithinSplit(
-                split, folder, sampler, arguments
-            )
-            _ = blocks | f"Write[{split}]" >> beam.io.WriteToTFRecord(
-                os.path.join(artifact_utils.get_split_uri([pairs], split), "data_tfrecord"),
-                file_name_suffix=".gz",
-            )
-            _ = (
-                blocks
-                | f"Count[{split}]" >> beam.CombineGlobally(beam_steps.CountPairs())
-                | f"WriteCount[{split}]"
-                >> beam.io.WriteToText(_counts_file(pairs.uri, split), shard_name_template="")
-            )
+            sampler = samplers[sampling] if split == features.TRAIN else held_out
+            indexes[split] = _pair_split(pipeline, split, examples, pairs, folder, sampler)
         _ = indexes | "NoLeak" >> beam_steps.NoLeak()
 
 
-def _counts_file(uri: str, split: str) -> str:
-    return os.path.join(uri, "counts", f"{split}.json")
+def _pair_split(
+    pipeline: beam.Pipeline, split: str, examples: Any, pairs: Any, folder: str, sampler: _Sampler
+) -> beam.PCollection:
+    """Write a split's pair blocks and their counts; return its index."""
+    source = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
+    target = os.path.join(artifact_utils.get_split_uri([pairs], split), "data_tfrecord")
+    index, blocks = (
+        pipeline
+        | f"Read[{split}]" >> beam.io.ReadFromTFRecord(source)
+        | f"Pair[{split}]" >> beam_steps.PairWithinSplit(split, folder, *sampler)
+    )
+    _ = blocks | f"Write[{split}]" >> beam.io.WriteToTFRecord(target, file_name_suffix=".gz")
+    _ = (
+        blocks
+        | f"Count[{split}]" >> beam.CombineGlobally(beam_steps.CountPairs())
+        | f"WriteCount[{split}]"
+        >> beam.io.WriteToText(
+            os.path.join(pairs.uri, "counts", f"{split}.json"), shard_name_template=""
+        )
+    )
+    return index

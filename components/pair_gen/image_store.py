@@ -1,7 +1,7 @@
-"""Keeps images out of Beam's shuffles: each is written once, and read where a block needs it.
+"""Keeps pixels out of Beam's shuffles: each image is written once, and read where a block needs it.
 
-A block goes with the names of its images' files, some hundred bytes each in place of the pixels.
-Imports none of TFX's components, as all that Beam's workers need.
+What is shuffled is the path of an image's file, about a hundred bytes in place of its pixels.
+Nothing here imports TFX's components, since that takes each Beam worker 30 seconds.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 
-from storage.file_systems import is_remote
+from storage.file_systems import is_folder, is_remote, list_folder
 
 _LOG = logging.getLogger(__name__)
 _PREFIX = "images-"
 _READERS = 8
-"""Objects that are read from a bucket at once: each takes its time to answer."""
+"""Objects that are read from a bucket at once, to hide its latency."""
 
 
 @contextmanager
 def image_store(uri: str) -> Iterator[str]:
-    """A folder for images, as long as a pipeline runs.
+    """Yield a new folder for images, and delete it after the context.
+
+    What an earlier try of the same task has left in `uri` is deleted first.
 
     Args:
         uri: An existing folder, which all workers can read and write.
     """
+    _delete_stores(uri)
     folder = os.path.join(uri, f"{_PREFIX}{uuid.uuid4().hex}")
     FileSystems.mkdirs(folder)
     try:
@@ -38,29 +40,35 @@ def image_store(uri: str) -> Iterator[str]:
     except BaseException:
         try:
             _delete(folder)
-        except Exception:  # what went wrong before is what people need to know
+        except Exception:  # the first error is the one that matters
             _LOG.exception("%s: cannot be deleted", folder)
         raise
     _delete(folder)
 
 
 def delete_left_behind(pipeline_root: str) -> None:
-    """Delete the stores of runs that were killed; none may be under way."""
-    pattern = os.path.join(pipeline_root, "PairGen", "pairs", "*", f"{_PREFIX}*")
+    """Delete the stores of runs that were killed, while no run is in progress; log any failure."""
+    pairs = os.path.join(pipeline_root, "PairGen", "pairs")
     try:
-        for folder in tf.io.gfile.glob(pattern):
-            tf.io.gfile.rmtree(folder)
-    except tf.errors.OpError:  # there is nothing yet; and no run fails for what it has no need of
-        _LOG.info("%s: nothing is deleted", pattern, exc_info=True)
+        for execution in list_folder(pairs) if is_folder(pairs) else ():
+            _delete_stores(os.path.join(pairs, execution))
+    except Exception:  # leftovers take space, but no run needs them gone
+        _LOG.warning("%s: images of earlier runs cannot be deleted", pairs, exc_info=True)
+
+
+def _delete_stores(uri: str) -> None:
+    for name in list_folder(uri) if is_folder(uri) else ():
+        if name.startswith(_PREFIX):
+            _delete(os.path.join(uri, name))
 
 
 def _delete(folder: str) -> None:
-    # In buckets there are no folders, but names with slashes in them.
+    # An object store has no folders but names that begin with "folder/", and deletes in batches.
     FileSystems.delete([f"{folder}/" if is_remote(folder) else folder])
 
 
 def write(record: bytes, folder: str) -> str:
-    """The path of a new file with the record; a step that is repeated writes another one."""
+    """Write a record to a new file and return its path; a repeated step writes another file."""
     path = os.path.join(folder, uuid.uuid4().hex)
     with FileSystems.create(path) as file:
         file.write(record)
@@ -68,9 +76,9 @@ def write(record: bytes, folder: str) -> str:
 
 
 def read(paths: Sequence[str]) -> list[bytes]:
-    """The records in the files, in their order."""
+    """Return the records in the files, in the order of the paths."""
     if not all(map(is_remote, paths)):
-        return [_read(path) for path in paths]  # threads would cost more than they bring
+        return [_read(path) for path in paths]  # for local files, threads cost more than they gain
     with ThreadPoolExecutor(_READERS) as pool:
         return list(pool.map(_read, paths))
 

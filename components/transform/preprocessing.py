@@ -1,6 +1,6 @@
-"""What Transform does to one image: decode, resize, cast. The served model holds the same graph.
+"""Transform's preprocessing of an image: decode, resize, cast. The served model has the same graph.
 
-Normalization for a backbone is part of the model, and pixels stay uint8 on disk.
+Normalization for a backbone is part of the model, so that pixels stay uint8 on disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RESIZE = {
 def preprocessing_fn(
     inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]
 ) -> dict[str, tf.Tensor]:
-    """Transform's entry point.
+    """Preprocess a batch of image records, as Transform's entry point.
 
     Args:
         inputs: An image record's features (`features.IMAGE_RECORD`), [n, 1] each.
@@ -34,7 +34,7 @@ def preprocessing_fn(
         A transformed record's features (`features.TRANSFORMED_RECORD`), [n, 1] each.
     """
     size, interpolation = int(custom_config["size"]), custom_config["interpolation"]
-    # Decoding is the CPU's; so the GPU, if any, is left to the network.
+    # Decoding runs on the CPU; this leaves any GPU to the network.
     with tf.device("/CPU:0"):
         pixels = tf.map_fn(
             lambda image: tf.io.serialize_tensor(decode_and_resize(image, size, interpolation)),
@@ -46,15 +46,15 @@ def preprocessing_fn(
 
 
 def decode_and_resize(image: tf.Tensor, size: int, interpolation: str) -> tf.Tensor:
-    """One encoded image, string [], to RGB uint8 [size, size, 3].
+    """Decode an image, string [], and resize it to RGB uint8 [size, size, 3].
 
     The whole image is kept: one that is not square is stretched, as in the 2019 article.
 
     Raises:
-        tf.errors.InvalidArgumentError: The bytes are no JPEG, PNG, BMP or GIF.
+        tf.errors.InvalidArgumentError: The bytes are not a JPEG, PNG, BMP or GIF.
     """
     pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
     pixels.set_shape([None, None, 3])
-    # Antialiasing keeps a photograph's fine texture from turning into noise when it shrinks.
+    # Without antialiasing, fine texture turns into noise when a photograph is shrunk.
     resized = tf.image.resize(pixels, [size, size], _RESIZE[interpolation], antialias=True)
     return tf.saturate_cast(tf.round(tf.cast(resized, tf.float32)), tf.uint8)

@@ -38,13 +38,13 @@ def test_a_bucket_that_is_there(bucket):
 
 def test_one_address_is_told_to_both_libraries(bucket, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://first:1")
-    s3_access.tell_all()
+    s3_access.set_aliases()
     assert s3_access.os.environ["S3_ENDPOINT"] == "http://first:1"
     assert s3_access.os.environ["AWS_DEFAULT_REGION"] == "us-east-1"
 
 
 def test_no_such_bucket(bucket):
-    with pytest.raises(StorageError, match=r"s3://gone/x: there is no bucket 'gone'; make it"):
+    with pytest.raises(StorageError, match=r"s3://gone/x: there is no bucket 'gone'; create it"):
         s3_access.check("s3://gone/x", write=False)
 
 
@@ -57,7 +57,7 @@ def test_a_bucket_alone(bucket, address):
 def test_nobody_asks(bucket, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(StorageError, match="nobody is named to ask for it; set AWS_ACCESS_KEY_ID"):
+    with pytest.raises(StorageError, match="there are no credentials; set AWS_ACCESS_KEY_ID"):
         s3_access.check("s3://there/x", write=False)
 
 
@@ -66,7 +66,7 @@ def test_nothing_answers(bucket, monkeypatch):
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        with pytest.raises(StorageError, match=rf"{address} gives no answer .*AWS_ENDPOINT_URL"):
+        with pytest.raises(StorageError, match=rf"{address} does not answer .*AWS_ENDPOINT_URL"):
             s3_access.check("s3://there/x", write=False)
 
 

@@ -30,7 +30,7 @@ def test_good_images_have_no_problem():
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ({"a": GOOD, "b": GOOD, "c": NONE}, "class 'c' is missing"),
+        ({"a": GOOD, "b": GOOD, "c": NONE}, "class 'c' has no usable image"),
         ({"a": GOOD, "b": GOOD, "c": {**NONE, "train": 1}}, "class 'c' has one usable image"),
         (
             {"a": GOOD, "b": GOOD, "c": {"train": 1, "validation": 0, "test": 3}},
@@ -38,7 +38,7 @@ def test_good_images_have_no_problem():
         ),
         (
             {"a": {**GOOD, "test": 0}, "b": GOOD},
-            "split 'test' has 2 image.s. of 1 class.es.; it needs two classes",
+            "split 'test' has 2 image.s. of 1 class.es., and needs two classes",
         ),
         (
             {"a": {**GOOD, "validation": 1}, "b": {**GOOD, "validation": 1}},
@@ -54,7 +54,7 @@ def test_too_few_images_are_said_in_words(classes, message):
 def test_an_unknown_class_in_a_new_span_is_named_once():
     anomalies = {"train": {"label": "Examples contain values missing from the schema: c (<1%)."}}
     [problem] = problems({"a": GOOD, "b": GOOD, "c": GOOD}, ["a", "b"], anomalies)
-    assert problem.startswith("class 'c' is not expected; there should be 'a', 'b'")
+    assert problem.startswith("class 'c' is not expected; expected are 'a', 'b'")
 
 
 def test_other_anomalies_are_passed_on():

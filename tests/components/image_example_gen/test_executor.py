@@ -81,16 +81,16 @@ def test_every_image_arrives_once_as_it_was(root, tmp_path):
 def test_records_lost_on_the_way_are_told_of(root, tmp_path, monkeypatch):
     expand = beam_steps.Records.expand
 
-    def lossy(self, placed):
-        return expand(self, placed | beam.Filter(_is_not_the_first))
+    def lossy(self, assigned):
+        return expand(self, assigned | beam.Filter(_is_not_the_first))
 
     monkeypatch.setattr(beam_steps.Records, "expand", lossy)
     with pytest.raises(RecordsLost, match=r"split '\w+' holds (5 of 6|17 of 18) images: Beam's"):
         ingest(root, tmp_path / "out")
 
 
-def _is_not_the_first(placed):
-    return placed.path != "class-0/0.png"
+def _is_not_the_first(assigned):
+    return assigned.path != "class-0/0.png"
 
 
 def link_loop(path):
@@ -143,7 +143,7 @@ def test_too_many_bad_files_stop_the_run(root, tmp_path):
 
 def test_an_empty_folder(tmp_path):
     (tmp_path / "data").mkdir()
-    with pytest.raises(DataError, match="holds no images; put them in one sub-folder per class"):
+    with pytest.raises(DataError, match="has no images; put them in one sub-folder per class"):
         ingest(tmp_path / "data", tmp_path / "out")
 
 
@@ -310,5 +310,5 @@ class TestSpans:
 
     def test_no_span_at_all(self, tmp_path):
         (tmp_path / "data").mkdir()
-        with pytest.raises(DataError, match="holds no span that fits"):
+        with pytest.raises(DataError, match="has no span that matches"):
             properties(tmp_path / "data" / "span-{SPAN}")

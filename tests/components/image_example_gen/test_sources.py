@@ -46,7 +46,10 @@ def test_splits_that_are_called_otherwise_are_refused(tmp_path, layout):
     [
         (["Train", "Test"], "rename 'Test' to 'test', 'Train' to 'train'"),
         (["train", "val", "notes"], "rename 'val' to 'validation'"),
-        (["train", "test", "notes"], "holds splits, and 'notes' beside them; move that elsewhere"),
+        (
+            ["train", "test", "notes"],
+            "has folders of splits, and 'notes' next to them; move the latter",
+        ),
     ],
 )
 def test_what_looks_like_splits_is_not_taken_for_classes(tmp_path, names, message):
@@ -117,9 +120,7 @@ def test_an_empty_class_is_still_a_class(tmp_path):
 
 @pytest.mark.parametrize("folder", ["nowhere", "."])
 def test_no_folder_or_an_empty_one(tmp_path, folder):
-    with pytest.raises(
-        DataError, match=r"no such folder|holds no images; put them in one sub-fold"
-    ):
+    with pytest.raises(DataError, match=r"no such folder|has no images; put them in one sub-fold"):
         list_sources(str(tmp_path / folder))
 
 
@@ -148,9 +149,12 @@ class TestManifest:
             ("file,label\nx,a\n", "has no column path; .* names file, label"),
             ("", "has no column path and no column label; .* names nothing"),
             ("path,label\nx,\n", "line 2: the path or the label is empty"),
-            ("path,label,split\nx,a,eval\n", "line 2: split 'eval' is none of train, validation"),
-            ("path,label\nx," + "a" * 200_000, "is no CSV file"),
-            ("path,label\nx,a\nx,b\n", "line 3: x is listed before, otherwise"),
+            (
+                "path,label,split\nx,a,eval\n",
+                "line 2: split 'eval' must be one of train, validation",
+            ),
+            ("path,label\nx," + "a" * 200_000, "is not a CSV file"),
+            ("path,label\nx,a\nx,b\n", "line 3: x is also in an earlier line"),
         ],
     )
     def test_mistakes_name_the_line(self, tmp_path, text, message):
@@ -162,5 +166,5 @@ class TestManifest:
         with pytest.raises(DataError, match=r"m\.csv: there is no such manifest"):
             self.read(tmp_path)
         (tmp_path / "m.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
-        with pytest.raises(DataError, match="is no UTF-8 text"):
+        with pytest.raises(DataError, match="is not UTF-8 text"):
             self.read(tmp_path)

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.image_example_gen.splitting import (
+    Assigned,
     Described,
-    Placed,
+    assign,
+    assign_classes,
     contradictions,
-    deal,
-    divide_classes,
     keep_held_out,
-    waiting,
+    pending,
 )
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
@@ -26,8 +26,8 @@ def described(label, number, content=None, split=None):
 
 def dealt(images, seed=0, shares=SHARES):
     """The splits of one class's images, none like another, by path."""
-    groups = [waiting([image], seed)[1] for image in images]
-    return {placed.path: placed.split for placed in deal(groups, shares)}
+    groups = [pending([image], seed)[1] for image in images]
+    return {assigned.path: assigned.split for assigned in assign(groups, shares)}
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_extreme_shares_are_kept(shares):
     st.sampled_from([0.1, 0.34, 0.6, 0.9]),
     st.integers(0, 99),
 )
-def test_groups_leave_a_pair_to_learn_from(sizes, train, seed):
+def test_groups_leave_train_a_pair(sizes, train, seed):
     groups = [
-        waiting([described("a", f"{group}-{i}") for i in range(size)], seed)[1]
+        pending([described("a", f"{group}-{i}") for i in range(size)], seed)[1]
         for group, size in enumerate(sizes)
     ]
     shares = {"train": train, "validation": (1 - train) / 2, "test": (1 - train) / 2}
-    found = Counter(placed.split for placed in deal(groups, shares))
+    found = Counter(assigned.split for assigned in assign(groups, shares))
     assert found["train"] >= min(2, sum(sizes))
     assert sum(found.values()) == sum(sizes)
 
@@ -91,19 +91,19 @@ def test_the_2019_articles_division():
     assert Counter(dealt(images, shares=shares).values())["train"] == 90
 
 
-def test_a_group_is_dealt_out_by_the_class_of_its_first_image():
+def test_a_group_is_assigned_with_the_class_of_its_first_image():
     group = [described("b", 0), described("a", 1), described("a", 0)]
-    label, waits = waiting(group, 0)
+    label, group_of_a = pending(group, 0)
     assert label == "a"
-    assert waits == waiting(group[::-1], 0)[1]
-    assert [(placed.path, placed.label) for placed in deal([waits], SHARES)] == [
+    assert group_of_a == pending(group[::-1], 0)[1]
+    assert [(assigned.path, assigned.label) for assigned in assign([group_of_a], SHARES)] == [
         ("a/0", "a"),
         ("a/1", "a"),
         ("b/0", "b"),
     ]
 
 
-def test_the_order_of_the_files_plays_no_part_but_the_seed_does():
+def test_the_seed_matters_but_the_order_of_the_files_does_not():
     images = [described("a", i) for i in range(30)]
     assert dealt(images) == dealt(images[::-1])
     assert dealt(images) != dealt(images, seed=1)
@@ -111,23 +111,23 @@ def test_the_order_of_the_files_plays_no_part_but_the_seed_does():
 
 def test_whole_classes_are_kept_apart():
     labels = [f"class {c}" for c in range(10)]
-    found = divide_classes(labels, SHARES, 0)
-    assert found == divide_classes(labels[::-1], SHARES, 0)
+    found = assign_classes(labels, SHARES, 0)
+    assert found == assign_classes(labels[::-1], SHARES, 0)
     assert Counter(found.values()) == {"train": 6, "validation": 2, "test": 2}
 
 
-def test_given_splits_are_kept_and_the_rest_learns():
+def test_given_splits_are_kept_and_the_rest_goes_to_train():
     images = [described("a", 0, split="test"), described("a", 1)]
-    found = [placed for image in images for placed in keep_held_out([image], None)]
-    assert found == [Placed("a/0", "a", "test"), Placed("a/1", "a", "train")]
+    found = [assigned for image in images for assigned in keep_held_out([image], None)]
+    assert found == [Assigned("a/0", "a", "test"), Assigned("a/1", "a", "train")]
 
 
 @pytest.mark.parametrize("split_of_class", [None, {"a": "train", "b": "test"}])
-def test_of_near_duplicates_in_two_splits_those_to_judge_by_stay(split_of_class):
+def test_of_near_duplicates_in_two_splits_the_held_out_ones_stay(split_of_class):
     group = [described("a", 0, split="train"), described("b", 1, split="test")]
     assert list(keep_held_out(group, split_of_class)) == [
-        Placed("a/0", "a", None, "shows the same as b/1, which is in split 'test'"),
-        Placed("b/1", "b", "test"),
+        Assigned("a/0", "a", None, "shows the same as b/1, which is in split 'test'"),
+        Assigned("b/1", "b", "test"),
     ]
 
 

@@ -93,7 +93,7 @@ def test_the_order_of_the_images_plays_no_part(tmp_path):
 
 
 def test_an_image_twice_in_a_split_is_named(tmp_path):
-    with pytest.raises(Exception, match=r"split 'train' holds the image a/0\.png twice"):
+    with pytest.raises(Exception, match=r"split 'train' has the image a/0\.png twice"):
         pair_blocks([*RECORDS, RECORDS[0]], class_balanced, (2, 3, 1, 0), tmp_path)
 
 

@@ -11,7 +11,7 @@ def test_images_are_kept_until_the_context_ends(tmp_path):
         assert len(set(paths)) == 20
         assert image_store.read(paths[::-1]) == [b"%d" % i for i in reversed(range(20))]
         again = image_store.write(b"0", folder)
-        assert again not in paths  # whoever reads the first one is not disturbed
+        assert again not in paths  # readers of the first one are not disturbed
     assert list(tmp_path.iterdir()) == []
 
 
@@ -36,7 +36,7 @@ def test_objects_of_a_bucket_come_in_their_order(monkeypatch):
     assert image_store.read(paths) == [path.encode() for path in paths]
 
 
-def test_what_a_killed_run_has_left_is_deleted(tmp_path):
+def test_what_killed_runs_have_left_is_deleted(tmp_path):
     pairs = tmp_path / "PairGen" / "pairs" / "7"
     (pairs / "images-1").mkdir(parents=True)
     (pairs / "images-1" / "x").touch()
@@ -46,14 +46,22 @@ def test_what_a_killed_run_has_left_is_deleted(tmp_path):
     image_store.delete_left_behind(str(tmp_path / "new"))
 
 
-def test_a_failing_clean_up_does_not_hide_why(tmp_path, monkeypatch):
-    def fail(paths):
+def test_a_task_that_is_tried_again_deletes_what_the_first_try_has_left(tmp_path):
+    (tmp_path / "images-1").mkdir()
+    (tmp_path / "images-1" / "x").touch()
+    (tmp_path / "Split-train").mkdir()
+    with image_store.image_store(str(tmp_path)) as folder:
+        assert {str(path) for path in tmp_path.iterdir()} == {folder, str(tmp_path / "Split-train")}
+
+
+def test_a_failing_clean_up_does_not_hide_the_error_before_it(tmp_path, monkeypatch):
+    def fail(folder):
         raise OSError
 
     def run():
         with image_store.image_store(str(tmp_path)):
             raise ArithmeticError
 
-    monkeypatch.setattr(image_store.FileSystems, "delete", fail)
+    monkeypatch.setattr(image_store, "_delete", fail)
     with pytest.raises(ArithmeticError):
         run()
