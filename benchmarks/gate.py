@@ -1,7 +1,7 @@
-"""What judging a model costs: `python -m benchmarks.gate --json gate.json`.
+"""Time and memory of judging a model: `python -m benchmarks.gate --json gate.json`.
 
-The Judge's executor on the exported network, each number of test images in a process of its own.
-Images are noise, and the network is as it is before training: neither changes the cost.
+Runs the Judge's executor on an exported network, in a new process for each number of test images.
+Images are noise and the network is untrained, which does not change the cost.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from benchmarks.report import report
 
 CLASSES = 10
 
-MODULE = "benchmarks.gate"  # also where it is run as the main one
+MODULE = "benchmarks.gate"  # also if run as __main__
 
 
 def write_images(folder: Path, count: int, size: int) -> None:
-    """Write image records, as ImageExampleGen does, of the test split."""
+    """Write `count` image records of the test split, as ImageExampleGen does."""
     import numpy as np
     import tensorflow as tf
 
@@ -52,7 +52,7 @@ def write_images(folder: Path, count: int, size: int) -> None:
 
 
 def export(folder: Path, backbone: str, size: int) -> None:
-    """Export a network with a support set of 20 images a class."""
+    """Export a network with a support set of 20 images per class."""
     import numpy as np
     import tensorflow as tf
 
@@ -76,16 +76,18 @@ def export(folder: Path, backbone: str, size: int) -> None:
         )
 
     support = SupportSet(embedder(model)(pixels), labels, sources)
-    seen = np.empty(0, "int64")
-    served = ServedModel(model, preprocess, size, 10_000_000, support, CalibratedThresholds(), seen)
+    training_keys = np.empty(0, "int64")
+    served = ServedModel(
+        model, preprocess, size, 10_000_000, support, CalibratedThresholds(), training_keys
+    )
     served.save(str(folder / "Format-Serving"))
 
 
 def run_judge(folder: Path, arguments: Sequence[str]) -> None:
-    """Run the Judge's executor on what `write_images` and `export` have written.
+    """Run the Judge's executor on the output of `write_images` and `export`.
 
     Args:
-        folder: That holds them as `images` and `model`.
+        folder: Has them as `images` and `model`.
         arguments: Beam's.
     """
     import apache_beam as beam
@@ -126,7 +128,7 @@ def run_judge(folder: Path, arguments: Sequence[str]) -> None:
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    """Judge what `write_images` and `export` have written; returns this process's figures."""
+    """Judge the output of `write_images` and `export`; return this process's measurements."""
     from components.judge import executor
     from components.judge.embedding_on_beam import Models
     from components.judge.exported_model import JudgedModel
@@ -160,7 +162,7 @@ def measure(folder: Path) -> dict[str, Any]:
         run_judge(folder, Beam().args)
     statistics = time.process_time() - started - sum(spent.values())
     return {
-        "passes an image, most": max(passes.values()),
+        "passes per image, at most": max(passes.values()),
         "images embedded": len(passes),
         "embedding, CPU s": spent["embedding"],
         "statistics, CPU s": statistics,
@@ -171,7 +173,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--backbone", default="ResNet50")

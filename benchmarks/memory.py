@@ -1,8 +1,8 @@
-"""Peak memory of a training against the number of its images.
+"""Peak memory of a training by number of images.
 
     python -m benchmarks.memory --json memory.json
 
-Each training is a process of its own: one epoch of Conv-4 on 32-pixel images of 10 classes.
+Each training is a new process: one epoch of Conv-4 on 32-pixel images of 10 classes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from benchmarks.report import report
 
 CLASSES, SIZE = 10, 32
 
-MODULE = "benchmarks.memory"  # also where it is run as the main one
+MODULE = "benchmarks.memory"  # also if run as __main__
 
 
 def write(folder: Path, count: int) -> None:
-    """Write the pair blocks of so many images."""
+    """Write the pair blocks of `count` training images."""
     import numpy as np
 
     from benchmarks.splits import as_bytes, write_split
@@ -40,7 +40,7 @@ def write(folder: Path, count: int) -> None:
 
 
 def peak_of_training(folder: Path) -> float:
-    """Train on what `write` has written; returns this process's peak in MiB."""
+    """Train on the output of `write`; return this process's peak memory in MiB."""
     from trainer.settings import Model, Training
     from trainer.training.fit import train
 
@@ -56,7 +56,7 @@ def peak_of_training(folder: Path) -> float:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[200, 2_000, 20_000])
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -65,7 +65,7 @@ def main() -> None:
     peaks = []
     for count in arguments.images:
         with tempfile.TemporaryDirectory() as place:
-            # Writing is a process of its own too: a child's peak begins with its parent's size.
+            # Writing needs a new process too: a child's peak starts at its parent's size.
             in_new_process(MODULE, f"write(Path({place!r}), {count})")
             peaks.append(float(in_new_process(MODULE, f"print(peak_of_training(Path({place!r})))")))
     report(

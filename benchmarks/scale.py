@@ -1,13 +1,13 @@
-"""Ingestion, pairing and judging of many small images: `python -m benchmarks.scale`.
+"""Time and memory of ingestion, pairing and judging: `python -m benchmarks.scale`.
 
-Each measurement is a process of its own, on one of three ways to run Beam:
+Each measurement is a new process, in one of three modes of Beam:
 
-* in one process, in which Beam keeps all that a stage shuffles;
-* in two workers of DirectRunner, each of which gets its half of a stage's input as one message;
-* in the same two workers, but with the input in pieces of 1 MiB, as runners deliver that shuffle
-  through disks. Beam's own code is patched for it: what then grows in a worker is of our steps.
+* one process, in which Beam keeps everything that a stage shuffles;
+* two workers of the DirectRunner, each of which gets half of a stage's input as one message;
+* the same two workers with their input in pieces of 1 MiB, as runners send it that shuffle through
+  disks. This patches Beam; the growth of a worker is then that of this project's code.
 
-A hundred thousand images take about half an hour.
+A hundred thousand small images take about half an hour.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ MODES = {
     "in pieces": _WORKERS,
 }
 
-MODULE = "benchmarks.scale"  # also where it is run as the main one
+MODULE = "benchmarks.scale"  # also if run as __main__
 
 
 def write_images(folder: Path, count: int) -> None:
-    """Write smooth pictures of so many pixels, no two alike, as class folders of PNGs."""
+    """Write `count` different smooth pictures as class folders of PNGs."""
     import cv2
     import numpy as np
 
@@ -59,7 +59,7 @@ def write_images(folder: Path, count: int) -> None:
 
 
 def write_transformed(folder: Path, count: int) -> None:
-    """Write records as Transform does, in three splits."""
+    """Write `count` transformed records in three splits."""
     import numpy as np
     import tensorflow as tf
 
@@ -85,13 +85,13 @@ def write_transformed(folder: Path, count: int) -> None:
 
 
 def write_judged(folder: Path, count: int) -> None:
-    """Write test images, and a small network that judges them."""
+    """Write `count` test images, and export a small network."""
     gate.write_images(folder / "images", count, SIZE)
     gate.export(folder / "model", "Conv4", SIZE)
 
 
 def ingest(folder: Path, arguments: list[str]) -> None:
-    """Run ImageExampleGen's executor on what `write_images` has written."""
+    """Run ImageExampleGen's executor on the output of `write_images`."""
     from tfx.types import standard_artifacts
 
     from components.image_example_gen.component import ImageExampleGen
@@ -107,7 +107,7 @@ def ingest(folder: Path, arguments: list[str]) -> None:
 
 
 def pair(folder: Path, arguments: list[str]) -> None:
-    """Run PairGen's executor, as it is by default, on what `write_transformed` has written."""
+    """Run PairGen's executor with its defaults on the output of `write_transformed`."""
     from tfx.types import artifact_utils, standard_artifacts
 
     from components.pair_gen.component import PairGen
@@ -132,18 +132,18 @@ STEPS = {
 
 
 def measure(step: str, mode: str, folder: Path) -> dict[str, float]:
-    """Run a step; CPU seconds of all processes, peak of this one and of its largest worker."""
+    """Run a step; return CPU seconds of all processes, and the peak of this one and any worker."""
     import tfx.v1  # noqa: F401 - takes half a minute, whatever the number of images
 
     from pipeline.runs.beam_workers import send_all_to_workers
 
     send_all_to_workers()
-    cut = _input_in_pieces() if mode == "in pieces" else nullcontext()
+    pieces = _input_in_pieces() if mode == "in pieces" else nullcontext()
     started = time.process_time()
-    with _watched_workers() as workers, cut:
+    with _watched_workers() as workers, pieces:
         STEPS[step][1](folder, list(MODES[mode]))
     if mode == "one process":
-        workers.clear()  # they pack a package, as TFX does for any runner
+        workers.clear()  # these package TFX, which it does for any runner
     return {
         "CPU, s": time.process_time() - started + sum(one.seconds for one in workers.values()),
         "process, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -153,7 +153,7 @@ def measure(step: str, mode: str, folder: Path) -> dict[str, float]:
 
 @contextmanager
 def _input_in_pieces() -> Iterator[None]:
-    """Send workers what they work on in pieces of `PIECE` bytes."""
+    """Send workers their input in pieces of `PIECE` bytes."""
     from apache_beam.coders.coder_impl import create_InputStream
     from apache_beam.runners.portability.fn_api_runner.fn_runner import BundleManager
 
@@ -174,16 +174,16 @@ def _input_in_pieces() -> Iterator[None]:
 
 class _Worker(NamedTuple):
     peak: float
-    """Resident memory, MiB. `getrusage` would begin with its parent's size."""
+    """Peak resident memory, MiB; that of `getrusage` starts at the parent's size."""
     seconds: float
-    """Of CPU time."""
+    """CPU time."""
 
 
 @contextmanager
 def _watched_workers() -> Iterator[dict[int, _Worker]]:
-    """The processes below this one, by number, as they were last seen."""
+    """Yield the descendants of this process by id, updated until the context ends."""
     found: dict[int, _Worker] = {}
-    over = threading.Event()
+    ended = threading.Event()
     ticks = os.sysconf("SC_CLK_TCK")
 
     def watch(process: int | str) -> None:
@@ -194,10 +194,10 @@ def _watched_workers() -> Iterator[dict[int, _Worker]]:
                 if status and stat:
                     user, system = int(stat[11]), int(stat[12])
                     found[int(child)] = _Worker(int(status[0]) / 1024, (user + system) / ticks)
-                watch(child)  # Beam starts its workers by a shell
+                watch(child)  # Beam starts its workers in a shell
 
     def watch_on() -> None:
-        while not over.wait(0.2):
+        while not ended.wait(0.2):
             watch("self")
 
     thread = threading.Thread(target=watch_on)
@@ -205,7 +205,7 @@ def _watched_workers() -> Iterator[dict[int, _Worker]]:
     try:
         yield found
     finally:
-        over.set()
+        ended.set()
         thread.join()
 
 
@@ -213,7 +213,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text()
     except OSError:
-        return ""  # it has just ended
+        return ""  # the process has just ended
 
 
 def _channel(artifact: Any) -> Any:
@@ -223,22 +223,22 @@ def _channel(artifact: Any) -> Any:
 
 
 def _compared(found: dict[str, float], count: int, smaller: dict[str, Any]) -> dict[str, Any]:
-    """A measurement beside that of fewer images: what each further image has taken."""
-    further = count - smaller.get("images", count)
+    """Add the cost of each additional image, compared with a smaller number of images."""
+    added = count - smaller.get("images", count)
 
     def each(name: str, scale: float) -> float | None:
-        return (found[name] - smaller[name]) * scale / further if further else None
+        return (found[name] - smaller[name]) * scale / added if added else None
 
     return {
-        "CPU, ms a further image": each("CPU, s", 1000),
-        "process, kB a further image": each("process, MiB", 1048.576),
-        "worker, kB a further image": each("worker, MiB", 1048.576),
+        "CPU, ms per additional image": each("CPU, s", 1000),
+        "process, kB per additional image": each("process, MiB", 1048.576),
+        "worker, kB per additional image": each("worker, MiB", 1048.576),
         **found,
     }
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))

@@ -1,4 +1,4 @@
-"""Pair-block files straight from arrays, with the pipeline's own sampling and records."""
+"""Writes pair blocks from arrays, with the pipeline's sampling and records."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from records.pair_sampling import Block
 def write_split(
     file: Path, pixels: np.ndarray, labels: Sequence[str], blocks: Iterator[Block]
 ) -> list[str]:
-    """Write one split; returns its files.
+    """Write one split; return its files.
 
     Args:
         file: A gzipped TFRecord.
         pixels: uint8 [n, size, size, 3].
-        labels: n of them.
-        blocks: Of `records.pair_sampling`, over these images.
+        labels: The class of each image.
+        blocks: From a sampler of `records.pair_sampling`.
     """
     records = [
         make_example(
@@ -48,5 +48,5 @@ def write_split(
 
 
 def as_bytes(labels: Sequence[str]) -> list[bytes]:
-    """Labels as the samplers take them."""
+    """Return labels as the samplers take them."""
     return [str(label).encode() for label in labels]

@@ -1,4 +1,4 @@
-"""Finds the model that a candidate must not fall behind."""
+"""Resolves the model that the candidate is compared with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MODEL, BLESSING, CANDIDATE = "model", "model_blessing", "candidate"
 
 
 class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the model that the Judge blessed last, the candidate itself left out.
+    """Resolves the model that the Judge blessed last, other than the candidate itself.
 
     TFX's own LatestBlessedModelStrategy would, once a model is blessed, compare an unchanged model
     with itself: a new evaluation, a new blessing, and the same model pushed again. With the
@@ -24,7 +24,7 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
     def resolve_artifacts(
         self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """The last blessed model and its blessing, both empty where there is none."""
+        """Return the last blessed model and its blessing, both empty if there is none."""
         del store
         candidates = {artifact.id for artifact in input_dict[CANDIDATE]}
         models = {artifact.id: artifact for artifact in input_dict[MODEL]}
