@@ -183,7 +183,7 @@ def test_an_image_id_twice_in_a_split_fails_the_run(tmp_path):
     with pytest.raises(Exception, match="twice") as caught:
         pair_gen(tmp_path, twice)
     words = explain(caught.value)
-    assert words.startswith("split 'train' holds the image")
+    assert words.startswith("split 'train' has the image")
     assert "copy.png" in words
     assert "cat/train-cat-0.png" in words
 
