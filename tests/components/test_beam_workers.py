@@ -37,11 +37,11 @@ def ingest(pipeline, root, by="image"):
     inspected = pipeline | beam.Create(folders) | ingestion.Inspect(str(root), 10**6)
     groups = inspected | ingestion.FindNearDuplicates(3)
     described = inspected | beam.FlatMap(ingestion.describe)
-    placed = (described, groups) | ingestion.Divide(SHARES, by, 0)
-    report = (inspected, groups, placed) | ingestion.Report(
+    assigned = (described, groups) | ingestion.AssignSplits(SHARES, by, 0)
+    report = (inspected, groups, assigned) | ingestion.Report(
         str(root), [folder.label for folder in folders]
     )
-    return report, placed | ingestion.Records(str(root), 10**6)
+    return report, assigned | ingestion.Records(str(root), 10**6)
 
 
 def transformed(count, classes, size=1000):
@@ -203,8 +203,8 @@ def test_further_classes_add_their_counts_and_ids(few, tmp_path):
 
 def test_further_images_are_held_as_paths_by_class_and_as_ids(few, tmp_path):
     found = growth(few, held(tmp_path, 3, 86), added=3 * 80, least=12)
-    assert set(found) == IDS | {"Divide/ByClass (values)"}
-    assert found["Divide/ByClass (values)"] < 200 / 3
+    assert set(found) == IDS | {"AssignSplits/ByClass (values)"}
+    assert found["AssignSplits/ByClass (values)"] < 200 / 3
     assert {round(found[label]) for label in IDS} == {16}
 
 

@@ -19,7 +19,7 @@ def store():
 def bucket(store, monkeypatch, tmp_path):
     """The bucket; what this machine knows of AWS is forgotten."""
     variables, made = store
-    for name in (*s3_access._ALSO_CALLED, "AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"):
+    for name in (*s3_access._ALIASES, "AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))

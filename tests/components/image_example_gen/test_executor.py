@@ -85,7 +85,7 @@ def test_records_lost_on_the_way_are_told_of(root, tmp_path, monkeypatch):
         return expand(self, assigned | beam.Filter(_is_not_the_first))
 
     monkeypatch.setattr(beam_steps.Records, "expand", lossy)
-    with pytest.raises(RecordsLost, match=r"split '\w+' holds (5 of 6|17 of 18) images: Beam's"):
+    with pytest.raises(RecordsLost, match=r"split '\w+' has (5 of 6|17 of 18) images: Beam's"):
         ingest(root, tmp_path / "out")
 
 
@@ -305,7 +305,7 @@ class TestSpans:
     def test_what_cannot_be_a_span_is_told(self, tmp_path):
         for name in ("span-1", "span-old"):
             write_classes(tmp_path / "data" / name, classes=1, each=1)
-        with pytest.raises(DataError, match=r"must have a number there too: .*span-old"):
+        with pytest.raises(DataError, match=r"must have a number there: .*span-old"):
             properties(tmp_path / "data" / "span-{SPAN}")
 
     def test_no_span_at_all(self, tmp_path):
