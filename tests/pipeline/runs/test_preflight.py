@@ -71,8 +71,8 @@ def write_texts(folder):
     ("prepare", "sections", "message"),
     [
         (lambda f: f.rmdir(), {}, "there is no folder .*; .*|there is no folder"),
-        (lambda f: None, {}, "holds no images; put them in one sub-folder per class"),
-        (lambda f: (f / "1.txt").touch(), {}, "holds no images; put them in one sub-folder"),
+        (lambda f: None, {}, "has no images; put them in one sub-folder per class"),
+        (lambda f: (f / "1.txt").touch(), {}, "has no images; put them in one sub-folder"),
         (lambda f: write_classes(f, classes=1, each=3), {}, "has images of one class only, 'cl"),
         (write_texts, {}, "holds no image that can be read; its first file is a/1.txt"),
         (lambda f: None, {"manifest": "list.csv"}, "list.csv: there is no such manifest"),
