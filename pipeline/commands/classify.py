@@ -14,7 +14,7 @@ from rich.text import Text
 from base.errors import UserError
 from base.printable import printable
 from images import file_names
-from pipeline.commands.options import Overrides, Quiet
+from pipeline.commands.options import Overrides, Quiet, Verbose
 from pipeline.commands.served_model import (
     Authority,
     Certificate,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def classify(
     images: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[IMAGE]...", help="Image files, or folders of them."),
+        typer.Argument(metavar="IMAGE", help="Image files, or folders of them."),
     ] = None,
     config: Config = None,
     server: Server = None,
@@ -60,7 +60,8 @@ def classify(
     tls_key: Key = None,
     overrides: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per image.")] = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Predict each image's class, or that it is unknown to the model.
 

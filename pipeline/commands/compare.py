@@ -12,7 +12,7 @@ from rich.text import Text
 
 from base.errors import UserError
 from base.printable import printable
-from pipeline.commands.options import AsJson, Quiet
+from pipeline.commands.options import AsJson, Quiet, Verbose
 from pipeline.terminal.console import out, say
 from pipeline.terminal.tables import make_table, numbers
 
@@ -32,7 +32,8 @@ def compare(
         typer.Option(metavar="CONFIG", help="The pipeline of both runs, if each RUN is an id."),
     ] = None,
     as_json: AsJson = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Compare two runs: metrics, classes, images, configuration and data.
 

@@ -12,7 +12,7 @@ import typer
 from base.errors import UserError
 from base.printable import printable
 from pipeline import log_noise
-from pipeline.commands.options import AsJson, Engine, Quiet
+from pipeline.commands.options import AsJson, Engine, Quiet, Verbose
 from pipeline.terminal.console import err, out, progress, say, stop
 from storage.file_systems import is_remote
 
@@ -55,7 +55,8 @@ def enroll(
     ] = False,
     engine: Engine = "auto",
     as_json: AsJson = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Add classes to an exported model by a few images each, or remove classes; no training.
 

@@ -10,7 +10,7 @@ import typer
 
 from base.errors import UserError
 from pipeline import log_noise
-from pipeline.commands.options import AsJson, Overrides, Quiet
+from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
 from pipeline.terminal.console import out, progress
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Run = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help="A finished run: its configuration, its folder, or the folder of its pipeline "
         "(runs/<name>).",
     ),
@@ -109,7 +109,8 @@ def gate(
     junit: JUnit = None,
     markdown: Markdown = None,
     overrides: Overrides = None,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Tell by the exit code whether a model is good enough.
 

@@ -19,31 +19,38 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
 ]
 AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="Print JSON and nothing else; progress goes to standard error."),
+    bool, typer.Option("--json", help="Print JSON only; progress goes to standard error.")
 ]
 Engine = Annotated[
     Literal["auto", "tensorflow", "docker", "embedded"],
     typer.Option(
-        help="Server: TensorFlow Serving's binary or Docker image, or this project's embedded "
-        "server; `auto` takes the first that is available.",
+        metavar="ENGINE",
+        help="tensorflow (TensorFlow Serving's binary), docker (its image), embedded (this "
+        "project's server), or auto: the first that is available.",
     ),
 ]
 
 
-def _set_verbosity(quiet: bool | None) -> bool | None:
-    progress.quiet = quiet is True
-    log_noise.verbose = quiet is False
+def _set_quiet(quiet: bool) -> bool:
+    progress.quiet = quiet
     return quiet
 
 
+def _set_verbose(verbose: bool) -> bool:
+    log_noise.verbose = verbose
+    return verbose
+
+
 Quiet = Annotated[
-    bool | None,
+    bool,
+    typer.Option("--quiet", "-q", callback=_set_quiet, help="Print results and errors only."),
+]
+Verbose = Annotated[
+    bool,
     typer.Option(
-        "--quiet/--verbose",
-        "-q/-v",
-        callback=_set_verbosity,
-        show_default=False,
-        help="Print results and errors only / also the log lines of TensorFlow, TFX and servers.",
+        "--verbose",
+        "-v",
+        callback=_set_verbose,
+        help="Print the log lines of TensorFlow, TFX and servers too.",
     ),
 ]

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from base.errors import UserError
 from base.printable import printable
-from pipeline.commands.options import AsJson, Overrides, Quiet
+from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
 from pipeline.commands.served_model import (
     Authority,
     Certificate,
@@ -60,7 +60,8 @@ def predict(
     tls_key: Key = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Predict whether two images are of the same class, and how similar they are (0 to 1).
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from base.errors import UserError
-from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet
+from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
 from pipeline.runs import preflight
@@ -34,7 +34,8 @@ def run(
     overrides: Overrides = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step again.")] = False,
     as_json: AsJson = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run the pipeline: images in, a gated and pushed model out.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.options import Quiet
+from pipeline.commands.options import Quiet, Verbose
 from pipeline.terminal.console import say
 
 
@@ -24,7 +24,8 @@ def sample_data(
     force: Annotated[
         bool, typer.Option("--force", help="Write even if the folder holds other files.")
     ] = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write sample images: scikit-learn's handwritten digits as PNG files.
 

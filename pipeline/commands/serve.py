@@ -10,7 +10,7 @@ import typer
 
 from base.errors import UserError
 from pipeline import log_noise
-from pipeline.commands.options import ConfigFile, Engine, Overrides, Quiet
+from pipeline.commands.options import ConfigFile, Engine, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.terminal.console import note
 from serving.engine import LOOPBACK
@@ -29,13 +29,14 @@ def serve(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Address to listen on; 0.0.0.0 answers other machines too.",
-            show_default=LOOPBACK,
+            help="Address to listen on. Default: 127.0.0.1, for this machine only; 0.0.0.0 answers "
+            "other machines too.",
         ),
     ] = None,
     engine: Engine = "auto",
     overrides: Overrides = None,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Serve the models that a pipeline has pushed, until it is stopped.
 

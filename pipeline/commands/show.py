@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet
+from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.terminal.console import FAILED, out, stop
 
@@ -30,7 +30,8 @@ def show(
     ] = 10,
     overrides: Overrides = None,
     as_json: AsJson = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """List the last runs and their outcomes, or show one run in full.
 

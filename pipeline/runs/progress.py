@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import log_noise
 from pipeline.runs.child_process import stop, terminated_as_interrupted
 from pipeline.runs.launch import PLAN
 from pipeline.runs.outcome import ComponentOutcome
@@ -48,7 +50,9 @@ class Tracker:
         return self._running
 
     def read(self, line: str) -> None:
-        """Process one line of the log."""
+        """Process one line of the log, and print it if `--verbose` is set."""
+        if log_noise.verbose:
+            self._console.print(Text(line), soft_wrap=True)
         if line.startswith(PLAN):
             self._plan = line[len(PLAN) :].split()
         elif event := _EVENT.search(line):
@@ -63,7 +67,7 @@ class Tracker:
         elif note := _NOTE.match(line):
             self._note = line.strip()
             if not self._console.is_terminal and not note["within"]:
-                self._console.print(Text(f"    {self._note}"), soft_wrap=True)
+                self._print(f"  {self._note}")
 
     def fail(self) -> None:
         """Mark the running component as failed."""
@@ -102,7 +106,10 @@ class Tracker:
         seconds = time.monotonic() - self._started[name]
         self._ended[name] = outcome, seconds
         if not self._console.is_terminal:
-            self._console.print(f"  {name}: {outcome.word} ({seconds:.1f} s)", highlight=False)
+            self._print(f"{name}: {outcome.word} ({seconds:.1f} s)")
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(f"{datetime.now():%H:%M:%S} {line}"), soft_wrap=True)
 
 
 def follow(

@@ -61,7 +61,10 @@ def note(message: str) -> None:
     say(message, progress)
 
 
+_INFO = re.compile(r"(?:\S+ \S+ )?INFO[: ]")
+
+
 def last_lines(log: Path, count: int) -> str:
-    """Return the last lines of a log, without TFX's INFO lines and empty ones."""
+    """Return the last lines of a log, without empty ones and those of level INFO."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join([x for x in lines if x.strip() and not _INFO.match(x)][-count:])
+    return "\n".join([line for line in lines if line.strip() and not _INFO.match(line)][-count:])

@@ -73,7 +73,7 @@ def test_exit_codes(monkeypatch, place, code, component, summary, exit_code, mes
 @pytest.mark.parametrize("unexpected", [True, False])
 def test_the_log_is_shown_where_an_error_does_not_explain_itself(monkeypatch, unexpected):
     def follow(command, log, console, inherited):
-        log.write_text("INFO:absl: noise\nthe last relevant line\n")
+        log.write_text("2026-01-01 12:00:00,000 INFO absl: noise\nthe last relevant line\n")
         finished("blessed", "KeyError: 'x'", unexpected).write(log.parent)
         return 1, "Trainer"
 

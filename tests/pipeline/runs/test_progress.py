@@ -1,4 +1,5 @@
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import pytest
 from processes import STAYS, ends, heed_signals, wait_until
 from rich.console import Console
 
+from pipeline import log_noise
 from pipeline.runs.progress import Tracker, follow
 
 LOG = """\
@@ -39,9 +41,16 @@ def test_a_line_for_each_event(console):
     assert tracker.running == "Trainer"
     tracker.fail()
     lines = printed(console).splitlines()
-    assert lines[0].startswith("  ImageExampleGen: cached (")
-    assert lines[1] == "    epoch 1/2: auc 0.9 (1.0 s)"
-    assert lines[2].startswith("  Trainer: failed (")
+    assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
+    assert lines[0][9:].startswith("ImageExampleGen: cached (")
+    assert lines[1][9:] == "  epoch 1/2: auc 0.9 (1.0 s)"
+    assert lines[2][9:].startswith("Trainer: failed (")
+
+
+def test_verbose_prints_the_log_too(console, monkeypatch):
+    monkeypatch.setattr(log_noise, "verbose", True)
+    Tracker(console).read("INFO:absl:[any] line")
+    assert printed(console) == "INFO:absl:[any] line\n"
 
 
 def test_a_table_on_a_terminal():
@@ -76,7 +85,8 @@ def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
     pipeline = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {STAYS!r}, 'alive'])"
     command = (
         "import sys; from pathlib import Path; from rich.console import Console\n"
-        "from pipeline.runs.progress import follow\n"
+        "from pipeline import log_noise
+from pipeline.runs.progress import follow\n"
         f"try: follow([sys.executable, '-c', {pipeline!r}], Path('log.txt'), Console())\n"
         "except KeyboardInterrupt: sys.exit(5)"
     )
