@@ -85,8 +85,7 @@ def test_an_interrupt_ends_the_process_and_its_children(tmp_path, sign):
     pipeline = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {STAYS!r}, 'alive'])"
     command = (
         "import sys; from pathlib import Path; from rich.console import Console\n"
-        "from pipeline import log_noise
-from pipeline.runs.progress import follow\n"
+        "from pipeline.runs.progress import follow\n"
         f"try: follow([sys.executable, '-c', {pipeline!r}], Path('log.txt'), Console())\n"
         "except KeyboardInterrupt: sys.exit(5)"
     )
