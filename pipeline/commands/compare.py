@@ -41,8 +41,8 @@ def compare(
     pipeline (runs/<name>) or of a run, or a judgement that `siamese gate --keep` wrote. ID is as in
     `siamese show`, or `latest` or `previous`. With --config, ID alone is enough.
 
-    A difference is the second run minus the first, on the images that both were judged on, with a
-    95 % interval.
+    A change is the second run minus the first, on the images that both were judged on, with a 95 %
+    interval.
 
     Example: [bold]siamese compare previous latest --config configs/quickstart.yaml[/]
 
@@ -78,7 +78,7 @@ def _show(found: Comparison) -> None:
     _show_sides(found.first, found.second)
     for note in found.notes:
         say(f"Note: {note}.")
-    _show_metrics("Metric", found.metrics)
+    _show_metrics("!Metric", found.metrics)
     changed = [one for one in found.classes if one.difference and one.difference.value]
     worst = sorted(
         changed, key=lambda one: (one.difference.value if one.difference else 0, one.name)
@@ -109,7 +109,7 @@ def _show_sides(*sides: Side) -> None:
 
 
 def _show_metrics(title: str, metrics: Sequence[Metric]) -> None:
-    table = make_table(title, ">First", ">Second", ">Difference", ">95 % interval", "")
+    table = make_table(title, ">First", ">Second", ">Change", ">95 % interval", "!")
     for one in metrics:
         gap = one.difference
         table.add_row(
@@ -131,7 +131,7 @@ def _meaning(metric: Metric) -> Text:
     if metric.name in _LOWER_IS_BETTER:
         low, high = -high, -low
     words = Text("better", "green") if low > 0 else Text("worse", "red") if high < 0 else Text("")
-    return words if metric.paired else Text("not paired", "dim")
+    return words if metric.paired else Text("unpaired", "dim")
 
 
 def _show_turned(words: str, images: Sequence[Turned]) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
 from pipeline.config import reading
-from pipeline.terminal.console import FAILED, out, stop
+from pipeline.terminal.console import FAILED, out, say, stop
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,6 +47,8 @@ def show(
             out.print_json(run.model_dump_json())
         else:
             show_summary(out, run)
+            if run.outcome and (run.failure or run.unfinished):
+                say(f"{run.outcome.heading}{': ' + run.failure if run.failure else '.'}")
         return
     runs = list_runs(settings.root, settings.name, number)
     if not runs:

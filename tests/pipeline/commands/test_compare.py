@@ -169,7 +169,14 @@ def test_for_people(two):
     lines = {x.split()[0]: x.rstrip() for x in back.splitlines() if x.strip()}
     assert lines["auc"].endswith("worse")
     assert lines["equal_error_rate"].endswith("worse")
-    assert lines["open_set_auc"].endswith("not paired")
+    assert lines["open_set_auc"].endswith("unpaired")
+
+
+def test_identifiers_are_whole_at_80_columns(two, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    words = compare("my.yaml:previous", "my.yaml").split()
+    assert {"equal_error_rate", "worst_class_recall", "training.learning_rate"} <= {*words}
+    assert {"20260102-000000", "20260103-000000"} <= {*words}
 
 
 def test_runs_are_named_in_several_ways(two, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 from command_line import siamese
 
 from pipeline.runs.folder_lock import locked
+from pipeline.runs.summary import Summary
 from pipeline.terminal.console import FAILED
 
 
@@ -31,3 +32,15 @@ def test_runs_are_shown_by_the_id_that_run_prints(place):
     shown = json.loads(siamese("show", "my.yaml", "--run", "20260102-000000", "--json").stdout)
     assert (shown["id"], shown["outcome"]) == ("20260102-000000", "interrupted")
     assert "Interrupted." in siamese("show", "my.yaml", "--run", "latest").everything
+
+
+def test_a_run_that_failed_says_why(place):
+    folder = place / "runs/mine/runs/20260102-000000"
+    folder.mkdir(parents=True)
+    assert siamese("show", "my.yaml", "--run", "latest").stdout.strip() == "Interrupted."
+    Summary(
+        id=folder.name, name="mine", started="2026-01-02T00:00:00Z", failure="no [disk]",
+        serving_root="s",
+    ).write(folder)  # fmt: skip
+    told = siamese("show", "my.yaml", "--run", "latest").stdout
+    assert told.strip() == "Failed: no [disk]"
