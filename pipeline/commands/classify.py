@@ -14,23 +14,14 @@ from rich.text import Text
 from base.errors import UserError
 from base.printable import printable
 from images import file_names
-from pipeline.commands.options import Overrides, Quiet, Verbose
+from pipeline.commands.options import Quiet, Verbose
 from pipeline.commands.served_model import (
-    Authority,
-    Certificate,
-    Config,
     Connection,
-    Encrypted,
     HeldOut,
-    Key,
-    Label,
-    Name,
-    Server,
-    Timeout,
-    Version,
     connected,
     held_out_files,
     short_path,
+    with_connection,
 )
 from pipeline.terminal.console import FAILED, note, out
 
@@ -40,25 +31,16 @@ if TYPE_CHECKING:
     from serving.client import FileAnswer
 
 
+@with_connection
 def classify(
     images: Annotated[
         list[Path] | None,
         typer.Argument(metavar="IMAGE", help="Image files, or folders of them."),
     ] = None,
-    config: Config = None,
-    server: Server = None,
-    name: Name = None,
     held_out: HeldOut = 0,
     batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per request.")] = 16,
     in_flight: Annotated[int, typer.Option(metavar="N", min=1, help="Concurrent requests.")] = 4,
-    version: Version = None,
-    label: Label = None,
-    timeout: Timeout = 30.0,
-    tls: Encrypted = False,
-    tls_ca: Authority = None,
-    tls_cert: Certificate = None,
-    tls_key: Key = None,
-    overrides: Overrides = None,
+    connection: Connection = Connection(),  # noqa: B008 -- becomes options
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per image.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -73,16 +55,13 @@ def classify(
     """
     if bool(held_out) == bool(images):
         raise UserError("name images or folders, or a number of test images by --held-out")
-    options = Connection(
-        config, server, name, version, label, timeout, tls, tls_ca, tls_cert, tls_key, overrides
-    )
     files = files_below(images or [])
     truths: dict[Path, str] = {}
-    with connected(options) as (client, settings):
+    with connected(connection) as (client, settings):
         if held_out:
             from pipeline.runs.held_out import draw_images
 
-            truths = dict(draw_images(held_out_files(settings, version), held_out))
+            truths = dict(draw_images(held_out_files(settings, connection.version), held_out))
         tally, began = Tally(), time.monotonic()
         for answer in client.classify_files(files or list(truths), batch_size, in_flight):
             truth = truths.get(answer.file)

@@ -12,23 +12,14 @@ from rich.text import Text
 
 from base.errors import UserError
 from base.printable import printable
-from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
+from pipeline.commands.options import AsJson, Quiet, Verbose
 from pipeline.commands.served_model import (
-    Authority,
-    Certificate,
-    Config,
     Connection,
-    Encrypted,
     HeldOut,
-    Key,
-    Label,
-    Name,
-    Server,
-    Timeout,
-    Version,
     connected,
     held_out_files,
     short_path,
+    with_connection,
 )
 from pipeline.terminal.console import out
 from pipeline.terminal.tables import make_table
@@ -42,23 +33,14 @@ Pair = tuple[Path, Path, "bool | None"]
 """Left file, right file, and whether they are of the same class; None: unknown."""
 
 
+@with_connection
 def predict(
     left: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="An image file.")] = None,
     right: Annotated[
         Path | None, typer.Argument(metavar="IMAGE", help="The image to compare it with.")
     ] = None,
-    config: Config = None,
-    server: Server = None,
-    name: Name = None,
     held_out: HeldOut = 0,
-    version: Version = None,
-    label: Label = None,
-    timeout: Timeout = 30.0,
-    tls: Encrypted = False,
-    tls_ca: Authority = None,
-    tls_cert: Certificate = None,
-    tls_key: Key = None,
-    overrides: Overrides = None,
+    connection: Connection = Connection(),  # noqa: B008 -- becomes options
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -72,15 +54,12 @@ def predict(
     """
     if bool(held_out) == bool(left or right) or (left is None) != (right is None):
         raise UserError("name two images, or a number of pairs by --held-out")
-    options = Connection(
-        config, server, name, version, label, timeout, tls, tls_ca, tls_cert, tls_key, overrides
-    )
-    with connected(options) as (client, settings):
+    with connected(connection) as (client, settings):
         from pipeline.runs.held_out import draw_pairs
 
         pairs: list[Pair]
         if held_out:
-            pairs = [*draw_pairs(held_out_files(settings, version), held_out)]
+            pairs = [*draw_pairs(held_out_files(settings, connection.version), held_out)]
         else:
             assert left is not None
             assert right is not None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+import inspect
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 import typer
 
 from base.errors import UserError
 from base.printable import printable
 from pipeline import log_noise
+from pipeline.commands.options import Overrides
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
 from pipeline.terminal.console import note, progress
@@ -19,63 +22,78 @@ from pipeline.terminal.console import note, progress
 if TYPE_CHECKING:
     from serving.client import SiameseClient
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="CONFIG",
-        help="Use the model that this configuration's run pushed; without --server it is served "
-        "for this command only.",
-    ),
-]
-Server = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT", help="Ask this server: TensorFlow Serving or `siamese serve`."
-    ),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Name of the served model; that of --config by default."),
-]
-Version = Annotated[
-    int | None, typer.Option("--version", metavar="N", min=0, help="Ask this version of the model.")
-]
-Label = Annotated[
-    str | None, typer.Option(metavar="LABEL", help="Ask the version with this label.")
-]
-Timeout = Annotated[
-    float, typer.Option(metavar="SECONDS", min=0.001, help="Longest time to wait for an answer.")
-]
-Encrypted = Annotated[bool, typer.Option("--tls", help="Encrypt the connection.")]
-Authority = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PEM", help="Trust servers with a certificate of this authority; implies --tls."
-    ),
-]
-Certificate = Annotated[
-    Path | None, typer.Option(metavar="PEM", help="The client's certificate; implies --tls.")
-]
-Key = Annotated[Path | None, typer.Option(metavar="PEM", help="The certificate's private key.")]
 HeldOut = Annotated[
     int, typer.Option(metavar="N", min=0, help="Use N of the test split of --config's run instead.")
 ]
 
 
 class Connection(NamedTuple):
-    """The values of the options above."""
+    """The options that say which server and model are asked."""
 
-    config: Path | None
-    server: str | None
-    name: str | None
-    version: int | None
-    label: str | None
-    timeout: float
-    tls: bool
-    tls_ca: Path | None
-    tls_cert: Path | None
-    tls_key: Path | None
-    overrides: list[str] | None
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CONFIG",
+            help="Use the model that this configuration's run pushed; without --server it is "
+            "served for this command only.",
+        ),
+    ] = None
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Ask this server: TensorFlow Serving or `siamese serve`."
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the served model; that of --config by default."),
+    ] = None
+    version: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Ask this version of the model.")
+    ] = None
+    label: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Ask the version with this label.")
+    ] = None
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0.001, help="Longest time to wait for an answer."),
+    ] = 30.0
+    tls: Annotated[bool, typer.Option("--tls", help="Encrypt the connection.")] = False
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PEM", help="Trust servers with a certificate of this authority; implies --tls."
+        ),
+    ] = None
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="The client's certificate; implies --tls.")
+    ] = None
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="The certificate's private key.")
+    ] = None
+    overrides: Overrides = None
+
+
+def with_connection(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that has the options of `Connection` in place of its `connection`."""
+    hints = get_type_hints(Connection, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        if parameter.name != "connection":
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        for name, default in Connection._field_defaults.items():
+            option = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+            parameters.append(option.replace(annotation=hints[name]))
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> None:
+        options = {name: values.pop(name) for name in Connection._fields}
+        command(connection=Connection(**options), **values)
+
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {one.name: one.annotation for one in parameters}
+    return wrapper
 
 
 @contextlib.contextmanager
