@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.kubeflow.options import compile_to
-from pipeline.commands.options import ConfigFile, Overrides, Quiet
+from pipeline.commands.options import ConfigFile, Overrides, Quiet, Verbose
 from pipeline.config.reading import load
 from pipeline.terminal.console import say
 
@@ -26,7 +26,8 @@ def compile_(
         ),
     ] = None,
     overrides: Overrides = None,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write the pipeline as a file for Kubeflow Pipelines (.yaml) or Vertex AI (.json).
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.kubeflow.options import Parameters, compile_to, print_verdict
-from pipeline.commands.options import AsJson, Overrides, Quiet
+from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
 from pipeline.config.errors import ConfigError
 from pipeline.config.reading import load
 from pipeline.terminal.console import FAILED, err, last_lines, note, say
@@ -47,7 +47,8 @@ def run_local(
         ),
     ] = None,
     as_json: AsJson = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run a compiled pipeline on this machine: each task is a process, as a cluster starts it.
 

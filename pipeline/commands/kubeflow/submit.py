@@ -13,7 +13,7 @@ import typer
 
 from pipeline.cluster.settings import Platform
 from pipeline.commands.kubeflow.options import Parameters, compile_to, print_verdict
-from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet
+from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
 from pipeline.config.reading import load
 from pipeline.config.run_config import RunConfig
 from pipeline.terminal.console import FAILED, note, out, say, stop
@@ -50,7 +50,8 @@ def submit(
         typer.Option(metavar="N", min=0, help="Stop waiting after N minutes; the run continues."),
     ] = None,
     as_json: AsJson = False,
-    quiet: Quiet = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Compile the pipeline, run it on Kubeflow Pipelines or Vertex AI, and wait for its end.
 
