@@ -288,9 +288,8 @@ def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(pla
     [enrolled] = (place / "enrolled").iterdir()
     shutil.copytree(enrolled, place / "runs/few/serving" / enrolled.name)
     time.sleep(1)  # versions are seconds
-    done = siamese_process(place, "run", "config.yaml", "--runner", "local", "--set",
-                           "pairs.train.passes=2", "--set", "thresholds.change.auc=-1"
-                           )  # fmt: skip
+    done = siamese_process(place, "run", "config.yaml", "--set", "pairs.train.passes=2", "--set",
+                           "thresholds.change.auc=-1")  # fmt: skip
     assert done.returncode == 0
     summary, outcome = outcomes(place)
     assert outcome["InfraCheck"] == "done"

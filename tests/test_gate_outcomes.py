@@ -38,7 +38,6 @@ def place(tmp_path_factory):
         "training": {"epochs": 2, "learning_rate": 0.1, "augmentation": None},
         "judge": {"reference_methods": False},
         "push": {"infra_check": None},
-        "runner": "local",
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder

@@ -29,7 +29,7 @@ def place(tmp_path_factory):
                 "name": "few",
                 "data": {"root": "gs://no-such-bucket/images"},
                 "image": {"size": 16},
-                "model": {"backbone": "./encoder.keras", "embedding_size": 8},
+                "model": {"backbone": str(folder / "encoder.keras"), "embedding_size": 8},
                 "training": {"epochs": 9, "learning_rate": 0.1},
                 "tuner": {"enabled": True, "algorithm": "random", "trials": 1, "epochs": 1},
                 "thresholds": {"auc": 0, "better_than_chance": False},  # not what is tested
@@ -37,6 +37,7 @@ def place(tmp_path_factory):
                     "image": "registry/siamese:1",
                     "pipeline_root": "gs://no-such-bucket/runs",
                     "unfinished": str(folder / "unfinished"),
+                    "volumes": [{"claim": "encoders", "path": str(folder)}],
                 },
             }
         )
@@ -53,7 +54,7 @@ def test_the_compiled_pipeline_makes_images_into_a_pushed_model(place):
     )  # fmt: skip
     assert done.returncode == 0
     for task in ("ImageExampleGen", "DataCheck", "Tuner", "Trainer", "Evaluator", "Pusher"):
-        assert f"{task}: done" in done.stdout
+        assert f"{task}: done" in done.stderr
     assert "Blessed: every threshold is reached." in done.stdout
     [model] = (place / "root/few/serving").glob("*/saved_model.pb")
     assert str(model.parent) in done.stdout
