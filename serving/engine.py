@@ -145,7 +145,7 @@ def command(engine: Engine, serving: Serving) -> list[str]:
             "--publish", f"{published}:{serving.rest_port}:8501",
             "--mount", f"type=bind,source={base},target=/models/{serving.name},readonly",
             "--env", f"MODEL_NAME={serving.name}",
-            *(f"--env={name}={value}" for name, value in quiet(engine).items()),
+            *(f"--env={name}={value}" for name, value in quiet_environment(engine).items()),
             IMAGE,
             *serving.options,
         ]  # fmt: skip
@@ -162,7 +162,7 @@ def command(engine: Engine, serving: Serving) -> list[str]:
     ]
 
 
-def quiet(engine: Engine) -> dict[str, str]:
+def quiet_environment(engine: Engine) -> dict[str, str]:
     """Return environment variables with which TensorFlow's own log holds errors alone."""
     # The embedded server reports errors itself; TensorFlow would add complaints about CUDA.
     return {"TF_CPP_MIN_LOG_LEVEL": "3" if engine == "embedded" else "2"}

@@ -15,7 +15,7 @@ from typing import IO
 import grpc
 
 from serving.connection import Connection, ServingError
-from serving.engine import Engine, EngineError, Serving, command, quiet
+from serving.engine import Engine, EngineError, Serving, command, quiet_environment
 
 READY_SECONDS = 300.0
 """Time that loading a model may take; importing TensorFlow on a busy machine takes minutes."""
@@ -51,7 +51,7 @@ def temporary_server(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **quiet(engine)},
+            env={**os.environ, **quiet_environment(engine)},
         )
         try:
             _wait(process, address, name, log, time.monotonic() + ready_seconds)

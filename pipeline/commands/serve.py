@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from base.errors import UserError
-from pipeline import log_noise
 from pipeline.commands.options import ConfigFile, Engine, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.terminal.console import note
@@ -48,7 +47,15 @@ def serve(
     Example: [bold]siamese serve configs/quickstart.yaml --enable_batching=true[/]
     """
     from pipeline.runs.pushed import newest_model
-    from serving.engine import PortInUse, Serving, check_ports, choose, command, listens_on
+    from serving.engine import (
+        PortInUse,
+        Serving,
+        check_ports,
+        choose,
+        command,
+        listens_on,
+        quiet_environment,
+    )
 
     if port == rest_port:
         raise UserError(f"--port and --rest-port are both {port}; give two different ports")
@@ -71,8 +78,8 @@ def serve(
     )
     if address != (host or LOOPBACK):
         note("tensorflow_model_server listens on all interfaces; it has no option for another.")
-    log_noise.quiet()
     started = command(chosen, serving)
+    environment = {} if verbose else quiet_environment(chosen)
     # Replaces this process, so that signals reach the server itself.
     sys.stdout.flush()
-    os.execvp(started[0], started)
+    os.execvpe(started[0], started, {**environment, **os.environ})

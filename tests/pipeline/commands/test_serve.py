@@ -26,9 +26,11 @@ def place(tmp_path, monkeypatch):
 
 @pytest.fixture
 def started(monkeypatch):
-    """The command of each server that is started."""
+    """The command and the environment of each server that is started."""
     commands = []
-    monkeypatch.setattr(os, "execvp", lambda _, command: commands.append(command))
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+
+    monkeypatch.setattr(os, "execvpe", lambda _, *started: commands.extend(started))
     return commands
 
 
@@ -46,11 +48,16 @@ def ports():
 def test_this_machine_alone_is_answered(started, ports):
     result = siamese("serve", "my.yaml", *ports, "--enable_batching=true")
     assert result.exit_code == 0, result.everything
-    [command] = started
+    command, environment = started
     assert command[:3] == [sys.executable, "-m", "serving.embedded"]
     assert {"--host=127.0.0.1", f"--port={ports[1]}", "--enable_batching=true"} <= {*command}
     assert f"gRPC on 127.0.0.1:{ports[1]}" in result.stderr
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    assert environment["TF_CPP_MIN_LOG_LEVEL"] == "3"
+
+
+def test_verbose_leaves_the_log_of_tensorflow(started, ports):
+    assert siamese("serve", "my.yaml", *ports, "--verbose").exit_code == 0
+    assert "TF_CPP_MIN_LOG_LEVEL" not in started[1]
 
 
 def test_other_machines_are_answered_if_asked_for(started, ports):
