@@ -35,7 +35,7 @@ _TURNED_BY_OPENCV = ("JPEG", "MPO", "PNG", "TIFF")
 
 
 class UnusableImage(ValueError):
-    """Bytes that are not a complete image; the message is a predicate ("is empty")."""
+    """Not a complete image; the message completes "the file ...", such as "is empty"."""
 
 
 class CanonicalImage(NamedTuple):

@@ -116,11 +116,11 @@ class Classified(NamedTuple):
     """The classes that n images are given, with evidence.
 
     Attributes:
-        label: str [n], the best class.
+        label: str [n], the predicted class.
         score: float64 [n], its score (see `scores`), as the served model's `classify` returns it.
         own_score: float64 [n], that of the image's own class; NaN if it has no support.
         neighbours: int [n, k], indices of the nearest labelled images, nearest first.
-        rival: int [n], the index of the nearest labelled image of the best class.
+        rival: int [n], index of the nearest labelled image of the predicted class.
     """
 
     label: np.ndarray
@@ -146,8 +146,8 @@ def classify(support: Support, embeddings: np.ndarray, labels: np.ndarray) -> Cl
     parts = []
     for part in _parts(len(embeddings), _IMAGES_AT_ONCE):
         query = known.centred(embeddings[part])
-        distances, to_rows = (squared_distances(query, x) for x in (known.centroids, rows))
-        found = _classified(known.classes, distances, own[part], to_rows, support.labels, most)
+        distances, to_support = (squared_distances(query, x) for x in (known.centroids, rows))
+        found = _classified(known.classes, distances, own[part], to_support, support.labels, most)
         parts.append(found)
     return _joined(parts)
 
@@ -166,9 +166,9 @@ def classify_by_each_other(embeddings: np.ndarray, labels: np.ndarray) -> Classi
     most = min(MOST_NEIGHBOURS, len(rows) - 1)
     parts = []
     for part, own, distances in _leave_one_out(embeddings, labels):
-        to_rows = squared_distances(rows[part], rows)
-        to_rows[np.arange(len(to_rows)), np.arange(part.start, part.stop)] = np.inf
-        parts.append(_classified(known.classes, distances, own, to_rows, labels, most))
+        to_support = squared_distances(rows[part], rows)
+        to_support[np.arange(len(to_support)), np.arange(part.start, part.stop)] = np.inf
+        parts.append(_classified(known.classes, distances, own, to_support, labels, most))
     return _joined(parts)
 
 
@@ -225,8 +225,8 @@ def _leave_one_out(
     """Compare images with the class centroids, each one left out of its own class's.
 
     Yields:
-        For p images at a time: which they are; the places of their classes, int [p]; and squared
-        distances float64 [p, c], infinite to the own class of an image that is alone in it.
+        For p images at a time: their slice; their class indices, int [p]; and squared distances
+        float64 [p, c] to the centroids, infinite to the own class of an image that is alone in it.
     """
     known = class_centroids(embeddings, labels)
     rows = known.centred(embeddings)
@@ -246,7 +246,7 @@ def _classified(
     classes: np.ndarray,
     distances: np.ndarray,
     own: np.ndarray,
-    to_rows: np.ndarray,
+    to_support: np.ndarray,
     labels: np.ndarray,
     most: int,
 ) -> Classified:
@@ -255,9 +255,9 @@ def _classified(
     Args:
         classes: str [c].
         distances: float64 [p, c], squared, to their centroids; infinite: the class is empty.
-        own: int [p], the places of the images' own classes; -1: it is none of these.
-        to_rows: float64 [p, s], squared distances to the labelled images.
-        labels: str [s], these images' classes.
+        own: int [p], the class indices of the images; -1 if the class is none of `classes`.
+        to_support: float64 [p, s], squared distances to the support images.
+        labels: str [s], the support images' classes.
         most: Neighbours to return.
     """
     each = np.arange(len(distances))
@@ -268,8 +268,8 @@ def _classified(
         classes[best],
         all_scores[each, best],
         np.where(has_support, all_scores[each, own], np.nan),
-        np.argsort(to_rows, axis=1, kind="stable")[:, :most],
-        np.argmin(np.where(labels == classes[best][:, None], to_rows, np.inf), axis=1),
+        np.argsort(to_support, axis=1, kind="stable")[:, :most],
+        np.argmin(np.where(labels == classes[best][:, None], to_support, np.inf), axis=1),
     )
 
 

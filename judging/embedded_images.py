@@ -31,7 +31,7 @@ class EmbeddedImages(NamedTuple):
         labels: str [n], their classes; empty for an unknown image.
         sources: str [n], their files.
         keys: int64 [n], see `records.training_keys`.
-        unknown: bool [n], whether an image is of no class.
+        unknown: bool [n], whether the image is out-of-distribution (of none of the classes).
         valid: bool [n], whether all models accept it.
         embeddings: float [n, d] of each model, by name.
         by_pixels: str [n], the class of the support image nearest by its pixels; None: not known.
@@ -66,7 +66,7 @@ class Model(Protocol):
 def judge_embedded(
     images: EmbeddedImages,
     models: Mapping[str, Model],
-    asked: Thresholds | None,
+    thresholds: Thresholds | None,
     settings: JudgeSettings,
     pairing: PairSettings,
     others: Sequence[Check] = (),
@@ -77,10 +77,10 @@ def judge_embedded(
     Args:
         images: Test images and unknown images.
         models: The candidate, and what it is compared with, by name.
-        asked: What the model must reach; None: no thresholds.
+        thresholds: Required thresholds; None: no thresholds.
         settings: How to judge.
         pairing: How to pair the test images.
-        others: Checks that were made elsewhere.
+        others: Additional checks, such as TFMA's.
         unusable: Files of `judge.unknown` that are no images, with the reason.
 
     Raises:
@@ -111,7 +111,7 @@ def judge_embedded(
         views.pop(CANDIDATE),
         views,
         None if images.by_pixels is None else images.by_pixels[tested],
-        asked,
+        thresholds,
         settings,
         pairing,
         others,
@@ -140,15 +140,16 @@ def _refuse_unknown_images(folder: str, unusable: Mapping[str, str]) -> None:
         examples.append(f"and {len(unusable) - _NAMED} more")
     raise DataError(
         f"judge.unknown: none of the {len(unusable)} files in {folder} can be used as an image: "
-        f"{'; '.join(examples)}. Put images there that are of no class, or leave judge.unknown out"
+        f"{'; '.join(examples)}. Put images of none of the classes there, or leave "
+        "judge.unknown out"
     )
 
 
 def cautions(images: EmbeddedImages, support: Support, judged: Judged) -> Iterator[str]:
-    """Yield what may mislead about a judgement, as sentences without their full stop.
+    """Yield warnings about a judgement, as sentences without a full stop.
 
     Args:
-        images: What was judged.
+        images: The images that the model was judged on.
         support: The candidate's support set.
         judged: The judgement.
     """
@@ -156,7 +157,7 @@ def cautions(images: EmbeddedImages, support: Support, judged: Judged) -> Iterat
     if copies := int(kept.sum()) - len(np.unique(images.keys[kept])):
         yield (
             f"{copies} images are copies of others among them: the intervals are too narrow, since "
-            "they count each"
+            "each copy counts as an independent image"
         )
     if equal := _equal_to_support(images.embeddings[CANDIDATE][kept], support.embeddings):
         yield (
@@ -166,7 +167,7 @@ def cautions(images: EmbeddedImages, support: Support, judged: Judged) -> Iterat
     known = set(support.labels.tolist())
     absent = known - set(images.labels[kept].tolist())
     if absent and absent != known:
-        yield f"the model also knows {named(absent)}, of which no image is here"
+        yield f"the model also knows {named(absent)}, of which there are no test images"
 
 
 def named(labels: Iterable[str], most: int = 10) -> str:

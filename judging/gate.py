@@ -12,18 +12,18 @@ from judging.statistics.intervals import needed
 LAST_BLESSED = "last blessed model"
 PRETRAINED_ENCODER = "pretrained encoder"
 RAW_PIXELS = "raw pixels"
-"""Names of what a candidate is compared with."""
+"""Names of the models and methods that a candidate is compared with."""
 
 
 class Measured(NamedTuple):
-    """What the gate decides by.
+    """The measurements that decide the verdict.
 
     Attributes:
         images: Number of test images.
         metrics: By name.
         missing: Why a metric could not be measured, by name.
-        chance: Of the class accuracy.
-        compared: Other models, by name; only those that were judged.
+        chance: Class accuracy expected by chance.
+        compared: Other models and reference methods, by name; only those that were judged.
     """
 
     images: int
@@ -42,9 +42,9 @@ def decide(
     undecided: more images could decide.
 
     Args:
-        thresholds: What is required; None: no thresholds.
-        measured: What was measured.
-        others: Checks that were made elsewhere, as by TFMA.
+        thresholds: Required thresholds; None: no thresholds.
+        measured: The measurements.
+        others: Additional checks, such as TFMA's.
     """
     checks = [*_checks(thresholds, measured), *others] if thresholds else list(others)
     if not any(check.outcome != "skipped" for check in checks):

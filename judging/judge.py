@@ -38,7 +38,7 @@ def judge(
     candidate: View,
     compared: Mapping[str, View],
     raw_pixels: np.ndarray | None,
-    asked: Thresholds | None,
+    thresholds: Thresholds | None,
     settings: JudgeSettings,
     pairing: PairSettings = PairSettings(),  # noqa: B008, it is immutable
     others: Sequence[Check] = (),
@@ -52,10 +52,10 @@ def judge(
         candidate: The model's view of them.
         compared: Other models' views, by name (`gate.LAST_BLESSED`, ...).
         raw_pixels: str [n], the class of the support image nearest by its pixels; None: not known.
-        asked: What the model must reach; None: no thresholds.
+        thresholds: Required thresholds; None: no thresholds.
         settings: How to judge.
         pairing: How to pair the images.
-        others: Checks that were made elsewhere.
+        others: Additional checks, such as TFMA's.
     """
     supported = np.isin(images.labels, candidate.support.labels)
     # Classes that were held out from training have no support set.
@@ -66,19 +66,21 @@ def judge(
     images = images.only(kept)
     views = {name: view.only(kept) for name, view in {CANDIDATE: candidate, **compared}.items()}
     raw_pixels = raw_pixels[kept] if raw_pixels is not None and with_support else None
-    how = _How(with_support, settings, pairing)
+    setup = _Setup(with_support, settings, pairing)
 
-    measured = _measure(images, views, raw_pixels, how)
+    measured = _measure(images, views, raw_pixels, setup)
     others_measured = measured.measurements.compared()
     before = views.get(gate.LAST_BLESSED)
     if before and not (before.unseen.all() and before.unseen_unknown.all()):
         both = {CANDIDATE: views[CANDIDATE], gate.LAST_BLESSED: before}
-        others_measured[gate.LAST_BLESSED] = _on_unseen(images, both, how)
-    return _judged(images, views[CANDIDATE], measured, others_measured, asked, how, others, invalid)
+        others_measured[gate.LAST_BLESSED] = _on_unseen(images, both, setup)
+    return _judged(
+        images, views[CANDIDATE], measured, others_measured, thresholds, setup, others, invalid
+    )
 
 
-class _How(NamedTuple):
-    """How images are judged."""
+class _Setup(NamedTuple):
+    """Settings that all metrics share."""
 
     with_support: bool
     settings: JudgeSettings
@@ -86,7 +88,7 @@ class _How(NamedTuple):
 
 
 class _Measured(NamedTuple):
-    """The metrics of some images, and what they were measured by."""
+    """Metrics on some images, and the classes, pairs and open-set scores behind them."""
 
     measurements: Measurements
     classes: JudgedClasses
@@ -98,7 +100,7 @@ def _measure(
     images: HeldOutImages,
     views: Mapping[str, View],
     raw_pixels: np.ndarray | None,
-    how: _How,
+    setup: _Setup,
     with_open_set: bool = True,
 ) -> _Measured:
     models = {name: view.model for name, view in views.items() if name != CANDIDATE}
@@ -106,14 +108,14 @@ def _measure(
         models[gate.RAW_PIXELS] = "the support image nearest by its pixels"
     measurements = Measurements(models)
     labels = images.labels
-    classes = judge_classes(labels, views, how.with_support, raw_pixels, measurements)
-    pairs = judge_pairs(images, views, how.pairing, measurements)
+    classes = judge_classes(labels, views, setup.with_support, raw_pixels, measurements)
+    pairs = judge_pairs(images, views, setup.pairing, measurements)
     open_set = judge_open_set(labels, views, measurements) if with_open_set else None
-    judge_episodes(labels, views, how.settings.episodes, how.pairing.seed, measurements)
+    judge_episodes(labels, views, setup.settings.episodes, setup.pairing.seed, measurements)
     return _Measured(measurements, classes, pairs, open_set)
 
 
-def _on_unseen(images: HeldOutImages, views: Mapping[str, View], how: _How) -> Compared:
+def _on_unseen(images: HeldOutImages, views: Mapping[str, View], setup: _Setup) -> Compared:
     """Compare with the last blessed model on images that it was not trained on."""
     before = views[gate.LAST_BLESSED]
     unseen, unknown = before.unseen, before.unseen_unknown
@@ -130,7 +132,7 @@ def _on_unseen(images: HeldOutImages, views: Mapping[str, View], how: _How) -> C
         images.only(unseen),
         {name: view.only(unseen, unknown) for name, view in views.items()},
         None,
-        how,
+        setup,
         # Without any unknown image each class would be left out instead: another metric.
         with_open_set=bool(unknown.any()) or not len(unknown),
     ).measurements
@@ -150,8 +152,8 @@ def _judged(
     candidate: View,
     measured: _Measured,
     compared: dict[str, Compared],
-    asked: Thresholds | None,
-    how: _How,
+    thresholds: Thresholds | None,
+    setup: _Setup,
     others: Sequence[Check],
     invalid: dict[str, str],
 ) -> Judged:
@@ -159,16 +161,16 @@ def _judged(
     metrics, missing = measured.measurements.metrics, measured.measurements.missing
     classes = measured.classes
     gated = gate.Measured(len(images.ids), metrics, missing, classes.chance, compared)
-    support, pairs = candidate.support if how.with_support else None, measured.pairs
-    evidence = Evidence(images, support, classes, pairs, how.settings.listed)
+    support, pairs = candidate.support if setup.with_support else None, measured.pairs
+    evidence = Evidence(images, support, classes, pairs, setup.settings.listed)
     by_threshold = {"same": pairs, "known": measured.open_set}
     judgement = Judgement(
-        verdict=gate.decide(asked, gated, others),
-        asked=asked,
-        settings=how.settings,
+        verdict=gate.decide(thresholds, gated, others),
+        asked=thresholds,
+        settings=setup.settings,
         images=len(images.ids),
         invalid=invalid,
-        classified_by="support set" if how.with_support else "other test images",
+        classified_by="support set" if setup.with_support else "other test images",
         unknown_by="folder" if len(candidate.unknown) else "each class left out",
         chance=classes.chance,
         metrics=metrics,

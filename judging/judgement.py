@@ -66,7 +66,7 @@ class Verdict(Immutable):
     Attributes:
         outcome: `undecided` if there are too few test images; such a model is not pushed either.
         checks: One for each threshold.
-        reasons: Sentences: all that count against it, or one for it.
+        reasons: Every failed or undecided check, a sentence each; one sentence if blessed.
     """
 
     outcome: Outcome
@@ -243,7 +243,7 @@ class Judgement(Immutable):
 
     Attributes:
         verdict: Whether it may be pushed.
-        asked: The thresholds that it was judged by; None if none were set.
+        asked: Required thresholds; None if none were set.
         settings: How it was judged.
         model: The candidate's URI.
         examples: URI of ImageExampleGen's examples, which hold the images themselves.
@@ -314,7 +314,7 @@ class ImageOutcome(Immutable):
         predicted: The class that it was given.
         score: Of that class.
         own_score: Of its own class.
-        known: Whether the model takes it for an image of a known class.
+        known: Whether the model predicts a known class.
         nearest: Files of the nearest labelled images, nearest first.
         others: The classes that other models gave it, by name.
     """

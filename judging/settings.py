@@ -151,8 +151,8 @@ class JudgeSettings(Section):
     episodes: Episodes = Episodes()
     unknown: str | None = Field(
         None,
-        description="Folder of images of no class, which the model should not know. `null`: each "
-        "class is left out of the support set in turn.",
+        description="Folder of images of none of the classes, which the model should not know. "
+        "`null`: each class is left out of the support set in turn.",
     )
     reference_methods: bool = Field(
         True,

@@ -1,4 +1,4 @@
-"""The input of a judgement: test images, and each model's view of them."""
+"""The input of a judgement: test images, and each model's embeddings of them (a *view*)."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class HeldOutImages(NamedTuple):
 
 
 class View(NamedTuple):
-    """One model's view of the test images.
+    """A model's embeddings of the test images, with its support set and thresholds.
 
     Attributes:
         model: Its path, or a description.
         embeddings: float [n, d], of the test images.
         unknown: float [u, d], of unknown images.
-        support: Its labelled images.
-        similarity: From embeddings of two sides, float [p, d] each, to similarities float [p]; None
-            if it has none.
-        same: Its threshold of the similarity.
-        known: Its threshold of the best class's score.
-        trained_on: bool [n], which test images it was trained on; None: none that is known of.
-        trained_on_unknown: bool [u], which unknown images it was trained on.
+        support: Its support set.
+        similarity: Maps left and right embeddings, float [p, d] each, to similarities float [p];
+            None for an encoder without a pair head.
+        same: Its threshold for the similarity.
+        known: Its threshold for the best class's score.
+        trained_on: bool [n], which test images it was trained on; None if this is not known.
+        trained_on_unknown: bool [u], the same for the unknown images.
     """
 
     model: str

@@ -123,7 +123,7 @@ def held_out_pairs(
         labels: The class of each of n images.
         partners: Pairs of each image, half of each kind; fewer if there are fewer partners, more
             if others lack partners.
-        max_images: At most so many images are drawn from, class by class in turn.
+        max_images: Maximum number of images to sample from; classes contribute in turn.
         seed: Seed of the draw.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which images a model was made with: what an exported model keeps of them, and how they are told.
+"""Which images a model was trained on: the keys that it contains, and how they are recognized.
 
 The variable `training_keys` of an exported model, int64 [m], holds a key of each original file:
 eight bytes an image, so that 100,000 images are 0.8 MB.
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def key(content_hash: bytes | str) -> int:
-    """The first eight bytes of a file's SHA-256, as an int64.
+    """Return the first eight bytes of a file's SHA-256, as an int64.
 
     Args:
         content_hash: `records.features.CONTENT_HASH`, hexadecimal.
@@ -23,20 +23,21 @@ def key(content_hash: bytes | str) -> int:
 
 
 def key_of_file(data: bytes) -> int:
-    """The same of a file's bytes."""
+    """Return the key of a file with these bytes."""
     return key(hashlib.sha256(data).hexdigest())
 
 
 def as_keys(content_hashes: Iterable[bytes]) -> np.ndarray:
-    """Keys int64 [m], each once and in order, as a model keeps them."""
+    """Return the keys int64 [m] as a model keeps them: unique and sorted."""
     return np.array(sorted({key(content_hash) for content_hash in content_hashes}), "int64")
 
 
 def among(keys: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
-    """Which images are among those that a model was made with, bool [n].
+    """Return which images a model was trained on: bool [n].
 
     Args:
-        keys: int64 [n], theirs.
-        seen: int64 [m], the model's; None: it does not say, and none is known to be.
+        keys: int64 [n], the images' keys.
+        seen: int64 [m], the keys in the model; None if it contains none: the result is then False
+            for every image.
     """
     return np.zeros(len(keys), bool) if seen is None else np.isin(keys, seen)

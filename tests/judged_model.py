@@ -47,12 +47,12 @@ class _Embeds(tf.Module):
 
 
 class JudgedModel(_Embeds):
-    """With all that is judged.
+    """An encoder with thresholds, a similarity and training keys.
 
     Args:
         labels: Its two classes, the dark one first.
-        scale: Of the embeddings: 0 is a collapsed encoder, NaN a broken one.
-        seen: Files that it was made with; None: it does not say, as older ones.
+        scale: Scale of the embeddings; 0: a collapsed encoder, NaN: a broken one.
+        seen: Files that it was trained on; None: no training keys, as in older models.
     """
 
     def __init__(self, labels=LABELS, scale=1.0, seen=()):

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with images that are easily told apart, encoders, and a configuration."""
+    """A folder with images of classes that are easy to separate, encoders, and a configuration."""
     folder = tmp_path_factory.mktemp("gate")
     write_classes(folder / "data", classes=3, each=20, size=16, spread=60)
     write_encoder(folder / "encoder.keras")
@@ -44,7 +44,7 @@ def place(tmp_path_factory):
 
 
 def write_weak_encoders(folder):
-    """`brightness.keras` sees a mean alone, `collapsed.keras` nothing."""
+    """Write `brightness.keras`, which embeds the mean pixel, and `collapsed.keras`, all zeros."""
     import keras
 
     for name, layers in (
@@ -56,7 +56,7 @@ def write_weak_encoders(folder):
 
 
 class Ran:
-    """What `siamese run` came to."""
+    """The outcome of `siamese run`."""
 
     def __init__(self, place, name, result, before):
         self.exit_code, self.everything, self.before = result.exit_code, result.everything, before
@@ -158,16 +158,16 @@ def contents(judgement, *splits):
     return {e.features.feature[features.CONTENT_HASH].bytes_list.value[0] for e in examples}
 
 
-def test_more_data_is_not_judged_by_what_the_last_blessed_model_has_learned(place, blessed, run):
+def test_models_are_compared_on_images_that_neither_was_trained_on(place, blessed, run):
     shutil.copytree(place / "data", place / "more")
     for label in range(3):
         for number in range(20, 30):
             picture(label, number, 16, 60).save(place / f"more/class-{label}/{number}.png")
     ran = run("data.root=more")
     assert (ran.exit_code, ran.gate_exit_code) == (0, 0), ran.everything
-    # Splits are dealt anew, so that images to learn from have become images to judge by.
-    learned = contents(blessed.judgement, features.TRAIN, features.VALIDATION)
-    known = contents(ran.judgement, features.TEST) & learned
+    # More images change the splits, so that some training images are now test images.
+    trained_on = contents(blessed.judgement, features.TRAIN, features.VALIDATION)
+    known = contents(ran.judgement, features.TEST) & trained_on
     compared = ran.judgement.compared["last blessed model"]
     assert compared.left_out == len(known) > 0
     assert ran.judgement.images == 18
@@ -180,7 +180,7 @@ def test_more_data_is_not_judged_by_what_the_last_blessed_model_has_learned(plac
 
 @pytest.fixture(scope="module")
 def shuffled(place):
-    """The same images in folders that say nothing of them."""
+    """The same images with permuted labels."""
     files = sorted((place / "data").glob("*/*.png"))
     labels = np.random.default_rng(0).permutation([file.parent.name for file in files])
     for file, label in zip(files, labels, strict=True):
@@ -191,8 +191,8 @@ def shuffled(place):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_labels_that_mean_nothing_are_not_pushed(shuffled, run, seed):
-    # Of all that the gate asks for by default nothing is left but to be better than chance.
+def test_a_model_of_random_labels_is_not_pushed(shuffled, run, seed):
+    # Of the default thresholds only `better_than_chance` remains.
     ran = run(f"data.root={shuffled}", f"seed={seed}", "thresholds.auc=0", name="shuffled")
     assert (ran.exit_code, ran.gate_exit_code) in ((3, 3), (4, 4)), ran.everything
     assert ran.versions == []

@@ -78,7 +78,7 @@ class AssignSplits(beam.PTransform):
     Args:
         shares: Share of each split of `features.SPLITS`; their sum is 1.
         by: `image` divides each class; `class` keeps classes whole.
-        seed: Of the ranking.
+        seed: Seed of the ranking hash.
     """
 
     def __init__(self, shares: Mapping[str, float], by: str, seed: int) -> None:

@@ -17,11 +17,12 @@ from records.example import make_example
 
 
 class Inspected(NamedTuple):
-    """What inspecting a file has found; no pixels, except 1 KB of the shrunk image.
+    """The result of inspecting a file; no pixels, except 1 KB of the shrunk image.
 
     Attributes:
         source: The file.
-        problem: Why it is unusable, a predicate; None for a usable image.
+        problem: Why it is unusable, a phrase that completes "the file ...", such as "is empty";
+            None for a usable image.
         content_hash: SHA-256 of the file, hexadecimal.
         reencoded: Whether the canonical image is a new PNG and not the file itself.
         fingerprint: For finding near-duplicates.

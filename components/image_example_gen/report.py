@@ -21,7 +21,7 @@ _NAMED = 10
 
 
 class ExcludedFile(BaseModel):
-    """A file that is not used; the reason is a predicate ("is empty")."""
+    """An excluded file; the reason completes "the file ...", such as "is empty"."""
 
     path: str
     reason: str

@@ -40,7 +40,7 @@ class Assigned(NamedTuple):
         path: Names the image.
         label: Its class.
         split: Its split; None for one that is excluded.
-        reason: Why it is excluded, a predicate.
+        reason: Why it is excluded, a phrase that completes "the file ...", such as "is empty".
     """
 
     path: str

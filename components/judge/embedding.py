@@ -27,7 +27,7 @@ class Item(NamedTuple):
         source: Its file.
         image: Encoded.
         key: Of its original file, see `records.training_keys`.
-        unknown: Whether it is of no class.
+        unknown: Whether the image is out-of-distribution (of none of the classes).
     """
 
     id: bytes

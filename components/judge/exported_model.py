@@ -102,13 +102,13 @@ class JudgedModel:
     def training_keys(self) -> np.ndarray | None:
         """int64 [m], keys (`records.training_keys`) of the images that it was trained on.
 
-        None: it does not say, as an encoder alone or a model of an older version.
+        None if it does not contain them: an encoder alone, or a model exported by an older version.
         """
         keys = getattr(self._loaded, "training_keys", None)
         return None if keys is None else keys.numpy()
 
     def trained_on(self, keys: np.ndarray) -> np.ndarray:
-        """Return which images of `keys`, int64 [n], it says that it was trained on: bool [n]."""
+        """Return which images of `keys`, int64 [n], are in its training keys: bool [n]."""
         return training_keys.among(keys, self.training_keys)
 
     @property

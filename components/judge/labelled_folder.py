@@ -50,7 +50,7 @@ class FolderSettings(NamedTuple):
     """How a folder is judged.
 
     Attributes:
-        thresholds: What the model must reach; None: no thresholds.
+        thresholds: Required thresholds; None: no thresholds.
         judge: How to judge.
         pairing: How to pair the images.
         max_pixels: Height times width of the largest image to read.
@@ -67,7 +67,7 @@ class FolderSettings(NamedTuple):
 
 
 class JudgedFolder(NamedTuple):
-    """A judgement, and sentences on what may mislead about it, without their full stop."""
+    """A judgement, and warnings about it: sentences without a full stop."""
 
     judged: Judged
     notes: tuple[str, ...]
@@ -119,8 +119,8 @@ def judge_folder(
 ) -> JudgedFolder:
     """Judge a model on labelled images.
 
-    If the folder or the manifest divides the images, only those of the split `test` count; and of
-    these, only those that the model does not say it was trained on.
+    Images that the model was trained on, by its training keys, are excluded. If the folder or the
+    manifest divides the images into splits, only those of the split `test` count.
 
     Args:
         models: The candidate, and what it is compared with (`gate.LAST_BLESSED`, ...), by name.
@@ -205,8 +205,8 @@ def _check_classes(
         return
     raise DataError(
         f"{images}: the model does not know the class {named(labels - known)}; it knows "
-        f"{named(known)}. Rename or remove these folders; put images of no class into a folder of "
-        "their own, and set judge.unknown to it"
+        f"{named(known)}. Rename or remove these folders; put images of none of the "
+        "classes into a folder of their own, and set judge.unknown to it"
     )
 
 

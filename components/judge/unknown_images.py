@@ -1,4 +1,4 @@
-"""Reads unknown images: a folder of images of no class, which the model should not know."""
+"""Reads unknown images: a folder of images of none of the classes known to the model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unusable(NamedTuple):
 
     Attributes:
         source: Its path, as the file system spells it.
-        reason: A predicate ("is empty").
+        reason: A phrase that completes "the file ...", such as "is empty".
     """
 
     source: bytes

@@ -25,8 +25,9 @@ class JudgedClasses(NamedTuple):
     Attributes:
         labels: str [n], their own classes.
         answers: The candidate's.
-        counted: bool [n], False for an image that nothing of its class is left to classify by.
-        guesses: The other models' answers, str [n] each, by name.
+        counted: bool [n], False if its class has no support image or, without a support set, no
+            other test image.
+        guesses: The classes that other models predict, str [n] each, by name.
         chance: See `judgement.Judgement`.
         recalls: By class.
     """
@@ -85,7 +86,7 @@ def judge_classes(
         views: The models' views of them.
         with_support: Whether to classify by the models' support sets; else by the other images.
         raw_pixels: str [n], the class of the support image nearest by its pixels; None: not known.
-        measurements: Takes the metrics.
+        measurements: Results are added to this object.
     """
     classified = {
         name: classify(view.support, view.embeddings, labels)
@@ -118,8 +119,8 @@ def judge_classes(
 def _measures(truth: np.ndarray, hits: np.ndarray) -> dict[str, Measure]:
     """Return the accuracy, and the recall of the class that does worst.
 
-    That class is only known after the fact, so its interval is where the least recall lies if all
-    classes' intervals hold at once.
+    The worst class is chosen after the fact, so its interval is the simultaneous (Šidák) interval
+    of the minimum recall.
     """
     classes = np.unique(truth)
     level = simultaneous_level(len(classes))

@@ -35,7 +35,7 @@ def judge_episodes(
         views: The models' views of them.
         asked: Which episodes to draw.
         seed: Seed of the draw.
-        measurements: Takes the metric.
+        measurements: Results are added to this object.
     """
     drawn = draw_episodes(labels, asked.ways, asked.shots, asked.queries, asked.count, seed)
     if drawn is None:

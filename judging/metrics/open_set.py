@@ -39,7 +39,7 @@ def judge_open_set(
     Args:
         labels: str [n], the images' classes.
         views: The models' views of them.
-        measurements: Takes the metrics.
+        measurements: Results are added to this object.
 
     Returns:
         None if there are too few classes.
@@ -109,16 +109,16 @@ def open_set_scores(
         return found and Scores(found.known, found.queries, found.unknown, found.queries)
     places = len(embeddings) + np.arange(len(unknown))
     if set(labels) <= set(support.labels):
-        known, strange = (
+        known, unknown_scores = (
             best_scores(support.embeddings, support.labels, x) for x in (embeddings, unknown)
         )
-        return Scores(known, np.arange(len(embeddings)), strange, places)
+        return Scores(known, np.arange(len(embeddings)), unknown_scores, places)
     if found is None:
         return None
     of_support = np.ones(len(embeddings), bool)
     of_support[found.queries] = False
-    strange = best_scores(embeddings[of_support], labels[of_support], unknown)
-    return Scores(found.known, found.queries, strange, places)
+    unknown_scores = best_scores(embeddings[of_support], labels[of_support], unknown)
+    return Scores(found.known, found.queries, unknown_scores, places)
 
 
 class Measured(NamedTuple):
@@ -128,9 +128,9 @@ class Measured(NamedTuple):
         values: float64 [k, m], each of `MEASURED` for each model.
         covariance: float64 [k * m, k * m], over the images.
         images: The number of images behind each of `MEASURED`.
-        least: How many independent trials each of `MEASURED` is worth at least: an AUC as many as
-            there are couples of a known and an unknown image without a common image; a mean of two
-            shares twice the smaller number, if its images are not the same.
+        least: Lower limit of the effective sample size of each of `MEASURED`: of an AUC, the number
+            of disjoint (known, unknown) pairs; of a mean of two shares, twice that, but at most
+            `images`.
     """
 
     values: np.ndarray

@@ -84,7 +84,7 @@ def judge_pairs(
         images: The images.
         views: The models' views of them.
         pairing: How to pair them.
-        measurements: Takes the metrics.
+        measurements: Results are added to this object.
 
     Returns:
         None if there are no pairs, or the candidate has no similarity.

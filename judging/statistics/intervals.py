@@ -7,16 +7,16 @@ pairs with a common image are not, so pairs are never counted as if they were.
 1. A metric's variance is that of its values over reweighted *images*: each image, and with it all
    its pairs, counts a little more or less (the infinitesimal jackknife of Jaeckel 1972; Giordano et
    al. 2019, https://arxiv.org/abs/1806.00550). The metric then changes by the sum of the influences
-   of the image's pairs, so no resampling is needed. A pair has two images, so its own noise is
-   counted twice, and subtracted once: the variance for dyads of Aronow, Samii and Assenova 2015
-   (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
-   bootstrap, would count that noise three times (Owen 2007, https://arxiv.org/abs/0712.1111), and
-   leave classes of two or three images without a pair.
-2. From the variance follows how many independent trials the metric is worth, its *effective number*
-   (reduced for the uncertainty of the variance, Korn and Graubard 1998), and the interval is
-   Wilson's score interval of a share of that many (the best of several in Franco, Little, Louis and
-   Slud 2019, https://doi.org/10.1093/jssam/smy019). So it does not shrink to a point if no error
-   was observed, as the percentiles of a bootstrap would.
+   of the image's pairs, so no resampling is needed. The pair-level variance, which is counted
+   once for each of a pair's two images, is subtracted once: the variance for dyads of Aronow, Samii
+   and Assenova 2015 (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
+   bootstrap, would count it three times (Owen 2007, https://arxiv.org/abs/0712.1111), and leave
+   classes of two or three images without a pair.
+2. The variance gives the metric's *effective sample size*, the number of independent trials with
+   the same variance (reduced for the uncertainty of the variance, Korn and Graubard 1998). The
+   interval is Wilson's score interval of a proportion with that sample size (the best of several in
+   Franco, Little, Louis and Slud 2019, https://doi.org/10.1093/jssam/smy019). So it does not shrink
+   to a point if no error was observed, as the percentiles of a bootstrap would.
 3. The difference of two models on the same images has the interval of Zou and Donner 2008
    (https://doi.org/10.1002/sim.3095), from both models' intervals and the correlation of their
    values over the same reweighted images; for shares of images it is Newcombe's method 10 of 1998.
@@ -51,8 +51,8 @@ def wilson(share: float, number: float, level: float = LEVEL) -> Interval:
 
     Args:
         share: In [0, 1].
-        number: Number of independent trials that it is worth; need not be whole.
-        level: How often the interval holds the true share.
+        number: Effective sample size; need not be whole.
+        level: Confidence level, in (0, 1).
 
     Returns:
         NaNs if the share is NaN, or the number is 0.
@@ -113,16 +113,18 @@ def by_pairs(influence: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.n
 def effective_number(
     share: float, variance: float, images: int, least: float, most: float = math.inf
 ) -> float:
-    """Return how many independent trials a share is worth.
+    """Return the effective sample size of a proportion.
 
     Args:
-        share: As measured.
-        variance: Its own, estimated from the images.
-        images: How many these were. The fewer, the less is known of the variance itself, so the
-            number is lowered as a quantile of Student's distribution is above the normal one's.
-        least: It is worth so many in any case: pairs of n images are worth n / 2, since so many
-            have no image in common (and averaging over more is no worse: Hoeffding 1948).
-        most: It is worth no more: the number of pairs.
+        share: The measured proportion, in [0, 1].
+        variance: Its variance, estimated from the images.
+        images: Number of these images. With few images the variance itself is uncertain, so the
+            result is multiplied by the squared ratio of the quantiles of the normal and of
+            Student's distribution.
+        least: Lower limit of the effective sample size. For pairs of n images it is n / 2, since n
+            images always contain n / 2 disjoint pairs (and averaging over more pairs does not
+            increase the variance: Hoeffding 1948).
+        most: Upper limit, such as the number of pairs.
     """
     if not 0 < share < 1 or not variance > 0:
         return least
@@ -154,7 +156,13 @@ def difference(
 
 
 def correlation(covariances: np.ndarray, one: int, other: int) -> float:
-    """Return that of two metrics, from `by_images` or `by_pairs`; NaN if one does not vary."""
+    """Return the correlation of two metrics; NaN if one does not vary.
+
+    Args:
+        covariances: From `by_images` or `by_pairs`.
+        one: Index of a metric.
+        other: Index of the other.
+    """
     variance = covariances[one, one] * covariances[other, other]
     if not variance > 0:
         return math.nan

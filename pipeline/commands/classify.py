@@ -136,8 +136,8 @@ class Tally:
     """Counts answers.
 
     Attributes:
-        known: Images of a class.
-        unknown: Images of no class that the model knows.
+        known: Images classified as a known class.
+        unknown: Images classified as unknown.
         unusable: Files that could not be used.
         labelled: Images whose true class is known.
         correct: Labelled images that were classified correctly.

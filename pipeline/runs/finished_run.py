@@ -31,8 +31,6 @@ class NoVerdict(UserError):
 
     exit_code = 1
 
-    exit_code = 1
-
 
 class JudgedRun(NamedTuple):
     """A run and its judgement.

@@ -162,7 +162,7 @@ def _check_unknown(config: RunConfig) -> None:
     folder = config.judge.unknown
     if not folder or is_remote(folder):
         return
-    fix = "name a folder of images of no class, or leave judge.unknown out"
+    fix = "name a folder of images of none of the classes, or leave judge.unknown out"
     if not Path(folder).is_dir():
         raise ConfigError(f"judge.unknown: there is no folder {folder}; {fix}")
     if next(files_below(folder), None) is None:

@@ -1,4 +1,4 @@
-"""Our Beam steps: what they do in one process, they do in several; and none holds all images."""
+"""Our Beam steps give the same result in one and in several processes; none holds all images."""
 
 import operator
 import os
@@ -159,7 +159,7 @@ def test_whole_classes_and_their_near_duplicates(tmp_path):
 
 
 def held(root, classes, each, size=16):
-    """What each step of ingestion and pairing holds, in bytes, of images of so many pixels."""
+    """Return the bytes that each step of ingestion and pairing holds, by the step's label."""
     write_classes(root / "images", classes, each, size)
     with image_store(str(root)) as folder:
         pipeline = beam.Pipeline(argv=list(Beam().args))
@@ -182,7 +182,7 @@ def few(tmp_path_factory):
 
 
 def growth(small, large, added, least):
-    """Bytes that each of what was added adds, to the steps that grow by at least so many."""
+    """Return the growth in bytes per added item, of the steps that grow by `least` or more."""
     each = {label: (large[label] - small[label]) / added for label in small}
     return {label: size for label, size in each.items() if size >= least}
 

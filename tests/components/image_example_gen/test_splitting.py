@@ -1,4 +1,4 @@
-"""What decides on splits, class by class and group by group; `test_executor` runs it on Beam."""
+"""How images are assigned to splits, as pure functions; `test_executor` runs them on Beam."""
 
 from collections import Counter
 
@@ -24,8 +24,8 @@ def described(label, number, content=None, split=None):
     return Described(path, label, content or f"content of {path}", split)
 
 
-def dealt(images, seed=0, shares=SHARES):
-    """The splits of one class's images, none like another, by path."""
+def splits_of(images, seed=0, shares=SHARES):
+    """The splits of one class's images, without near-duplicates, by path."""
     groups = [pending([image], seed)[1] for image in images]
     return {assigned.path: assigned.split for assigned in assign(groups, shares)}
 
@@ -44,7 +44,7 @@ def dealt(images, seed=0, shares=SHARES):
     ],
 )
 def test_each_class_is_divided_by_the_shares(count, expected):
-    found = Counter(dealt([described("a", i) for i in range(count)]).values())
+    found = Counter(splits_of([described("a", i) for i in range(count)]).values())
     assert tuple(found[s] for s in SHARES) == expected
 
 
@@ -57,7 +57,7 @@ def test_each_class_is_divided_by_the_shares(count, expected):
 )
 def test_extreme_shares_are_kept(shares):
     images = [described("a", i) for i in range(100)]
-    found = Counter(dealt(images, shares=shares).values())
+    found = Counter(splits_of(images, shares=shares).values())
     assert {split: found[split] for split in shares} == {s: 100 * v for s, v in shares.items()}
 
 
@@ -80,15 +80,15 @@ def test_groups_leave_train_a_pair(sizes, train, seed):
 
 def test_a_new_image_leaves_most_others_where_they_were():
     images = [described("a", i) for i in range(50)]
-    before = dealt(images)
-    after = dealt([*images, described("a", "new")])
+    before = splits_of(images)
+    after = splits_of([*images, described("a", "new")])
     assert sum(after[path] != split for path, split in before.items()) <= 5
 
 
 def test_the_2019_articles_division():
     images = [described("cat", i) for i in range(100)]
     shares = {"train": 0.9, "validation": 0.05, "test": 0.05}
-    assert Counter(dealt(images, shares=shares).values())["train"] == 90
+    assert Counter(splits_of(images, shares=shares).values())["train"] == 90
 
 
 def test_a_group_is_assigned_with_the_class_of_its_first_image():
@@ -105,8 +105,8 @@ def test_a_group_is_assigned_with_the_class_of_its_first_image():
 
 def test_the_seed_matters_but_the_order_of_the_files_does_not():
     images = [described("a", i) for i in range(30)]
-    assert dealt(images) == dealt(images[::-1])
-    assert dealt(images) != dealt(images, seed=1)
+    assert splits_of(images) == splits_of(images[::-1])
+    assert splits_of(images) != splits_of(images, seed=1)
 
 
 def test_whole_classes_are_kept_apart():

@@ -397,7 +397,7 @@ def test_each_image_is_encoded_once_by_each_model(judging, saved, monkeypatch):
 
 @pytest.fixture
 def unknown(tmp_path, monkeypatch):
-    """A folder of four images of no class, which the models take for numbers, and of others."""
+    """A folder of four images of none of the classes, read as numbers, and of unusable files."""
     folder = tmp_path / "unknown"
     (folder / "below").mkdir(parents=True)
     for i in range(3):
@@ -462,7 +462,7 @@ def test_a_folder_without_a_usable_unknown_image_is_refused(judging, saved, unkn
         f"judge.unknown: none of the 4 files in {unknown} can be used as an image: gone.png: "
         "cannot be read: No such file or directory; large.png: has 120 x 120 pixels, more than "
         "data.max_pixels (10000) allows; notes.txt: is no image, or of a kind that cannot be read; "
-        "and 1 more. Put images there that are of no class, or leave judge.unknown out"
+        "and 1 more. Put images of none of the classes there, or leave judge.unknown out"
     )
 
 
