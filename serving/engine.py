@@ -88,17 +88,17 @@ def choose(engine: str) -> Engine:
 
 
 def listens_on(engine: Engine, host: str | None) -> str:
-    """Return the address that an engine listens on.
+    """Return the IP address that an engine listens on.
 
     Args:
         engine: From `choose`.
-        host: The address asked for; None: the default.
+        host: The address asked for, or a name such as `localhost`; None: the default.
 
     Raises:
-        EngineError: The engine cannot bind to this address.
+        EngineError: The engine cannot bind to this address, or the name has none.
     """
     if engine != "tensorflow":
-        return host or LOOPBACK
+        return _ip_address(host) if host else LOOPBACK
     if host in (None, ALL_INTERFACES):
         return ALL_INTERFACES
     raise EngineError(
@@ -166,6 +166,15 @@ def quiet_environment(engine: Engine) -> dict[str, str]:
     """Return environment variables with which TensorFlow's own log holds errors alone."""
     # The embedded server reports errors itself; TensorFlow would add complaints about CUDA.
     return {"TF_CPP_MIN_LOG_LEVEL": "3" if engine == "embedded" else "2"}
+
+
+def _ip_address(host: str) -> str:
+    """Return the address of a host, an IPv4 one if it has any: Docker publishes on no name."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as e:
+        raise EngineError(f"cannot listen on {host}: {e}; give an address of this machine") from e
+    return str(min(found, key=lambda info: info[0] != socket.AF_INET)[4][0])
 
 
 def _docker_answers() -> bool:

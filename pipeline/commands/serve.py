@@ -12,7 +12,6 @@ from base.errors import UserError
 from pipeline.commands.options import ConfigFile, Engine, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.terminal.console import note
-from serving.engine import LOOPBACK
 
 
 def serve(
@@ -76,7 +75,7 @@ def serve(
         f"Serving {settings.name} from {base_path} with the engine '{chosen}': gRPC on "
         f"{address}:{port}, REST on {address}:{rest_port}."
     )
-    if address != (host or LOOPBACK):
+    if chosen == "tensorflow" and host is None:
         note("tensorflow_model_server listens on all interfaces; it has no option for another.")
     started = command(chosen, serving)
     environment = {} if verbose else quiet_environment(chosen)

@@ -81,12 +81,27 @@ def test_an_engine_of_no_such_name():
 
 @pytest.mark.parametrize(
     ("host", "published"),
-    [(None, "127.0.0.1:1:8500"), ("0.0.0.0", "0.0.0.0:1:8500"), ("::1", "[::1]:1:8500")],
+    [
+        (None, "127.0.0.1:1:8500"),
+        ("0.0.0.0", "0.0.0.0:1:8500"),
+        ("::1", "[::1]:1:8500"),
+        ("localhost", "127.0.0.1:1:8500"),
+    ],
 )
 def test_each_engine_binds_to_the_host(tmp_path, host, published):
     serving = Serving("parts", tmp_path, 1, 2, host=host)
-    assert f"--host={host or '127.0.0.1'}" in command("embedded", serving)
+    address = published.removesuffix(":1:8500").strip("[]")
+    assert f"--host={address}" in command("embedded", serving)
     assert published in command("docker", serving)
+
+
+def test_a_host_without_an_address_is_refused(tmp_path, monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(EngineError, match="cannot listen on nowhere: Name or service not known"):
+        command("docker", Serving("parts", tmp_path, host="nowhere"))
 
 
 def test_tensorflow_serving_listens_on_all_interfaces(tmp_path):

@@ -65,6 +65,12 @@ def test_other_machines_are_answered_if_asked_for(started, ports):
     assert "--host=0.0.0.0" in started[0]
 
 
+def test_a_host_may_be_a_name(started, ports):
+    result = siamese("serve", "my.yaml", *ports, "--host", "localhost")
+    assert "--host=127.0.0.1" in started[0]
+    assert "all interfaces" not in result.everything
+
+
 @pytest.mark.parametrize("option", ["--port", "--rest-port"])
 def test_a_busy_port_is_blamed_on_its_option(started, ports, option):
     number = ports[ports.index(option) + 1]
