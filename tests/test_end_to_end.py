@@ -167,7 +167,7 @@ def test_the_gate_says_of_the_model_and_the_files_what_the_judge_said(place, ins
     assert done.returncode == 0
     # What InfraCheck found is among it.
     last = json.loads(done.stdout)["checks"][-1]
-    assert (last["metric"], last["outcome"]) == ("answers of a server", "passed")
+    assert (last["metric"], last["outcome"]) == ("InfraCheck", "passed")
     [judged] = (place / "runs/few/pipeline/Judge/judgement").glob("*")
     for line in read_image_outcomes(str(judged)):
         file = place / "held" / line.source

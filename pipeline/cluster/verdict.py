@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from judging.judgement import Judgement, Verdict
 from pipeline import log_noise
-from pipeline.gate.verdict import with_server_check
+from pipeline.gate.verdict import with_infra_problem
 from storage.file_systems import is_remote, load_plugins
 
 _NOT_BLESSED = "INFRA_NOT_BLESSED"
@@ -55,7 +55,7 @@ def read_verdict(outputs: GateOutputs) -> Verdict | None:
         return None
     if problem is None:
         return verdict
-    return with_server_check(verdict, problem or "InfraCheck gives no reason")
+    return with_infra_problem(verdict, problem or "InfraCheck gives no reason")
 
 
 def _read_newest(pattern: str) -> str | None:

@@ -7,7 +7,7 @@ from pipeline.runs.history import Run
 
 
 def with_infra_check(verdict: Verdict, run: Run | None) -> Verdict:
-    """Return the verdict that decides on the push: a blessed model must also be servable.
+    """Return the verdict that decides on the push: a blessed model must also pass InfraCheck.
 
     Args:
         verdict: The Judge's.
@@ -15,19 +15,19 @@ def with_infra_check(verdict: Verdict, run: Run | None) -> Verdict:
     """
     if run is None or run.output("InfraCheck", "blessing") is None:
         return verdict
-    return with_server_check(verdict, run.infra_problem)
+    return with_infra_problem(verdict, run.infra_problem)
 
 
-def with_server_check(verdict: Verdict, problem: str | None) -> Verdict:
+def with_infra_problem(verdict: Verdict, problem: str | None) -> Verdict:
     """Return the verdict with InfraCheck's finding.
 
     Args:
         verdict: The Judge's.
-        problem: Why a server does not return the model's answers; None or empty if it does.
+        problem: Why it withholds its blessing; None or empty if it does not.
     """
     check = Check(
-        metric="answers of a server",
-        required="those of the model",
+        metric="InfraCheck",
+        required="passed",
         outcome="failed" if problem else "passed",
         note=problem or "",
     )
@@ -38,5 +38,5 @@ def with_server_check(verdict: Verdict, problem: str | None) -> Verdict:
     return Verdict(
         outcome="not_blessed",
         checks=checks,
-        reasons=(*against, f"it cannot be served: {problem}"),
+        reasons=(*against, f"InfraCheck failed: {problem}"),
     )

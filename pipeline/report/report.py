@@ -88,7 +88,7 @@ def _outcome(summary: Summary | None, judgement: Judgement | None) -> Outcome | 
     """Return the outcome of the run, else of the judgement; None if nothing was judged."""
     if summary and summary.failure:
         return Outcome.FAILED
-    # The run's may differ from the Judge's: a model that cannot be served is not blessed.
+    # The run's may differ from the Judge's: a model that fails InfraCheck is not blessed.
     found = (summary and summary.outcome) or (judgement and judgement.verdict.outcome)
     return Outcome(found) if found else None
 

@@ -66,7 +66,7 @@ class Run(BaseModel):
 
     @property
     def infra_problem(self) -> str | None:
-        """InfraCheck's reason why the model cannot be served; None if it can."""
+        """InfraCheck's reason to withhold its blessing; None if it does not."""
         blessing = self.output("InfraCheck", "blessing")
         return str(blessing.properties.get("problem", "")) or None if blessing else None
 

@@ -57,7 +57,7 @@ def test_a_model_that_cannot_be_served_is_not_blessed(tmp_path, judged):
     withhold(tmp_path, "no such op")
     found = read_verdict(str(tmp_path))
     assert found.outcome == "not_blessed"
-    assert found.reasons == ("it cannot be served: no such op",)
+    assert found.reasons == ("InfraCheck failed: no such op",)
 
 
 def test_the_last_try_of_a_task_counts(tmp_path, judged):

@@ -60,9 +60,9 @@ def test_a_model_that_cannot_be_served_does_not_look_blessed(tmp_path):
         run.components.append(Component(id=id_, outcome="done", outputs={"blessing": blessing}))
     page, _ = written(tmp_path, Findings("parts", summary(good, run=run), good))
     assert "✗ Not blessed" in page.text
-    assert "it cannot be served: no op" in page.text
+    assert "InfraCheck failed: no op" in page.text
     card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
-    assert "**Not blessed**: it cannot be served: no op." in card
+    assert "**Not blessed**: InfraCheck failed: no op." in card
 
 
 def test_what_could_not_be_judged_is_said(tmp_path):

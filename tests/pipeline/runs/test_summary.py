@@ -92,9 +92,9 @@ def test_the_outcome_is_the_judges_unless_the_run_failed():
 @pytest.mark.parametrize(
     ("judged", "reasons"),
     [
-        ("blessed", ("it cannot be served: no op",)),
-        ("not_blessed", ("precision: no pair", "it cannot be served: no op")),
-        ("undecided", ("precision: no pair", "it cannot be served: no op")),
+        ("blessed", ("InfraCheck failed: no op",)),
+        ("not_blessed", ("precision: no pair", "InfraCheck failed: no op")),
+        ("undecided", ("precision: no pair", "InfraCheck failed: no op")),
     ],
 )
 def test_why_a_model_cannot_be_served_is_among_the_reasons(judged, reasons):

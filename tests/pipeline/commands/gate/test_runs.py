@@ -87,7 +87,7 @@ def test_it_is_said_where_a_run_was_judged_otherwise(pipelines):
 def test_a_run_whose_model_no_server_answers_for(pipelines):
     pipelines.add(found=judged(good()), infra="no such op")
     for where in ("my.yaml", "runs/mine", "runs/mine/runs/20260102-000000"):
-        assert "Not blessed: it cannot be served: no such op." in gate(NOT_BLESSED, where)
+        assert "Not blessed: InfraCheck failed: no such op." in gate(NOT_BLESSED, where)
 
 
 def test_a_run_is_chosen(pipelines):
