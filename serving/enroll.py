@@ -22,6 +22,7 @@ import tensorflow as tf
 from base.errors import UserError
 from base.printable import printable
 from images.canonical import UnusableImage, canonical_image
+from images.file_names import is_ignored
 from records import training_keys
 from serving.next_version import NextVersion, version_folder
 from storage.enrolled_images import FILE, EnrolledImage, read_enrolled_images, write_enrolled_images
@@ -39,7 +40,6 @@ raises, no version is written.
 
 _BATCH = 8
 _MOST_LISTED = 10
-_CLUTTER = ("Thumbs.db", "desktop.ini")
 
 
 class EnrollError(UserError):
@@ -254,8 +254,7 @@ def _batches(
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise EnrollError(f"{folder}: there is no such folder; name one with a class's images")
-    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
-    paths = sorted(path for path in visible if path.name not in _CLUTTER)
+    paths = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
     if paths and all(path.is_dir() for path in paths):
         raise EnrollError(f"{folder}: holds folders only; name each class's folder by itself")
     return paths

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from base.errors import UserError
-from storage.model_versions import SAVED_MODEL, newest_version
+from storage.model_versions import SAVED_MODEL, is_version_number, newest_version
 
 _TEMPORARY = ".candidate-"
 """Prefix of a folder that is being written; no server takes it for a version."""
@@ -57,7 +57,7 @@ class NextVersion:
 
     def __init__(self, source: Path, output: Path | None = None) -> None:
         source = source.absolute()  # the link's own place, not its target
-        if output is None and not _is_number(source.name):
+        if output is None and not is_version_number(source.name):
             raise VersionError(
                 f"{source}: its name is no version number; give the base path of the "
                 "new version by --output"
@@ -66,7 +66,7 @@ class NextVersion:
         if _is_version(self._base):
             raise VersionError(f"{output}: is a version; give the folder that holds the versions")
         self._present = self._versions()
-        taken = self._present | ({int(source.name)} if _is_number(source.name) else set())
+        taken = self._present | ({int(source.name)} if is_version_number(source.name) else set())
         self.path = self._base / str(_next(max(taken, default=0)))
 
     @contextlib.contextmanager
@@ -104,7 +104,7 @@ class NextVersion:
 
     def _versions(self) -> set[int]:
         """Return the versions in the base path, incomplete ones included."""
-        return {int(path.name) for path in self._base.glob("*") if _is_number(path.name)}
+        return {int(path.name) for path in self._base.glob("*") if is_version_number(path.name)}
 
     def _clean_up(self) -> None:
         """Remove the folders of killed processes."""
@@ -122,7 +122,3 @@ def _next(newest: int) -> int:
 
 def _is_version(folder: Path) -> bool:
     return (folder / SAVED_MODEL).exists()
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit()

@@ -12,6 +12,11 @@ SAVED_MODEL = "saved_model.pb"
 _LARGEST_VERSION = 2**63 - 1
 
 
+def is_version_number(name: str) -> bool:
+    """Return whether a folder of this name can be a version."""
+    return name.isascii() and name.isdigit()  # isdigit alone also accepts what int does not: "²"
+
+
 def complete_versions(base_path: str | os.PathLike[str]) -> dict[int, str]:
     """Return the path of each complete version in a folder, by number, the newest first.
 
@@ -23,7 +28,7 @@ def complete_versions(base_path: str | os.PathLike[str]) -> dict[int, str]:
         tf.errors.OpError: An address cannot be listed.
     """
     base_path = os.fspath(base_path)
-    names = [name for name in list_folder(base_path) if name.isascii() and name.isdigit()]
+    names = [name for name in list_folder(base_path) if is_version_number(name)]
     found = {}
     for name in sorted(names, key=int, reverse=True):
         path = os.path.join(base_path, name)

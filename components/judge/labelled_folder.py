@@ -43,7 +43,7 @@ from judging.settings import JudgeSettings, Thresholds
 from judging.views import CANDIDATE, PairSettings
 from records import features
 from storage.file_systems import load_plugins
-from storage.model_versions import SAVED_MODEL, complete_versions
+from storage.model_versions import SAVED_MODEL, complete_versions, is_version_number
 
 
 class FolderSettings(NamedTuple):
@@ -102,7 +102,7 @@ def load_model(directory: Path) -> tuple[JudgedModel, tuple[str, ...]]:
     newest = max(versions)
     skipped = sorted(
         path.name for path in directory.iterdir()
-        if path.is_dir() and path.name.isdigit() and int(path.name) > newest
+        if path.is_dir() and is_version_number(path.name) and int(path.name) > newest
     )  # fmt: skip
     notes = (
         f"{directory / name}: skipped, since it holds no {SAVED_MODEL}; {versions[newest]} is used"

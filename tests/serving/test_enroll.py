@@ -263,7 +263,7 @@ def test_unusable_images_are_left_out_and_told(base, new):
     (new / "bomb.png").write_bytes(png_bomb())
     (new / "sub").mkdir()
     (new / ".hidden").write_text("")
-    (new / "Thumbs.db").write_text("")
+    (new / "THUMBS.DB").write_text("")
     done = enroll(base, {NEW: new})
     assert done.added == {NEW: 4}
     reasons = {one.file.name: one.reason for one in done.unusable}

@@ -229,6 +229,7 @@ def test_incomplete_newer_versions_are_skipped_and_named(models, place):
     JudgedModel().save(versions / "1")
     (versions / "2").mkdir()
     (versions / "3" / "variables").mkdir(parents=True)
+    (versions / "²").mkdir()  # a digit, but no number
     told = gate_model(BLESSED, models, model=versions)
     assert "versions/1, on 20 images" in told
     for skipped in ("versions/2", "versions/3"):
