@@ -38,7 +38,7 @@ class Layer(tf.Module):
         return {features.PIXELS: pixels[:, None]}
 
 
-def main(train, validation, backbone, folder):
+def main(train, validation, backbone, folder, **custom):
     whole, run_fn.tft.TFTransformOutput = run_fn.tft.TFTransformOutput, Transform
     try:
         run_fn.run_fn(
@@ -57,6 +57,7 @@ def main(train, validation, backbone, folder):
                     "model": Model(backbone=backbone, embedding_size=6).model_dump_json(),
                     "training": Training(epochs=2, learning_rate=0.1).model_dump_json(),
                     "unfinished": str(Path(folder) / "unfinished"),
+                    **custom,
                 },
             )
         )

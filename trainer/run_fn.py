@@ -59,7 +59,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         tf.io.gfile.glob(fn_args.train_files),
         tf.io.gfile.glob(fn_args.eval_files),
         unfinished_folder(
-            custom["unfinished"], fn_args.train_files, fn_args.eval_files, hyperparameters, custom
+            custom["unfinished"],
+            fn_args.train_files,
+            fn_args.eval_files,
+            hyperparameters,
+            # An enrolment does not change the training.
+            {name: value for name, value in custom.items() if name not in ("served", "enrolled")},
         ),
         int(custom["seed"]),
     )
@@ -118,8 +123,9 @@ def _export(
     carried_over = carry_over(served, enrolled)
     served.save(model_folder)
     write_warmup(model_folder, image_size)
-    if enrolled:
-        write_enrolled_images(model_folder, enrolled)
+    # Not those of classes that the training data has: they would return when it loses the class.
+    if kept := [one for one in enrolled if one.label in carried_over["carried over"]]:
+        write_enrolled_images(model_folder, kept)
 
     backbone = trained.model.encoder.get_layer("backbone")
     backbone.load_weights(trained.snapshot.weights)

@@ -1,4 +1,4 @@
-"""`run_fn` on two machines that share a disk: two processes with TF_CONFIG."""
+"""`run_fn` here, and on two machines that share a disk: two processes with TF_CONFIG."""
 
 import json
 import os
@@ -7,8 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import run_fn_here
 import tensorflow as tf
 from pair_files import write_splits
+from sample_images import encoded, picture
+
+from storage.enrolled_images import EnrolledImage, read_enrolled_images, write_enrolled_images
+from trainer import run_fn
 
 
 def free_port():
@@ -49,3 +55,37 @@ def test_two_workers_export_one_model(tiny_backbone, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {
         "0.log", "1.log", "model", "pairs", "run", "unfinished",
     }  # fmt: skip
+
+
+def test_only_enrolled_classes_that_the_data_lacks_are_kept(tiny_backbone, tmp_path):
+    [train], [validation] = write_splits(tmp_path / "pairs", classes=3, each=6, passes=2)
+    (tmp_path / "served/1/assets.extra").mkdir(parents=True)
+    (tmp_path / "served/1/saved_model.pb").touch()
+    enrolled = [
+        EnrolledImage(label, f"{label}/1.png", key, encoded(picture(key, 0, 16)))
+        for key, label in enumerate(["class-0", "new"])
+    ]
+    write_enrolled_images(tmp_path / "served/1", enrolled)
+    run_fn_here.main(
+        train, validation, tiny_backbone, tmp_path, served=str(tmp_path / "served"), enrolled="x"
+    )
+    assert read_enrolled_images(tmp_path / "model") == enrolled[1:]
+    found = json.loads((tmp_path / "run/training.json").read_text())["enrolled"]
+    assert found == {"carried over": {"new": 1}, "in the training data": {"class-0": 1}}
+
+
+def test_an_enrolment_does_not_restart_an_unfinished_training(tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    folders = []
+
+    def stop(*arguments):
+        folders.append(arguments[-2])
+        raise Stopped
+
+    monkeypatch.setattr(run_fn, "train", stop)
+    for custom in ({}, {"served": str(tmp_path), "enrolled": "x"}, {"seed": 1}):
+        with pytest.raises(Stopped):
+            run_fn_here.main("t", "v", "imagenet", tmp_path, **custom)
+    assert folders[0] == folders[1] != folders[2]
