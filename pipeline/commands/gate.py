@@ -231,12 +231,13 @@ def _settings(
         return reading.load(config, overrides)
     if overrides:
         raise UserError("--set needs a configuration, which it changes; give one by --config")
-    return reading.parse(_with_thresholds(thresholds, images), str(thresholds))
+    return reading.parse(_with_thresholds(thresholds, images), str(thresholds or "--images"))
 
 
 def _with_thresholds(file: Path | None, images: Path) -> dict[str, Any]:
     """Return the required keys of a configuration, with the thresholds of a file, if any."""
-    values: dict[str, Any] = {"data": {"root": str(images)}}
+    # No output is written, so that the current folder's name must not matter.
+    values: dict[str, Any] = {"data": {"root": str(images)}, "output": os.sep}
     return {**values, "thresholds": reading.read_yaml(file)} if file else values
 
 

@@ -13,10 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.errors import ConfigError
 from storage.file_systems import absolute, is_remote
 
 _READ = ("data.root", "judge.unknown", "tuner.reuse", "model.backbone", "model.weights")
 _WRITTEN = ("output", "artifacts", "push.destination")
+_OPTIONAL = ("judge.unknown", "tuner.reuse", "artifacts", "push.destination")
 _DEFAULTS = {"output": "runs", "name": "siamese"}
 _NOT_A_PATH = {"model.weights": ("imagenet", "none")}
 
@@ -29,10 +31,16 @@ def resolve(values: dict[str, Any], folder: Path, source: str, typed: Collection
         folder: Folder of its file.
         source: The file's name in warnings.
         typed: Keys that the command line has set; their paths are relative to the current folder.
+
+    Raises:
+        ConfigError: A path is empty.
     """
     name = str(values.get("name") or _DEFAULTS["name"])
     for key in (*_READ, *_WRITTEN):
         path = _get(values, key)
+        if isinstance(path, str) and not path.strip():
+            fix = "give a path, or null for none" if key in _OPTIONAL else "give a path"
+            raise ConfigError(f"{source}: {key}: is empty; {fix}")
         if isinstance(path, str) and _is_relative(key, path) and not _is_typed(key, typed):
             probe = f"{path}/{name}" if key == "output" else path
             if "{SPAN}" in path:
@@ -40,6 +48,8 @@ def resolve(values: dict[str, Any], folder: Path, source: str, typed: Collection
             found = path
             if (folder / probe).exists() or not Path(probe).exists():
                 found = _from_here(folder / path)
+                if not os.path.isabs(found) and not _is_relative(key, found):
+                    found = f"./{found}"  # else a name, such as that of a backbone
             elif not folder.resolve().samefile("."):
                 _warn(f"{source}: {key}: {path} is taken from the current folder, since it is not "
                       f"in {folder}; paths are relative to the configuration's folder")  # fmt: skip

@@ -98,9 +98,10 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _paths_hold_no_pattern(self) -> RunConfig:
-        spans = self.data.root if "{SPAN}" in self.data.root else ""
-        key = "artifacts" if self.artifacts else "output"
-        for name, path in ((key, self.pipeline_root), ("data.root", absolute(spans))):
+        paths = {"artifacts" if self.artifacts else "output": self.pipeline_root}
+        if "{SPAN}" in self.data.root:
+            paths["data.root"] = absolute(self.data.root)
+        for name, path in paths.items():
             if found := _PATTERN.search(path):
                 raise ValueError(
                     f"{name}: {found[0]!r} in {path} would be read as a file name pattern; rename "

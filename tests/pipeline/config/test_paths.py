@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from pipeline.config import paths
+from pipeline.config.errors import ConfigError
 from pipeline.config.reading import dump, load
 
 PATHS = """
@@ -87,3 +88,32 @@ def test_what_is_dumped_means_the_same_anywhere(place, monkeypatch):
     monkeypatch.chdir(place)
     kept = load("kept.yaml")
     assert (kept.data.root, kept.output) == (f"{place}/here/images", f"{place}/here/o")
+
+
+@pytest.mark.parametrize("key", ["artifacts", "push.destination", "judge.unknown", "tuner.reuse"])
+def test_an_empty_path_is_refused(place, key):
+    message = f"my.yaml: {key}: is empty; give a path, or null for none"
+    with pytest.raises(ConfigError, match=message):
+        found(place, f'{key}=""')
+    section, _, last = key.rpartition(".")
+    text = f"{section}: {{{last}: ' '}}" if section else f"{last}: ' '"
+    (place / "configs/my.yaml").write_text(f"data: {{root: images}}\n{text}\n")
+    with pytest.raises(ConfigError, match=message):
+        found(place)
+    found(place, f"{key}=null")
+
+
+def test_an_empty_path_that_is_needed_is_refused(place):
+    with pytest.raises(ConfigError, match=r"output: is empty; give a path$"):
+        found(place, 'output=""')
+
+
+def test_a_path_without_folders_stays_a_path(place, monkeypatch):
+    """Without its `./`, it would be the name of a network or of weights."""
+    monkeypatch.chdir(place)
+    (place / "my.yaml").write_text(
+        "data: {root: images}\nmodel: {backbone: ./enc, weights: ./imagenet}\n"
+    )
+    read_from = load("my.yaml").read_from
+    assert read_from["model.backbone"] == "./enc"
+    assert read_from["model.weights"] == "./imagenet"

@@ -256,3 +256,12 @@ def test_artifacts_may_be_elsewhere_and_the_rest_stays_here(file):
 def test_the_output_stays_here(file):
     with pytest.raises(ConfigError, match="output: s3://bucket/runs is not a local folder"):
         load(file, ["output=s3://bucket/runs"])
+
+
+def test_the_current_folder_is_not_taken_for_a_pattern_of_the_images(tmp_path, monkeypatch):
+    (tmp_path / "[1]").mkdir()
+    monkeypatch.chdir(tmp_path / "[1]")
+    output = str(tmp_path / "runs")
+    assert parse({"output": output, "data": {"root": "images"}}).data.root == "images"
+    with pytest.raises(ConfigError, match=r"data\.root: '\[' in "):
+        parse({"output": output, "data": {"root": "images/{SPAN}"}})

@@ -234,3 +234,12 @@ def test_incomplete_newer_versions_are_skipped_and_named(models, place):
     assert "versions/1, on 20 images" in told
     for skipped in ("versions/2", "versions/3"):
         assert f"{skipped}: skipped, since it holds no saved_model.pb" in told
+
+
+def test_the_current_folders_name_does_not_matter(models, place, monkeypatch):
+    (place / "[1]").mkdir()
+    monkeypatch.chdir(place / "[1]")
+    told = gate_model(WRONG_USE, models, model="none", images="images")
+    assert "none: holds no saved_model.pb" in told
+    told = gate_model(WRONG_USE, models, model="none", images="images/{SPAN}")
+    assert told.startswith("Error: --images: data.root: '[' in ")
