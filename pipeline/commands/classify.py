@@ -61,7 +61,7 @@ def classify(
         if held_out:
             from pipeline.runs.held_out import draw_images
 
-            truths = dict(draw_images(held_out_files(settings, connection.version), held_out))
+            truths = dict(draw_images(held_out_files(settings, connection), held_out))
         tally, began = Tally(), time.monotonic()
         for answer in client.classify_files(files or list(truths), batch_size, in_flight):
             truth = truths.get(answer.file)

@@ -59,7 +59,7 @@ def predict(
 
         pairs: list[Pair]
         if held_out:
-            pairs = [*draw_pairs(held_out_files(settings, connection.version), held_out)]
+            pairs = [*draw_pairs(held_out_files(settings, connection), held_out)]
         else:
             assert left is not None
             assert right is not None

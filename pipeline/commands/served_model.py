@@ -106,6 +106,8 @@ def connected(options: Connection) -> Iterator[tuple[SiameseClient, RunConfig | 
     Raises:
         UserError: The options contradict each other, or a model cannot be served.
     """
+    if options.overrides and not options.config:
+        raise UserError("--set needs a configuration, which it changes; give one by --config")
     settings = reading.load(options.config, options.overrides or ()) if options.config else None
     name = _model_name(options, settings)
     log_noise.quiet()
@@ -172,13 +174,21 @@ def _served(settings: RunConfig, config: Path | None) -> Iterator[str]:
         yield address
 
 
-def held_out_files(settings: RunConfig | None, version: int | None) -> list[tuple[Path, str]]:
-    """Return the files and classes of test images that the served model was not trained on."""
+def held_out_files(settings: RunConfig | None, options: Connection) -> list[tuple[Path, str]]:
+    """Return the files and classes of test images that the served model was not trained on.
+
+    Raises:
+        UserError: The options or the configuration do not tell which images these are.
+    """
     from pipeline.runs.held_out import held_out_images
 
     if settings is None:
         raise UserError("--held-out needs --config, whose test split it uses")
-    return held_out_images(settings, version)
+    if options.label:
+        raise UserError(
+            "--held-out cannot tell which version has a label; give --version in place of --label"
+        )
+    return held_out_images(settings, options.version)
 
 
 def short_path(path: Path) -> str:

@@ -13,8 +13,8 @@ from pipeline.config.run_config import RunConfig
 from pipeline.runs.run_folders import list_runs
 from pipeline.runs.summary import Summary
 from records import features, training_keys
-from storage.file_systems import is_remote, load_plugins
-from storage.model_versions import newest_version
+from storage.file_systems import is_folder, is_remote, load_plugins
+from storage.model_versions import complete_versions
 
 
 def held_out_images(config: RunConfig, version: int | None = None) -> list[tuple[Path, str]]:
@@ -30,12 +30,17 @@ def held_out_images(config: RunConfig, version: int | None = None) -> list[tuple
     Raises:
         UserError: No such model was pushed, or the images are not on this machine.
     """
-    model = newest_version(config.serving_root)
-    if version is not None:
-        model = os.path.join(config.serving_root, str(version))
-    if model is None:
-        raise UserError(f"{config.serving_root}: no model has been pushed there: siamese run")
-    run = _pushed_by(list_runs(config.root, config.name), int(os.path.basename(model)))
+    base = config.serving_root
+    versions = complete_versions(base) if is_folder(base) else {}
+    if not versions:
+        raise UserError(f"{base}: no model has been pushed there: siamese run")
+    if version is None:
+        version = max(versions)
+    if version not in versions:
+        there = ", ".join(map(str, versions))
+        raise UserError(f"{base}: holds no version {version}; choose one of {there}")
+    model = versions[version]
+    run = _pushed_by(list_runs(config.root, config.name), version)
     examples = run.run.output("ImageExampleGen", "examples") if run and run.run else None
     if examples is None:
         raise UserError(f"{model}: no run of {config.root} has pushed it; name images instead")

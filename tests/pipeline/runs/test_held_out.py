@@ -75,6 +75,7 @@ def add_run(config, number, test, pushed):
     components = [Component(id=k, outcome="done", outputs=v) for k, v in outputs.items()]
     folder = config.root / f"runs/2026010{number}-000000"
     folder.mkdir(parents=True)
+    (folder / "config.yaml").touch()
     run = Run(id=folder.name, components=components)
     started = datetime(2026, 1, number, tzinfo=timezone.utc)
     Summary(name="siamese", started=started, run=run, serving_root="s").write(folder)
@@ -101,5 +102,7 @@ def test_a_model_of_which_no_run_is_known(tmp_path):
     with pytest.raises(UserError, match="no model has been pushed there"):
         held_out_images(config)
     save_model(config.root / "serving/10", trained_on=["1"])
+    with pytest.raises(UserError, match=r"holds no version 9; choose one of 10"):
+        held_out_images(config, 9)
     with pytest.raises(UserError, match=r"serving/10: no run of .* has pushed it; name images"):
         held_out_images(config)

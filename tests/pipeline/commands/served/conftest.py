@@ -55,6 +55,7 @@ def test_split(place, monkeypatch):
     )  # fmt: skip
     folder = place / "runs/mine/runs/20260101-000000"
     folder.mkdir(parents=True)
+    (folder / "config.yaml").touch()
     started = datetime(2026, 1, 1, tzinfo=timezone.utc)
     Summary(name="mine", started=started, run=run, serving_root="s").write(folder)
     files = sorted((place / "data").rglob("*.png"))

@@ -82,6 +82,12 @@ SERVER = ("--server", "localhost:1", "--name", "parts")
         (["predict", *PAIR, *SERVER, "--tls-ca", "x.pem"], "x.pem: cannot be read"),
         (["predict", *PAIR, *SERVER, "--version", "1", "--label", "a"], "a version or a label"),
         (["predict", "--held-out", "2", *SERVER], "needs --config"),
+        (["predict", *PAIR, *SERVER, "--set", "seed=1"], "--set needs a configuration"),
+        (["classify", PAIR[0], *SERVER, "--set", "seed=1"], "--set needs a configuration"),
+        (
+            ["predict", "--held-out", "2", *SERVER, "--config", "my.yaml", "--label", "canary"],
+            "give --version in place of --label",
+        ),
         (
             ["predict", "--held-out", "2", *SERVER, "--config", "my.yaml"],
             "no run of runs/mine has pushed it",
