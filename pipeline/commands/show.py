@@ -47,8 +47,8 @@ def show(
             out.print_json(run.model_dump_json())
         else:
             show_summary(out, run)
-            if run.outcome and (run.failure or run.unfinished):
-                say(f"{run.outcome.heading}{': ' + run.failure if run.failure else '.'}")
+            if run.outcome and run.failure:  # else the summary names it
+                say(f"{run.outcome.heading}: {run.failure}")
         return
     runs = list_runs(settings.root, settings.name, number)
     if not runs:

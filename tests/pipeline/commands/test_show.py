@@ -25,6 +25,7 @@ def test_show_without_runs_says_how_to_start_one():
 def test_runs_are_shown_by_the_id_that_run_prints(place):
     folder = place / "runs/mine/runs/20260102-000000"
     folder.mkdir(parents=True)
+    (folder / "config.yaml").touch()
     assert "20260102-000000" in siamese("show", "my.yaml").everything
     with locked(place / "runs/mine"):
         [listed] = json.loads(siamese("show", "my.yaml", "--json").stdout)
@@ -37,6 +38,7 @@ def test_runs_are_shown_by_the_id_that_run_prints(place):
 def test_a_run_that_failed_says_why(place):
     folder = place / "runs/mine/runs/20260102-000000"
     folder.mkdir(parents=True)
+    (folder / "config.yaml").touch()
     assert siamese("show", "my.yaml", "--run", "latest").stdout.strip() == "Interrupted."
     Summary(
         id=folder.name, name="mine", started="2026-01-02T00:00:00Z", failure="no [disk]",
