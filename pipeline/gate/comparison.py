@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 from base.errors import UserError
 from components.image_example_gen.report import IngestionReport
 from components.judge.judgement_files import read_image_outcomes, read_pair_outcomes
 from judging.comparison import JudgementComparison, Part, compare_judgements
 from judging.judge import Judged
+from pipeline.config.errors import ConfigError
+from pipeline.config.reading import read_yaml
 from pipeline.gate.verdict import with_infra_check
 from pipeline.runs.finished_run import JudgedRun
 from pipeline.runs.outcome import Outcome
@@ -113,11 +114,11 @@ def _side(run: JudgedRun) -> Side:
 
 def _configuration(run: JudgedRun, notes: list[str]) -> dict[str, Any] | None:
     """Return the effective configuration, its keys joined by dots."""
-    path = run.folder / "config.yaml" if run.folder else None
-    if path is None or not path.is_file():
-        notes.append(f"the configuration of {run.words} is not kept")
-        return None
-    return dict(_flat(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    with contextlib.suppress(ConfigError):
+        if run.folder:
+            return dict(_flat(read_yaml(run.folder / "config.yaml")))
+    notes.append(f"the configuration of {run.words} is not kept")
+    return None
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:

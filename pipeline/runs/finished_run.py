@@ -7,21 +7,22 @@ pipeline's folder (`runs/<name>`, which may have been copied), a run's folder
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
 from pydantic import ValidationError
 
 from base.errors import UserError
 from components.judge.judgement_files import read_judgement
 from judging.judgement import Judgement
 from pipeline.config import reading
+from pipeline.config.errors import ConfigError
 from pipeline.runs.history import Artifact, Run
 from pipeline.runs.outcome import Outcome
-from pipeline.runs.run_folders import CONFIG, FOLDER, NoSuchRun, find_run
+from pipeline.runs.run_folders import CONFIG, FOLDER, NoSuchRun, configurations, find_run
 from pipeline.runs.summary import Summary
 from storage.file_systems import is_remote
 
@@ -100,7 +101,7 @@ def find_judged_run(
         return _judged(find_run(settings.root, settings.name, run_id), settings.root)
     if not where.exists():
         raise NoSuchRun(f"{where}: there is no such file or folder")
-    if (where / FOLDER).is_dir():
+    if configurations(where):
         return _judged(find_run(where, _name(where), run_id), where)
     if run_id:
         raise NoSuchRun(f"{where}: is one run or judgement; --run needs a pipeline's folder")
@@ -123,8 +124,10 @@ def _judged(summary: Summary, root: Path) -> JudgedRun:
     found = summary.run.output("Judge", "judgement") if summary.run else None
     if found is None:
         raise NoSuchRun(f"run {summary.id} of {summary.name} has no judgement; run it again")
-    uri = _uri(found, root)
-    return JudgedRun(summary, _read(uri), uri, root)
+    uri, own = _uri(found, root), root / FOLDER / summary.id
+    # The run's own copy, which a folder without `pipeline` holds too.
+    copied = (own / Judgement.FILE).is_file()
+    return JudgedRun(summary, _read(str(own) if copied else uri), uri, root)
 
 
 def _refuse_unjudged(run: Summary) -> None:
@@ -139,8 +142,10 @@ def _refuse_unjudged(run: Summary) -> None:
 
 def _name(root: Path) -> str:
     """Return the pipeline's name, which its folder may have lost when it was copied."""
-    for path in sorted((root / FOLDER).glob(f"*/{CONFIG}"), reverse=True):
-        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["name"])
+    for path in sorted(configurations(root), reverse=True):
+        with contextlib.suppress(ConfigError):  # empty, if the disk was full
+            if name := reading.read_yaml(path).get("name"):
+                return str(name)
     return root.resolve().name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +15,9 @@ from base.errors import UserError
 
 FILE = "lock"
 """The locked file; it names the process that holds it. The lock ends with its processes."""
+
+
+_TRIES, _PAUSE = 5, 0.02
 
 
 class FolderInUse(UserError):
@@ -56,7 +60,7 @@ def locked(folder: Path) -> Iterator[int]:
     descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except BlockingIOError:
             holder = os.read(descriptor, 1000).decode("utf-8", "replace").strip()
             raise FolderInUse(
@@ -73,3 +77,14 @@ def locked(folder: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock; try again for a moment, since `is_locked` of another process holds it too."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not left:
+                raise
+            time.sleep(_PAUSE)

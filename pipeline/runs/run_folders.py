@@ -7,6 +7,7 @@ holds the pipeline's lock, and was interrupted otherwise.
 from __future__ import annotations
 
 import contextlib
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -41,9 +42,17 @@ def create_run_folder(config: RunConfig) -> Path:
         folder = config.root / FOLDER / (name + suffix)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(parents=True)
-            (folder / CONFIG).write_text(dump(config), encoding="utf-8")
+            # Renamed at the end: a folder with a configuration is a run.
+            unfinished = folder / f".{CONFIG}"
+            unfinished.write_text(dump(config), encoding="utf-8")
+            os.replace(unfinished, folder / CONFIG)
             return folder
     raise UserError(f"{config.root}: too many runs started in one second; try again")
+
+
+def configurations(root: Path) -> list[Path]:
+    """Return the configuration of each run of a pipeline; other folders are no runs."""
+    return [path for path in (root / FOLDER).glob(f"*/{CONFIG}") if path.is_file()]
 
 
 def list_runs(root: Path, name: str, limit: int | None = None) -> list[Summary]:
@@ -54,9 +63,10 @@ def list_runs(root: Path, name: str, limit: int | None = None) -> list[Summary]:
         name: The pipeline's name.
         limit: Maximum number of runs.
     """
-    folders = [path for path in (root / FOLDER).glob("*") if path.is_dir()]
+    # Before the folders and summaries, which are written under the lock.
+    locked = is_locked(root)
+    folders = [path.parent for path in configurations(root)]
     folders.sort(key=_order, reverse=True)
-    locked = is_locked(root)  # before the summaries, which are written under the lock
     found = []
     for i, folder in enumerate(folders[:limit]):
         summary = Summary.read(folder)

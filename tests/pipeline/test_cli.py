@@ -117,6 +117,7 @@ def test_wrong_use_is_one_sentence_and_2(arguments, message):
 
 def test_runs_are_shown_without_a_database(place):
     (place / "runs/mine/runs/20260102-000000").mkdir(parents=True)
+    (place / "runs/mine/runs/20260102-000000/config.yaml").touch()
     (place / "runs/mine/metadata.sqlite").write_bytes(b"?" * 5000)
     for options in ([], ["--run", "latest"]):
         result = siamese("show", "my.yaml", *options)

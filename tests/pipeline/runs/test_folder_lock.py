@@ -1,4 +1,6 @@
 import errno
+import fcntl
+import os
 import subprocess
 import sys
 
@@ -33,3 +35,13 @@ def test_a_process_that_inherits_it_holds_it_when_this_one_is_gone(tmp_path):
     child.communicate(b"\n")
     with locked(tmp_path / "new"):
         pass
+
+
+def test_a_process_that_only_asks_is_waited_for(tmp_path, monkeypatch):
+    (tmp_path / folder_lock.FILE).touch()
+    asking = os.open(tmp_path / folder_lock.FILE, os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    monkeypatch.setattr(folder_lock.time, "sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+    with locked(tmp_path):
+        pass
+    os.close(asking)

@@ -1,5 +1,7 @@
 """`siamese gate` on a finished run: every outcome, and where a run is found."""
 
+import shutil
+
 from judged_runs import good, judged, poor
 
 from judging.gate import Measured, decide
@@ -55,7 +57,9 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
     assert "it was not blessed" in gate(BLESSED, "my.yaml", "--set", f"thresholds={low}")
     (place / "low.yaml").write_text(low)
     for where in ("my.yaml", "runs/mine"):
-        assert "of low.yaml are not those" in gate(BLESSED, where, "--thresholds", "low.yaml")
+        assert "of low.yaml differ from the run's own" in gate(
+            BLESSED, where, "--thresholds", "low.yaml"
+        )
 
 
 def test_what_tfma_has_found_holds_for_thresholds_that_are_the_same(pipelines):
@@ -109,6 +113,7 @@ def test_a_run_that_died_before_its_first_component_is_the_newest(pipelines, pla
     pipelines.add(found=judged(good()))
     folder = place / "runs/mine/runs/20260103-000000"
     folder.mkdir()
+    (folder / "config.yaml").touch()  # empty, as a full disk leaves it
     for where in ("my.yaml", "runs/mine"):
         assert "run 20260103-000000 was interrupted" in gate(FAILED, where)
     with locked(place / "runs/mine"):
@@ -122,6 +127,23 @@ def test_a_pipelines_folder_may_be_copied(pipelines, place):
     (place / "downloaded/mine").rename(place / "downloaded/other")
     gate(BLESSED, "downloaded/other")
     assert "of mine" in gate(BLESSED, "downloaded/other")
+
+
+def test_runs_may_be_copied_without_their_artifacts(pipelines, place):
+    pipelines.add(found=judged(good()))
+    for path in (place / "runs/mine").iterdir():
+        if path.name != "runs":
+            shutil.rmtree(path)
+    for where in ("runs/mine", "runs/mine/runs/20260102-000000", "my.yaml"):
+        assert "run 20260102-000000 of mine" in gate(BLESSED, where)
+
+
+def test_a_folder_without_a_configuration_is_no_run(pipelines, place):
+    pipelines.add(found=judged(good()))
+    (place / "runs/mine/runs/backup").mkdir()
+    for where in ("runs/mine", "my.yaml"):
+        assert "run 20260102-000000 of mine" in gate(BLESSED, where)
+    assert "is neither a pipeline's folder" in gate(WRONG_USE, ".")
 
 
 def test_a_judgement_alone(pipelines, place):
@@ -153,6 +175,7 @@ def test_bad_runs_are_refused_in_words(pipelines, place):
         WRONG_USE, "runs/mine/runs/20260103-000000", "--run", "latest"
     )
     assert "is one run or judgement" in gate(WRONG_USE, folder, "--run", "latest")
+    (place / "runs/mine/runs/20260103-000000" / Judgement.FILE).unlink()
     (folder / Judgement.FILE).write_text("{}")
     assert "is damaged, or was written by another version" in gate(WRONG_USE, "my.yaml")
     (folder / Judgement.FILE).unlink()
