@@ -139,8 +139,7 @@ def apply(values: Mapping[str, Any], properties: dict[str, Any]) -> dict[str, An
             properties["last_blessed_root"] = base
         elif "served" in properties:  # InfraCheck's; empty where enrolled classes are dropped
             properties["served"] = properties["served"] and base
-        elif "custom_config" in properties and "push_destination" not in properties:
-            custom = json.loads(properties["custom_config"])  # the Trainer's
+        elif custom := json.loads(properties.get("custom_config") or "null"):  # the Trainer's
             custom["served"] = custom["served"] and base
             properties["custom_config"] = json.dumps(custom)
         else:

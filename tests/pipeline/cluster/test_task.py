@@ -101,12 +101,16 @@ def test_epochs_reach_the_trainer():
         parameters.apply({"epochs": 1}, properties)
 
 
-def test_the_destination_reaches_the_pusher():
+@pytest.mark.parametrize(
+    "compiled", [{"push_destination": "{}"}, {"push_destination": "{}", "custom_config": "null"},
+                 {"custom_config": "null"}]
+)  # fmt: skip
+def test_the_destination_reaches_the_pusher(compiled):
     from tfx.proto import pusher_pb2
     from tfx.utils import proto_utils
 
     destination = pusher_pb2.PushDestination()
-    applied = parameters.apply({"push_destination": "gs://b/serving"}, {"push_destination": "{}"})
+    applied = parameters.apply({"push_destination": "gs://b/serving"}, compiled)
     proto_utils.json_to_proto(applied["push_destination"], destination)
     assert destination.filesystem.base_directory == "gs://b/serving"
 
