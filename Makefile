@@ -39,7 +39,7 @@ lint: setup ## check style, imports between packages, and types
 	@$(MAKE) --no-print-directory typecheck
 
 typecheck: setup ## check types
-	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/mypy $(PACKAGES) benchmarks kubeflow
 
 format: setup ## format the code
 	@$(BIN)/ruff check --fix --quiet .

@@ -53,7 +53,7 @@ setup(
         "scikit-learn",
         "scipy",
         "tensorflow-serving-api",  # TensorFlow Serving's messages; TFX bounds its version
-        "typer>=0.12",
+        "typer>=0.19",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages

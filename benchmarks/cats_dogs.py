@@ -67,7 +67,7 @@ def main() -> None:
         members = rng.permutation(np.flatnonzero(labels == label))
         validation[members[: len(members) // 5]] = True
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, recipe in RECIPES.items():
         started = time.process_time()
         with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
@@ -111,9 +111,7 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-    best = max(
-        rows, key=lambda row: row["validation"]
-    )  # of equal ones the first, which is the simplest
+    best = max(rows, key=lambda row: row["validation"])  # ties: the first, the simplest
     low, high = wilson(16 / 22, 22)
     report(
         "Cats and dogs: 100 images a class",

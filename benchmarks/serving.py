@@ -116,7 +116,7 @@ def measure(
     for size in BATCH_SIZES:
         calls[f"direct {size}"] = ([partial(direct, [image] * size)], size)
     for clients in CLIENTS:
-        ask = [partial(stub.Predict, request, timeout=60) for stub in stubs[:clients]]
+        ask: list[Call] = [partial(stub.Predict, request, timeout=60) for stub in stubs[:clients]]
         calls[f"served {clients}"] = (ask, 1)
     for name, (each, _) in calls.items():
         _round(each, seconds=1.0)  # TensorFlow prepares each batch size when it is first used

@@ -26,15 +26,11 @@ class ServiceError(UserError):
 
     exit_code: ClassVar[int] = 1
 
-    exit_code = 1
-
 
 class RunFailed(UserError):
     """A run failed or was cancelled; the message gives the reason, as far as it is known."""
 
     exit_code: ClassVar[int] = 1
-
-    exit_code = 1
 
 
 class Submitted(NamedTuple):

@@ -16,7 +16,6 @@ FAILED, INTERRUPTED, WRONG_USE = Outcome.FAILED.exit_code, Outcome.INTERRUPTED.e
 """Exit codes; the others are in `pipeline.runs.outcome`."""
 
 _PIPED_WIDTH = 10_000
-_INFO = re.compile(r"(?:[\d-]+ [\d:,]+ )?INFO\b")
 
 
 class _Console(Console):
