@@ -221,3 +221,10 @@ def test_classes_held_out_from_training(pipelines):
     found = compared()
     assert found["shared"]["both"] == 23
     assert metrics(found)["class_accuracy"]["difference"]["value"] == 0
+
+
+def test_a_configuration_that_is_empty_is_said_to_be_lost(two, tmp_path):
+    (tmp_path / "runs/mine/runs/20260102-000000/config.yaml").write_text("")
+    found = compared("my.yaml:previous", "my.yaml")
+    assert found["configuration"] is None
+    assert any("configuration of run 20260102-000000" in note for note in found["notes"])
