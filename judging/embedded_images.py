@@ -166,7 +166,7 @@ def cautions(images: EmbeddedImages, support: Support, judged: Judged) -> Iterat
         )
     known = set(support.labels.tolist())
     absent = known - set(images.labels[kept].tolist())
-    if absent and absent != known:
+    if absent and judged.judgement.classified_by == "support set":
         yield f"the model also knows {named(absent)}, of which there are no test images"
 
 

@@ -58,8 +58,7 @@ def judge(
         others: Additional checks, such as TFMA's.
     """
     supported = np.isin(images.labels, candidate.support.labels)
-    # Classes that were held out from training have no support set.
-    with_support = bool(supported.any())
+    with_support = _with_support(images.labels, [candidate, *compared.values()])
     kept = supported if with_support else np.ones(len(supported), bool)
     lost = zip(images.sources[~kept], images.labels[~kept], strict=True)
     invalid = {str(s): f"class {label!r} is not in the model's support set" for s, label in lost}
@@ -76,6 +75,20 @@ def judge(
         others_measured[gate.LAST_BLESSED] = _on_unseen(images, both, setup)
     return _judged(
         images, views[CANDIDATE], measured, others_measured, thresholds, setup, others, invalid
+    )
+
+
+def _with_support(labels: np.ndarray, views: Sequence[View]) -> bool:
+    """Return whether images of these classes are classified by the support sets.
+
+    Classes that were held out from training have no support set, unless they are enrolled: one that
+    is must not leave out the others.
+    """
+    candidate = views[0]
+    trained = set(candidate.support.labels.tolist()) - candidate.enrolled
+    tested = set(labels.tolist())
+    return bool(tested & trained) or all(
+        tested <= set(view.support.labels.tolist()) for view in views
     )
 
 

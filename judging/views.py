@@ -46,6 +46,7 @@ class View(NamedTuple):
         known: Its threshold for the best class's score.
         trained_on: bool [n], which test images it was trained on; None if this is not known.
         trained_on_unknown: bool [u], the same for the unknown images.
+        enrolled: Classes of its support set that were added without training.
     """
 
     model: str
@@ -57,6 +58,7 @@ class View(NamedTuple):
     known: float = math.nan
     trained_on: np.ndarray | None = None
     trained_on_unknown: np.ndarray | None = None
+    enrolled: frozenset[str] = frozenset()
 
     @property
     def unseen(self) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from base.errors import UserError
 from judging.classifier import Support, nearest_neighbour
 from judging.views import View
 from records import training_keys
+from storage.enrolled_images import read_enrolled_images
 
 
 class ModelError(UserError):
@@ -77,6 +79,13 @@ class JudgedModel:
             texts(support.labels.numpy()),
             texts(support.sources.numpy()),
         )
+
+    @functools.cached_property
+    def enrolled(self) -> frozenset[str]:
+        """Classes all of whose support images were enrolled, so that it was not trained on them."""
+        support = Counter(self.support.labels.tolist())
+        enrolled = Counter(one.label for one in read_enrolled_images(self.directory))
+        return frozenset(label for label, n in enrolled.items() if n >= support[label])
 
     def nearest_by_pixels(self, pixels: np.ndarray | None) -> np.ndarray | None:
         """Return the class of the support image nearest to each image by its pixels.
@@ -153,6 +162,7 @@ class JudgedModel:
             self.thresholds.get("known", math.nan),
             self.trained_on(keys),
             self.trained_on(unknown_keys),
+            self.enrolled,
         )
 
 

@@ -200,8 +200,8 @@ def _check_classes(
 ) -> None:
     known = set(candidate.support.labels.tolist())
     labels = {text(os.fsencode(source.label)) for source in sources}
-    # Classes that were held out from training are classified by each other.
-    if labels <= known or (held_out_classes and not labels & known):
+    # Classes that were held out from training are classified by each other, enrolled or not.
+    if labels <= known or (held_out_classes and not labels & (known - candidate.enrolled)):
         return
     raise DataError(
         f"{images}: the model does not know the class {named(labels - known)}; it knows "

@@ -3,7 +3,7 @@ import pytest
 from judge_views import clouds, held_out, support_set
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from judging.classifier import nearest_centroid
+from judging.classifier import Support, nearest_centroid
 from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS
 from judging.judge import judge
 from judging.settings import METRICS, JudgeSettings, Thresholds
@@ -312,6 +312,23 @@ def test_classes_that_were_held_out_are_judged_by_each_other():
     assert not found.invalid
     assert found.metrics["open_set_auc"].value > 0.8
     assert all(m.nearest.id for m in found.mistakes)
+
+
+@pytest.mark.parametrize(
+    ("enrolled", "classified_by"),
+    [(["c6"], "other test images"), (["c6", "c7", "c8", "c9"], "support set")],
+)
+def test_a_class_that_was_held_out_and_enrolled_leaves_out_no_other(enrolled, classified_by):
+    images, view = held_out(classes=4, each=10, first=6)
+    points, labels = clouds(4, 3, 0.3, seed=5, first=6)
+    of = np.isin(labels, enrolled)
+    added = (points[of], labels[of], labels[of])
+    support = Support(*(np.concatenate(both) for both in zip(view.support, added, strict=True)))
+    view = view._replace(support=support, enrolled=frozenset(enrolled))
+    found = judged(images, view).judgement
+    assert (found.images, found.invalid) == (40, {})
+    assert found.classified_by == classified_by
+    assert found.metrics["class_accuracy"].value > 0.8
 
 
 def test_a_class_that_only_some_know_is_set_apart():

@@ -8,6 +8,7 @@ from sample_images import encoded
 
 from components.judge.exported_model import JudgedModel as Loaded
 from components.judge.judgement_files import read_judgement
+from storage.enrolled_images import EnrolledImage, write_enrolled_images
 from tests.pipeline.commands.gate.gate import BLESSED, NOT_BLESSED, UNDECIDED, WRONG_USE, gate_model
 
 SURE = "class_accuracy: {at_least: 0.9, bound: lower}\n"
@@ -243,3 +244,15 @@ def test_the_current_folders_name_does_not_matter(models, place, monkeypatch):
     assert "none: holds no saved_model.pb" in told
     told = gate_model(WRONG_USE, models, model="none", images="images/{SPAN}")
     assert told.startswith("Error: --images: data.root: '[' in ")
+
+
+def test_a_class_that_was_held_out_and_enrolled_leaves_out_no_other(models, place):
+    write_images(place / "labelled", labels=("new", "newer"))
+    JudgedModel(labels=("trained", "new")).save(place / "enrolled")
+    (place / "enrolled/assets.extra").mkdir()
+    enrolled = [EnrolledImage("new", f"new/{key}.png", key, b"") for key in range(2)]
+    write_enrolled_images(place / "enrolled", enrolled)
+    (place / "my.yaml").write_text("data: {root: data}\nsplits: {by: class}\n")
+    told = gate_model(BLESSED, models, "--config", "my.yaml", model=place / "enrolled")
+    assert "on 20 images" in told
+    assert "also knows" not in told
