@@ -74,11 +74,25 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         example_splits=[features.TEST],
     )
     resolver, judge = _judge(config, images, trainer, evaluator, for_cluster)
-    infra_check, pusher = _push(config, images, model, judge.outputs["blessing"], for_cluster)
+    infra_check = InfraCheck(
+        model=model,
+        examples=images,
+        engine=config.push.infra_check or "",
+        **_enrolled(config, for_cluster),
+    )
+    base_directory = absolute(config.serving_root)
+    pusher = tfx.components.Pusher(
+        model=model,
+        model_blessing=judge.outputs["blessing"],
+        infra_blessing=infra_check.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=base_directory)
+        ),
+    )
     return _pipeline(
         config,
         [example_gen, statistics_gen, schema_gen, example_validator, data_check, transform,
-         pair_gen, *search, trainer, evaluator, *resolver, judge, *infra_check, pusher],
+         pair_gen, *search, trainer, evaluator, *resolver, judge, infra_check, pusher],
         for_cluster,
     )  # fmt: skip
 
@@ -180,27 +194,6 @@ def _judge(
         unknown_files=unknown_images.fingerprint(unknown) if unknown and not for_cluster else "",
     )
     return nodes, judge
-
-
-def _push(
-    config: RunConfig, images: Channel, model: Channel, blessing: Channel, for_cluster: bool
-) -> tuple[list[Node], Node]:
-    """Return the check by a server, if the configuration asks, and the Pusher."""
-    nodes, infra_blessing = [], None
-    if engine := config.push.infra_check:
-        enrolled = _enrolled(config, for_cluster)
-        infra_check = InfraCheck(model=model, examples=images, engine=engine, **enrolled)
-        nodes, infra_blessing = [infra_check], infra_check.outputs["blessing"]
-    base_directory = absolute(config.serving_root)
-    pusher = tfx.components.Pusher(
-        model=model,
-        model_blessing=blessing,
-        infra_blessing=infra_blessing,
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=base_directory)
-        ),
-    )
-    return nodes, pusher
 
 
 def _pipeline(config: RunConfig, components: list[Node], for_cluster: bool) -> tfx.dsl.Pipeline:

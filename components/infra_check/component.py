@@ -42,7 +42,8 @@ def InfraCheck(
         model: From the Trainer.
         examples: From ImageExampleGen; a few images of the test split are sent.
         blessing: With the custom property `problem` if it is withheld.
-        engine: `tensorflow`, `docker`, `embedded`, or `auto` for the first that is available.
+        engine: `tensorflow`, `docker`, `embedded`, or `auto` for the first that is available; none
+            is started if it is empty.
         served: Base path of the served model, whose enrolled classes the new one must have; may be
             empty.
         enrolled: Fingerprint of that model's enrolled images, for the cache.
@@ -52,7 +53,7 @@ def InfraCheck(
         EngineError: The engine is not available.
     """
     del enrolled, code
-    chosen = choose(engine)
+    chosen = choose(engine) if engine else None
     with tempfile.TemporaryDirectory() as folder:
         # A server, in a container at that, reads local files in folders named by a version.
         version = Path(folder) / "1"
@@ -60,12 +61,13 @@ def InfraCheck(
         try:
             if served:
                 check_enrolled_classes(version, served)
-            compared = infra_check(version, _test_images(examples.uri), chosen)
+            if chosen:
+                compared = infra_check(version, _test_images(examples.uri), chosen)
+                log.info("InfraCheck: %d answers of the engine '%s' are correct", compared, chosen)
         except (EngineError, InfraCheckError) as e:
             log.error("InfraCheck: %s", e)
             _bless(blessing, problem=str(e))
         else:
-            log.info("InfraCheck: %d answers of the engine '%s' are correct", compared, chosen)
             _bless(blessing)
 
 

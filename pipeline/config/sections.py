@@ -166,7 +166,7 @@ class Push(Section):
     infra_check: Literal["auto", "tensorflow", "docker", "embedded"] | None = Field(
         "auto",
         description="Server that must serve the model before it is pushed; `auto` takes the first "
-        "that is available. `null`: models are pushed untested.",
+        "that is available. `null`: none must.",
     )
 
 

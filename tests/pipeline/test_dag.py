@@ -1,4 +1,5 @@
 from pipeline.config.reading import parse
+from storage.file_systems import absolute
 
 STEPS = ["ImageExampleGen", "StatisticsGen", "Transform", "PairGen", "Evaluator", "Judge"]
 
@@ -49,3 +50,14 @@ def test_tfx_does_not_pack_itself_where_all_workers_are_here(monkeypatch):
         for step, arguments in beam_arguments(**sections).items():
             made = dependency_utils.make_beam_dependency_flags(list(arguments))
             assert ("--extra_package=packed.tar.gz" in made) == packed, step
+
+
+def test_without_a_server_to_check_the_pusher_still_waits_for_the_enrolled_classes():
+    from pipeline.dag import create_pipeline
+
+    config = parse({"data": {"root": "images"}, "push": {"infra_check": None}})
+    components = {one.id: one for one in create_pipeline(config).components}
+    check, pusher = components["InfraCheck"], components["Pusher"]
+    assert check.exec_properties["engine"] == ""
+    assert check.exec_properties["served"] == absolute(config.serving_root)
+    assert pusher.inputs["infra_blessing"].producer_component is check

@@ -32,10 +32,13 @@ def run(tmp_path, monkeypatch):
         for number in range(20):
             writer.write(make_example({"image": [b"%d" % number]}, {}).SerializeToString())
 
-    def with_check(check, engine="embedded"):
+    def with_check(check, engine="embedded", served="", enrolled_check=None):
         monkeypatch.setattr(module, "infra_check", check)
+        monkeypatch.setattr(module, "check_enrolled_classes", enrolled_check)
         function = module.InfraCheck.EXECUTOR_SPEC.executor_class._FUNCTION
-        function(model=model, examples=examples, blessing=blessing, engine=engine, code="")
+        function(
+            model=model, examples=examples, blessing=blessing, engine=engine, served=served, code=""
+        )
         return blessing, model_utils.is_infra_validated(blessing)
 
     return with_check
@@ -66,6 +69,24 @@ def test_one_that_does_not_is_not_and_the_run_goes_on(run, tmp_path, error):
     assert not blessed
     assert blessing.get_string_custom_property("problem") == "no such op"
     assert (tmp_path / "blessing/INFRA_NOT_BLESSED").read_text() == "no such op"
+
+
+def test_without_a_server_enrolled_classes_are_still_checked(run):
+    asked = []
+
+    def lost(_, served):
+        asked.append(served)
+        raise InfraCheckError("a class is lost")
+
+    blessing, blessed = run(None, engine="", served="models", enrolled_check=lost)
+    assert not blessed
+    assert asked == ["models"]
+    assert blessing.get_string_custom_property("problem") == "a class is lost"
+
+
+def test_without_a_server_a_model_that_loses_no_class_is_blessed(run):
+    _, blessed = run(None, engine="", served="models", enrolled_check=lambda *_: None)
+    assert blessed
 
 
 def test_an_engine_that_is_not_at_hand_fails_the_run(run, monkeypatch):
