@@ -36,7 +36,7 @@ class TaskFailed(UserError):
 
     Args:
         task: Its name.
-        reason: Why, as far as it is known.
+        reason: Why, if known.
         log: The file with its output.
     """
 

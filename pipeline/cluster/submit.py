@@ -28,7 +28,7 @@ class ServiceError(UserError):
 
 
 class RunFailed(UserError):
-    """A run failed or was cancelled; the message gives the reason, as far as it is known."""
+    """A run failed or was cancelled; the message gives the reason, if known."""
 
     exit_code: ClassVar[int] = 1
 

@@ -79,7 +79,7 @@ def _test_images(examples: str) -> Iterator[tuple[bytes, str, int]]:
 
 
 def _training_keys(model: str) -> set[int]:
-    """Return the keys of the images that a model was trained on, as far as it holds them."""
+    """Return the keys of training images that a model holds."""
     import tensorflow as tf
 
     load_plugins(model)

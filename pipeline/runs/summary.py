@@ -101,7 +101,7 @@ def record_failure(config: RunConfig, folder: Path, failure: str) -> Summary:
     Args:
         config: The run's configuration.
         folder: The run's folder.
-        failure: The reason, as far as it is known.
+        failure: The reason, if known.
     """
     started = datetime.fromtimestamp((folder / "config.yaml").stat().st_mtime, timezone.utc)
     summary = _summary(config, folder.name, started, failure)
