@@ -6,8 +6,6 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 PACKAGES := pipeline components trainer serving judging records images storage base
-export TF_USE_LEGACY_KERAS := 0
-export TF_CPP_MIN_LOG_LEVEL := 3
 
 .PHONY: help setup demo test smoke test-other lint typecheck format lock audit clean distclean
 

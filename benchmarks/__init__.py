@@ -4,8 +4,7 @@ Each runs all sides interleaved in one run, prints a table with ratios first, an
 JSON where `--json FILE` is given.
 """
 
-import os
+from base import tensorflow_environment
 
 # Before TensorFlow is imported.
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tensorflow_environment.set_defaults()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import warnings
 
+from base import tensorflow_environment
 from base.native_log import native_log_discarded
 
 verbose = False
@@ -23,11 +23,9 @@ _USELESS = (
 
 def quiet() -> None:
     """Silence TensorFlow, TFX and Beam; call it before they are imported."""
-    # Importing TFT would otherwise switch tf.keras to Keras 2 for this process's children.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
+    tensorflow_environment.set_defaults(quiet=not verbose)
     if verbose:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     for name in ("absl", "root"):

@@ -7,7 +7,9 @@ import os
 
 import pytest
 
-os.environ["TF_USE_LEGACY_KERAS"] = "0"
+from base import tensorflow_environment
+
+os.environ.update(tensorflow_environment.DEFAULTS)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["COLUMNS"] = "160"  # what is asserted on must not wrap

@@ -160,7 +160,7 @@ def test_a_weights_file_is_copied_here(bucket, here):
     [
         ("data.root=s3://gone/x", "data.root: s3://gone/x: there is no bucket 'gone'"),
         ("push.destination=s3://gone/x", "push.destination: s3://gone/x: there is no bucket"),
-        ("output=s3://siamese-bucket/x", "output: s3://siamese-bucket/x is no local folder"),
+        ("output=s3://siamese-bucket/x", "output: s3://siamese-bucket/x is not a local folder"),
     ],
 )
 def test_what_cannot_be_used_is_refused_at_once(place, variables, change, told):

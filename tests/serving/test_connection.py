@@ -60,7 +60,10 @@ def test_other_errors_are_not_tried_again(service, connection):
     ("code", "message"),
     [
         (grpc.StatusCode.NOT_FOUND, "has no such model or version: why"),
-        (grpc.StatusCode.FAILED_PRECONDITION, "the model 'parts' at localhost:.* is not one of"),
+        (
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "the model 'parts' at localhost:.* was not exported by this project",
+        ),
     ],
 )
 def test_errors_are_told_in_words(service, connection, code, message):
