@@ -1,10 +1,8 @@
-"""Reads image files of any file system."""
+"""Reads image files of any file system. Importing this loads no TensorFlow."""
 
 from __future__ import annotations
 
 import os
-
-import tensorflow as tf
 
 from images.canonical import CanonicalImage, UnusableImage, canonical_image
 from storage.file_systems import is_folder, is_remote, open_file
@@ -23,6 +21,8 @@ def read_image(path: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
     data = read_bytes(path)
     canonical = canonical_image(data, max_pixels)
     if not canonical.reencoded:
+        import tensorflow as tf  # here, since reading bytes alone must not load it
+
         # Transform decodes this one: a single damaged image would fail its whole batch.
         try:
             tf.io.decode_image(data, channels=3, expand_animations=False)
