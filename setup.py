@@ -12,6 +12,7 @@ S3 = [  # s3:// for Beam and for TensorFlow; newer TensorFlows have no tensorflo
 ]
 KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # later Pythons: no kfp is compatible with TFX
 KFP_SPEC = "kfp-pipeline-spec"  # enough to compile, and to run a task in its container
+HEIF = ["pillow-heif"]  # reads HEIC; Pillow itself reads AVIF
 PACKAGES = [
     *("pipeline", "components", "trainer", "serving"),
     *("judging", "records", "images", "storage", "base"),
@@ -58,8 +59,10 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
         "kubeflow": [KFP, KFP_SPEC],
+        "heif": HEIF,
         "s3": S3,
         "dev": [
+            *HEIF,
             KFP,  # the tests compile pipelines and run the result
             KFP_SPEC,
             *S3,  # the tests read and write an S3 server on loopback: moto, which needs Flask

@@ -1,9 +1,10 @@
 """Makes an image canonical: TensorFlow and OpenCV decode it to the same upright RGB pixels.
 
-TensorFlow's decoders ignore EXIF rotation, and do not read WebP, TIFF or CMYK as OpenCV does. So a
-file's bytes are kept if TensorFlow decodes them to the upright RGB pixels, and are replaced by a
-PNG of those pixels otherwise. ImageExampleGen does this to training images and the client to
-queries, so that both are treated alike and the served graph sees canonical bytes only.
+TensorFlow's decoders ignore EXIF rotation and colour profiles, and do not read WebP, TIFF or CMYK
+as OpenCV does. So a file's bytes are kept if TensorFlow decodes them to the upright pixels in sRGB,
+and are replaced by a PNG of those pixels otherwise. ImageExampleGen does this to training images
+and the client to queries, so that both are treated alike and the served graph sees canonical bytes
+only.
 
 Imports neither TFX nor TensorFlow.
 """
@@ -11,6 +12,7 @@ Imports neither TFX nor TensorFlow.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 import warnings
 from typing import NamedTuple
@@ -19,14 +21,17 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from images import colour_profile
+
 MAX_PIXELS = 100_000_000
 """Default limit of height times width; 300 MB as RGB."""
 
 FORMATS = (
     "JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "PCX",
-    "ICO", "SGI", "SUN",
+    "ICO", "SGI", "SUN", "HEIF",
 )  # fmt: skip
-"""Pillow's names. Others are hardly photographs, and one, EPS, would start an interpreter."""
+"""Pillow's names. Others are hardly photographs, and one, EPS, would start an interpreter. HEIF
+needs the extra `heif`."""
 
 _EXIF_ORIENTATION = 0x0112
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
@@ -46,6 +51,7 @@ class CanonicalImage(NamedTuple):
         height: Rows in pixels.
         width: Columns in pixels.
         reencoded: Whether `data` is a new PNG and not the original bytes.
+        frames: Number of frames or pages, of which `data` is the first.
         grey: uint8 [32, 32], the image shrunk, for perceptual hashing.
     """
 
@@ -53,14 +59,15 @@ class CanonicalImage(NamedTuple):
     height: int
     width: int
     reencoded: bool
+    frames: int
     grey: np.ndarray
 
 
 def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage:
     """Check an encoded image and make it canonical.
 
-    Transparency is blended with white, 16-bit values are reduced to their high byte, and of several
-    frames the first is used.
+    Colours are converted to sRGB, transparency is blended with white, 16-bit values are reduced to
+    their high byte, and of several frames the first is used.
 
     Args:
         data: A file's bytes, of one of `FORMATS`.
@@ -71,42 +78,39 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     """
     if not data:
         raise UnusableImage("is empty")
-    header = _open(data)
-    width, height = header.size
+    image = _open(data)
+    width, height = image.size
     if width * height > max_pixels:
         raise UnusableImage(
             f"has {width} x {height} pixels, more than data.max_pixels ({max_pixels}) allows"
         )
     try:
         # OpenCV decodes half a JPEG without an error; Pillow does not.
-        header.load()
-        orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception as e:  # its decoders raise many kinds for damaged data
+        image.load()
+        frames = _frames(image)
+        upright = image.getexif().get(_EXIF_ORIENTATION, 1) in (0, 1)
+        untouched = (
+            upright
+            and not colour_profile.has_other_profile(image)
+            and _tensorflow_reads(data, image)
+        )
+        pixels = _pixels(data, image, upright)
+    except Exception as e:  # the decoders raise many kinds for damaged data
         raise UnusableImage(f"is cut off or damaged: {e}") from e
-    untouched = orientation in (0, 1) and _tensorflow_reads(data, header)
-    transparent = "A" in header.getbands() or "transparency" in header.info
-    pixels = None
-    if (
-        not transparent
-        and header.format != "GIF"
-        and (orientation in (0, 1) or header.format in _TURNED_BY_OPENCV)
-    ):
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 3:
-        pixels = _by_pillow(header)
     height, width = pixels.shape[:2]
-    grey = cv2.cvtColor(
-        cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY
-    )
     if not untouched:
         data = cv2.imencode(".png", pixels)[1].tobytes()
-    return CanonicalImage(data, height, width, not untouched, grey)
+    return CanonicalImage(data, height, width, not untouched, frames, _shrunk(pixels))
 
 
 @functools.cache
 def _readable_formats() -> tuple[str, ...]:
-    """Return those of `FORMATS` that this build of Pillow reads."""
+    """Return those of `FORMATS` that Pillow reads here."""
     Image.init()
+    if importlib.util.find_spec("pillow_heif"):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
@@ -118,7 +122,10 @@ def _open(data: bytes) -> Image.Image:
             return Image.open(io.BytesIO(data), formats=_readable_formats())
         except UnidentifiedImageError as e:
             if data[4:12] in _HEIF:
-                raise UnusableImage("is a HEIF (HEIC) image; convert it to JPEG") from e
+                raise UnusableImage(
+                    "is a HEIF (HEIC) image; install the reader, pip install 'siamese-tfx[heif]', "
+                    "or convert it to JPEG"
+                ) from e
             if data.startswith(_BEGINNINGS):
                 raise UnusableImage("is cut off or damaged: its header is not whole") from e
             raise UnusableImage("is no image, or of a kind that cannot be read") from e
@@ -126,6 +133,11 @@ def _open(data: bytes) -> Image.Image:
             raise UnusableImage(f"has far too many pixels: {e}") from e
         except Exception as e:  # its parsers raise many kinds for damaged headers
             raise UnusableImage(f"is cut off or damaged: {e}") from e
+
+
+def _frames(image: Image.Image) -> int:
+    """Return the number of frames; what a phone appends to a photograph (MPO) is none."""
+    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
 
 
 def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
@@ -137,7 +149,7 @@ def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
         return (
             ((bit_depth == 8 and header.mode in ("RGB", "L")) or header.mode == "P")
             and "transparency" not in header.info
-            and getattr(header, "n_frames", 1) == 1
+            and _frames(header) == 1
         )
     if header.format == "BMP":
         bits, compression = int.from_bytes(data[28:30], "little"), data[30:34]
@@ -145,9 +157,34 @@ def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
     return False
 
 
+def _pixels(data: bytes, image: Image.Image, upright: bool) -> np.ndarray:
+    """Return upright BGR in sRGB, uint8 [h, w, 3], with transparency blended with white."""
+    if (
+        "A" in image.getbands()
+        or "transparency" in image.info
+        or image.format in ("GIF", "HEIF")
+        or colour_profile.has_other_profile(image)
+        or not (upright or image.format in _TURNED_BY_OPENCV)
+    ):
+        return _by_pillow(image)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 3:
+        return _by_pillow(image)
+    return pixels
+
+
 def _by_pillow(image: Image.Image) -> np.ndarray:
-    """Return upright BGR, uint8 [h, w, 3], with transparency blended with white."""
-    upright = ImageOps.exif_transpose(image).convert("RGBA")
-    flat = Image.new("RGBA", upright.size, "white")
-    flat.alpha_composite(upright)
+    """As `_pixels`."""
+    turned = ImageOps.exif_transpose(image)
+    if colour_profile.has_other_profile(turned):
+        turned = colour_profile.to_srgb(turned)
+    turned = turned.convert("RGBA")
+    flat = Image.new("RGBA", turned.size, "white")
+    flat.alpha_composite(turned)
     return np.ascontiguousarray(np.asarray(flat.convert("RGB"))[..., ::-1])
+
+
+def _shrunk(pixels: np.ndarray) -> np.ndarray:
+    """Return BGR pixels as grey, uint8 [32, 32]."""
+    small = cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)

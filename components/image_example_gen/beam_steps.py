@@ -20,6 +20,7 @@ from base.errors import DataError
 from base.printable import printable
 from components.image_example_gen import splitting
 from components.image_example_gen.inspection import Inspected, image_record, inspect
+from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import Tally
 from components.image_example_gen.sources import Source, sources_in
 from components.image_example_gen.splitting import Assigned, Described, Group
@@ -168,6 +169,12 @@ class Report(beam.PTransform):
             | "Reencoded" >> beam.Filter(_is_reencoded)
             | "CountReencoded" >> beam.combiners.Count.Globally()
         )
+        several_frames = (
+            inspected
+            | "SeveralFrames" >> beam.Filter(_has_several_frames)
+            | "Paths" >> beam.Map(_path)
+            | "NameSeveralFrames" >> beam.CombineGlobally(_NameFiles())
+        )
         return (
             (assigned, unusable)
             | "All" >> beam.Flatten()
@@ -179,6 +186,7 @@ class Report(beam.PTransform):
                 self._expected_classes,
                 beam.pvalue.AsSingleton(reencoded),
                 beam.pvalue.AsSingleton(groups),
+                beam.pvalue.AsSingleton(several_frames),
             )
         )
 
@@ -261,6 +269,22 @@ class _CombineTallies(beam.CombineFn):
 
     def extract_output(self, tally: Tally) -> Tally:
         return tally
+
+
+class _NameFiles(beam.CombineFn):
+    """Combines paths into one `Named`."""
+
+    def create_accumulator(self) -> Named:
+        return Named()
+
+    def add_input(self, named: Named, path: str) -> Named:
+        return joined([named, Named(1, (path,))])
+
+    def merge_accumulators(self, found: Iterable[Named]) -> Named:
+        return joined(list(found))
+
+    def extract_output(self, named: Named) -> Named:
+        return named
 
 
 def describe(inspected: Inspected) -> Iterator[Described]:
@@ -356,12 +380,26 @@ def _is_reencoded(inspected: Inspected) -> bool:
     return inspected.reencoded
 
 
+def _has_several_frames(inspected: Inspected) -> bool:
+    return inspected.frames > 1
+
+
+def _path(inspected: Inspected) -> str:
+    return inspected.source.path
+
+
 def _report(
     tally: Tally,
     root: str,
     expected_classes: Sequence[str],
     reencoded: int,
     groups: near_duplicates.Groups,
+    several_frames: Named,
 ) -> str:
     report = tally.report(root, expected_classes, reencoded, groups.lists())
+    if several_frames.count:
+        report.warnings.append(
+            f"{several_frames.count} images have several frames or pages; the first is used: "
+            f"{several_frames}"
+        )
     return report.model_dump_json(indent=1)

@@ -45,6 +45,8 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         report = IngestionReport.read(uri)
         for item in report.excluded:
             logging.warning("excluded: %s %s", item.path, item.reason)
+        for warning in report.warnings:
+            logging.warning("%s", warning)
         report.check(read_settings(exec_properties).max_unusable)
         for split in features.SPLITS:
             expected = report.images_in(split)

@@ -26,6 +26,7 @@ class Inspected(NamedTuple):
         content_hash: SHA-256 of the file, hexadecimal.
         reencoded: Whether the canonical image is a new PNG and not the file itself.
         fingerprint: For finding near-duplicates.
+        frames: Number of frames or pages of the file, of which the first is used.
     """
 
     source: Source
@@ -33,6 +34,7 @@ class Inspected(NamedTuple):
     content_hash: str = ""
     reencoded: bool = False
     fingerprint: Fingerprint | None = None
+    frames: int = 1
 
 
 def inspect(source: Source, root: str, max_pixels: int) -> Inspected:
@@ -48,6 +50,7 @@ def inspect(source: Source, root: str, max_pixels: int) -> Inspected:
         content_hash=hashlib.sha256(data).hexdigest(),
         reencoded=canonical.reencoded,
         fingerprint=fingerprint(source.path, canonical.grey),
+        frames=canonical.frames,
     )
 
 

@@ -39,6 +39,7 @@ class IngestionReport(BaseModel):
         classes: Number of usable images, by class and split.
         excluded: The files that are not used.
         near_duplicates: Groups of images that show the same.
+        warnings: What the user should know about the images, a sentence each.
     """
 
     FILE: ClassVar[str] = "ingestion.json"
@@ -50,6 +51,7 @@ class IngestionReport(BaseModel):
     classes: dict[str, dict[str, int]]
     excluded: list[ExcludedFile]
     near_duplicates: list[list[str]]
+    warnings: list[str] = []
 
     @property
     def usable(self) -> int:

@@ -47,6 +47,7 @@ def _parts(summary: Summary, components: bool) -> Iterator[RenderableType]:
     if summary.data:
         yield _data(summary)
         yield from _excluded(summary)
+        yield from (Text(f"{text}.", style="yellow") for text in summary.data.warnings)
     if summary.training:
         yield from _training(summary.training)
     if summary.metrics:

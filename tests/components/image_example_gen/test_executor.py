@@ -312,3 +312,14 @@ class TestSpans:
         (tmp_path / "data").mkdir()
         with pytest.raises(DataError, match="has no span that matches"):
             properties(tmp_path / "data" / "span-{SPAN}")
+
+
+def test_files_with_several_frames_are_named(root, tmp_path):
+    for number in range(7):
+        pages = [picture(100 + 2 * number + page, 0) for page in (0, 1)]
+        pages[0].save(root / f"class-0/p{number}.tiff", save_all=True, append_images=pages[1:])
+    report, _ = ingest(root, tmp_path / "out")
+    assert report.warnings == [
+        "7 images have several frames or pages; the first is used: class-0/p0.tiff, "
+        "class-0/p1.tiff, class-0/p2.tiff, class-0/p3.tiff, class-0/p4.tiff and 2 more"
+    ]
