@@ -11,7 +11,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
@@ -80,16 +80,40 @@ def is_folder(path: str) -> bool:
     return _gfile(path).isdir(path) if is_remote(path) else os.path.isdir(path)
 
 
+class Entry(NamedTuple):
+    """A name in a folder, and whether it is a folder itself."""
+
+    name: str
+    is_folder: bool
+
+
+def list_entries(folder: str) -> list[Entry]:
+    """Return what is in a folder, by name, without a request for each of its files.
+
+    Raises:
+        OSError: A local folder cannot be listed.
+    """
+    if not is_remote(folder):
+        # TensorFlow does not list a local folder in which a name is not UTF-8.
+        with os.scandir(folder) as entries:
+            return sorted(Entry(entry.name, _is_local_folder(entry)) for entry in entries)
+    # Object stores list folders as "name/", and the folder itself as "".
+    names = sorted(set(_gfile(folder).listdir(folder)))
+    return [Entry(name.rstrip("/"), name.endswith("/")) for name in names if name.rstrip("/")]
+
+
+def _is_local_folder(entry: os.DirEntry[str]) -> bool:
+    # DirEntry.is_dir raises for a link to itself.
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
 def list_folder(folder: str) -> list[str]:
     """Return the names in a folder, sorted.
 
     Raises:
         OSError: A local folder cannot be listed.
     """
-    # TensorFlow does not list a local folder in which a name is not UTF-8. Object stores list
-    # folders as "name/", and the folder itself as "".
-    names = _gfile(folder).listdir(folder) if is_remote(folder) else os.listdir(folder)
-    return sorted({name.rstrip("/") for name in names} - {""})
+    return sorted({entry.name for entry in list_entries(folder)})
 
 
 def walk(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -152,11 +152,14 @@ class Report(beam.PTransform):
     Args:
         root: The data root.
         expected_classes: The classes that must exist.
+        warnings: See `report.IngestionReport`.
     """
 
-    def __init__(self, root: str, expected_classes: Sequence[str]) -> None:
+    def __init__(
+        self, root: str, expected_classes: Sequence[str], warnings: Sequence[str] = ()
+    ) -> None:
         super().__init__()
-        self._root, self._expected_classes = root, expected_classes
+        self._root, self._expected_classes, self._warnings = root, expected_classes, warnings
 
     def expand(
         self, collections: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
@@ -184,6 +187,7 @@ class Report(beam.PTransform):
                 _report,
                 self._root,
                 self._expected_classes,
+                self._warnings,
                 beam.pvalue.AsSingleton(reencoded),
                 beam.pvalue.AsSingleton(groups),
                 beam.pvalue.AsSingleton(several_frames),
@@ -290,8 +294,8 @@ class _NameFiles(beam.CombineFn):
 def describe(inspected: Inspected) -> Iterator[Described]:
     """Yield what splitting needs to know about a usable image; nothing for another."""
     if inspected.problem is None:
-        path, label, split, _ = inspected.source
-        yield Described(path, label, inspected.content_hash, split)
+        source = inspected.source
+        yield Described(source.path, source.label, inspected.content_hash, source.split)
 
 
 def _by_band(
@@ -392,11 +396,12 @@ def _report(
     tally: Tally,
     root: str,
     expected_classes: Sequence[str],
+    warnings: Sequence[str],
     reencoded: int,
     groups: near_duplicates.Groups,
     several_frames: Named,
 ) -> str:
-    report = tally.report(root, expected_classes, reencoded, groups.lists())
+    report = tally.report(root, expected_classes, reencoded, groups.lists(), warnings)
     if several_frames.count:
         report.warnings.append(
             f"{several_frames.count} images have several frames or pages; the first is used: "

@@ -15,6 +15,7 @@ from tfx.proto import example_gen_pb2
 
 from base.errors import DataError
 from components.image_example_gen.executor import expected_classes, read_settings, span_root
+from components.image_example_gen.groups import check_classes
 from components.image_example_gen.settings import Settings
 from components.image_example_gen.sources import list_sources
 
@@ -71,12 +72,17 @@ class _SpanProcessor(input_processor.FileBasedInputProcessor):
 def _fingerprint(settings: Settings, root: str) -> str:
     """Return a hash of the classes and of all files' paths, sizes and modification times."""
     digest = hashlib.sha256("\0".join(expected_classes(settings, root)).encode("utf-8"))
-    sources = list_sources(root, settings.layout, settings.manifest)
+    sources = list_sources(
+        root, settings.layout, settings.manifest, settings.group, settings.classes
+    )
+    if settings.split_by == "class":
+        check_classes(sources, root)
     # A bucket takes milliseconds to answer, but answers many requests at once.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         states = pool.map(_state, (os.path.join(root, source.path) for source in sources))
         for source, state in zip(sources, states, strict=True):
-            digest.update(os.fsencode("\0".join([source.path, source.label, source.split or ""])))
+            texts = (source.path, source.label, source.split or "", source.group or "")
+            digest.update(os.fsencode("\0".join(texts)))
             digest.update(state)
     return digest.hexdigest()
 

@@ -17,9 +17,15 @@ from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
 from components.image_example_gen import beam_steps
+from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.settings import Settings
-from components.image_example_gen.sources import class_folders, list_folders
+from components.image_example_gen.sources import (
+    class_folders,
+    class_name,
+    files_beside_classes,
+    list_folders,
+)
 from records import features
 from records.lost import records_lost
 
@@ -65,7 +71,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         """Return the image records of each split."""
         settings = read_settings(exec_properties)
         root = span_root(exec_properties)
-        folders = list_folders(root, settings.layout, settings.manifest)
+        folders = list_folders(root, settings.layout, settings.manifest, settings.group)
         shares = {split: getattr(settings, split) for split in features.SPLITS}
         inspected = (
             pipeline
@@ -79,10 +85,22 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         )
         _ = (
             (inspected, groups, assigned)
-            | beam_steps.Report(root, expected_classes(settings, root))
+            | beam_steps.Report(root, expected_classes(settings, root), _warnings(settings, root))
             | "WriteReport" >> beam.io.WriteToText(self._report_path, shard_name_template="")
         )
         return assigned | beam_steps.Records(root, settings.max_pixels)
+
+
+def _warnings(settings: Settings, root: str) -> list[str]:
+    """Return what a user should know about files that were not read."""
+    beside = files_beside_classes(root, settings.layout, settings.manifest)
+    if not beside:
+        return []
+    named = joined([Named(1, (path,)) for path in beside])
+    count = "1 file beside the class folders is"
+    if named.count > 1:
+        count = f"{named.count} files beside the class folders are"
+    return [f"{count} not used: {named}. Images belong into the folder of their class"]
 
 
 def _count(folder: str) -> int:
@@ -114,7 +132,7 @@ def span_root(exec_properties: dict[str, Any]) -> str:
 def expected_classes(settings: Settings, root: str) -> list[str]:
     """Return the classes that must exist: by default those of the data root or its first span."""
     if settings.classes is not None:
-        return sorted(settings.classes)
+        return sorted(map(class_name, settings.classes))
     if "{SPAN}" in settings.root:
         before, after = settings.root.split("{SPAN}")
         spans = {

@@ -119,6 +119,7 @@ class Tally:
         expected_classes: Sequence[str],
         reencoded: int,
         near_duplicates: Sequence[Sequence[str]],
+        warnings: Sequence[str] = (),
     ) -> IngestionReport:
         """Return the report."""
         labels = sorted({*expected_classes, *(label for label, _ in self.counts)})
@@ -134,4 +135,5 @@ class Tally:
             classes=classes,
             excluded=sorted(self.excluded, key=lambda item: item.path),
             near_duplicates=[[printable(path) for path in group] for group in near_duplicates],
+            warnings=list(warnings),
         )

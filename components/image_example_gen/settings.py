@@ -17,6 +17,7 @@ class Settings(Section):
         max_pixels: Height times width of the largest image that is accepted.
         split_by: `image` divides each class; `class` keeps classes whole.
         train: Share of the images, as are `validation` and `test`.
+        group: What names the groups of files in folders, see `groups.group_of`.
         near_duplicate_bits: By how many of 64 bits the hashes of near-duplicates may differ.
         seed: Of the splits.
         code: Fingerprint of the component's code, for the cache.
@@ -32,6 +33,7 @@ class Settings(Section):
     train: float = 0.6
     validation: float = 0.2
     test: float = 0.2
+    group: str | None = None
     near_duplicate_bits: int = 3
     seed: int = 0
     code: str = ""

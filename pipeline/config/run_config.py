@@ -88,6 +88,15 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _groups_are_named_once(self) -> RunConfig:
+        if self.splits.group and self.data.manifest:
+            raise ValueError(
+                "splits.group names the groups of files in folders; in a manifest the column "
+                "`group` does: leave splits.group out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _output_is_local(self) -> RunConfig:
         if is_remote(self.output):
             raise ValueError(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from base.settings import Positive, Section, Share
+from components.image_example_gen.groups import check_rule
 from trainer.settings import Search
 
 
@@ -29,12 +30,13 @@ class Data(Section):
     manifest: str | None = Field(
         None,
         description="CSV file, relative to the root, with the columns path, label and "
-        "(optional) split; paths are relative to the root.",
+        "(optional) split and group; paths are relative to the root.",
     )
     classes: tuple[str, ...] | None = Field(
         None,
         description="The classes that there must be, no more and no less. Default: the folders' "
-        "names; with spans, those of the first span.",
+        "names; with spans, those of the first span. Names that differ in upper and lower case "
+        "only are accepted if they are listed here.",
     )
     max_unusable: Share = Field(
         0.1, description="Maximum share of unusable files; with more the run fails."
@@ -57,7 +59,7 @@ class Data(Section):
 
 
 class Splits(Section):
-    """The splits. Near-duplicates always stay together."""
+    """The splits. Near-duplicates, and groups, always stay together."""
 
     by: Literal["image", "class"] = Field(
         "image",
@@ -67,6 +69,13 @@ class Splits(Section):
     train: Share = Field(0.6, gt=0, description="Share of the images for training.")
     validation: Share = Field(0.2, gt=0, description="Share for choices (best epoch, thresholds).")
     test: Share = Field(0.2, gt=0, description="Share for judging; never used for a choice.")
+    group: str | None = Field(
+        None,
+        description="Which images belong together, such as those of one patient or part: they are "
+        "never in two splits, and count as one case in intervals. `sub_folder`: those of one "
+        "folder within the class folder; or a regular expression with one capture group, which is "
+        "searched in the path within the class folder. In a manifest: the column `group`.",
+    )
     near_duplicate_bits: int = Field(
         3,
         ge=0,
@@ -74,6 +83,13 @@ class Splits(Section):
         description="Two images are near-duplicates if their 64-bit perceptual hashes (or those of "
         "the mirrored images) differ in at most this many bits.",
     )
+
+    @field_validator("group")
+    @classmethod
+    def _group_is_a_rule(cls, rule: str | None) -> str | None:
+        if rule is not None:
+            check_rule(rule)
+        return rule
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Splits:

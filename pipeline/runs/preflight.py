@@ -11,6 +11,7 @@ from pathlib import Path
 
 from base.errors import DataError, StorageError
 from base.printable import printable
+from components.image_example_gen.groups import check_classes
 from components.image_example_gen.sources import Source, list_sources
 from images.file_names import files_below
 from pipeline.config.errors import ConfigError
@@ -99,7 +100,11 @@ def _sources(config: RunConfig) -> list[Source]:
             "sub-folder of images per class"
         )
     try:
-        sources = list_sources(str(root), data.layout, data.manifest)
+        sources = list_sources(
+            str(root), data.layout, data.manifest, config.splits.group, data.classes
+        )
+        if config.splits.by == "class":
+            check_classes(sources, str(root))
     except DataError as e:
         raise ConfigError(f"data.root: {e}") from e
     if len({source.label for source in sources}) < 2:

@@ -101,7 +101,6 @@ def nowhere(path):
     os.symlink("nothing-is-there", path)
 
 
-# A folder cannot be opened as a file by anybody; without permission, root still can.
 BAD = {
     "text.jpg": (lambda p: p.write_text("These are not pixels."), "is no image"),
     "cut.jpg": (
@@ -111,7 +110,6 @@ BAD = {
     "empty.png": (lambda p: p.write_bytes(b""), "is empty"),
     "loop.png": (link_loop, "cannot be read"),
     "nowhere.png": (nowhere, "cannot be read"),
-    "folder.jpg": (lambda p: p.mkdir(), "is a folder, not a file"),
     "pipe.jpg": (os.mkfifo, "is not a regular file"),
     "photo.heic": (lambda p: p.write_bytes(b"\0\0\0\x18ftypheic"), "convert it to JPEG"),
     "large.png": (
@@ -125,7 +123,9 @@ def test_bad_files_are_excluded_by_name_and_the_rest_goes_on(root, tmp_path):
     for name, (make, _) in BAD.items():
         make(root / "class-0" / name)
     assert (root / "class-0" / "large.png").stat().st_size < 100_000
+    (root / "loose.png").write_bytes(b"")
     report, records = ingest(root, tmp_path / "out", max_unusable=0.5)
+    assert "1 file beside the class folders is not used: loose.png." in report.warnings[0]
     found = reasons(report)
     assert set(found) == {f"class-0/{name}" for name in BAD}
     for name, (_, reason) in BAD.items():
@@ -136,7 +136,7 @@ def test_bad_files_are_excluded_by_name_and_the_rest_goes_on(root, tmp_path):
 def test_too_many_bad_files_stop_the_run(root, tmp_path):
     for name, (make, _) in BAD.items():
         make(root / "class-0" / name)
-    with pytest.raises(DataError, match=r"9 of 39 files .* more than data\.max_unusable") as caught:
+    with pytest.raises(DataError, match=r"8 of 38 files .* more than data\.max_unusable") as caught:
         ingest(root, tmp_path / "out", max_unusable=0.1)
     assert "class-0/empty.png is empty" in str(caught.value)
 

@@ -1,10 +1,17 @@
 import os
+import unicodedata
 
 import pytest
 
 from base.errors import DataError
 from base.printable import printable
-from components.image_example_gen.sources import Source, class_folders, list_sources
+from components.image_example_gen.groups import check_classes
+from components.image_example_gen.sources import (
+    Source,
+    class_folders,
+    files_beside_classes,
+    list_sources,
+)
 
 
 def touch(root, *paths):
@@ -106,10 +113,99 @@ def test_printable_names_stay_themselves():
 
 
 def test_a_link_loop_ends(tmp_path):
-    touch(tmp_path, "a/1.jpg")
+    touch(tmp_path, "a/1.jpg", "a/deep/2.jpg")
     os.symlink("..", tmp_path / "a" / "up")
+    os.symlink("..", tmp_path / "a" / "deep" / "back")
     os.symlink("loop", tmp_path / "a" / "loop")
-    assert [s.path for s in list_sources(str(tmp_path))] == ["a/1.jpg", "a/loop", "a/up"]
+    sources = {source.path: source.problem for source in list_sources(str(tmp_path))}
+    assert sources == {
+        "a/1.jpg": None,
+        "a/deep/2.jpg": None,
+        "a/deep/back": "is a link to a folder that contains it",
+        "a/loop": None,  # reading it says what is wrong
+        "a/up": "is a link to a folder that contains it",
+    }
+
+
+def test_sub_folders_are_read_and_the_first_folder_is_the_class(tmp_path):
+    touch(tmp_path, "a/1.jpg", "a/layer2/2.JPG", "a/layer2/x/3.TIF", "a/layer2/.hidden/4.jpg")
+    assert list_sources(str(tmp_path)) == [
+        Source("a/1.jpg", "a"),
+        Source("a/layer2/2.JPG", "a"),
+        Source("a/layer2/x/3.TIF", "a"),
+    ]
+
+
+def test_splits_inside_class_folders_are_refused_unless_they_are_none(tmp_path):
+    touch(tmp_path, "a/train/1.jpg", "a/val/2.jpg", "b/train/1.jpg", "b/val/2.jpg")
+    with pytest.raises(DataError, match=r"such as a/train; move its files to train/a, and so on"):
+        list_sources(str(tmp_path))
+    assert len(list_sources(str(tmp_path), "class_folders")) == 4
+
+
+def test_files_beside_the_classes_are_listed(tmp_path):
+    touch(tmp_path, "a/1.jpg", "loose.jpg", ".hidden")
+    assert files_beside_classes(str(tmp_path)) == ["loose.jpg"]
+    touch(tmp_path / "split", "train/a/1.jpg", "test/loose.jpg", "test/a/2.jpg")
+    assert files_beside_classes(str(tmp_path / "split")) == ["test/loose.jpg"]
+
+
+def test_a_class_has_the_composed_form_and_its_files_the_real_name(tmp_path):
+    decomposed = unicodedata.normalize("NFD", "Prüfung")
+    touch(tmp_path, f"{decomposed}/1.jpg", "b/1.jpg")
+    [source, _] = list_sources(str(tmp_path))
+    assert source == Source(f"{decomposed}/1.jpg", "Prüfung")
+    assert class_folders(str(tmp_path)) == ["Prüfung", "b"]
+
+
+def test_a_class_in_two_unicode_forms_is_refused(tmp_path):
+    touch(tmp_path, *(f"{unicodedata.normalize(f, 'Prüfung')}/1.jpg" for f in ("NFC", "NFD")))
+    with pytest.raises(DataError, match=r"look alike, .*; move the files of one of them into"):
+        list_sources(str(tmp_path))
+
+
+@pytest.mark.parametrize(("one", "other"), [("Gut", "gut"), ("a  b", "a b")])
+def test_classes_that_are_easily_confused_are_refused_unless_they_are_listed(tmp_path, one, other):
+    touch(tmp_path, f"{one}/1.jpg", f"{other}/1.jpg")
+    with pytest.raises(DataError, match=f"'{one}' and '{other}' differ in upper and lower case"):
+        list_sources(str(tmp_path))
+    assert len(list_sources(str(tmp_path), classes=(one, other))) == 2
+
+
+class TestGroups:
+    def test_the_first_sub_folder(self, tmp_path):
+        touch(tmp_path, "a/p1/1.jpg", "a/p1/left/2.jpg", "b/p1/3.jpg")
+        found = list_sources(str(tmp_path), group_rule="sub_folder")
+        assert [source.group for source in found] == ["p1", "p1", "p1"]
+
+    def test_a_regular_expression(self, tmp_path):
+        touch(tmp_path, "a/p1_1.jpg", "a/p2_1.jpg", "b/p1_3.jpg")
+        found = list_sources(str(tmp_path), group_rule=r"(p\d+)_")
+        assert [source.group for source in found] == ["p1", "p2", "p1"]
+
+    @pytest.mark.parametrize(
+        ("rule", "message"),
+        [
+            ("sub_folder", "for a/x.jpg, a/y.jpg, a/z.jpg and 1 more, which are in no sub-folder"),
+            (r"(p\d+)_", r"names no group for a/x.jpg.*do not match '\(p"),
+        ],
+    )
+    def test_a_file_without_a_group_is_named(self, tmp_path, rule, message):
+        touch(tmp_path, "a/p/p1_1.jpg", "a/x.jpg", "a/y.jpg", "a/z.jpg", "b/1.jpg")
+        with pytest.raises(DataError, match=message):
+            list_sources(str(tmp_path), group_rule=rule)
+
+    def test_a_group_in_two_given_splits_is_refused_by_name(self, tmp_path):
+        touch(tmp_path, "train/a/p1_1.jpg", "test/a/p1_2.jpg", "test/b/p2_1.jpg")
+        assert len(list_sources(str(tmp_path))) == 3
+        with pytest.raises(DataError, match=r"group 'p1' is in the splits 'train' \(train/a/p1_1"):
+            list_sources(str(tmp_path), group_rule=r"(p\d+)_")
+
+    def test_a_group_in_two_classes_cannot_be_held_out_by_class(self, tmp_path):
+        touch(tmp_path, "a/p1_1.jpg", "b/p1_2.jpg", "b/p2_1.jpg")
+        sources = list_sources(str(tmp_path), group_rule=r"(p\d+)_")
+        with pytest.raises(DataError, match=r"group 'p1' is in the classes a, b, which splits.by"):
+            check_classes(sources, str(tmp_path))
 
 
 def test_an_empty_class_is_still_a_class(tmp_path):
@@ -122,49 +218,3 @@ def test_an_empty_class_is_still_a_class(tmp_path):
 def test_no_folder_or_an_empty_one(tmp_path, folder):
     with pytest.raises(DataError, match=r"no such folder|has no images; put them in one sub-fold"):
         list_sources(str(tmp_path / folder))
-
-
-class TestManifest:
-    def write(self, root, text):
-        (root / "m.csv").write_bytes(text.encode("utf-8"))
-
-    def read(self, root):
-        return list_sources(str(root), manifest="m.csv")
-
-    def test_rows(self, tmp_path):
-        self.write(tmp_path, '\ufefflabel,path,split\na,x/1.jpg,train\nb,"x/2, too.jpg",\n')
-        assert self.read(tmp_path) == [
-            Source("x/1.jpg", "a", "train"),
-            Source("x/2, too.jpg", "b"),
-        ]
-        assert class_folders(str(tmp_path), manifest="m.csv") == ["a", "b"]
-
-    def test_a_row_may_be_there_twice(self, tmp_path):
-        self.write(tmp_path, "path,label\nx,a\nx,a\n")
-        assert self.read(tmp_path) == [Source("x", "a")]
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("file,label\nx,a\n", "has no column path; .* names file, label"),
-            ("", "has no column path and no column label; .* names nothing"),
-            ("path,label\nx,\n", "line 2: the path or the label is empty"),
-            (
-                "path,label,split\nx,a,eval\n",
-                "line 2: split 'eval' must be one of train, validation",
-            ),
-            ("path,label\nx," + "a" * 200_000, "is not a CSV file"),
-            ("path,label\nx,a\nx,b\n", "line 3: x is also in an earlier line"),
-        ],
-    )
-    def test_mistakes_name_the_line(self, tmp_path, text, message):
-        self.write(tmp_path, text)
-        with pytest.raises(DataError, match=message):
-            self.read(tmp_path)
-
-    def test_a_missing_or_unreadable_one(self, tmp_path):
-        with pytest.raises(DataError, match=r"m\.csv: there is no such manifest"):
-            self.read(tmp_path)
-        (tmp_path / "m.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
-        with pytest.raises(DataError, match="is not UTF-8 text"):
-            self.read(tmp_path)
