@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from judging.judgement import Check, Compared, Measure, Outcome, Verdict
+from judging.number_text import number
 from judging.settings import METRICS, AtLeast, AtMost, Thresholds
 from judging.statistics.intervals import needed
 
@@ -144,7 +145,7 @@ def _above(
     measured: Measured,
     why: str | None,
 ) -> Check:
-    required = f"above {limit:.4f}" + (", lower bound" if bound == "lower" else "")
+    required = f"above {number(limit)}" + (", lower bound" if bound == "lower" else "")
     by_bound = bound == "lower"
     return _compare(metric, required, measure, limit, by_bound, measured, why, strictly=True)
 
@@ -186,17 +187,18 @@ def _outcome(
 
 def _required(limit: AtLeast | AtMost) -> str:
     if isinstance(limit, AtMost):
-        words, number = "at most", limit.at_most
+        words, value = "at most", limit.at_most
     else:
-        words, number = "at least", limit.at_least
-    return f"{words} {number:.4f}" + ("" if limit.bound == "value" else f", {limit.bound} bound")
+        words, value = "at least", limit.at_least
+    return f"{words} {value:g}" + ("" if limit.bound == "value" else f", {limit.bound} bound")
 
 
 def _sentence(check: Check) -> str:
     if check.measure is None:
         return f"{check.metric}: {check.note}" if check.note else check.metric
     m = check.measure
-    told = f"{check.metric} {m.value:.4f} ({m.low:.4f} to {m.high:.4f}), required {check.required}"
+    interval = f"{number(m.low)} to {number(m.high)}"
+    told = f"{check.metric} {number(m.value)} ({interval}), required {check.required}"
     return f"{told}: {check.note}" if check.note else told
 
 

@@ -6,6 +6,7 @@ import tensorflow_model_analysis as tfma
 from tfx import types
 
 from judging.judgement import BY_TFMA, Check
+from judging.number_text import number
 
 _BLESSED = "blessed"
 
@@ -45,7 +46,7 @@ def tfma_checks(evaluation: types.Artifact, blessing: types.Artifact) -> list[Ch
 def _required(threshold) -> str:
     value = threshold.value_threshold
     words = [
-        f"{words} {getattr(value, name).value:.4f}"
+        f"{words} {getattr(value, name).value:g}"
         for name, words in (("lower_bound", "at least"), ("upper_bound", "at most"))
         if value.HasField(name)
     ]
@@ -53,4 +54,4 @@ def _required(threshold) -> str:
 
 
 def _number(value) -> str:
-    return f"{value.double_value.value:.4f}" if value.HasField("double_value") else "no number"
+    return number(value.double_value.value) if value.HasField("double_value") else "no number"

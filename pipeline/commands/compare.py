@@ -12,6 +12,7 @@ from rich.text import Text
 
 from base.errors import UserError
 from base.printable import printable
+from judging.number_text import signed
 from pipeline.commands.options import AsJson, Quiet, Verbose
 from pipeline.terminal.console import out, say
 from pipeline.terminal.tables import make_table, numbers
@@ -116,8 +117,8 @@ def _show_metrics(title: str, metrics: Sequence[Metric]) -> None:
             Text(printable(one.name)),
             numbers(one.first)[0],
             numbers(one.second)[0],
-            f"{gap.value:+.4f}" if gap else "",
-            f"{gap.low:+.4f} to {gap.high:+.4f}" if gap else "",
+            signed(gap.value) if gap else "",
+            f"{signed(gap.low)} to {signed(gap.high)}" if gap else "",
             _meaning(one),
         )
     out.print(table)

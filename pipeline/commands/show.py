@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from judging.number_text import number
 from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.terminal.console import FAILED, out, say, stop
@@ -75,7 +76,7 @@ def show_runs(console: Console, runs: Sequence[Summary]) -> None:
             run.id,
             f"{run.started:%Y-%m-%d %H:%M}",
             outcome(run),
-            f"{auc.value:.4f}" if auc else "",
+            number(auc.value) if auc else "",
             Text(nearby(pushed) if pushed else "", overflow="fold"),
         )
     console.print(table)

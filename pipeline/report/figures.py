@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from judging.judgement import Curve, Threshold
+from judging.number_text import number
 
 _WIDTH, _HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 12, 42
@@ -60,7 +61,7 @@ def learning_curves(training: Mapping[str, Any]) -> list[tuple[str, Markup]]:
             plot.upright(kept, "kept")
         for one in series:
             plot.line(one)
-        words = "; ".join(f"{one.label} ends at {one.points[-1][1]:.4f}" for one in series)
+        words = "; ".join(f"{one.label} ends at {number(one.points[-1][1])}" for one in series)
         found.append((title, plot.figure(f"{title} by epoch: {words}", series)))
     return found
 
@@ -83,8 +84,8 @@ def roc(curve: Curve, threshold: Threshold, yes: str, negatives: str, positives:
     false, true = threshold.false_accepts.value, 1 - threshold.false_rejects.value
     plot.point(false, true)
     alt = (
-        f"ROC curve. At the model's threshold, {true:.4f} of the {positives} and {false:.4f} of "
-        f"the {negatives} are {yes}"
+        f"ROC curve. At the model's threshold, {number(true)} of the {positives} and "
+        f"{number(false)} of the {negatives} are {yes}"
     )
     return plot.figure(alt, [line, chance], point="the model's threshold")
 
@@ -107,9 +108,10 @@ def histogram(curve: Curve, threshold: Threshold, positives: str, negatives: str
         plot.bars(edges, [side * share for share in shares[name]], style)
     plot.level(0)
     if math.isfinite(at):
-        plot.upright(at, f"threshold {at:.4f}")
+        plot.upright(at, f"threshold {number(at)}")
     alt = (
-        f"Histogram of scores: {positives} above the line, {negatives} below it; threshold {at:.4f}"
+        f"Histogram of scores: {positives} above the line, {negatives} below it; "
+        f"threshold {number(at)}"
     )
     legend = [
         Series(f"{positives} (above)", (), "bar a"),

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from base.printable import printable
 from judging.judgement import Measure
+from judging.number_text import number, signed
 from pipeline.runs.outcome import CheckOutcome, ComponentOutcome
 
 _LONGEST = 600
@@ -45,7 +46,7 @@ def _environment(**options: Any) -> Environment:
     environment.globals["marks"] = {o.value: o for o in (*ComponentOutcome, *CheckOutcome)}
     environment.filters |= {
         "number": _number,
-        "signed": lambda value: f"{value:+.4f}",
+        "signed": signed,
         "interval": _interval,
         "percent": _percent,
         "nearby": lambda path: path.removeprefix(f"{os.getcwd()}/"),
@@ -71,7 +72,7 @@ def _short(text: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "undefined" if value is None or not math.isfinite(value) else f"{value:.4f}"
+    return "undefined" if value is None or not math.isfinite(value) else number(value)
 
 
 def _interval(measure: Measure) -> str:

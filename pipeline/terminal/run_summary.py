@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judging.judgement import Measure
+from judging.number_text import number
 from pipeline.runs.history import Run
 from pipeline.runs.outcome import ComponentOutcome, Outcome
 from pipeline.runs.summary import Summary
@@ -105,9 +106,9 @@ def _training(training: dict[str, Any]) -> Iterator[RenderableType]:
     accuracy = history.get("val_accuracy", [float("nan")] * kept)[kept - 1]
     if accuracy == accuracy:  # else there was nothing to judge
         table = make_table("Few-shot accuracy on the validation images", ">Value")
-        table.add_row(f"trained, epoch {kept} of {training['epochs']}", f"{accuracy:.4f}")
+        table.add_row(f"trained, epoch {kept} of {training['epochs']}", number(accuracy))
         for name, value in training.get("reference_methods", {}).items():
-            table.add_row(name, f"{value:.4f}")
+            table.add_row(name, number(value))
         yield table
     for outcome, classes in training.get("enrolled", {}).items():
         if classes:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judging.judgement import Check, Measure
+from judging.number_text import number
 from pipeline.runs.outcome import CheckOutcome
 
 
@@ -48,4 +49,4 @@ def numbers(measure: Measure | None) -> tuple[str, str]:
     """Return a measure's value and interval as text; empty strings for None."""
     if measure is None:
         return "", ""
-    return f"{measure.value:.4f}", f"{measure.low:.4f} to {measure.high:.4f}"
+    return number(measure.value), f"{number(measure.low)} to {number(measure.high)}"

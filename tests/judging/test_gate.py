@@ -58,7 +58,7 @@ def test_all_must_hold():
     assert found.outcome == "not_blessed"
     assert [check.outcome for check in found.checks] == ["passed", "failed"]
     [reason] = found.reasons
-    assert reason == "class_accuracy 0.7000 (0.6042 to 0.7811), required at least 0.8000"
+    assert reason == "class_accuracy 0.700 (0.604 to 0.781), required at least 0.8"
 
 
 def test_a_failure_outweighs_what_is_undecided():

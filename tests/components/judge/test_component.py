@@ -337,7 +337,7 @@ def test_the_evaluators_word_counts(judging, saved, monkeypatch):
     )
     found = judging(saved("good"), evaluator=0)
     assert found.outcome == "not_blessed"
-    assert found.judgement.verdict.reasons == ("auc by TFMA: it is 0.8000",)
+    assert found.judgement.verdict.reasons == ("auc by TFMA: it is 0.800",)
 
 
 class _Failed:

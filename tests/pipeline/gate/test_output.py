@@ -11,18 +11,18 @@ from pipeline.gate.result import GateResult
 
 MEASURE = Measure(value=0.8, low=0.7, high=0.9, images=40)
 CHECKS = (
-    Check(metric="auc", measure=MEASURE, required="at least 0.7000", outcome="passed"),
-    Check(metric="recall", measure=MEASURE, required="at least 0.9000", outcome="failed"),
+    Check(metric="auc", measure=MEASURE, required="at least 0.7", outcome="passed"),
+    Check(metric="recall", measure=MEASURE, required="at least 0.9", outcome="failed"),
     Check(
         metric="accuracy",
         measure=MEASURE,
-        required="at least 0.7500, lower bound",
+        required="at least 0.75, lower bound",
         outcome="undecided",
         needed=160,
     ),
     Check(
         metric="auc against the last blessed model",
-        required="at least -0.0200",
+        required="at least -0.02",
         outcome="skipped",
         note="there is none to compare with",
     ),
@@ -56,9 +56,9 @@ def test_each_threshold_is_a_test_case(tmp_path):
         counts = {key: element.get(key) for key in ("tests", "failures", "errors", "skipped")}
         assert counts == {"tests": "4", "failures": "1", "errors": "1", "skipped": "1"}
     passed, failed, undecided, skipped = suite.iter("testcase")
-    assert passed.get("name") == "auc: at least 0.7000"
+    assert passed.get("name") == "auc: at least 0.7"
     assert len(passed) == 0
-    told = "it is 0.8000, 95 % interval 0.7000 to 0.9000, on 40 images"
+    told = "it is 0.800, 95 % interval 0.700 to 0.900, on 40 images"
     assert failed.find("failure").get("message") == told
     assert undecided.find("error").get("type") == "undecided"
     assert undecided.find("error").get("message") == f"{told}; about 160 images would decide"
@@ -97,7 +97,7 @@ def test_markdown_tells_of_every_threshold():
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [row[0].split()[1] for row in cells] == ["passed", "failed", "undecided", "skipped"]
     assert cells[2][2:] == [
-        "0.8000", "0.7000 to 0.9000", "at least 0.7500, lower bound",
+        "0.800", "0.700 to 0.900", "at least 0.75, lower bound",
         "about 160 images would decide",
     ]  # fmt: skip
 

@@ -12,7 +12,7 @@ def run(**blessing):
 
 
 def verdict(outcome, *reasons):
-    check = Check(metric="auc", required="at least 0.9000", outcome="passed")
+    check = Check(metric="auc", required="at least 0.9", outcome="passed")
     return Verdict(outcome=outcome, checks=(check,), reasons=reasons)
 
 

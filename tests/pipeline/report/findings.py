@@ -74,7 +74,7 @@ def numbers_of(judgement):
         *(m for c in judgement.compared.values() for m in c.differences.values()),
     ]
     for measure in measures:
-        yield f"{measure.value:.4f}"
-        yield f"{measure.low:.4f} to {measure.high:.4f}"
+        yield f"{measure.value:.3f}"
+        yield f"{measure.low:.3f} to {measure.high:.3f}"
     for threshold in judgement.thresholds.values():
-        yield f"{threshold.value:.4f}"
+        yield f"{threshold.value:.3f}"

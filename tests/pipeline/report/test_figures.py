@@ -56,7 +56,7 @@ def test_the_roc_curve_passes_through_the_threshold():
     line = next(e.get("d") for e in drawn.iter("path") if e.get("class") == "line a")
     points = [tuple(map(float, p.split())) for p in line.removeprefix("M").split("L")]
     assert points == [place(0, 0), place(0.25, 0.875), place(1, 1)]
-    assert "0.8750 of the same and 0.2500 of the different" in drawn.find("svg").get("aria-label")
+    assert "0.875 of the same and 0.250 of the different" in drawn.find("svg").get("aria-label")
 
 
 def test_histograms_are_shares_of_each_kind():
@@ -79,7 +79,7 @@ def test_a_threshold_beyond_all_scores_is_drawn_too(value):
     mark = next(e for e in parsed(figure).iter("path") if e.get("class") == "mark")
     x = float(mark.get("d").removeprefix("M").split()[0])
     assert 50 <= x <= 400 - 12
-    assert f"threshold {value:.4f}" in texts(figure)
+    assert f"threshold {value:.3f}" in texts(figure)
 
 
 def test_what_is_no_number_is_left_out():
@@ -103,7 +103,7 @@ def test_learning_curves():
     assert [title for title, _ in found] == ["Loss", "AUC of the pairs", "Few-shot accuracy"]
     loss, auc, accuracy = (figure for _, figure in found)
     assert texts(loss).count("kept") == 1
-    assert "training ends at 1.0000" in loss
+    assert "training ends at 1.000" in loss
     # Broken where there was no number: two points that are no line.
     assert auc.count('class="dot b"') == 2
     assert "raw &lt;pixels&gt;" in accuracy

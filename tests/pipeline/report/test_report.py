@@ -51,8 +51,8 @@ def test_which_images_a_comparison_rests_on(tmp_path):
         assert value in page.text
         assert value in card
     for metric, own in compared.own.items():
-        assert f"this model on those images: {own.value:.4f}" in page.text
-        assert f"| `{metric}` | {own.value:.4f} | {compared.metrics[metric].value:.4f} |" in card
+        assert f"this model on those images: {own.value:.3f}" in page.text
+        assert f"| `{metric}` | {own.value:.3f} | {compared.metrics[metric].value:.3f} |" in card
     # Where none is left there is no table, but a reason.
     page, _ = written(tmp_path, Findings("parts", judgement=judged(trained_on=seen >= 0)))
     assert "Compared on 0 of 40 test images: the last blessed" in page.text

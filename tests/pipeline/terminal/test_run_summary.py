@@ -37,7 +37,7 @@ def run(verdict="blessed", pusher="done", trainer="done"):
 
 def verdict(outcome, checked, reason):
     measure = Measure(value=0.97, low=0.91, high=0.99, images=80)
-    check = Check(metric="auc", measure=measure, required="at least 0.9500", outcome=checked)
+    check = Check(metric="auc", measure=measure, required="at least 0.95", outcome=checked)
     other = Check(metric="auc against it", required="at least 0", outcome="skipped")
     return Verdict(outcome=outcome, checks=(check, other), reasons=(reason,))
 
@@ -80,9 +80,9 @@ def test_a_blessed_run():
     assert "class [dent]" in text
     assert "1,234" in text
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert "auc 0.9700 0.9100 to 0.9900 80" in lines
-    assert "recall 0.8000 0.7000 to 0.8800 80" in lines
-    assert "auc 0.9700 0.9100 to 0.9900 at least 0.9500 passed" in lines
+    assert "auc 0.970 0.910 to 0.990 80" in lines
+    assert "recall 0.800 0.700 to 0.880 80" in lines
+    assert "auc 0.970 0.910 to 0.990 at least 0.95 passed" in lines
     assert "auc against it at least 0 skipped" in lines
     assert "Blessed: every threshold is reached." in text
     assert "Pushed to /serving/17" in text
@@ -137,7 +137,7 @@ def test_runs_are_a_line_each(width):
         width,
     )
     assert "blessed" in text
-    assert "0.9700" in text
+    assert "0.970" in text
     assert "not blessed" in text
     assert "failed in Trainer" in text
     assert "undecided" in text

@@ -38,7 +38,7 @@ class Progress(keras.callbacks.Callback):
         rate = self._pairs * share / (self._trained - self._started)
         print(
             f"epoch {self._epoch + 1}/{self._epochs}, step {batch + 1}/{self._steps}: "
-            f"loss {float(logs['loss']):.4f}, {rate:,.0f} pairs/s",
+            f"loss {float(logs['loss']):.3f}, {rate:,.0f} pairs/s",
             flush=True,
         )
 
@@ -46,7 +46,7 @@ class Progress(keras.callbacks.Callback):
         """Print the epoch's line."""
         rate = self._pairs / max(1e-9, self._trained - self._started)
         seconds = time.perf_counter() - self._started
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        metrics = ", ".join(f"{name} {value:.3f}" for name, value in logs.items())
         logs.update(pairs_per_second=round(rate, 1), seconds=round(seconds, 2))
         print(
             f"epoch {epoch + 1}/{self._epochs}: {metrics}, {rate:,.0f} pairs/s ({seconds:.1f} s)",

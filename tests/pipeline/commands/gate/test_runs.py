@@ -26,7 +26,7 @@ def test_a_blessed_run(pipelines):
         assert "Blessed: every threshold is reached." in told
         assert "run 20260102-000000 of mine, on 48 images" in told
     assert "auc" in told
-    assert "at least 0.9000" in told
+    assert "at least 0.9" in told
 
 
 def test_a_run_that_is_not_blessed(pipelines):
@@ -38,7 +38,7 @@ def test_a_run_with_too_few_images(pipelines):
     asked = Thresholds(class_accuracy=AtLeast(at_least=0.999, bound="lower"))
     pipelines.add(found=judged(good(), asked))
     told = gate(UNDECIDED, "runs/mine")
-    assert "Undecided: class_accuracy 1.0000" in told
+    assert "Undecided: class_accuracy 1.000" in told
     assert "48 test images are too few to decide: about" in told
 
 
@@ -48,7 +48,7 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
 
     told = gate(NOT_BLESSED, "my.yaml", "--run", "previous", "--set", "thresholds.auc=1")
     assert "auc 0.9" in told
-    assert "required at least 1.0000" in told
+    assert "required at least 1" in told
     assert "thresholds of my.yaml differ from the run's own, by which it was blessed" in told
     assert "Note" not in gate(BLESSED, "my.yaml", "--run", "previous", "--set", "name=mine")
     assert "no threshold is set" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds=null")
@@ -63,7 +63,7 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
 
 
 def test_what_tfma_has_found_holds_for_thresholds_that_are_the_same(pipelines):
-    told = {"metric": "auc by TFMA", "required": "at least 0.9000", "note": "it is 0.8"}
+    told = {"metric": "auc by TFMA", "required": "at least 0.9", "note": "it is 0.8"}
     found = judged(good())
     measured = Measured(48, found.judgement.metrics, {}, 0.25, {})
     verdict = decide(Thresholds(), measured, [Check(outcome="failed", **told)])
