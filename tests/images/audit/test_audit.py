@@ -1,0 +1,163 @@
+"""Each planted fault is found, and clean data gives no finding."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from sample_images import encoded, picture
+
+from images.audit.audit import audit
+from images.audit.collection import File, sample
+
+CLASSES, EACH, SIDE = 3, 12, 64
+
+
+@pytest.fixture
+def clean():
+    """Images by path: no two alike, nothing odd."""
+    return {
+        f"class-{label}/{number:02d}.png": textured(picture(label, number, SIDE))
+        for label in range(CLASSES)
+        for number in range(EACH)
+    }
+
+
+def textured(image):
+    noise = np.random.default_rng(0).normal(0, 12, (SIDE, SIDE, 1))
+    return worked(image, lambda pixels: pixels + noise)
+
+
+def worked(image, change):
+    return Image.fromarray(np.clip(change(np.asarray(image, np.float32)), 0, 255).astype(np.uint8))
+
+
+def check(root, images, **options):
+    """The findings by kind, of images or bytes by path."""
+    for path, image in images.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(image if isinstance(image, bytes) else encoded(image))
+    files = [File(path, path.split("/")[0]) for path in images]
+    options = {"size": 64} | options
+    found = audit(str(root), files, **options).findings
+    return {one.kind: one for one in found if one.kind != "appearance"}
+
+
+def test_clean_images_give_no_finding(tmp_path, clean):
+    assert check(tmp_path, clean) == {}
+
+
+ONE_IMAGE = {
+    "blank": lambda image: Image.new("RGB", image.size, (90, 90, 90)),
+    "dark": lambda image: worked(image, lambda pixels: pixels * 0.12),
+    "bright": lambda image: worked(image, lambda pixels: pixels * 2 + 140),
+    "blurred": lambda image: worked(image, lambda pixels: cv2.GaussianBlur(pixels, (0, 0), 6)),
+    "odd_size": lambda image: image.resize((12, 12)),
+    "odd_shape": lambda image: image.resize((96, 24)),
+    "depth": lambda image: Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 257),
+    "unusable": lambda image: encoded(image)[:200],
+}
+
+
+@pytest.mark.parametrize("kind", ONE_IMAGE)
+def test_a_fault_of_one_image_is_found(tmp_path, clean, kind):
+    clean["class-1/05.png"] = ONE_IMAGE[kind](clean["class-1/05.png"])
+
+    found = check(tmp_path, clean)
+
+    assert list(found) == [kind]
+    assert found[kind].grade == "warning"
+    assert [one.path for one in found[kind].examples] == ["class-1/05.png"]
+
+
+def test_nearly_blank_images_are_no_finding_where_a_class_looks_like_that(tmp_path, clean):
+    random = np.random.default_rng(0)
+    for number in range(EACH):
+        smooth = np.full((SIDE, SIDE), 120) + random.integers(-2, 3, (SIDE, SIDE))
+        clean[f"flawless/{number:02d}.png"] = Image.fromarray(smooth.astype(np.uint8))
+    found = check(tmp_path, clean)
+    assert "blank" not in found
+
+
+def test_images_on_white_paper_are_not_over_exposed(tmp_path):
+    images = {}
+    for number in range(12):
+        for label, side in ("round", 0), ("square", 1):
+            paper = np.full((64, 64), 255, np.uint8)
+            at = 24 + number
+            if side:
+                cv2.rectangle(paper, (at, 20), (at + 8, 28 + number), 0, 2)
+            else:
+                cv2.circle(paper, (at, 28), 6 + number // 3, 0, 2)
+            images[f"{label}/{number}.png"] = Image.fromarray(paper)
+    assert not {"bright", "dark", "blank", "blurred"} & set(check(tmp_path, images))
+
+
+def test_frames_are_found(tmp_path, clean):
+    first, second = picture(0, 50, SIDE), picture(0, 51, SIDE)
+    clean["class-0/50.png"] = encoded(first, "TIFF", save_all=True, append_images=[second])
+    assert check(tmp_path, clean)["frames"].files == 1
+
+
+def test_copies_are_found(tmp_path, clean):
+    clean["class-0/50.png"] = encoded(clean["class-0/00.png"])
+    clean["class-1/50.jpg"] = encoded(clean["class-1/00.png"], "JPEG", quality=95)
+
+    found = check(tmp_path, clean)
+
+    assert found["copies"].examples[0].others == ("class-0/50.png",)
+    assert found["near_duplicates"].examples[0].others == ("class-1/50.jpg",)
+    assert {one.grade for one in found.values()} == {"note"}
+
+
+def test_one_picture_of_two_classes_is_a_contradiction(tmp_path, clean):
+    clean["class-1/50.png"] = encoded(clean["class-0/00.png"])
+    found = check(tmp_path, clean)
+    assert "copies" not in found
+    assert found["contradiction"].grade == "warning"
+    assert found["contradiction"].examples[0].other_labels == ("class-1",)
+
+
+def test_wrong_labels_are_found_in_all_images(tmp_path):
+    images = {
+        f"class-{label}/{number:02d}.png": picture(label, number, SIDE, spread=60)
+        for label in range(CLASSES)
+        for number in range(20)
+    }
+    assert "label_errors" not in check(tmp_path, images)
+    wrong = {"class-0/90.png": picture(1, 90, SIDE, 60), "class-2/91.png": picture(0, 91, SIDE, 60)}
+
+    found = check(tmp_path, images | wrong)["label_errors"]
+
+    assert {one.path: one.detail.split(" (")[0] for one in found.examples} == {
+        "class-0/90.png": "looks like class-1",
+        "class-2/91.png": "looks like class-0",
+    }
+    assert set(found.examples[0].other_labels) == {found.examples[0].detail.split()[2]}
+
+
+def test_meaningless_labels_are_not_called_wrong(tmp_path):
+    random = np.random.default_rng(3)
+    images = {
+        f"class-{random.integers(2)}/{number}.png": picture(0, number, SIDE) for number in range(60)
+    }
+    assert check(tmp_path, images) == {}
+
+
+def test_few_and_unbalanced_images_are_found(tmp_path):
+    images = {f"large/{number}.png": picture(0, number, SIDE) for number in range(70)}
+    images |= {f"small/{number}.png": picture(1, number, SIDE) for number in range(3)}
+    found = check(tmp_path, images)
+    assert "1 of 2 classes have fewer than 5 images: small (3)" in found["few_images"].text
+    assert "Class large has 70 images and class small has 3" in found["imbalance"].text
+
+
+def test_of_many_images_a_sample_is_read(tmp_path, clean):
+    files = [File(path, path.split("/")[0]) for path in clean]
+    chosen = sample(files, 15)
+    assert [sum(file.label == f"class-{label}" for file in chosen) for label in range(3)] == [5] * 3
+    assert chosen == sample(files[::-1], 15)
+    check(tmp_path, clean)
+    found = audit(str(tmp_path), files, max_images=15)
+    assert (found.files, found.audited) == (36, 15)
+    assert found.sizes == {"width": (64, 64, 64), "height": (64, 64, 64)}
