@@ -21,6 +21,8 @@ THUMBNAIL = 64
 _MEASURED_SIDE = 512
 """Longer side in pixels at which brightness and sharpness are measured."""
 
+_PERCENTILES = np.array([0, 1, 5, 50, 95, 99, 100])
+
 _LARGE = 4 * _MEASURED_SIDE**2
 """Pixels from which a JPEG is decoded at a fraction of its size: 12 megapixels in 60 ms."""
 
@@ -106,7 +108,7 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> Properties:
         width=size[1],
         file_size=len(data),
         highest=highest,
-        levels=tuple(np.percentile(grey, (0, 1, 5, 50, 95, 99, 100)).tolist()),
+        levels=tuple(float(level) for level in np.percentile(grey, _PERCENTILES)),
         at_maximum=float((grey >= 0.98 * grey.max()).mean()),
         mean=float(grey.mean()),
         spread=float(grey.std()),

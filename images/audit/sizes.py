@@ -89,7 +89,7 @@ def _depths(images: Collection) -> Iterator[Finding]:
 
 def _far_out(values: np.ndarray, least: float) -> np.ndarray:
     """Return which values are far from the others, and at least `least` from their median."""
-    low, middle, high = np.percentile(values, (25, 50, 75)).tolist()
+    low, middle, high = (float(np.percentile(values, share)) for share in (25, 50, 75))
     fence = _FENCES * (high - low)
     outside = (values < low - fence) | (values > high + fence)
     return outside & (np.abs(values - middle) >= least)
