@@ -6,10 +6,7 @@ from setuptools import find_packages, setup
 
 TFX_1_21 = 'python_version >= "3.11"'  # its wheels need glibc 2.39
 TFX_1_16 = 'python_version < "3.11"'  # runs on any glibc since 2.17
-S3 = [  # s3:// for Beam and for TensorFlow; newer TensorFlows have no tensorflow-io
-    "boto3",
-    f"tensorflow-io==0.37.*; {TFX_1_16}",
-]
+S3 = "boto3>=1.36"  # older ones do not know the settings of checksums
 KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # later Pythons: no kfp is compatible with TFX
 KFP_SPEC = "kfp-pipeline-spec"  # enough to compile, and to run a task in its container
 HEIF = ["pillow-heif"]  # reads HEIC; Pillow itself reads AVIF
@@ -60,12 +57,12 @@ setup(
         "gpu": ["tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
         "kubeflow": [KFP, KFP_SPEC],
         "heif": HEIF,
-        "s3": S3,
+        "s3": [S3],
         "dev": [
             *HEIF,
             KFP,  # the tests compile pipelines and run the result
             KFP_SPEC,
-            *S3,  # the tests read and write an S3 server on loopback: moto, which needs Flask
+            S3,  # the tests read and write an S3 server on loopback: moto, which needs Flask
             "flask",
             "flask-cors",
             "moto[s3]",

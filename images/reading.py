@@ -48,6 +48,8 @@ def read_bytes(path: str) -> bytes:
         with open_file(path, "rb") as file:
             data = file.read()
     except OSError as e:
+        if is_remote(path) and is_folder(path):
+            raise UnusableImage("is a folder, not a file") from e
         raise UnusableImage(f"cannot be read: {e.strerror}") from e
     if not data and is_remote(path) and is_folder(path):
         raise UnusableImage("is a folder, not a file")

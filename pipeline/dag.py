@@ -25,7 +25,7 @@ from pipeline.config.run_config import RunConfig
 from pipeline.evaluator_config import eval_config
 from records import features
 from storage.enrolled_images import fingerprint
-from storage.file_systems import absolute, beam_arguments
+from storage.file_systems import absolute
 
 Channel: TypeAlias = tfx.dsl.Channel
 
@@ -207,7 +207,6 @@ def _pipeline(config: RunConfig, components: list[Node], for_cluster: bool) -> t
         beam_pipeline_args=[
             *config.beam.args,
             *_no_packaging(config.beam.args),
-            *beam_arguments(*config.addresses),
         ],
     )
 

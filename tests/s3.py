@@ -4,7 +4,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
-# A process of its own: TensorFlow's writers wait for the store with Python's lock in hand.
+# A process of its own, as a store is.
 _SERVER = """
 import logging, time
 from moto.server import ThreadedMotoServer
@@ -44,8 +44,21 @@ def environment(address):
     }
 
 
+def use_here(variables, monkeypatch, tmp_path):
+    """Let this process use the store, and forget what this machine knows of AWS."""
+    from storage import s3
+
+    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    s3._client.cache_clear()
+
+
 class Bucket:
-    """A new bucket of the store that an environment tells of."""
+    """A bucket of the store that an environment tells of; made, unless it exists."""
 
     def __init__(self, name, variables):
         import boto3
@@ -76,3 +89,7 @@ class Bucket:
             Bucket=self.name, Prefix=prefix
         )
         return [one["Key"] for page in pages for one in page.get("Contents", [])]
+
+    def delete_all(self):
+        for key in self.keys():
+            self._client.delete_object(Bucket=self.name, Key=key)

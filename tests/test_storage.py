@@ -1,16 +1,13 @@
 """The whole pipeline with its images, its artifacts and its pushed model in a bucket."""
 
 import os
-from pathlib import Path
 
 import pytest
 import yaml
 from command_line import siamese_process
-from s3 import Bucket, s3_server
+from s3 import Bucket, s3_server, use_here
 from sample_images import write_classes
 from tiny_encoder import write_encoder
-
-pytest.importorskip("tensorflow_io", reason="there is no tensorflow-io for this TensorFlow")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -62,14 +59,12 @@ def siamese(place, variables, *arguments):
 
 
 @pytest.fixture
-def here(variables, monkeypatch):
+def here(variables, monkeypatch, tmp_path):
     """This process uses the store, too."""
-    from storage.file_systems import load_plugins
+    from pipeline import tfx_on_s3
 
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("S3_ENDPOINT", variables["AWS_ENDPOINT_URL"])
-    load_plugins("s3://siamese-bucket")
+    use_here(variables, monkeypatch, tmp_path)
+    tfx_on_s3.enable([])
 
 
 def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, variables, bucket):
@@ -85,6 +80,7 @@ def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, variables, 
 def test_the_pushed_model_is_loaded_back(place, bucket, here, tmp_path):
     import tensorflow as tf
 
+    from components.judge.exported_model import JudgedModel
     from components.judge.last_blessed import last_served
     from pipeline.runs.pushed import newest_model
 
@@ -92,12 +88,13 @@ def test_the_pushed_model_is_loaded_back(place, bucket, here, tmp_path):
     bucket.put("models/9999999999/variables/variables.index", b"half")  # being pushed
     copy = newest_model(base, tmp_path / "served")
     assert newest_model(base, tmp_path / "served") == copy
-    image = tf.constant([(place / "images/class-1/0.png").read_bytes()])
-    answers = [
-        tf.saved_model.load(folder).signatures["classify"](image=image)["label"].numpy()
-        for folder in (str(copy), f"{base}/{copy.name}")
-    ]
+    image = (place / "images/class-1/0.png").read_bytes()
+    classify = tf.saved_model.load(str(copy)).signatures["classify"]
+    assert classify(image=tf.constant([image]))["label"].numpy()
+    judged = [JudgedModel(folder) for folder in (str(copy), f"{base}/{copy.name}")]
+    answers = [model.embed([image]).embeddings.tolist() for model in judged]
     assert answers[0] == answers[1]
+    assert judged[0].enrolled == judged[1].enrolled
     assert last_served(base, str(tmp_path)) == f"{base}/{copy.name}"
     assert last_served(base, str(copy)) is None
 
@@ -138,21 +135,6 @@ def test_what_cannot_be_read_as_an_image(bucket, here):
     root = "s3://siamese-bucket/odd"
     assert inspect(Source("a/folder", "a"), root, 100).problem == "is a folder, not a file"
     assert "cannot be read" in inspect(Source("a/none", "a"), root, 100).problem
-
-
-def test_a_weights_file_is_copied_here(bucket, here):
-    from storage.local_file import local_file
-
-    bucket.put("weights.h5", b"weights")
-    with local_file("s3://siamese-bucket/weights.h5") as path:
-        assert Path(path).read_bytes() == b"weights"
-        assert path.endswith(".h5")
-    assert not Path(path).exists()
-    with (
-        pytest.raises(FileNotFoundError),
-        local_file("s3://siamese-bucket/none.h5"),
-    ):
-        pass
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from base.errors import UserError
+from base.errors import StorageError, UserError
 from judging.classifier import Support, nearest_neighbour
 from judging.views import View
 from records import training_keys
 from storage.enrolled_images import read_enrolled_images
+from storage.local_copies import tensorflow_path
 
 
 class ModelError(UserError):
@@ -43,12 +44,16 @@ class JudgedModel:
 
     Raises:
         ModelError: It cannot be loaded, or is an older one that lacks what the Judge needs.
+        StorageError: s3:// refuses, or does not answer.
     """
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
         try:
-            self._loaded: Any = tf.saved_model.load(directory)
+            with tensorflow_path(directory) as path:
+                self._loaded: Any = tf.saved_model.load(path)
+        except StorageError:  # says nothing about the model
+            raise
         except (OSError, ValueError, tf.errors.OpError) as e:
             raise ModelError(f"{directory}: is no SavedModel that can be loaded: {e}") from e
         lacking = [n for n in ("embed",) if n not in self._loaded.signatures]

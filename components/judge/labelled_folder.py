@@ -42,7 +42,6 @@ from judging.judge import Judged
 from judging.settings import JudgeSettings, Thresholds
 from judging.views import CANDIDATE, PairSettings
 from records import features
-from storage.file_systems import load_plugins
 from storage.model_versions import SAVED_MODEL, complete_versions, is_version_number
 
 
@@ -225,7 +224,6 @@ def _items(sources: Sequence[Source], root: str, max_pixels: int) -> Iterator[It
 def _unknown_files(folder: str | None) -> list[str]:
     if not folder:
         return []
-    load_plugins(folder)
     return unknown_images.files(folder)
 
 

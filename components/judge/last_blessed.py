@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tfx.dsl.io import fileio
-
+from storage.file_systems import exists, is_folder, open_file
 from storage.model_versions import SAVED_MODEL, complete_versions
 
 _FILES = ("fingerprint.pb", SAVED_MODEL)
@@ -24,7 +23,7 @@ def last_served(base: str, candidate: str) -> str | None:
     Returns:
         A SavedModel's directory; None if there is none.
     """
-    if not fileio.isdir(base):
+    if not is_folder(base):
         return None
     own = _identity(candidate)
     return next((path for path in complete_versions(base).values() if _identity(path) != own), None)
@@ -33,7 +32,7 @@ def last_served(base: str, candidate: str) -> str | None:
 def _identity(directory: str) -> bytes:
     for name in _FILES:
         path = os.path.join(directory, name)
-        if fileio.exists(path):
-            with fileio.open(path, "rb") as file:
+        if exists(path):
+            with open_file(path, "rb") as file:
                 return file.read()
     return b""

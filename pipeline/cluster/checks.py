@@ -9,7 +9,7 @@ from pipeline.cluster.parameters import SPAN, check_span_fits
 from pipeline.cluster.paths import UsedPath, mounting_components, used_paths
 from pipeline.cluster.settings import Platform
 from pipeline.config.errors import ConfigError
-from pipeline.config.run_config import RunConfig
+from pipeline.config.run_config import RunConfig, check_beam_workers
 
 _BUCKETS = ("gs://", "s3://")
 _KUBERNETES_ONLY = ("image_pull_secrets", "env_from_secrets", "volumes")
@@ -33,6 +33,7 @@ def check_cluster(
     check_image(config)
     check_span_fits(parameters)
     _check_pipeline_root(config.kubeflow.pipeline_root, platform)
+    _check_beam(config)
     if platform == "vertex":
         _check_vertex(config)
     _check_volumes(config, parameters)
@@ -75,6 +76,13 @@ def _check_pipeline_root(root: str | None, platform: Platform) -> None:
             f"kubeflow.pipeline_root: {root}: Vertex AI writes to Cloud Storage only; name "
             "gs://bucket/folder"
         )
+
+
+def _check_beam(config: RunConfig) -> None:
+    try:
+        check_beam_workers(config.beam, "kubeflow.pipeline_root", config.kubeflow.pipeline_root)
+    except ValueError as e:
+        raise ConfigError(str(e)) from e
 
 
 def _check_vertex(config: RunConfig) -> None:

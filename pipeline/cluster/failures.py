@@ -21,7 +21,7 @@ _MISSING = re.compile(r"No module named '?([\w.]+)'?|Error while finding module 
 _KNOWN = (
     (
         re.compile(r"File system scheme '(\w+)' not implemented"),
-        "the image cannot read {0}:// URIs; install the plug-in in it, see docs/kubeflow.md",
+        "the image cannot read {0}:// URIs; use gs:// or s3://, see docs/storage.md",
     ),
     (
         re.compile(r"mkdir .*: not a directory"),

@@ -1,6 +1,6 @@
 """Removes the empty objects that represent folders in a bucket.
 
-TensorFlow's file systems for gs:// and s3:// write an empty object `folder/` for each folder.
+TensorFlow's file system for gs:// writes an empty object `folder/` for each folder.
 Kubeflow's launcher, which copies a task's input artifacts into its pod, mistakes such an object for
 a file and fails at the objects below it (kubeflow/pipelines#13476). No reader needs them.
 """
@@ -38,14 +38,9 @@ def remove_folder_markers(uris: Iterable[str]) -> None:
 
 
 def _store(uri: str) -> Any:
-    """Return Beam's client, which deletes single objects; None for a local path."""
+    """Return Beam's client, which deletes single objects; None where there are no such objects."""
     if uri.startswith("gs://"):
         from apache_beam.io.gcp.gcsio import GcsIO
 
         return GcsIO()
-    if uri.startswith("s3://"):
-        from apache_beam.io.aws.s3io import S3IO
-        from apache_beam.options.pipeline_options import PipelineOptions, S3Options
-
-        return S3IO(options=PipelineOptions([]).view_as(S3Options))
     return None

@@ -24,7 +24,6 @@ from typing import Any
 from pipeline import log_noise
 from pipeline.cluster import parameters
 from pipeline.runs.launch import explain, message_for_people
-from storage.file_systems import load_plugins
 
 FAILED = "siamese task failed: "
 """Prefix of the error message at the end of a failed task's log."""
@@ -43,13 +42,15 @@ def main(argv: Sequence[str]) -> int:
     log_noise.quiet()
     try:
         from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as tfx_entry
+        from tfx.utils.import_utils import import_class_by_path
 
+        from pipeline import tfx_on_s3
         from pipeline.cluster.folder_markers import remove_folder_markers
         from pipeline.runs.beam_workers import send_all_to_workers
 
         send_all_to_workers()
         arguments = list(argv)
-        load_plugins(*arguments)
+        tfx_on_s3.enable([import_class_by_path(_value(arguments, _EXECUTOR))])
         executor_input = json.loads(_value(arguments, _INPUT))
         prepared = prepare(
             _value(arguments, _EXECUTOR), executor_input, json.loads(_value(arguments, _SPEC))

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import glob
 import json
-from pathlib import Path
 from typing import NamedTuple
 
 from judging.judgement import Judgement, Verdict
 from pipeline import log_noise
 from pipeline.gate.verdict import with_infra_problem
-from storage.file_systems import is_remote, load_plugins
+from storage import file_systems
 
 _NOT_BLESSED = "INFRA_NOT_BLESSED"
 
@@ -32,7 +31,7 @@ class GateOutputs(NamedTuple):
     @classmethod
     def of_kubeflow(cls, folder: str) -> GateOutputs:
         """Return the outputs in a run's folder: <folder>/<task>/<attempt>/<output>."""
-        if not is_remote(folder):
+        if not file_systems.is_remote(folder):
             folder = glob.escape(folder)
         return cls(f"{folder}/Judge/*/judgement", f"{folder}/InfraCheck/*/blessing")
 
@@ -51,7 +50,7 @@ def read_verdict(outputs: GateOutputs) -> Verdict | None:
         problem = None
         if outputs.infra_blessing:
             problem = _read_newest(f"{outputs.infra_blessing}/{_NOT_BLESSED}")
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError):  # StorageError is a ValueError
         return None
     if problem is None:
         return verdict
@@ -64,19 +63,9 @@ def _read_newest(pattern: str) -> str | None:
     Raises:
         OSError: It cannot be read.
     """
-    if not is_remote(pattern):  # without TensorFlow's slow import
-        files = sorted(map(Path, glob.glob(pattern)), key=lambda file: file.stat().st_mtime_ns)
-        return files[-1].read_text("utf-8") if files else None
-    log_noise.quiet()
-    load_plugins(pattern)
-    import tensorflow as tf
-
-    try:
-        found = tf.io.gfile.glob(pattern)
-        if not found:
-            return None
-        newest = max(found, key=lambda file: tf.io.gfile.stat(file).mtime_nsec)
-        with tf.io.gfile.GFile(newest) as file:
-            return file.read()
-    except tf.errors.OpError as e:
-        raise OSError(str(e)) from e
+    log_noise.quiet()  # for gs://
+    files = file_systems.glob(pattern)
+    if not files:
+        return None
+    with file_systems.open_file(max(files, key=file_systems.modified)) as file:
+        return file.read()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 from pathlib import Path
@@ -15,10 +16,33 @@ from base.settings import Section
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
-from storage.file_systems import absolute, is_remote
+from storage.file_systems import absolute, is_remote, is_s3
 from trainer.settings import Model, Training, check_loss
 
+_ON_THIS_MACHINE = (None, "DirectRunner", "PrismRunner")
 _PATTERN = re.compile(r"[*?\[\]]")
+
+
+def check_beam_workers(beam: Beam, key: str, root: str | None) -> None:
+    """Refuse Beam workers on other machines if artifacts are on s3://: steps use local copies.
+
+    Args:
+        beam: The section `beam`.
+        key: The key that names the root of the artifacts.
+        root: Its value.
+
+    Raises:
+        ValueError: The runner has, or may have, such workers.
+    """
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    parser.add_argument("--runner")
+    runner = parser.parse_known_args(beam.args)[0].runner
+    if root and is_s3(root) and runner not in _ON_THIS_MACHINE:
+        raise ValueError(
+            f"{key}: {root}: the workers of beam.args --runner={runner} cannot reach the local "
+            "copies that steps make of artifacts on s3://; use gs:// or a volume that all workers "
+            "mount, or --runner=DirectRunner"
+        )
 
 
 class RunConfig(Section):
@@ -118,6 +142,11 @@ class RunConfig(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _beam_workers_reach_the_artifacts(self) -> RunConfig:
+        check_beam_workers(self.beam, "artifacts", self.artifacts)
+        return self
+
     @property
     def root(self) -> Path:
         """The pipeline's own folder."""
@@ -145,12 +174,6 @@ class RunConfig(Section):
         """The `judge` section with an absolute path."""
         unknown = self.judge.unknown and absolute(self.judge.unknown)
         return self.judge.model_copy(update={"unknown": unknown})
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """All paths that may be on another file system, here or on a cluster."""
-        cluster = self.kubeflow.pipeline_root or ""
-        return (*self.read_from.values(), *self.written_to.values(), cluster)
 
     @property
     def read_from(self) -> dict[str, str]:

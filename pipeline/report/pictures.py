@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from base.errors import StorageError
 from images.canonical import MAX_PIXELS, UnusableImage, canonical_image
 from judging.judgement import Picture
 from records import features
-from storage.file_systems import is_remote, load_plugins
+from records.reading import read_split
+from storage.file_systems import is_remote, open_file
 
 SIDE = 144
 """Maximum longer side of a thumbnail, in pixels."""
@@ -106,17 +108,10 @@ def _key(id_: str, source: str) -> str:
 
 def _records(examples: str) -> Iterator[tuple[str, str, bytes]]:
     """Yield id, source and image of each record, test images first, then the support set."""
-    load_plugins(examples)
-    import tensorflow as tf
-
     for split in (features.TEST, features.TRAIN, features.VALIDATION):
-        files = sorted(tf.io.gfile.glob(os.path.join(examples, f"Split-{split}", "*")))
-        if not files:
-            continue
-        for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
-            feature = tf.train.Example.FromString(record.numpy()).features.feature
+        for record in read_split(examples, split):
             id_, source, image = (
-                feature[name].bytes_list.value[0]
+                record[name].bytes_list.value[0]
                 for name in (features.IMAGE_ID, features.SOURCE, features.IMAGE)
             )
             # As `components.judge.exported_model.text` writes them.
@@ -128,19 +123,10 @@ def _file(root: str, source: str) -> bytes | None:
     if not root or not source or os.path.isabs(source) or ".." in source.split("/"):
         return None
     path = os.path.join(root, source)
-    if not is_remote(root):
-        if not os.path.isfile(path):  # reading a pipe would block
-            return None
-        try:
-            with open(path, "rb") as local:
-                return local.read()
-        except OSError:
-            return None
-    load_plugins(path)
-    import tensorflow as tf
-
+    if not is_remote(root) and not os.path.isfile(path):  # reading a pipe would block
+        return None
     try:
-        with tf.io.gfile.GFile(path, "rb") as remote:
-            return remote.read()
-    except tf.errors.OpError:
+        with open_file(path, "rb") as file:
+            return file.read()
+    except (OSError, StorageError):
         return None

@@ -13,7 +13,9 @@ from pipeline.config.run_config import RunConfig
 from pipeline.runs.run_folders import list_runs
 from pipeline.runs.summary import Summary
 from records import features, training_keys
-from storage.file_systems import is_folder, is_remote, load_plugins
+from records.reading import read_split
+from storage.file_systems import is_folder, is_remote
+from storage.local_copies import tensorflow_path
 from storage.model_versions import complete_versions
 
 
@@ -67,14 +69,9 @@ def _pushed_by(runs: Sequence[Summary], version: int) -> Summary | None:
 
 def _test_images(examples: str) -> Iterator[tuple[bytes, str, int]]:
     """Yield source, class and training key of each image in the test split."""
-    import tensorflow as tf
-
-    load_plugins(examples)
     names = (features.SOURCE, features.LABEL, features.CONTENT_HASH)
-    files = tf.io.gfile.glob(f"{examples}/Split-{features.TEST}/*")
-    for record in tf.data.TFRecordDataset(sorted(files), compression_type="GZIP"):
-        feature = tf.train.Example.FromString(record.numpy()).features.feature
-        source, label, content_hash = (feature[name].bytes_list.value[0] for name in names)
+    for record in read_split(examples, features.TEST):
+        source, label, content_hash = (record[name].bytes_list.value[0] for name in names)
         yield source, label.decode("utf-8", "replace"), training_keys.key(content_hash)
 
 
@@ -82,10 +79,10 @@ def _training_keys(model: str) -> set[int]:
     """Return the keys of training images that a model holds."""
     import tensorflow as tf
 
-    load_plugins(model)
-    variables = tf.train.load_checkpoint(f"{model}/variables/variables")
     name = "training_keys/.ATTRIBUTES/VARIABLE_VALUE"
-    return set(variables.get_tensor(name).tolist()) if variables.has_tensor(name) else set()
+    with tensorflow_path(f"{model}/variables") as folder:
+        variables = tf.train.load_checkpoint(f"{folder}/variables")
+        return set(variables.get_tensor(name).tolist()) if variables.has_tensor(name) else set()
 
 
 def draw_pairs(

@@ -69,9 +69,7 @@ def _prepare(config: RunConfig) -> None:
     from pipeline.runs.beam_workers import send_all_to_workers
     from pipeline.runs.history import read_run
     from pipeline.runs.preflight import check_enrolled, check_network
-    from storage.file_systems import load_plugins
 
-    load_plugins(*config.addresses)
     send_all_to_workers()
     delete_left_behind(config.pipeline_root)
     read_run(config.metadata, config.name, "")  # TFX's own error would be SQL
@@ -86,9 +84,15 @@ def _run(config: RunConfig, run_id: str) -> None:
     from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
     from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
 
+    from pipeline import tfx_on_s3
     from pipeline.dag import create_pipeline
 
     pipeline = create_pipeline(config)
+    tfx_on_s3.enable(
+        component.executor_spec.executor_class
+        for component in pipeline.components
+        if hasattr(component, "executor_spec")
+    )
     print(PLAN + " ".join(component.id for component in pipeline.components), flush=True)
     compiled = Compiler().compile(pipeline)
     # The runner would choose an id of its own; ML Metadata shall know the run by its folder's name.

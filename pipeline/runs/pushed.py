@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from base.errors import UserError
-from storage.file_systems import is_remote
+from storage.file_systems import download, is_remote
 from storage.model_versions import SAVED_MODEL, newest_version
 
 
@@ -32,12 +32,11 @@ def newest_model(serving_root: str, copies: Path) -> Path:
 
 
 def _copy(version: str, copies: Path) -> Path:
-    from tfx.utils.io_utils import copy_dir
-
     number = os.path.basename(version)
     if not (copies / number / SAVED_MODEL).is_file():
         unfinished = copies / f".{number}"
-        copy_dir(version, str(unfinished))
+        shutil.rmtree(unfinished, ignore_errors=True)
+        download(version, str(unfinished))
         unfinished.rename(copies / number)
     for other in copies.iterdir():
         if other.name != number:

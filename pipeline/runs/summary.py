@@ -18,6 +18,7 @@ from pipeline.config.run_config import RunConfig
 from pipeline.gate.verdict import with_infra_check
 from pipeline.runs.history import HistoryError, Run, read_run
 from pipeline.runs.outcome import Outcome
+from storage.file_systems import download, open_file
 
 
 class Summary(BaseModel):
@@ -151,12 +152,11 @@ def _summary(config: RunConfig, run_id: str, started: datetime, failure: str | N
 
 def copy_findings(summary: Summary, folder: Path) -> None:
     """Copy the training's history and the judgement from a run's artifacts to its folder."""
-    from tfx.dsl.io import fileio
-
     for component, output, name in _FINDINGS:
         found = summary.run.output(component, output) if summary.run else None
-        if found and fileio.exists(f"{found.uri}/{name}"):
-            fileio.copy(f"{found.uri}/{name}", str(folder / name), overwrite=True)
+        if found:
+            with contextlib.suppress(FileNotFoundError):
+                download(f"{found.uri}/{name}", str(folder / name))
 
 
 _FINDINGS = (
@@ -172,7 +172,5 @@ def _pairs(uri: str) -> dict[str, dict[str, int]]:
 
 
 def _text(path: str) -> str:
-    from tfx.dsl.io import fileio
-
-    with fileio.open(path, "rb") as file:
-        return file.read().decode("utf-8")
+    with open_file(path) as file:
+        return file.read()

@@ -1,12 +1,11 @@
 import socket
 
 import pytest
-from s3 import Bucket, s3_server
+from botocore.exceptions import ClientError
+from s3 import Bucket, s3_server, use_here
 
 from base.errors import StorageError
 from storage import s3_access
-
-pytest.importorskip("boto3", reason="boto3 is for tensorflow-io, which this stack has not")
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +18,7 @@ def store():
 def bucket(store, monkeypatch, tmp_path):
     """The bucket; what this machine knows of AWS is forgotten."""
     variables, made = store
-    for name in (*s3_access._ALIASES, "AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(s3_access, "check_installed", lambda: None)
+    use_here(variables, monkeypatch, tmp_path)
     return made
 
 
@@ -36,11 +28,12 @@ def test_a_bucket_that_is_there(bucket):
     assert bucket.keys() == []
 
 
-def test_one_address_is_told_to_both_libraries(bucket, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://first:1")
-    s3_access.set_aliases()
-    assert s3_access.os.environ["S3_ENDPOINT"] == "http://first:1"
-    assert s3_access.os.environ["AWS_DEFAULT_REGION"] == "us-east-1"
+def test_the_region_has_two_names(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert s3_access.new_client().meta.region_name == "eu-central-1"
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert s3_access.new_client().meta.region_name == "eu-west-1"
 
 
 def test_no_such_bucket(bucket):
@@ -70,11 +63,31 @@ def test_nothing_answers(bucket, monkeypatch):
             s3_access.check("s3://there/x", write=False)
 
 
-def test_plugins_that_are_not_installed(monkeypatch):
+@pytest.mark.parametrize("address", ["http://", "no address"])
+def test_an_endpoint_that_is_no_address(bucket, monkeypatch, address):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    with pytest.raises(StorageError, match="set AWS_ENDPOINT_URL to the store's address"):
+        s3_access.check("s3://there/x", write=False)
+
+
+def test_a_name_that_no_bucket_has(bucket):
+    with pytest.raises(StorageError, match="Invalid bucket name"):
+        s3_access.check("s3://the re/x", write=False)
+
+
+def test_access_that_is_refused():
+    error = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
+    with pytest.raises(StorageError, match=r"s3://b/x: refused \(AccessDenied: no\); grant"):  # noqa: SIM117
+        with s3_access.explained("s3://b/x"):
+            raise error
+
+
+def test_other_errors_stay_as_they_are():
+    with pytest.raises(KeyError), s3_access.explained("s3://b/x"):
+        raise KeyError("x")
+
+
+def test_boto3_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(s3_access.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(s3_access.sys, "version_info", (3, 10, 1))
-    with pytest.raises(StorageError, match=r"install them: pip install 'siamese-tfx\[s3\]'"):
-        s3_access.check_installed()
-    monkeypatch.setattr(s3_access.sys, "version_info", (3, 12, 1))
-    with pytest.raises(StorageError, match=r"use Python 3\.10, gs://, or a mounted volume"):
-        s3_access.check_installed()
+    with pytest.raises(StorageError, match=r"install it: pip install 'siamese-tfx\[s3\]'"):
+        s3_access.check("s3://there/x", write=False)

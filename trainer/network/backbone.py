@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import keras
 
-from storage.local_file import local_file
+from storage.local_copies import local_copy
 from trainer.errors import BackboneError, WeightsError
 from trainer.network.conv4 import MINIMUM_SIZE, build_conv4
 from trainer.settings import Model
@@ -129,7 +129,7 @@ def _application(name: str) -> tuple[Callable[..., keras.Model], Callable]:
 
 def _saved_encoder(path: str, image_size: int) -> keras.Model:
     try:
-        with local_file(path) as file:
+        with local_copy(path) as file:
             # A trusted file: safe mode refuses lambda layers, not every way to run code.
             encoder = keras.models.load_model(file, compile=False, safe_mode=True)
     except FileNotFoundError as e:
@@ -149,7 +149,7 @@ def _saved_encoder(path: str, image_size: int) -> keras.Model:
 
 def _load_weights(network: keras.Model, name: str, path: str) -> None:
     try:
-        with local_file(path) as file:
+        with local_copy(path) as file:
             network.load_weights(file)
     except FileNotFoundError as e:
         raise WeightsError(

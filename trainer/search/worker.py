@@ -10,10 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from storage.file_systems import load_plugins
 from trainer.search.search import Task, build_tuner
 
 if __name__ == "__main__":
     task = Path(sys.argv[1]).read_text(encoding="utf-8")
-    load_plugins(task)
     build_tuner(Task.model_validate_json(task)).search()

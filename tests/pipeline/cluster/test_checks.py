@@ -47,6 +47,13 @@ def test_the_pipeline_root_is_shared(root, message, platform):
     refused(message, pipeline_root=root, platform=platform)
 
 
+def test_beam_workers_do_not_reach_local_copies():
+    sections = {"beam": {"args": ["--runner=DataflowRunner"]}}
+    check(sections=sections)
+    refused(r"kubeflow\.pipeline_root: s3://b/p: .*--runner=DataflowRunner",
+            pipeline_root="s3://b/p", sections=sections)  # fmt: skip
+
+
 def test_vertex_writes_to_cloud_storage_only():
     check(pipeline_root="s3://bucket/p")
     refused("Cloud Storage only", pipeline_root="s3://bucket/p", platform="vertex")

@@ -20,8 +20,8 @@ IMAGE = "registry/image:1"
         ),
         ("ModuleNotFoundError: No module named 'cv2'", "built for another version"),
         (
-            "UnimplementedError: File system scheme 's3' not implemented (file: 's3://b/f')",
-            "the image cannot read s3:// URIs",
+            "UnimplementedError: File system scheme 'oss' not implemented (file: 'oss://b/f')",
+            "the image cannot read oss:// URIs",
         ),
         ("mkdir /gcs/b/Split-train: not a directory", "empty object of the bucket"),
         ("container was OOMKilled", "memory_gb"),

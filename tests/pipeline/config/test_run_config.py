@@ -253,6 +253,15 @@ def test_artifacts_may_be_elsewhere_and_the_rest_stays_here(file):
     assert load(file).pipeline_root == str(Path("runs/siamese/pipeline").absolute())
 
 
+@pytest.mark.parametrize("args", ["[--runner=FlinkRunner]", "[--runner, FlinkRunner, --x]"])
+def test_beam_workers_elsewhere_do_not_reach_artifacts_on_s3(file, args):
+    load(file, ["artifacts=gs://bucket/runs", f"beam.args={args}"])
+    load(file, ["artifacts=s3://bucket/runs", "beam.args=[--runner=DirectRunner]"])
+    load(file, ["artifacts=s3://bucket/runs", "beam.args=[--direct_num_workers=2]"])
+    with pytest.raises(ConfigError, match=r"artifacts: s3://bucket/runs: .*--runner=FlinkRunner"):
+        load(file, ["artifacts=s3://bucket/runs", f"beam.args={args}"])
+
+
 def test_the_output_stays_here(file):
     with pytest.raises(ConfigError, match="output: s3://bucket/runs is not a local folder"):
         load(file, ["output=s3://bucket/runs"])
