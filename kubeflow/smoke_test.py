@@ -49,6 +49,7 @@ def main() -> None:
         print("executor", executor)
     importlib.import_module("tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor")
     importlib.import_module("pipeline.cluster.task")
+    importlib.import_module("pipeline.tfx_on_s3")
     importlib.import_module("boto3")  # for s3:// and MinIO
     templates = resources.files("pipeline.report") / "templates"
     if not (templates / "page.html.j2").is_file():

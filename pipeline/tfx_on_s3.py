@@ -41,26 +41,34 @@ def on_local_copies(do: Callable[..., Any]) -> Callable[..., Any]:
         inputs, outputs = _on_s3(input_dict), _on_s3(output_dict)
         if not inputs and not outputs:
             return do(self, input_dict, output_dict, exec_properties)
-        uris = [(artifact, artifact.uri) for artifact in (*inputs, *outputs)]
         with local_folders([a.uri for a in inputs], [a.uri for a in outputs]) as folders:
             _use_local_temporary_folder(self, folders)
-            for artifact, uri in uris:
-                artifact.uri = folders[uri]
+            for artifact in (*inputs, *outputs):
+                artifact.uri = folders[artifact.uri]
+            addresses = {folder: address for address, folder in folders.items()}
+            returned = None
             try:
-                return do(self, input_dict, output_dict, exec_properties)
+                returned = do(self, input_dict, output_dict, exec_properties)
             finally:
-                for artifact, uri in uris:
-                    artifact.uri = uri
-                for artifact in outputs:
-                    _name_addresses(artifact)
+                # Some executors replace their outputs by copies, or return copies.
+                for artifact in (*inputs, *outputs, *_all(output_dict)):
+                    _restore(artifact.mlmd_artifact, addresses)
+                for several in returned.output_artifacts.values() if returned else ():
+                    for message in several.artifacts:
+                        _restore(message, addresses)
+            return returned
 
     return wrapped
 
 
 def _on_s3(artifacts: dict[str, list[Any]] | None) -> list[Any]:
     """Return the artifacts on s3://, each once."""
-    every = itertools.chain(*(artifacts or {}).values())
-    return list({id(artifact): artifact for artifact in every if is_s3(artifact.uri)}.values())
+    found = (artifact for artifact in _all(artifacts) if is_s3(artifact.uri))
+    return list({id(artifact): artifact for artifact in found}.values())
+
+
+def _all(artifacts: dict[str, list[Any]] | None) -> Iterator[Any]:
+    return itertools.chain(*(artifacts or {}).values())
 
 
 def _use_local_temporary_folder(executor: Any, folders: dict[str, str]) -> None:
@@ -69,9 +77,10 @@ def _use_local_temporary_folder(executor: Any, folders: dict[str, str]) -> None:
         context._tmp_dir = os.path.join(os.path.dirname(next(iter(folders.values()))), "temporary")
 
 
-def _name_addresses(artifact: Any) -> None:
-    """Replace local paths in the properties, such as the Evaluator's URI of the model."""
-    for value in artifact.mlmd_artifact.custom_properties.values():
+def _restore(artifact: Any, addresses: dict[str, str]) -> None:
+    """Replace local paths in an artifact's message, such as the Evaluator's URI of the model."""
+    artifact.uri = addresses.get(artifact.uri, artifact.uri)
+    for value in artifact.custom_properties.values():
         if value.HasField("string_value"):
             value.string_value = with_addresses(value.string_value)
 

@@ -1,10 +1,12 @@
 """An executor of TFX: writes to its model what TensorFlow reads from its examples."""
 
+import copy
 import json
 import os
 
 import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.proto.orchestration.execution_result_pb2 import ExecutorOutput
 from tfx.types import artifact_utils
 
 
@@ -19,5 +21,9 @@ class Executor(BaseExecutor):
         with tf.io.gfile.GFile(os.path.join(model.uri, "about.json"), "w") as file:
             json.dump({"text": text, "from": source, "temporary": self._get_tmp_dir()}, file)
         model.set_string_custom_property("trained_on", f"{source}/Split-test")
+        output_dict.update(copy.deepcopy(output_dict))  # as executors made of functions
+        output = ExecutorOutput()  # as ExampleValidator's
+        output.output_artifacts["model"].artifacts.append(model.mlmd_artifact)
         if exec_properties.get("fail"):
             raise ZeroDivisionError(model.uri)
+        return output

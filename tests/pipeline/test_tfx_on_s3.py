@@ -45,7 +45,11 @@ def artifacts(examples, model):
 
 def do(examples, model, **properties):
     context = Executor.Context(tmp_dir=f"{B}/tmp", unique_id="1")
-    Executor(context).Do({"examples": [examples]}, {"model": [model]}, properties)
+    outputs = {"model": [model]}
+    output = Executor(context).Do({"examples": [examples]}, outputs, properties)
+    [returned] = output.output_artifacts["model"].artifacts
+    assert returned == model.mlmd_artifact == outputs["model"][0].mlmd_artifact
+    return model
 
 
 def test_tensorflow_reads_and_writes_copies(bucket):
