@@ -1,4 +1,4 @@
-"""Help texts of commands: paragraphs that fit any width, and no type beside a flag."""
+"""Help texts of commands: paragraphs that fit any width, and no types of Python."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ class _Readable:
         super().__init__(*args, help=help and _unwrapped(help), **kwargs)  # type: ignore[call-arg]
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters; flags without their type, which typer would show as `<bool>`."""
+        """Return the parameters, without types like `<bool>` and `<list[Path]>`."""
         params = super().get_params(ctx)  # type: ignore[misc]
         for param in params:
             if getattr(param, "is_flag", False) and param.metavar is None:
                 param.metavar = ""
+            if param.param_type_name == "argument":
+                param.display_type_rich = lambda **_: None
         return params
 
 

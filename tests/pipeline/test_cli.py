@@ -54,6 +54,7 @@ def test_every_command_has_help_with_an_example(monkeypatch, command):
     assert result.exit_code == 0
     assert f"Example: siamese {' '.join(command)}" in result.stdout
     assert "<bool>" not in result.stdout
+    assert "<list" not in result.stdout
     assert siamese(*command, "--help") == result
 
 
