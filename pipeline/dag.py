@@ -6,11 +6,28 @@ Nothing here depends on a runner.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from tfx import v1 as tfx
+from tfx.components import (
+    Evaluator,
+    ExampleValidator,
+    Pusher,
+    StatisticsGen,
+    Trainer,
+    Transform,
+    Tuner,
+)
 from tfx.dsl.components.base.base_node import BaseNode as Node
+from tfx.dsl.components.common.importer import Importer
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto.pusher_pb2 import PushDestination
+from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
+from tfx.proto.transform_pb2 import SplitsConfig
+from tfx.types import standard_artifacts
+from tfx.types.channel import Channel
 
 from components.code_version import code_version
 from components.data_check.component import DataCheck
@@ -27,10 +44,8 @@ from records import features
 from storage.enrolled_images import fingerprint
 from storage.file_systems import absolute
 
-Channel: TypeAlias = tfx.dsl.Channel
 
-
-def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pipeline:
+def create_pipeline(config: RunConfig, for_cluster: bool = False) -> Pipeline:
     """Return the pipeline of a configuration, with all components connected.
 
     Args:
@@ -46,10 +61,10 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         seed=config.seed,
     )
     images = example_gen.outputs["examples"]
-    statistics_gen = tfx.components.StatisticsGen(examples=images)
+    statistics_gen = StatisticsGen(examples=images)
     schema_gen = ImageSchemaGen(examples=images)
     schema = schema_gen.outputs["schema"]
-    example_validator = tfx.components.ExampleValidator(
+    example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     )
     anomalies = example_validator.outputs["anomalies"]
@@ -67,7 +82,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
 
     search, trainer = _train(config, pairs, graph, for_cluster)
     model = trainer.outputs["model"]
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=pairs,
         model=model,
         eval_config=eval_config(config.thresholds),
@@ -81,12 +96,12 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
         **_enrolled(config, for_cluster),
     )
     base_directory = absolute(config.serving_root)
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=model,
         model_blessing=judge.outputs["blessing"],
         infra_blessing=infra_check.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=base_directory)
+        push_destination=PushDestination(
+            filesystem=PushDestination.Filesystem(base_directory=base_directory)
         ),
     )
     return _pipeline(
@@ -99,16 +114,14 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> tfx.dsl.Pip
 
 def _transform(config: RunConfig, images: Channel, schema: Channel) -> Node:
     code = code_version("components.transform.preprocessing")
-    return tfx.components.Transform(
+    return Transform(
         examples=images,
         schema=schema,
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
         custom_config={**config.image.model_dump(), "code": code},
         # Statistics of serialized pixels are useless and slow.
         disable_statistics=True,
-        splits_config=tfx.proto.SplitsConfig(
-            analyze=[features.TRAIN], transform=list(features.SPLITS)
-        ),
+        splits_config=SplitsConfig(analyze=[features.TRAIN], transform=list(features.SPLITS)),
     )
 
 
@@ -128,13 +141,13 @@ def _train(
     arguments: dict[str, Any] = {
         "examples": pairs,
         "transform_graph": transform_graph,
-        "train_args": tfx.proto.TrainArgs(splits=[features.TRAIN]),
-        "eval_args": tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+        "train_args": TrainArgs(splits=[features.TRAIN]),
+        "eval_args": EvalArgs(splits=[features.VALIDATION]),
     }
     nodes, hyperparameters = [], None
     if config.tuner.enabled:
         search = config.tuner.model_dump_json(exclude={"enabled", "reuse"})
-        tuner = tfx.components.Tuner(
+        tuner = Tuner(
             tuner_fn="trainer.tuner_fn.tuner_fn",
             custom_config={
                 **custom_config,
@@ -145,12 +158,12 @@ def _train(
         )
         nodes, hyperparameters = [tuner], tuner.outputs["best_hyperparameters"]
     elif config.tuner.reuse:
-        importer = tfx.dsl.Importer(
+        importer = Importer(
             source_uri=absolute(config.tuner.reuse),
-            artifact_type=tfx.types.standard_artifacts.HyperParameters,
+            artifact_type=standard_artifacts.HyperParameters,
         ).with_id("FoundHyperparameters")
         nodes, hyperparameters = [importer], importer.outputs["result"]
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         run_fn="trainer.run_fn.run_fn",
         hyperparameters=hyperparameters,
         custom_config={
@@ -169,10 +182,10 @@ def _judge(
     """Return the node that finds the last blessed model, unless for a cluster, and the Judge."""
     nodes, last_blessed_model = [], None
     if not for_cluster:
-        resolver = tfx.dsl.Resolver(
+        resolver = Resolver(
             strategy_class=LatestOtherBlessedModel,
-            model=Channel(type=tfx.types.standard_artifacts.Model),
-            model_blessing=Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+            model=Channel(type=standard_artifacts.Model),
+            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
             candidate=trainer.outputs["model"],
         ).with_id("latest_blessed_model")
         nodes, last_blessed_model = [resolver], resolver.outputs["model"]
@@ -196,9 +209,9 @@ def _judge(
     return nodes, judge
 
 
-def _pipeline(config: RunConfig, components: list[Node], for_cluster: bool) -> tfx.dsl.Pipeline:
-    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(config.metadata))
-    return tfx.dsl.Pipeline(
+def _pipeline(config: RunConfig, components: list[Node], for_cluster: bool) -> Pipeline:
+    connection = sqlite_metadata_connection_config(str(config.metadata))
+    return Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.pipeline_root,
         metadata_connection_config=None if for_cluster else connection,

@@ -28,10 +28,10 @@ from trainer.training.fit import Trained, train
 from trainer.training.unfinished import unfinished_folder
 
 if TYPE_CHECKING:
-    from tfx import v1 as tfx
+    from tfx.components.trainer.fn_args_utils import FnArgs
 
 
-def run_fn(fn_args: tfx.components.FnArgs) -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """Train on the pair blocks and export the served model.
 
     Of several workers (TF_CONFIG), only the first one's outputs are kept.
@@ -79,7 +79,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
 
 @contextlib.contextmanager
-def _destinations(fn_args: tfx.components.FnArgs) -> Iterator[tuple[str, str]]:
+def _destinations(fn_args: FnArgs) -> Iterator[tuple[str, str]]:
     """The folders for the model and for everything else; temporary ones for all other workers.
 
     All workers export: reading a variable that is kept in sync may involve each of them.

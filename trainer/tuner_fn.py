@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tensorflow as tf
-from tfx import v1 as tfx
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.tuner.component import TunerFnResult
 
 from trainer.search.search import Task, build_tuner
 from trainer.settings import Model, Search, Training
 from trainer.training.unfinished import unfinished_folder
 
 
-def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Return the search, ready to start.
 
     Args:
@@ -30,4 +31,4 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
             unfinished_folder(custom["unfinished"], fn_args.train_files, fn_args.eval_files, custom)
         ),
     )
-    return tfx.components.TunerFnResult(tuner=build_tuner(task), fit_kwargs={})
+    return TunerFnResult(tuner=build_tuner(task), fit_kwargs={})

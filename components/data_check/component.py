@@ -7,8 +7,10 @@ import os
 from collections.abc import Mapping
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx import v1 as tfx
-from tfx.types import artifact_utils
+from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
 
 from base.errors import DataError
 from components.code_version import code_version
@@ -18,12 +20,12 @@ from records import features
 _CODE = code_version(__name__)
 
 
-@tfx.dsl.components.component
+@component
 def DataCheck(
-    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
-    anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
-    split_by: tfx.dsl.components.Parameter[str] = "image",
-    code: tfx.dsl.components.Parameter[str] = _CODE,
+    examples: InputArtifact[standard_artifacts.Examples],
+    anomalies: InputArtifact[standard_artifacts.ExampleAnomalies],
+    split_by: Parameter[str] = "image",
+    code: Parameter[str] = _CODE,
 ) -> None:
     """Stops the run if the images cannot be trained on.
 
@@ -41,7 +43,7 @@ def DataCheck(
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         path = os.path.join(anomalies.uri, f"Split-{split}", "SchemaDiff.pb")
         found = anomalies_pb2.Anomalies()
-        with tfx.dsl.io.fileio.open(path, "rb") as file:
+        with fileio.open(path, "rb") as file:
             found.ParseFromString(file.read())
         descriptions[split] = {name: info.description for name, info in found.anomaly_info.items()}
     wrong = problems(IngestionReport.read(examples.uri), descriptions, split_by)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf import wrappers_pb2
-from tfx import v1 as tfx
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.proto.example_gen_pb2 import CustomConfig, Input, Output, SplitConfig
 
 from components.code_version import code_version
 from components.image_example_gen.driver import Driver
@@ -34,18 +34,14 @@ class ImageExampleGen(FileBasedExampleGen):
     def __init__(self, **settings: Any) -> None:
         checked = Settings(**settings, code=code_version(__name__))
         base, pattern = _at_span(checked.root)
-        custom = tfx.proto.CustomConfig()
+        custom = CustomConfig()
         custom.custom_config.Pack(wrappers_pb2.StringValue(value=checked.model_dump_json()))
         # TFX takes only the splits' names from here; the executor divides the images.
-        splits = [
-            tfx.proto.SplitConfig.Split(name=split, hash_buckets=1) for split in features.SPLITS
-        ]
+        splits = [SplitConfig.Split(name=split, hash_buckets=1) for split in features.SPLITS]
         super().__init__(
             input_base=base,
-            input_config=tfx.proto.Input(
-                splits=[tfx.proto.Input.Split(name="images", pattern=pattern)]
-            ),
-            output_config=tfx.proto.Output(split_config=tfx.proto.SplitConfig(splits=splits)),
+            input_config=Input(splits=[Input.Split(name="images", pattern=pattern)]),
+            output_config=Output(split_config=SplitConfig(splits=splits)),
             custom_config=custom,
         )
 

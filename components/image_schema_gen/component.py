@@ -8,7 +8,10 @@ from collections.abc import Sequence
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import standard_artifacts
 
 from components.code_version import code_version
 from components.image_example_gen.report import IngestionReport
@@ -35,11 +38,11 @@ def image_schema(classes: Sequence[str]) -> schema_pb2.Schema:
     return schema
 
 
-@tfx.dsl.components.component
+@component
 def ImageSchemaGen(
-    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
-    schema: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Schema],
-    code: tfx.dsl.components.Parameter[str] = _CODE,
+    examples: InputArtifact[standard_artifacts.Examples],
+    schema: OutputArtifact[standard_artifacts.Schema],
+    code: Parameter[str] = _CODE,
 ) -> None:
     """Writes the curated schema, for the classes that ImageExampleGen expects.
 
@@ -50,5 +53,5 @@ def ImageSchemaGen(
     """
     del code
     classes = IngestionReport.read(examples.uri).expected_classes
-    with tfx.dsl.io.fileio.open(os.path.join(schema.uri, "schema.pbtxt"), "w") as file:
+    with fileio.open(os.path.join(schema.uri, "schema.pbtxt"), "w") as file:
         file.write(text_format.MessageToString(image_schema(classes)))

@@ -9,7 +9,9 @@ import tempfile
 from pathlib import Path
 
 import tensorflow as tf
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from components.code_version import code_version
@@ -26,15 +28,15 @@ _IMAGES = 8
 log = logging.getLogger(__name__)
 
 
-@tfx.dsl.components.component
+@component
 def InfraCheck(
-    model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
-    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
-    blessing: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.InfraBlessing],
-    engine: tfx.dsl.components.Parameter[str] = "auto",
-    served: tfx.dsl.components.Parameter[str] = "",
-    enrolled: tfx.dsl.components.Parameter[str] = "",
-    code: tfx.dsl.components.Parameter[str] = _CODE,
+    model: InputArtifact[standard_artifacts.Model],
+    examples: InputArtifact[standard_artifacts.Examples],
+    blessing: OutputArtifact[standard_artifacts.InfraBlessing],
+    engine: Parameter[str] = "auto",
+    served: Parameter[str] = "",
+    enrolled: Parameter[str] = "",
+    code: Parameter[str] = _CODE,
 ) -> None:
     """Blesses a model if a server gives the model's own answers and no enrolled class is lost.
 
@@ -82,7 +84,7 @@ def _test_images(uri: str) -> list[bytes]:
     ]
 
 
-def _bless(blessing: tfx.types.standard_artifacts.InfraBlessing, problem: str = "") -> None:
+def _bless(blessing: standard_artifacts.InfraBlessing, problem: str = "") -> None:
     """Write the blessing as the stock Pusher and InfraValidator know it."""
     blessing.set_int_custom_property("blessed", int(not problem))
     if problem:

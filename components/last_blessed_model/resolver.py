@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ml_metadata import MetadataStore
 from tfx import types
-from tfx import v1 as tfx
+from tfx.dsl.components.common.resolver import ResolverStrategy
 
 MODEL, BLESSING, CANDIDATE = "model", "model_blessing", "candidate"
 
 
-class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
+class LatestOtherBlessedModel(ResolverStrategy):
     """Resolves the model that the Judge blessed last, other than the candidate itself.
 
     TFX's own LatestBlessedModelStrategy would, once a model is blessed, compare an unchanged model

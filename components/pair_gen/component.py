@@ -5,10 +5,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import apache_beam as beam
-from tfx import v1 as tfx
 from tfx.components.util import examples_utils
+from tfx.dsl.component.experimental.annotations import (
+    BeamComponentParameter,
+    InputArtifact,
+    OutputArtifact,
+    Parameter,
+)
+from tfx.dsl.component.experimental.decorators import component
 from tfx.proto import example_gen_pb2
-from tfx.types import artifact_utils
+from tfx.types import artifact_utils, standard_artifacts
 
 from components.code_version import code_version
 from components.pair_gen import beam_steps
@@ -22,21 +28,21 @@ _Sampler = tuple[Callable[..., Iterator[Block]], tuple[int, ...]]
 """A sampler, and its arguments after the labels."""
 
 
-@tfx.dsl.components.component(use_beam=True)
+@component(use_beam=True)
 def PairGen(
-    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
-    pairs: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
-    sampling: tfx.dsl.components.Parameter[str] = "class_balanced",
-    classes_per_block: tfx.dsl.components.Parameter[int] = 10,
-    images_per_class: tfx.dsl.components.Parameter[int] = 5,
-    block_size: tfx.dsl.components.Parameter[int] = 32,
-    partners: tfx.dsl.components.Parameter[int] = 8,
-    passes: tfx.dsl.components.Parameter[int] = 8,
-    held_out_partners: tfx.dsl.components.Parameter[int] = 16,
-    held_out_max_images: tfx.dsl.components.Parameter[int] = 500,
-    seed: tfx.dsl.components.Parameter[int] = 0,
-    code: tfx.dsl.components.Parameter[str] = _CODE,
-    beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,
+    examples: InputArtifact[standard_artifacts.Examples],
+    pairs: OutputArtifact[standard_artifacts.Examples],
+    sampling: Parameter[str] = "class_balanced",
+    classes_per_block: Parameter[int] = 10,
+    images_per_class: Parameter[int] = 5,
+    block_size: Parameter[int] = 32,
+    partners: Parameter[int] = 8,
+    passes: Parameter[int] = 8,
+    held_out_partners: Parameter[int] = 16,
+    held_out_max_images: Parameter[int] = 500,
+    seed: Parameter[int] = 0,
+    code: Parameter[str] = _CODE,
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Writes the pair blocks (see `records.pair_block`) of each split.
 

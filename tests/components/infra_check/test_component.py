@@ -11,12 +11,12 @@ from serving.infra_check import InfraCheckError
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Runs the component on a model and images; gives the blessing, and what was asked."""
-    from tfx import v1 as tfx
     from tfx.components.util import model_utils
+    from tfx.types import standard_artifacts
 
     from components.infra_check import component as module
 
-    artifacts = tfx.types.standard_artifacts
+    artifacts = standard_artifacts
     model, examples, blessing = (
         kind() for kind in (artifacts.Model, artifacts.Examples, artifacts.InfraBlessing)
     )
