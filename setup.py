@@ -34,6 +34,7 @@ setup(
         f"tfx==1.16.0; {TFX_1_16}",
         f"apache-beam==2.59.0; {TFX_1_16}",
         f"dill==0.3.1.1; {TFX_1_16}",  # tfx_bsl and TFT import it without declaring it
+        f"ipykernel; {TFX_1_16}",  # of TFMA; notebook, which has it, is left out
         f"keras>=3.12.4,<3.13; {TFX_1_16}",  # earlier ones have known vulnerabilities
         f"tf-keras~=2.16.0; {TFX_1_16}",
         f"opencv-python-headless>=4.9,<4.12; {TFX_1_16}",  # later ones need NumPy 2
