@@ -148,8 +148,13 @@ class S3Filesystem(Filesystem):
 
     @staticmethod
     def stat(path: str) -> s3.Status:
-        """Return an object's size and modification time."""
-        return s3.status(path)
+        """Return an object's size and modification time, both 0 for a folder."""
+        try:
+            return s3.status(path)
+        except FileNotFoundError:
+            if not s3.is_folder(path):
+                raise
+            return s3.Status(0, 0)
 
     @staticmethod
     def walk(

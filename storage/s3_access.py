@@ -38,7 +38,7 @@ def new_client(**options: Any) -> Any:
     from botocore.config import Config
 
     config = Config(
-        # Stores such as MinIO's older releases, which Kubeflow brings, know no newer checksums.
+        # Older releases of stores such as MinIO do not know the checksums that are sent by default.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         **options,

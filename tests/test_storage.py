@@ -1,5 +1,6 @@
 """The whole pipeline with its images, its artifacts and its pushed model in a bucket."""
 
+import json
 import os
 
 import pytest
@@ -28,9 +29,11 @@ def place(tmp_path_factory, bucket):
     """A folder with a configuration; images and an encoder are in the bucket."""
     folder = tmp_path_factory.mktemp("storage")
     write_classes(folder / "images", classes=3, each=12, size=24)
+    bucket.upload(folder / "images", "spans/1")
     bucket.upload(folder / "images", "images")
     bucket.put("images/", b"")  # as consoles and gs:// mark folders
     bucket.put("images/class-0/", b"")
+    (folder / "tmp").mkdir()
     write_encoder(folder / "encoder.keras")
     bucket.put("encoder.keras", (folder / "encoder.keras").read_bytes())
     (folder / "config.yaml").write_text(
@@ -38,7 +41,7 @@ def place(tmp_path_factory, bucket):
             {
                 "name": "few",
                 "artifacts": "s3://siamese-bucket/artifacts",
-                "data": {"root": "s3://siamese-bucket/images"},
+                "data": {"root": "s3://siamese-bucket/spans/{SPAN}"},
                 "image": {"size": 16},
                 "model": {"backbone": "s3://siamese-bucket/encoder.keras", "embedding_size": 8},
                 "training": {"epochs": 2, "learning_rate": 0.1},
@@ -54,7 +57,7 @@ def place(tmp_path_factory, bucket):
 def siamese(place, variables, *arguments):
     # What this machine knows of AWS must not help.
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "S3_"))}
-    environment = {**clean, "HOME": str(place), **variables}
+    environment = {**clean, "HOME": str(place), "TMPDIR": str(place / "tmp"), **variables}
     return siamese_process(place, *arguments, environment=environment)
 
 
@@ -75,6 +78,14 @@ def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, variables, 
     assert "image not available" not in next(place.glob("runs/few/runs/*/report.html")).read_text()
     assert not (place / "runs/few/pipeline").exists()
     assert not [key for key in bucket.keys("models/") if ".siamese" in key]  # of the check before
+    assert not list((place / "tmp").glob("siamese-*"))
+    local_copies = f"{place}/tmp/siamese-".encode()
+    assert local_copies not in (place / "runs/few/metadata.sqlite").read_bytes()
+    assert not [key for key in bucket.keys("artifacts/") if local_copies in bucket.get(key)]
+    [judgement] = [key for key in bucket.keys("artifacts/") if key.endswith("/judgement.json")]
+    told = json.loads(bucket.get(judgement))
+    assert told["model"].startswith("s3://siamese-bucket/artifacts/few/Trainer/model/")
+    assert told["root"] == "s3://siamese-bucket/spans/1"
 
 
 def test_the_pushed_model_is_loaded_back(place, bucket, here, tmp_path):

@@ -123,6 +123,9 @@ def test_tfx_works_on_files_in_a_bucket(bucket, tmp_path):
     assert fileio.listdir(f"{B}/new") == ["y"]
     assert fileio.glob(f"{B}/*/y") == [f"{B}/new/y"]
     assert fileio.stat(f"{B}/new/y").length == 4
+    assert fileio.stat(f"{B}/new").length == 0  # TFX asks it of the folders in a span
+    with pytest.raises(FileNotFoundError):
+        fileio.stat(f"{B}/none")
     fileio.copy(f"{B}/new/y", str(tmp_path / "y"))
     assert (tmp_path / "y").read_text() == "text"
     assert fileio.isdir(f"{B}/new")
