@@ -5,7 +5,7 @@ Imports neither TFX nor Keras, so that checking a configuration is fast.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -210,6 +210,8 @@ class Training(Section):
         return self
 
 
+LOSSES = get_args(Training.model_fields["loss"].annotation)
+
 COMPARES_IMAGES = ("supervised_contrastive", "triplet_semi_hard")
 """Losses that compare each image with several others of its step: a single pair has no gradient."""
 
@@ -234,11 +236,11 @@ def check_loss(model: Model, training: Training, sampling: str) -> None:
             f"to true, or the loss to {' or '.join(map(repr, _ANY_LENGTH))}"
         )
     if sampling == "random_partners" and loss in COMPARES_IMAGES:
+        others = [name for name in LOSSES if name not in COMPARES_IMAGES]
         raise ValueError(
             f"training.loss {loss!r} compares each image with several others, and a pair of "
             "pairs.train.sampling 'random_partners' has none; set the sampling to "
-            "'class_balanced' or 'all_pairs', or the loss to 'cosine_crossentropy', "
-            "'contrastive_margin' or 'binary_crossentropy'"
+            f"'class_balanced' or 'all_pairs', or the loss to {' or '.join(map(repr, others))}"
         )
 
 

@@ -98,9 +98,11 @@ class Siamese(keras.Model):
                 return triplet_semi_hard(y["class"], embeddings, settings.triplet_margin)
             case "contrastive_margin":
                 return contrastive_margin(y["target"], left, right, settings.distance_margin)
-        return cosine_crossentropy(
-            y["target"], left, right, settings.temperature, settings.even_cosine
-        )
+            case "cosine_crossentropy":
+                return cosine_crossentropy(
+                    y["target"], left, right, settings.temperature, settings.even_cosine
+                )
+        raise NotImplementedError(f"training.loss {settings.loss!r} has no case here")
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Return the mean loss and the AUC of the pairs since the epoch began."""
