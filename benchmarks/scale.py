@@ -133,7 +133,7 @@ STEPS = {
 
 def measure(step: str, mode: str, folder: Path) -> dict[str, float]:
     """Run a step; return CPU seconds of all processes, and the peak of this one and any worker."""
-    import tfx.v1  # noqa: F401 - takes half a minute, whatever the number of images
+    import tfx.components  # noqa: F401 - takes half a minute, whatever the number of images
 
     from pipeline.runs.beam_workers import send_all_to_workers
 
