@@ -46,6 +46,7 @@ def write_images(folder: Path, count: int, size: int) -> None:
                 features.LABEL: [b"class-%d" % (i % CLASSES)],
                 features.SOURCE: [b"%06d.jpg" % i],
                 features.IMAGE_ID: [b"%016x" % i],
+                features.GROUP: [b"%016x" % i],
                 features.CONTENT_HASH: [b"%064x" % i],
             }
             writer.write(make_example(record, {}).SerializeToString())

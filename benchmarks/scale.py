@@ -79,6 +79,7 @@ def write_transformed(folder: Path, count: int) -> None:
                     features.SOURCE: [b"%d/%06d.png" % (i % CLASSES, i)],
                     features.CONTENT_HASH: [b"%064x" % i],
                     features.IMAGE_ID: [b"%016x" % i],
+                    features.GROUP: [b"%016x" % i],
                 }
                 writer.write(make_example(record, {}).SerializeToString())
         done += int(count * share)

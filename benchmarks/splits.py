@@ -32,6 +32,7 @@ def write_split(
                 features.PIXELS: [tf.io.serialize_tensor(image).numpy()],
                 features.LABEL: [str(label).encode()],
                 features.IMAGE_ID: [hashlib.sha256(b"%d" % number).hexdigest()[:16].encode()],
+                features.GROUP: [hashlib.sha256(b"%d" % number).hexdigest()[:16].encode()],
                 features.SOURCE: [b"%d" % number],
                 features.CONTENT_HASH: [hashlib.sha256(image.tobytes()).hexdigest().encode()],
             },

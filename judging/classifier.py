@@ -105,7 +105,7 @@ def few_shot_accuracy(
     if set(query_labels) <= set(support_labels):
         return float(np.mean(nearest_centroid(support, support_labels, query) == query_labels))
     parts = []
-    for _, own, distances in _leave_one_out(query, query_labels):
+    for _, own, distances in _leave_group_out(query, query_labels, np.arange(len(query))):
         has_others = np.isfinite(distances[np.arange(len(own)), own])
         parts.append((distances.argmin(axis=1) == own)[has_others])
     hits = np.concatenate(parts)
@@ -152,22 +152,25 @@ def classify(support: Support, embeddings: np.ndarray, labels: np.ndarray) -> Cl
     return _joined(parts)
 
 
-def classify_by_each_other(embeddings: np.ndarray, labels: np.ndarray) -> Classified:
-    """Classify each image by all others, if the classes have no support set.
+def classify_by_each_other(
+    embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray
+) -> Classified:
+    """Classify each image by all images of other groups, if the classes have no support set.
 
-    An image alone in its class has no `own_score` and should not be counted.
+    An image whose class has no other group has no `own_score` and should not be counted.
 
     Args:
         embeddings: float [n, d].
         labels: str [n], their classes.
+        groups: int [n], their groups.
     """
     known = class_centroids(embeddings, labels)
     rows = known.centred(embeddings)
     most = min(MOST_NEIGHBOURS, len(rows) - 1)
     parts = []
-    for part, own, distances in _leave_one_out(embeddings, labels):
+    for part, own, distances in _leave_group_out(embeddings, labels, groups):
         to_support = squared_distances(rows[part], rows)
-        to_support[np.arange(len(to_support)), np.arange(part.start, part.stop)] = np.inf
+        to_support[groups[part][:, None] == groups] = np.inf
         parts.append(_classified(known.classes, distances, own, to_support, labels, most))
     return _joined(parts)
 
@@ -219,23 +222,26 @@ def _class_sums(rows: np.ndarray, membership: np.ndarray) -> np.ndarray:
     return np.add.reduceat(rows[..., order, :].astype("float64"), starts, axis=-2)
 
 
-def _leave_one_out(
-    embeddings: np.ndarray, labels: np.ndarray
+def _leave_group_out(
+    embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Compare images with the class centroids, each one left out of its own class's.
+    """Compare images with the class centroids, each image's group left out of its own class's.
 
     Yields:
         For p images at a time: their slice; their class indices, int [p]; and squared distances
-        float64 [p, c] to the centroids, infinite to the own class of an image that is alone in it.
+        float64 [p, c] to the centroids, infinite to a class that the image's group is alone in.
     """
     known = class_centroids(embeddings, labels)
     rows = known.centred(embeddings)
     membership = np.asarray(np.searchsorted(known.classes, labels))
     sizes, sums = np.bincount(membership), _class_sums(rows, membership)
+    of_group = np.unique(np.stack([membership, groups]), axis=1, return_inverse=True)[1].ravel()
+    sizes_of_group, sums_of_group = np.bincount(of_group), _class_sums(rows, of_group)
     for part in _parts(len(rows), _IMAGES_AT_ONCE):
         query, own = rows[part], membership[part]
-        others = sizes[own] - 1
-        centroids = (sums[own] - query) / np.maximum(others, 1)[:, None]
+        left_out = of_group[part]
+        others = sizes[own] - sizes_of_group[left_out]
+        centroids = (sums[own] - sums_of_group[left_out]) / np.maximum(others, 1)[:, None]
         distances = squared_distances(query, known.centroids)
         to_own = ((query - centroids) ** 2).sum(1)
         distances[np.arange(len(query)), own] = np.where(others > 0, to_own, np.inf)

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict
 
 from judging.judge import Judged
 from judging.judgement import ImageOutcome, Judgement, Measure, PairOutcome
-from judging.measurements import is_defined, minus, share
+from judging.measurements import is_defined, minus, share, share_correlation
 from judging.metrics import pairs as pair_metrics
 from judging.settings import METRICS
-from judging.statistics.intervals import correlation, phi_coefficient
+from judging.statistics.intervals import correlation
 
 
 class Part(BaseModel):
@@ -167,7 +167,7 @@ def _metrics(
     again = {}
     thresholds = first.thresholds.get("same"), second.thresholds.get("same")
     if pairs and thresholds[0] and thresholds[1]:
-        again = {m.name: m for m in _of_pairs(pairs, [t.value for t in thresholds if t])}
+        again = {m.name: m for m in _of_pairs(pairs, images, [t.value for t in thresholds if t])}
     if images and first.classified_by == second.classified_by:
         again["class_accuracy"] = _class_accuracy("class_accuracy", images)
     metrics = []
@@ -197,22 +197,37 @@ def _comparable(name: str, first: Judgement, second: Judgement) -> bool:
 def _class_accuracy(name: str, images: _ImageCouples) -> Metric:
     """Return the accuracy on the same images (Newcombe's method 10 of 1998)."""
     one, other = np.array([[o.predicted == o.label for o in couple] for couple in images], bool).T
-    first, second = share(one), share(other)
-    gap = minus(second, first, phi_coefficient(one, other))
+    of_image = _groups(images)
+    groups = np.array([of_image[image.id] for image, _ in images])
+    first, second = share(one, groups), share(other, groups)
+    gap = minus(second, first, share_correlation(one, other, groups))
     return Metric(name=name, first=first, second=second, difference=gap, paired=True)
 
 
-def _of_pairs(pairs: _PairCouples, thresholds: list[float]) -> list[Metric]:
+def _groups(images: _ImageCouples) -> dict[str, int]:
+    """Return the group of each image, by id; older outcomes know none, so each is one by itself."""
+    known = max((image.group for image, _ in images if image.group is not None), default=-1) + 1
+    return {
+        image.id: known + place if image.group is None else image.group
+        for place, (image, _) in enumerate(images)
+    }
+
+
+def _of_pairs(pairs: _PairCouples, images: _ImageCouples, thresholds: list[float]) -> list[Metric]:
     """Return the metrics of the same pairs; none if a kind of pair is missing."""
     same = np.array([one.same for one, _ in pairs], bool)
     if same.all() or not same.any():
         return []
     ids = np.array([(one.left, one.right) for one, _ in pairs], str)
-    _, ends = np.unique(ids, return_inverse=True)
+    names, ends = np.unique(ids, return_inverse=True)
     left, right = ends.reshape(-1, 2).T
+    of_image = _groups(images)
+    alone = max(of_image.values(), default=-1) + 1
+    groups = np.array([of_image.get(str(x), alone + i) for i, x in enumerate(names)])
     scores = np.array([[p.similarity for p in couple] for couple in pairs]).T
     measures, covariance = pair_metrics.measure_pairs(
         pair_metrics.Pairs(left, right, same),
+        groups,
         dict(zip(("first", "second"), scores, strict=True)),
         thresholds,
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from base.errors import DataError
 from base.printable import printable
@@ -30,6 +32,7 @@ class EmbeddedImages(NamedTuple):
         ids: str [n].
         labels: str [n], their classes; empty for an unknown image.
         sources: str [n], their files.
+        groups: str [n], their groups (`records.features.GROUP`); empty: one by itself.
         keys: int64 [n], see `records.training_keys`.
         unknown: bool [n], whether the image is out-of-distribution (of none of the classes).
         valid: bool [n], whether all models accept it.
@@ -40,11 +43,20 @@ class EmbeddedImages(NamedTuple):
     ids: np.ndarray
     labels: np.ndarray
     sources: np.ndarray
+    groups: np.ndarray
     keys: np.ndarray
     unknown: np.ndarray
     valid: np.ndarray
     embeddings: dict[str, np.ndarray]
     by_pixels: np.ndarray | None = None
+
+    def numbered_groups(self) -> np.ndarray:
+        """Return the number of each image's group, int [n]; identical files are of one group."""
+        named = np.where(self.groups == "", self.ids, self.groups)
+        content, group = (np.unique(x, return_inverse=True)[1] for x in (self.keys, named))
+        count = len(self.ids)  # at most so many contents, and so many named groups
+        links = coo_matrix((np.ones(count), (content, count + group)), (2 * count, 2 * count))
+        return connected_components(links, directed=False)[1][content]
 
 
 class Model(Protocol):
@@ -106,8 +118,11 @@ def judge_embedded(
         )
         for name, model in models.items()
     }  # fmt: skip
+    groups = images.numbered_groups()
     judged = judge(
-        HeldOutImages(images.ids[tested], images.labels[tested], images.sources[tested]),
+        HeldOutImages(
+            images.ids[tested], images.labels[tested], images.sources[tested], groups[tested]
+        ),
         views.pop(CANDIDATE),
         views,
         None if images.by_pixels is None else images.by_pixels[tested],
@@ -115,6 +130,7 @@ def judge_embedded(
         settings,
         pairing,
         others,
+        groups[unknown],
     )
     invalid = {**judged.judgement.invalid, **reasons, **unusable}
     return judged._replace(judgement=judged.judgement.model_copy(update={"invalid": invalid}))
@@ -156,8 +172,8 @@ def cautions(images: EmbeddedImages, support: Support, judged: Judged) -> Iterat
     kept = ~images.unknown & ~np.isin(images.sources, list(judged.judgement.invalid))
     if copies := int(kept.sum()) - len(np.unique(images.keys[kept])):
         yield (
-            f"{copies} images are copies of others among them: the intervals are too narrow, since "
-            "each copy counts as an independent image"
+            f"{copies} images are copies of others among them; in the intervals, an image counts "
+            "once with all its copies"
         )
     if equal := _equal_to_support(images.embeddings[CANDIDATE][kept], support.embeddings):
         yield (

@@ -93,6 +93,7 @@ class Evidence:
                 id=image.id,
                 source=image.source,
                 label=image.label,
+                group=int(self._images.groups[i]),
                 predicted=str(a.label[i]),
                 score=float(a.score[i]),
                 own_score=float(a.own_score[i]),
@@ -118,7 +119,7 @@ class Evidence:
             )
 
     def _picture(self, i: int) -> Picture:
-        ids, labels, sources = self._images
+        ids, labels, sources, _ = self._images
         return Picture(id=str(ids[i]), source=str(sources[i]), label=str(labels[i]))
 
     def _labelled(self, i: int) -> Picture:

@@ -42,6 +42,7 @@ def judge(
     settings: JudgeSettings,
     pairing: PairSettings = PairSettings(),  # noqa: B008, it is immutable
     others: Sequence[Check] = (),
+    unknown_groups: np.ndarray | None = None,
 ) -> Judged:
     """Judge a model.
 
@@ -56,6 +57,7 @@ def judge(
         settings: How to judge.
         pairing: How to pair the images.
         others: Additional checks, such as TFMA's.
+        unknown_groups: int [u], the groups of the unknown images; None: each is one by itself.
     """
     supported = np.isin(images.labels, candidate.support.labels)
     with_support = _with_support(images.labels, [candidate, *compared.values()])
@@ -67,12 +69,15 @@ def judge(
     raw_pixels = raw_pixels[kept] if raw_pixels is not None and with_support else None
     setup = _Setup(with_support, settings, pairing)
 
-    measured = _measure(images, views, raw_pixels, setup)
+    if unknown_groups is None:
+        first = int(images.groups.max(initial=-1)) + 1
+        unknown_groups = first + np.arange(len(candidate.unknown))
+    measured = _measure(images, unknown_groups, views, raw_pixels, setup)
     others_measured = measured.measurements.compared()
     before = views.get(gate.LAST_BLESSED)
     if before and not (before.unseen.all() and before.unseen_unknown.all()):
         both = {CANDIDATE: views[CANDIDATE], gate.LAST_BLESSED: before}
-        others_measured[gate.LAST_BLESSED] = _on_unseen(images, both, setup)
+        others_measured[gate.LAST_BLESSED] = _on_unseen(images, unknown_groups, both, setup)
     return _judged(
         images, views[CANDIDATE], measured, others_measured, thresholds, setup, others, invalid
     )
@@ -111,6 +116,7 @@ class _Measured(NamedTuple):
 
 def _measure(
     images: HeldOutImages,
+    unknown_groups: np.ndarray,
     views: Mapping[str, View],
     raw_pixels: np.ndarray | None,
     setup: _Setup,
@@ -120,15 +126,18 @@ def _measure(
     if raw_pixels is not None:
         models[gate.RAW_PIXELS] = "the support image nearest by its pixels"
     measurements = Measurements(models)
-    labels = images.labels
-    classes = judge_classes(labels, views, setup.with_support, raw_pixels, measurements)
+    classes = judge_classes(images, views, setup.with_support, raw_pixels, measurements)
     pairs = judge_pairs(images, views, setup.pairing, measurements)
-    open_set = judge_open_set(labels, views, measurements) if with_open_set else None
-    judge_episodes(labels, views, setup.settings.episodes, setup.pairing.seed, measurements)
+    open_set = None
+    if with_open_set:
+        open_set = judge_open_set(images, unknown_groups, views, measurements)
+    judge_episodes(images, views, setup.settings.episodes, setup.pairing.seed, measurements)
     return _Measured(measurements, classes, pairs, open_set)
 
 
-def _on_unseen(images: HeldOutImages, views: Mapping[str, View], setup: _Setup) -> Compared:
+def _on_unseen(
+    images: HeldOutImages, unknown_groups: np.ndarray, views: Mapping[str, View], setup: _Setup
+) -> Compared:
     """Compare with the last blessed model on images that it was not trained on."""
     before = views[gate.LAST_BLESSED]
     unseen, unknown = before.unseen, before.unseen_unknown
@@ -143,6 +152,7 @@ def _on_unseen(images: HeldOutImages, views: Mapping[str, View], setup: _Setup) 
         return compared
     measurements = _measure(
         images.only(unseen),
+        unknown_groups[unknown],
         {name: view.only(unseen, unknown) for name, view in views.items()},
         None,
         setup,
@@ -182,6 +192,7 @@ def _judged(
         asked=thresholds,
         settings=setup.settings,
         images=len(images.ids),
+        groups=len(np.unique(images.groups)),
         invalid=invalid,
         classified_by="support set" if setup.with_support else "other test images",
         unknown_by="folder" if len(candidate.unknown) else "each class left out",

@@ -249,6 +249,7 @@ class Judgement(Immutable):
         examples: URI of ImageExampleGen's examples, which hold the images themselves.
         root: The data root, which sources are below.
         images: Number of test images that it was judged on.
+        groups: Number of groups of these, such as patients; copies of an image are one group.
         invalid: Excluded files, with the reason: test images that the model does not accept, was
             trained on, or has no support images of the same class of; and files of `judge.unknown`
             that cannot be used.
@@ -281,6 +282,7 @@ class Judgement(Immutable):
     examples: str = ""
     root: str = ""
     images: int
+    groups: int = 0
     invalid: dict[str, str] = {}
     classified_by: Literal["support set", "other test images"]
     unknown_by: Literal["each class left out", "folder"] = "each class left out"
@@ -299,8 +301,10 @@ class Judgement(Immutable):
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """Sentences, without full stop, on comparisons that rest on some of the images only."""
-        told = (other.limit(name, self.images) for name, other in self.compared.items())
+        """Sentences, without full stop, on what the metrics and comparisons rest on."""
+        grouped = f"the {self.images} test images are of {self.groups} groups of images"
+        told = [grouped if self.groups and self.groups != self.images else ""]
+        told += [other.limit(name, self.images) for name, other in self.compared.items()]
         return tuple(limit for limit in told if limit)
 
 
@@ -311,6 +315,7 @@ class ImageOutcome(Immutable):
         id: Of the image's record.
         source: Its file.
         label: Its class.
+        group: The number of its group.
         predicted: The class that it was given.
         score: Of that class.
         own_score: Of its own class.
@@ -322,6 +327,7 @@ class ImageOutcome(Immutable):
     id: str
     source: str
     label: str
+    group: int | None = None
     predicted: str
     score: float
     own_score: float

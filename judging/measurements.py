@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from judging.judgement import Compared, Curve, Measure, Threshold
-from judging.statistics.intervals import Interval, correlation, difference, effective_number, wilson
+from judging.statistics import influence
+from judging.statistics.intervals import (
+    LEVEL,
+    Interval,
+    by_groups,
+    correlation,
+    difference,
+    effective_groups,
+    effective_number,
+    wilson,
+)
 from judging.statistics.roc import Roc, roc_points
 from judging.views import CANDIDATE
 
@@ -104,7 +114,8 @@ def with_intervals(
     values: np.ndarray,
     covariance: np.ndarray,
     images: int | Sequence[int],
-    least: float | Sequence[int],
+    groups: int | Sequence[int],
+    least: float | Sequence[float],
     most: float = math.inf,
 ) -> dict[str, dict[str, Measure]]:
     """Return the measures of each model, by name.
@@ -115,27 +126,47 @@ def with_intervals(
         values: float64 [k, m].
         covariance: float64 [k * m, k * m].
         images: The number of images that each metric, or all, were measured on.
+        groups: The number of groups of these images.
         least: See `intervals.effective_number`; for each metric, or for all.
         most: See there.
     """
     variances = np.diag(covariance).reshape(values.shape)
     counts = np.broadcast_to(images, len(metrics)).tolist()
+    of_groups = np.broadcast_to(groups, len(metrics)).tolist()
     floors = np.broadcast_to(least, len(metrics)).tolist()
     measures: dict[str, dict[str, Measure]] = {}
     for model, row, spread in zip(models, values.tolist(), variances.tolist(), strict=True):
         measures[model] = {}
-        columns = zip(metrics, row, spread, counts, floors, strict=True)
-        for metric, value, variance, count, floor in columns:
-            low, high = wilson(value, effective_number(value, variance, count, floor, most))
+        columns = zip(metrics, row, spread, counts, of_groups, floors, strict=True)
+        for metric, value, variance, count, groups_of_it, floor in columns:
+            number = effective_number(value, variance, groups_of_it, floor, most)
+            low, high = wilson(value, number)
             measures[model][metric] = Measure(value=value, low=low, high=high, images=count)
     return measures
 
 
-def share(hits: np.ndarray, level: float | None = None) -> Measure:
-    """Return the share of images that are hits, bool [n]."""
-    value = float(np.mean(hits))
-    low, high = wilson(value, len(hits)) if level is None else wilson(value, len(hits), level)
+def share(hits: np.ndarray, groups: np.ndarray, level: float = LEVEL) -> Measure:
+    """Return the share of images that are hits.
+
+    Args:
+        hits: bool [n].
+        groups: [n], the images' groups.
+        level: Of the interval.
+    """
+    value, of_images = influence.share(hits, np.ones(len(hits), bool))
+    [[variance]] = by_groups(of_images[None], groups)
+    number = effective_number(
+        value, variance, len(np.unique(groups)), effective_groups(groups), len(hits)
+    )
+    low, high = wilson(value, number, level)
     return Measure(value=value, low=low, high=high, images=len(hits))
+
+
+def share_correlation(one: np.ndarray, other: np.ndarray, groups: np.ndarray) -> float:
+    """Return the correlation of two shares of hits, bool [n] each; NaN if one does not vary."""
+    every = np.ones(len(groups), bool)
+    both = np.stack([influence.share(hits, every).influence for hits in (one, other)])
+    return correlation(by_groups(both, groups), 0, 1)
 
 
 def is_defined(measure: Measure) -> bool:

@@ -21,11 +21,13 @@ class HeldOutImages(NamedTuple):
         ids: str [n].
         labels: str [n], their classes.
         sources: str [n], their files.
+        groups: int [n], the group of each: images of one group are not independent.
     """
 
     ids: np.ndarray
     labels: np.ndarray
     sources: np.ndarray
+    groups: np.ndarray
 
     def only(self, images: np.ndarray) -> HeldOutImages:
         """Return some of them, bool [n]."""

@@ -32,13 +32,17 @@ CONTENT_HASH = "content_hash"
 IMAGE_ID = "image_id"
 """bytes: hexadecimal, unique in the data set: the start of SHA-256 over `SOURCE` and the hash."""
 
-IMAGE_RECORD = (IMAGE, LABEL, SOURCE, HEIGHT, WIDTH, CONTENT_HASH, IMAGE_ID)
+GROUP = "group"
+"""bytes: hexadecimal, of the images that stay in one split and count as one case in intervals:
+those of a group that the data set names, and copies. A single image is a group of its own."""
+
+IMAGE_RECORD = (IMAGE, LABEL, SOURCE, HEIGHT, WIDTH, CONTENT_HASH, IMAGE_ID, GROUP)
 
 # --- one transformed image -----------------------------------------------------------------
 PIXELS = "pixels"
 """bytes: `tf.io.serialize_tensor` of uint8 [size, size, 3], RGB."""
 
-TRANSFORMED_RECORD = (PIXELS, LABEL, SOURCE, CONTENT_HASH, IMAGE_ID)
+TRANSFORMED_RECORD = (PIXELS, LABEL, SOURCE, CONTENT_HASH, IMAGE_ID, GROUP)
 
 # --- one pair block of m images and p pairs --------------------------------------------------
 LEFT = "left"

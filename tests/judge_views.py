@@ -27,7 +27,8 @@ def held_out(classes=4, each=10, spread=0.3, seed=0, first=0, unknown=0, **view)
     """Test images, and a view of them by a model with a support set of the same classes."""
     points, labels = clouds(classes, each, spread, seed, first)
     ids = np.array([f"{i:04d}" for i in range(len(labels))])
-    images = HeldOutImages(ids, labels, np.char.add(np.char.add(labels, "/"), ids))
+    sources = np.char.add(np.char.add(labels, "/"), ids)
+    images = HeldOutImages(ids, labels, sources, np.arange(len(ids)))
     unknown, _ = clouds(1, unknown, spread, seed + 1, first=10)
     values = {
         "model": "the candidate",

@@ -22,6 +22,7 @@ def transformed(label: int, number: int, size: int = 16, spread: int = 110) -> t
             features.PIXELS: [tf.io.serialize_tensor(pixels).numpy()],
             features.LABEL: [f"class-{label}".encode()],
             features.IMAGE_ID: [hashlib.sha256(source).hexdigest()[:16].encode()],
+            features.GROUP: [hashlib.sha256(source).hexdigest()[:16].encode()],
             features.SOURCE: [source],
             features.CONTENT_HASH: [hashlib.sha256(pixels.tobytes()).hexdigest().encode()],
         },

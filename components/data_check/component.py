@@ -15,6 +15,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from base.errors import DataError
 from components.code_version import code_version
 from components.image_example_gen.report import IngestionReport
+from components.image_example_gen.splitting import LEAST
 from records import features
 
 _CODE = code_version(__name__)
@@ -84,8 +85,9 @@ def problems(
         if len(class_sizes) < 2 or max(class_sizes) < 2:
             wrong.append(
                 f"split '{split}' has {sum(class_sizes)} image(s) of {len(class_sizes)} class(es), "
-                "and needs two classes, and two images of one of them: add images or classes, or "
-                "give it a larger share in `splits`"
+                f"and needs two classes, and two images of one of them: {LEAST} images of each "
+                "class suffice, of different groups; add images or classes, or give it a larger "
+                "share in `splits`"
             )
     known = any(label not in expected for label in report.classes)
     for split, found in anomalies.items():

@@ -10,20 +10,19 @@ Nothing here imports TFX's components, since that takes each Beam worker 30 seco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 import tensorflow as tf
 
 from base.errors import DataError
 from base.printable import printable
-from components.image_example_gen import splitting
 from components.image_example_gen.inspection import Inspected, image_record, inspect
 from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import Tally
 from components.image_example_gen.sources import Source, sources_in
-from components.image_example_gen.splitting import Assigned, Described, Group
+from components.image_example_gen.split_steps import JoinGroups
+from components.image_example_gen.splitting import Assigned, Described
 from images import near_duplicates
 from records import features
 
@@ -70,53 +69,7 @@ class FindNearDuplicates(beam.PTransform):
             | "SameBand" >> beam.GroupByKey()
             | "Compare" >> beam.FlatMap(_near_duplicates, self._bits)
         )
-        return near | "Join" >> beam.CombineGlobally(_JoinGroups())
-
-
-class AssignSplits(beam.PTransform):
-    """Assigns usable images (`Described`), given their `near_duplicates.Groups`, to splits.
-
-    Args:
-        shares: Share of each split of `features.SPLITS`; their sum is 1.
-        by: `image` divides each class; `class` keeps classes whole.
-        seed: Seed of the ranking hash.
-    """
-
-    def __init__(self, shares: Mapping[str, float], by: str, seed: int) -> None:
-        super().__init__()
-        self._shares, self._by, self._seed = dict(shares), by, seed
-
-    def expand(self, collections: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
-        """Return each image once, as `Assigned`."""
-        described, groups = collections
-        rest = (
-            described
-            | "ByContent" >> beam.GroupBy("content_hash")
-            | "Contradictions"
-            >> beam.FlatMapTuple(_contradictions).with_outputs("excluded", main="rest")
-        )
-        rule = rest.rest | "Rule" >> beam.CombineGlobally(
-            _FindRule(self._shares, self._by, self._seed)
-        )
-        by_group = (
-            {
-                "image": rest.rest | "ByPath" >> beam.Map(_by_path),
-                "group": groups | "Members" >> beam.FlatMap(_members),
-            }
-            | "FindGroup" >> beam.CoGroupByKey()
-            | "InGroup" >> beam.FlatMapTuple(_in_group)
-            | "ByGroup" >> beam.GroupByKey()
-            | "AssignByRule"
-            >> beam.FlatMap(
-                _assign_by_rule, beam.pvalue.AsSingleton(rule), self._seed
-            ).with_outputs("pending", main="assigned")
-        )
-        by_class = (
-            by_group.pending
-            | "ByClass" >> beam.GroupByKey()
-            | "AssignByShare" >> beam.FlatMap(_assign_by_share, self._shares)
-        )
-        return (rest.excluded, by_group.assigned, by_class) | "Assigned" >> beam.Flatten()
+        return near | "Join" >> beam.CombineGlobally(JoinGroups())
 
 
 class Records(beam.PTransform):
@@ -195,66 +148,6 @@ class Report(beam.PTransform):
         )
 
 
-class _JoinGroups(beam.CombineFn):
-    """Joins pairs of images into groups."""
-
-    def create_accumulator(self) -> near_duplicates.Groups:
-        return near_duplicates.Groups()
-
-    def add_input(
-        self, groups: near_duplicates.Groups, pair: tuple[str, str]
-    ) -> near_duplicates.Groups:
-        groups.join(*pair)
-        return groups
-
-    def merge_accumulators(self, found: Iterable[near_duplicates.Groups]) -> near_duplicates.Groups:
-        merged = near_duplicates.Groups()
-        for groups in found:
-            for pair in groups.items():
-                merged.join(*pair)
-        return merged
-
-    def extract_output(self, groups: near_duplicates.Groups) -> near_duplicates.Groups:
-        return groups
-
-
-class _Rule(NamedTuple):
-    """How images are assigned to splits.
-
-    Attributes:
-        given: Whether the data set gives any image a split; if so, it gives all of them theirs.
-        split_of_class: The split of each class, where classes are kept whole.
-    """
-
-    given: bool
-    split_of_class: dict[str, str] | None
-
-
-class _FindRule(beam.CombineFn):
-    """Finds the rule by which described images are assigned; holds the names of the classes."""
-
-    def __init__(self, shares: Mapping[str, float], by: str, seed: int) -> None:
-        self._shares, self._by, self._seed = shares, by, seed
-
-    def create_accumulator(self) -> tuple[bool, set[str]]:
-        return False, set()
-
-    def add_input(self, found: tuple[bool, set[str]], image: Described) -> tuple[bool, set[str]]:
-        given, labels = found
-        labels.add(image.label)
-        return given or image.split is not None, labels
-
-    def merge_accumulators(self, found: Iterable[tuple[bool, set[str]]]) -> tuple[bool, set[str]]:
-        given, labels = zip((False, set()), *found, strict=True)
-        return any(given), set().union(*labels)
-
-    def extract_output(self, found: tuple[bool, set[str]]) -> _Rule:
-        given, labels = found
-        if given or self._by == "image":
-            return _Rule(given, None)
-        return _Rule(given, splitting.assign_classes(labels, self._shares, self._seed))
-
-
 class _CombineTallies(beam.CombineFn):
     """Counts assigned images."""
 
@@ -295,7 +188,8 @@ def describe(inspected: Inspected) -> Iterator[Described]:
     """Yield what splitting needs to know about a usable image; nothing for another."""
     if inspected.problem is None:
         source = inspected.source
-        yield Described(source.path, source.label, inspected.content_hash, source.split)
+        content = inspected.content_hash
+        yield Described(source.path, source.label, content, source.split, source.group)
 
 
 def _by_band(
@@ -313,56 +207,14 @@ def _near_duplicates(
     yield from near_duplicates.pairs_in_band(members, bits)
 
 
-def _members(groups: near_duplicates.Groups) -> Iterator[tuple[str, str]]:
-    for image in list(groups):
-        yield image, groups.first(image)
-
-
-def _contradictions(_: str, same: Iterable[Described]) -> Iterator[Any]:
-    images = list(same)
-    excluded = splitting.contradictions(images)
-    for image in images:
-        if reason := excluded.get(image.path):
-            yield beam.pvalue.TaggedOutput(
-                "excluded", Assigned(image.path, image.label, None, reason)
-            )
-        else:
-            yield image
-
-
-def _by_path(image: Described) -> tuple[str, Described]:
-    return image.path, image
-
-
-def _in_group(path: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Described]]:
-    """Key each image by its group, which is named by its first image."""
-    for image in found["image"]:
-        yield next(iter(found["group"]), path), image
-
-
-def _assign_by_rule(
-    keyed: tuple[str, Iterable[Described]], rule: _Rule, seed: int
-) -> Iterator[Any]:
-    group = list(keyed[1])
-    if rule.given or rule.split_of_class is not None:
-        yield from splitting.keep_held_out(group, rule.split_of_class)
-    else:
-        yield beam.pvalue.TaggedOutput("pending", splitting.pending(group, seed))
-
-
-def _assign_by_share(
-    keyed: tuple[str, Iterable[Group]], shares: Mapping[str, float]
-) -> Iterator[Assigned]:
-    yield from splitting.assign(keyed[1], shares)
-
-
 def _is_usable(assigned: Assigned) -> bool:
     return assigned.split is not None
 
 
 def _record(assigned: Assigned, root: str, max_pixels: int) -> tuple[int, tf.train.Example]:
+    source = Source(assigned.path, assigned.label, group=assigned.group)
     try:
-        record = image_record(Source(assigned.path, assigned.label), root, max_pixels)
+        record = image_record(source, root, max_pixels)
     except ValueError as e:
         raise DataError(
             f"{printable(assigned.path)} was changed while it was read: it {e}; run again"

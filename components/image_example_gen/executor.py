@@ -16,7 +16,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
-from components.image_example_gen import beam_steps
+from components.image_example_gen import beam_steps, split_steps
 from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.settings import Settings
@@ -80,7 +80,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         )
         groups = inspected | beam_steps.FindNearDuplicates(settings.near_duplicate_bits)
         described = inspected | "Describe" >> beam.FlatMap(beam_steps.describe)
-        assigned = (described, groups) | beam_steps.AssignSplits(
+        assigned = (described, groups) | split_steps.AssignSplits(
             shares, settings.split_by, settings.seed
         )
         _ = (

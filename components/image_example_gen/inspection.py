@@ -71,6 +71,12 @@ def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example
             features.SOURCE: [path],
             features.CONTENT_HASH: [content_hash],
             features.IMAGE_ID: [image_id],
+            features.GROUP: [_group_id(source)],
         },
         {features.HEIGHT: [canonical.height], features.WIDTH: [canonical.width]},
     )
+
+
+def _group_id(source: Source) -> bytes:
+    name = source.path if source.group is None else f"group\n{source.group}"
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16].encode()

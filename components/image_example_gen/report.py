@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel
@@ -38,6 +38,8 @@ class IngestionReport(BaseModel):
         expected_classes: The classes that must exist.
         classes: Number of usable images, by class and split.
         excluded: The files that are not used.
+        groups: Number of groups in each split: images that belong together, such as those of a
+            patient, and copies, are one; any other image is one by itself.
         near_duplicates: Groups of images that show the same.
         warnings: What the user should know about the images, a sentence each.
     """
@@ -52,6 +54,7 @@ class IngestionReport(BaseModel):
     excluded: list[ExcludedFile]
     near_duplicates: list[list[str]]
     warnings: list[str] = []
+    groups: dict[str, int] = {}
 
     @property
     def usable(self) -> int:
@@ -99,10 +102,18 @@ class Tally:
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str | None]] = Counter()
         self.excluded: list[ExcludedFile] = []
+        self.groups: Counter[str] = Counter()
+        self.groups_of_class: Counter[str] = Counter()
+        self.first_group: dict[str, str] = {}
 
     def add(self, assigned: Assigned) -> None:
         """Count an image."""
         self.counts[assigned.label, assigned.split] += 1
+        if assigned.split is not None and assigned.counts_group:
+            self.groups[assigned.split] += 1
+        if assigned.counts_class:
+            self.groups_of_class[assigned.label] += 1
+            self.first_group.setdefault(assigned.label, assigned.group)
         if assigned.split is None:
             self.excluded.append(
                 ExcludedFile(path=printable(assigned.path), reason=printable(assigned.reason))
@@ -112,6 +123,21 @@ class Tally:
         """Add the counts of another tally."""
         self.counts += other.counts
         self.excluded += other.excluded
+        self.groups += other.groups
+        self.groups_of_class += other.groups_of_class
+        self.first_group = {**other.first_group, **self.first_group}
+
+    def whole_classes(self) -> Iterator[str]:
+        """Yield warnings on classes that are one group, a sentence each, without a full stop."""
+        for label, group in sorted(self.first_group.items()):
+            counts = {s: n for s in features.SPLITS if (n := self.counts[label, s])}
+            if self.groups_of_class[label] == 1 and sum(counts.values()) > 1:
+                [split] = counts
+                yield (
+                    f"All {counts[split]} images of class '{printable(label)}' are one group "
+                    f"({printable(group)}), so they are in '{split}' alone: a class needs three "
+                    "groups to be trained on and judged"
+                )
 
     def report(
         self,
@@ -135,5 +161,6 @@ class Tally:
             classes=classes,
             excluded=sorted(self.excluded, key=lambda item: item.path),
             near_duplicates=[[printable(path) for path in group] for group in near_duplicates],
-            warnings=list(warnings),
+            warnings=[*warnings, *self.whole_classes()],
+            groups={split: self.groups[split] for split in features.SPLITS},
         )

@@ -28,6 +28,7 @@ class Item(NamedTuple):
         image: Encoded.
         key: Of its original file, see `records.training_keys`.
         unknown: Whether the image is out-of-distribution (of none of the classes).
+        group: See `features.GROUP`; empty for an unknown image.
     """
 
     id: bytes
@@ -36,15 +37,18 @@ class Item(NamedTuple):
     image: bytes
     key: int
     unknown: bool = False
+    group: bytes = b""
 
 
 def item(record: bytes) -> Item:
     """Return the item of a serialized image record."""
     feature = tf.train.Example.FromString(record).features.feature
-    names = (features.IMAGE_ID, features.LABEL, features.SOURCE, features.IMAGE)
-    image_id, label, source, image = (feature[name].bytes_list.value[0] for name in names)
+    names = (
+        features.IMAGE_ID, features.LABEL, features.SOURCE, features.IMAGE, features.GROUP
+    )  # fmt: skip
+    image_id, label, source, image, group = (feature[name].bytes_list.value[0] for name in names)
     key = training_keys.key(feature[features.CONTENT_HASH].bytes_list.value[0])
-    return Item(image_id, label, source, image, key)
+    return Item(image_id, label, source, image, key, group=group)
 
 
 def embed(models: Mapping[str, JudgedModel], items: Sequence[Item]) -> dict[str, Embedded]:
@@ -67,6 +71,7 @@ def columns(
         "id": [one.id for one in items],
         "label": [one.label for one in items],
         "source": [one.source for one in items],
+        "group": [one.group for one in items],
         "key": np.array([one.key for one in items], "int64"),
         "unknown": [one.unknown for one in items],
         "valid": np.all(
@@ -100,6 +105,7 @@ def joined(batches: Sequence[Mapping[str, np.ndarray]]) -> EmbeddedImages:
         texts(found["id"]),
         texts(found["label"]),
         texts(found["source"]),
+        texts(found["group"]),
         found["key"],
         found["unknown"],
         found["valid"],

@@ -55,6 +55,7 @@ class FolderSettings(NamedTuple):
         max_pixels: Height times width of the largest image to read.
         max_unusable: Greatest share of unusable files.
         held_out_classes: Whether all classes may be unknown to the model.
+        group_rule: What names the groups of images in folders: see `image_example_gen.groups`.
     """
 
     thresholds: Thresholds | None
@@ -63,6 +64,7 @@ class FolderSettings(NamedTuple):
     max_pixels: int
     max_unusable: float
     held_out_classes: bool
+    group_rule: str | None = None
 
 
 class JudgedFolder(NamedTuple):
@@ -140,7 +142,8 @@ def judge_folder(
             "a model that a run has pushed"
         )
     root, layout, manifest = _place(images)
-    sources, notes = _test_sources(list_sources(root, layout, manifest), images)
+    rule = settings.group_rule if manifest is None else None
+    sources, notes = _test_sources(list_sources(root, layout, manifest, rule), images)
     _check_classes(sources, candidate, images, settings.held_out_classes)
     test = _embed(models, _items(sources, root, settings.max_pixels), len(sources), progress)
     folders = class_folders(root, layout, manifest)

@@ -65,8 +65,9 @@ def PairGen(
         beam_pipeline: Given by TFX.
 
     Raises:
-        DataError: An image or its content is in two splits, an image is in a split twice, or a
-            split has no pair of the same class or none of different classes. Beam may wrap it.
+        DataError: An image, its content or its group is in two splits, an image is in a split
+            twice, or a split has no pair of the same class or none of different classes. Beam may
+            wrap it.
         ValueError: There is no such sampling, or a split is not one of `features.SPLITS`.
     """
     samplers: dict[str, _Sampler] = {

@@ -11,9 +11,9 @@ import numpy as np
 from judging.classifier import Classified, classify, classify_by_each_other
 from judging.gate import RAW_PIXELS
 from judging.judgement import ClassResult, Confused, Measure
-from judging.measurements import Measurements, share
-from judging.statistics.intervals import phi_coefficient, simultaneous_level
-from judging.views import CANDIDATE, View
+from judging.measurements import Measurements, share, share_correlation
+from judging.statistics.intervals import simultaneous_level
+from judging.views import CANDIDATE, HeldOutImages, View
 
 METRICS = ("class_accuracy", "worst_class_recall")
 """Metrics of a model."""
@@ -24,6 +24,7 @@ class JudgedClasses(NamedTuple):
 
     Attributes:
         labels: str [n], their own classes.
+        groups: int [n], their groups.
         answers: The candidate's.
         counted: bool [n], False if its class has no support image or, without a support set, no
             other test image.
@@ -33,6 +34,7 @@ class JudgedClasses(NamedTuple):
     """
 
     labels: np.ndarray
+    groups: np.ndarray
     answers: Classified
     counted: np.ndarray
     guesses: dict[str, np.ndarray]
@@ -59,21 +61,26 @@ class JudgedClasses(NamedTuple):
             of_pairs: Accuracy and AUC of its pairs.
         """
         truth = self.labels[self.counted]
-        predicted = truth[self.answers.label[self.counted] == label]
+        answered = self.answers.label[self.counted] == label
+        predicted = truth[answered]
         return ClassResult(
             label=label,
             images=int(np.sum(truth == label)),
             support=int(np.sum(support == label)),
             predicted=len(predicted),
             recall=self.recalls[label],
-            precision=share(predicted == label) if len(predicted) else None,
+            precision=(
+                share(predicted == label, self.groups[self.counted][answered])
+                if len(predicted)
+                else None
+            ),
             pair_accuracy=of_pairs.get("accuracy"),
             pair_auc=of_pairs.get("auc"),
         )
 
 
 def judge_classes(
-    labels: np.ndarray,
+    images: HeldOutImages,
     views: Mapping[str, View],
     with_support: bool,
     raw_pixels: np.ndarray | None,
@@ -82,16 +89,17 @@ def judge_classes(
     """Measure class accuracy and the worst class's recall.
 
     Args:
-        labels: str [n], the images' classes.
+        images: The n images.
         views: The models' views of them.
         with_support: Whether to classify by the models' support sets; else by the other images.
         raw_pixels: str [n], the class of the support image nearest by its pixels; None: not known.
         measurements: Results are added to this object.
     """
+    labels, groups = images.labels, images.groups
     classified = {
         name: classify(view.support, view.embeddings, labels)
         if with_support
-        else classify_by_each_other(view.embeddings, labels)
+        else classify_by_each_other(view.embeddings, labels, groups)
         for name, view in views.items()
     }
     answers = classified.pop(CANDIDATE)
@@ -100,23 +108,24 @@ def judge_classes(
         guesses[RAW_PIXELS] = raw_pixels
     counted = np.isfinite(answers.own_score)
     if not counted.any():
-        measurements.skip(METRICS, "no class has two test images")
-        return JudgedClasses(labels, answers, counted, guesses, math.nan, {})
-    truth, guess = labels[counted], answers.label[counted]
+        measurements.skip(METRICS, "no class has two test images of different groups")
+        return JudgedClasses(labels, groups, answers, counted, guesses, math.nan, {})
+    truth, guess, groups_of = labels[counted], answers.label[counted], groups[counted]
     hits = guess == truth
-    measurements.add(METRICS, _measures(truth, hits))
+    measurements.add(METRICS, _measures(truth, hits, groups_of))
     for name, other in guesses.items():
         other_hits = other[counted] == truth
-        theirs = _measures(truth, other_hits)
-        r = phi_coefficient(hits, other_hits)
+        theirs = _measures(truth, other_hits, groups_of)
+        r = share_correlation(hits, other_hits, groups_of)
         measurements.compare(name, "class_accuracy", theirs["class_accuracy"], r)
         # Their worst classes may be different ones.
         measurements.compare(name, "worst_class_recall", theirs["worst_class_recall"], math.nan)
-    recalls = {str(c): share(hits[truth == c]) for c in np.unique(truth)}
-    return JudgedClasses(labels, answers, counted, guesses, _chance(truth, guess), recalls)
+    recalls = {str(c): share(hits[truth == c], groups_of[truth == c]) for c in np.unique(truth)}
+    chance = _chance(truth, guess)
+    return JudgedClasses(labels, groups, answers, counted, guesses, chance, recalls)
 
 
-def _measures(truth: np.ndarray, hits: np.ndarray) -> dict[str, Measure]:
+def _measures(truth: np.ndarray, hits: np.ndarray, groups: np.ndarray) -> dict[str, Measure]:
     """Return the accuracy, and the recall of the class that does worst.
 
     The worst class is chosen after the fact, so its interval is the simultaneous (Šidák) interval
@@ -124,10 +133,10 @@ def _measures(truth: np.ndarray, hits: np.ndarray) -> dict[str, Measure]:
     """
     classes = np.unique(truth)
     level = simultaneous_level(len(classes))
-    each = [share(hits[truth == c], level) for c in classes]
+    each = [share(hits[truth == c], groups[truth == c], level) for c in classes]
     worst = min(each, key=lambda m: (m.value, m.images))
     return {
-        "class_accuracy": share(hits),
+        "class_accuracy": share(hits, groups),
         "worst_class_recall": Measure(
             value=worst.value,
             low=min(m.low for m in each),

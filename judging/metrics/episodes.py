@@ -15,14 +15,15 @@ import numpy as np
 from judging import settings
 from judging.classifier import class_centroids
 from judging.measurements import Measurements, with_intervals
-from judging.views import View
+from judging.statistics.intervals import effective_groups, sums
+from judging.views import HeldOutImages, View
 
 METRICS = ("episode_accuracy",)
 """Metrics of a model."""
 
 
 def judge_episodes(
-    labels: np.ndarray,
+    images: HeldOutImages,
     views: Mapping[str, View],
     asked: settings.Episodes,
     seed: int,
@@ -31,24 +32,30 @@ def judge_episodes(
     """Measure the accuracy in episodes.
 
     Args:
-        labels: str [n], the images' classes.
+        images: The n images.
         views: The models' views of them.
         asked: Which episodes to draw.
         seed: Seed of the draw.
         measurements: Results are added to this object.
     """
+    labels, groups = images.labels, images.groups
     drawn = draw_episodes(labels, asked.ways, asked.shots, asked.queries, asked.count, seed)
-    if drawn is None:
+    drawn = drawn and drawn.without_group_mates(groups)
+    if drawn is None or not (drawn.query >= 0).any():
         measurements.skip(
             METRICS,
-            f"fewer than two classes have {asked.shots + 1} test images, which "
+            f"fewer than two classes have {asked.shots + 1} test images of different groups, which "
             f"{asked.shots}-shot episodes need",
         )
         return
     hits_of_models = [hits(view.embeddings, drawn) for view in views.values()]
-    values, covariance = accuracy(hits_of_models, drawn, labels)
-    images = len(np.unique(np.append(drawn.query, drawn.support))) - int((drawn.query < 0).any())
-    measures = with_intervals(views, METRICS, values[:, None], covariance, images, least=images / 2)
+    values, covariance = accuracy(hits_of_models, drawn, labels, groups)
+    used = np.unique(np.append(drawn.query, drawn.support))
+    used = groups[used[used >= 0]]
+    measures = with_intervals(
+        views, METRICS, values[:, None], covariance, len(used), len(np.unique(used)),
+        least=effective_groups(used) / 2,
+    )  # fmt: skip
     measurements.add_all(dict.fromkeys(views, METRICS), measures, covariance)
 
 
@@ -67,6 +74,15 @@ class Episodes(NamedTuple):
     def ways(self) -> int:
         """The number of classes in an episode."""
         return self.support.shape[1]
+
+    def without_group_mates(self, groups: np.ndarray) -> Episodes:
+        """Return the episodes without the queries that have an image of their group as support.
+
+        Args:
+            groups: int [n], the groups of all images.
+        """
+        mates = groups[self.query][..., :, None] == groups[self.support][..., None, :]
+        return self._replace(query=np.where(mates.any(-1), -1, self.query))
 
 
 def draw_episodes(
@@ -143,8 +159,10 @@ class Accuracy(NamedTuple):
     covariance: np.ndarray
 
 
-def accuracy(correct: list[np.ndarray], episodes: Episodes, labels: np.ndarray) -> Accuracy:
-    """Return accuracies, and how they vary with the images, as queries and as support.
+def accuracy(
+    correct: list[np.ndarray], episodes: Episodes, labels: np.ndarray, groups: np.ndarray
+) -> Accuracy:
+    """Return accuracies, and how they vary with the groups, as queries and as support.
 
     Images are in many episodes, so episodes are not independent. What counts is the influence of
     each image beside the others of its class: the variance of a U-statistic, by the infinitesimal
@@ -156,23 +174,34 @@ def accuracy(correct: list[np.ndarray], episodes: Episodes, labels: np.ndarray) 
         correct: The `hits` of each model.
         episodes: The episodes.
         labels: [n], the classes of all images that they were drawn from.
+        groups: [n], their groups.
     """
     exists = episodes.query >= 0
     values = np.array([c[exists].mean() for c in correct])
     first = np.arange(len(exists)) < len(exists) // 2
     one, other = (
-        np.stack([_influence_of_images(c, episodes, half, labels) for c in correct])
+        sums(
+            np.stack([_influence_of_images(c, episodes, half, labels, groups) for c in correct]),
+            groups,
+        )
         for half in (first, ~first)
     )
-    by_images = (one @ other.T + other @ one.T) / 2
-    of_episodes = np.stack([(c & exists).sum((1, 2)) / exists.sum((1, 2)) for c in correct])
-    by_drawing = np.atleast_2d(np.cov(of_episodes)) / len(exists)
-    np.fill_diagonal(by_images, np.maximum(np.diag(by_images), 0))
-    return Accuracy(values, by_images + by_drawing)
+    by_groups = (one @ other.T + other @ one.T) / 2
+    with_query = exists.any((1, 2))
+    of_episodes = np.stack(
+        [(c & exists)[with_query].sum((1, 2)) / exists[with_query].sum((1, 2)) for c in correct]
+    )
+    by_drawing = np.atleast_2d(np.cov(of_episodes)) / max(1, with_query.sum())
+    np.fill_diagonal(by_groups, np.maximum(np.diag(by_groups), 0))
+    return Accuracy(values, by_groups + by_drawing)
 
 
 def _influence_of_images(
-    correct: np.ndarray, episodes: Episodes, which: np.ndarray, labels: np.ndarray
+    correct: np.ndarray,
+    episodes: Episodes,
+    which: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
 ) -> np.ndarray:
     """Return each image's influence on the accuracy beyond its class's mean: float64 [n]."""
     query, support = episodes.query[which], episodes.support[which]
@@ -192,7 +221,9 @@ def _influence_of_images(
     sizes = np.bincount(membership)[membership]
     hidden = (sizes - 1) / np.maximum(sizes - support.shape[2], 1)
     influence = _centred(as_query, membership) + hidden * _centred(as_support, membership)
-    return influence * np.sqrt(sizes / np.maximum(sizes - 1, 1))
+    of_class = np.unique(np.stack([membership, groups]), axis=1)[0]
+    count = np.bincount(of_class)[membership]  # groups of the image's class
+    return influence * np.sqrt(count / np.maximum(count - 1, 1))
 
 
 def _centred(values: np.ndarray, membership: np.ndarray) -> np.ndarray:

@@ -12,10 +12,10 @@ from judging.classifier import Support, best_scores
 from judging.judgement import Curve, Threshold
 from judging.measurements import Measurements, curve, threshold, with_intervals
 from judging.statistics.influence import Estimate, complement, mean, share, stacked
-from judging.statistics.intervals import by_images
+from judging.statistics.intervals import by_groups, effective_groups
 from judging.statistics.roc import Roc, auc
 from judging.thresholds import known_and_unknown
-from judging.views import CANDIDATE, View
+from judging.views import CANDIDATE, HeldOutImages, View
 
 METRICS = ("open_set_auc", "open_set_accuracy")
 """Metrics of a model."""
@@ -32,12 +32,16 @@ class JudgedOpenSet(NamedTuple):
 
 
 def judge_open_set(
-    labels: np.ndarray, views: Mapping[str, View], measurements: Measurements
+    images: HeldOutImages,
+    unknown_groups: np.ndarray,
+    views: Mapping[str, View],
+    measurements: Measurements,
 ) -> JudgedOpenSet | None:
     """Measure how known and unknown images are separated.
 
     Args:
-        labels: str [n], the images' classes.
+        images: The n images.
+        unknown_groups: int [u], the groups of the unknown images.
         views: The models' views of them.
         measurements: Results are added to this object.
 
@@ -46,16 +50,17 @@ def judge_open_set(
     """
     scores = {}
     for name, view in views.items():
-        if of_model := open_set_scores(view.support, view.embeddings, labels, view.unknown):
+        if of_model := open_set_scores(view.support, view.embeddings, images.labels, view.unknown):
             scores[name] = of_model
     if CANDIDATE not in scores:
         measurements.skip(
             METRICS, "with fewer than three classes, none can be left out to be unknown"
         )
         return None
-    measured = measure(list(scores.values()), [views[name].known for name in scores])
+    groups = np.concatenate([images.groups, unknown_groups])
+    measured = measure(list(scores.values()), [views[name].known for name in scores], groups)
     measures = with_intervals(
-        scores, MEASURED, measured.values, measured.covariance, measured.images,
+        scores, MEASURED, measured.values, measured.covariance, measured.images, measured.groups,
         least=measured.least,
     )  # fmt: skip
     # An encoder alone has no threshold.
@@ -126,25 +131,28 @@ class Measured(NamedTuple):
 
     Attributes:
         values: float64 [k, m], each of `MEASURED` for each model.
-        covariance: float64 [k * m, k * m], over the images.
+        covariance: float64 [k * m, k * m], over the groups.
         images: The number of images behind each of `MEASURED`.
+        groups: The number of groups of these.
         least: Lower limit of the effective sample size of each of `MEASURED`: of an AUC, the number
-            of disjoint (known, unknown) pairs; of a mean of two shares, twice that, but at most
-            `images`.
+            of disjoint (known, unknown) pairs of groups; of a mean of two shares, twice that, but
+            at most the number of groups.
     """
 
     values: np.ndarray
     covariance: np.ndarray
     images: tuple[int, ...]
-    least: tuple[int, ...]
+    groups: tuple[int, ...]
+    least: tuple[float, ...]
 
 
-def measure(scores: Sequence[Scores], thresholds: Sequence[float]) -> Measured:
+def measure(scores: Sequence[Scores], thresholds: Sequence[float], groups: np.ndarray) -> Measured:
     """Measure models on the same images.
 
     Args:
         scores: Of each model.
         thresholds: At and above which each model calls an image known.
+        groups: int [n + u], the groups of all images that the scores are of.
     """
     cases = [np.concatenate([s.known_image, s.unknown_image]) for s in scores]
     images, places = np.unique(np.concatenate(cases), return_inverse=True)
@@ -158,13 +166,18 @@ def measure(scores: Sequence[Scores], thresholds: Sequence[float]) -> Measured:
         for s, limit, place in zip(scores, thresholds, of_model, strict=True)
     ]
     values, influence = stacked(rows)
-    known, unknown, every = len(scores[0].known), len(scores[0].unknown), len(images)
-    few = min(known, unknown)
+    every, known, unknown = (
+        groups[some] for some in (images, scores[0].known_image, scores[0].unknown_image)
+    )
+    few = min(effective_groups(known), effective_groups(unknown))
+    mixed = min(effective_groups(every), 2 * few)
+    behind = (every, every, unknown, known)
     return Measured(
         values,
-        by_images(influence),
-        (every, every, unknown, known),
-        (few, min(every, 2 * few), unknown, known),
+        by_groups(influence, every),
+        tuple(map(len, behind)),
+        tuple(len(np.unique(some)) for some in behind),
+        (few, mixed, effective_groups(unknown), effective_groups(known)),
     )
 
 

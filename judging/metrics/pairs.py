@@ -11,7 +11,7 @@ from base.errors import DataError
 from judging.judgement import Curve, Measure, Threshold
 from judging.measurements import Measurements, curve, is_defined, threshold, with_intervals
 from judging.statistics.influence import Estimate, complement, share, stacked
-from judging.statistics.intervals import by_pairs
+from judging.statistics.intervals import by_pairs, effective_groups
 from judging.statistics.roc import Roc, auc, equal_error_rate
 from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
 from records.pair_sampling import held_out_pairs
@@ -41,12 +41,14 @@ class JudgedPairs(NamedTuple):
 
     Attributes:
         pairs: p pairs.
+        groups: int [n], the groups of the n images.
         similarities: float [p] of each model, by name.
         threshold: The candidate's own.
         curve: The ROC curve of its similarities.
     """
 
     pairs: Pairs
+    groups: np.ndarray
     similarities: dict[str, np.ndarray]
     threshold: Threshold
     curve: Curve
@@ -68,7 +70,7 @@ class JudgedPairs(NamedTuple):
             return {}
         some = Pairs(*(column[chosen] for column in self.pairs))
         scores = {CANDIDATE: self.similarities[CANDIDATE][chosen]}
-        measures = measure_pairs(some, scores, [self.threshold.value])[0][CANDIDATE]
+        measures = measure_pairs(some, self.groups, scores, [self.threshold.value])[0][CANDIDATE]
         return {name: measures[name] for name in ("accuracy", "auc") if is_defined(measures[name])}
 
 
@@ -103,10 +105,11 @@ def judge_pairs(
         if view.similarity
     }
     thresholds = [views[name].same for name in similarities]
-    measures, covariance = measure_pairs(drawn, similarities, thresholds)
+    measures, covariance = measure_pairs(drawn, images.groups, similarities, thresholds)
     measurements.add_all(dict.fromkeys(measures, METRICS), measures, covariance)
     return JudgedPairs(
         drawn,
+        images.groups,
         similarities,
         threshold(views[CANDIDATE].same, measures[CANDIDATE], "accuracy"),
         curve(similarities[CANDIDATE], drawn.same, 0.0, 1.0),
@@ -133,12 +136,16 @@ def draw_pairs(labels: np.ndarray, partners: int, most_images: int, seed: int) -
 
 
 def measure_pairs(
-    pairs: Pairs, similarities: Mapping[str, np.ndarray], thresholds: Sequence[float]
+    pairs: Pairs,
+    groups: np.ndarray,
+    similarities: Mapping[str, np.ndarray],
+    thresholds: Sequence[float],
 ) -> tuple[dict[str, dict[str, Measure]], np.ndarray]:
     """Measure models on the same pairs.
 
     Args:
         pairs: The pairs.
+        groups: [n], the groups of the n images.
         similarities: float [p] of each of k models, by name.
         thresholds: At and above which each of them calls a pair the same.
 
@@ -152,11 +159,13 @@ def measure_pairs(
         ]
     )
     # Images that are in no pair do not count.
-    images, ends = np.unique(np.stack([pairs.left, pairs.right]), return_inverse=True)
-    covariance = by_pairs(influence, *ends.reshape(2, -1))
+    images = np.unique(np.stack([pairs.left, pairs.right]))
+    groups_of_them = groups[images]
+    covariance = by_pairs(influence, pairs.left, pairs.right, groups)
+    disjoint = len(np.unique(groups_of_them)) // 2
     measures = with_intervals(
-        similarities, _MEASURED, values, covariance, len(images),
-        least=len(images) / 2, most=len(pairs.same),
+        similarities, _MEASURED, values, covariance, len(images), disjoint,
+        least=effective_groups(groups_of_them) / 2, most=len(pairs.same),
     )  # fmt: skip
     return measures, covariance
 

@@ -1,19 +1,22 @@
 """95 % intervals of metrics that were measured on a few images.
 
 Every metric here is a share: of images, of pairs, or of comparisons (an AUC is the share of couples
-of a same and a different pair that are ranked correctly). Images are independent of each other;
-pairs with a common image are not, so pairs are never counted as if they were.
+of a same and a different pair that are ranked correctly). Groups of images
+(`records.features.GROUP`) are independent of each other; images of one group are not, nor are pairs
+with a common group, so neither are counted as if they were. Most groups are a single image.
 
-1. A metric's variance is that of its values over reweighted *images*: each image, and with it all
-   its pairs, counts a little more or less (the infinitesimal jackknife of Jaeckel 1972; Giordano et
-   al. 2019, https://arxiv.org/abs/1806.00550). The metric then changes by the sum of the influences
-   of the image's pairs, so no resampling is needed. The pair-level variance, which is counted
-   once for each of a pair's two images, is subtracted once: the variance for dyads of Aronow, Samii
-   and Assenova 2015 (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
+1. A metric's variance is that of its values over reweighted *groups*: each group, and with it all
+   its images and their pairs, counts a little more or less (the infinitesimal jackknife of Jaeckel
+   1972; Giordano et al. 2019, https://arxiv.org/abs/1806.00550). The metric then changes by the sum
+   of the influences of the group's pairs, so no resampling is needed: the cluster-robust variance.
+   The variance of couples of groups, which is counted once for each of a pair's two groups, is
+   subtracted once: the variance for dyads of Aronow, Samii and Assenova 2015
+   (https://arxiv.org/abs/1312.3398). Images drawn with replacement, the usual
    bootstrap, would count it three times (Owen 2007, https://arxiv.org/abs/0712.1111), and leave
    classes of two or three images without a pair.
 2. The variance gives the metric's *effective sample size*, the number of independent trials with
-   the same variance (reduced for the uncertainty of the variance, Korn and Graubard 1998). The
+   the same variance (reduced for the uncertainty of the variance, Korn and Graubard 1998, and at
+   least the number of groups, Kish 1965: copies of an image add nothing). The
    interval is Wilson's score interval of a proportion with that sample size (the best of several in
    Franco, Little, Louis and Slud 2019, https://doi.org/10.1093/jssam/smy019). So it does not shrink
    to a point if no error was observed, as the percentiles of a bootstrap would.
@@ -21,9 +24,9 @@ pairs with a common image are not, so pairs are never counted as if they were.
    (https://doi.org/10.1002/sim.3095), from both models' intervals and the correlation of their
    values over the same reweighted images; for shares of images it is Newcombe's method 10 of 1998.
 
-`tests/judging/statistics/test_intervals.py` measures their coverage: 93 to 97 %; with twenty
+`tests/judging/statistics/test_intervals.py` measures their coverage: 93 to 98 %; with twenty
 classes of four images each 98 %, since differences between classes count as chance, though every
-draw has the same classes. The interval of a share of 1 or 0 depends on the number of images alone.
+draw has the same classes. The interval of a share of 1 or 0 depends on the number of groups alone.
 """
 
 from __future__ import annotations
@@ -76,59 +79,97 @@ def simultaneous_level(count: int, level: float = LEVEL) -> float:
     return float(level ** (1 / max(1, count)))
 
 
-def by_images(influence: np.ndarray) -> np.ndarray:
-    """Return the covariance of metrics over the images that they were measured on.
+def by_groups(influence: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the covariance of metrics over the groups of images that they were measured on.
 
     Args:
         influence: float64 [k, n], of each of n images on each of k metrics (`influence.Estimate`).
+        groups: [n], the group of each image; images of one group are not independent.
 
     Returns:
         float64 [k, k]; NaN for a metric that is not defined.
     """
-    images = influence.shape[1]
-    return influence @ influence.T * images / max(1, images - 1)
+    of_groups = sums(influence, groups)
+    count = of_groups.shape[1]
+    return of_groups @ of_groups.T * count / max(1, count - 1)
 
 
-def by_pairs(influence: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the covariance of metrics of pairs over their images.
+def by_pairs(
+    influence: np.ndarray, left: np.ndarray, right: np.ndarray, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the covariance of metrics of pairs over the groups of their images.
 
     Args:
         influence: float64 [k, p], of each of p pairs on each of k metrics.
         left: int [p], the index of each pair's left image.
         right: int [p], that of its right one.
+        groups: [n], the group of each image; None: each image is a group of its own.
 
     Returns:
         float64 [k, k]; NaN for a metric that is not defined.
     """
-    images = int(max(left.max(), right.max())) + 1
-    of_images = np.stack([np.bincount(left, row, images) + np.bincount(right, row, images)
-                          for row in influence])  # fmt: skip
-    of_pairs = influence @ influence.T
-    found = (of_images @ of_images.T - of_pairs) * images / max(1, images - 2)
-    # Pairs with an image in common are alike if anything, so no metric varies less than by pairs.
-    np.fill_diagonal(found, np.maximum(np.diag(found), np.diag(of_pairs)))
+    ends = _numbered(np.stack([left, right] if groups is None else [groups[left], groups[right]]))
+    (one, other), count = ends, int(ends.max()) + 1
+    within = one == other
+    of_groups = np.stack(
+        [
+            np.bincount(one, row, count) + np.bincount(other, np.where(within, 0, row), count)
+            for row in influence
+        ]
+    )
+    couples = np.minimum(one, other) * count + np.maximum(one, other)
+    of_two = sums(np.where(within, 0, influence), couples)
+    # Each residual is too small by its leverage, 2 of all groups (HC3: MacKinnon and White 1985,
+    # https://doi.org/10.1016/0304-4076(85)90158-7).
+    leverage = (count / max(1, count - 2)) ** 2
+    found = (of_groups @ of_groups.T - of_two @ of_two.T) * leverage
+    # Pairs with a group in common are alike if anything, so no metric varies less than by couples.
+    least = (sums(influence, couples) ** 2).sum(1)
+    np.fill_diagonal(found, np.maximum(np.diag(found), least))
     return found
 
 
+def sums(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the sums of values float64 [k, n] within each group [n]: float64 [k, g]."""
+    place = _numbered(groups)
+    return np.stack([np.bincount(place, row) for row in values])
+
+
+def effective_groups(groups: np.ndarray) -> float:
+    """Return the effective number of groups [n], less if their sizes differ (Kish 1965).
+
+    It is the effective sample size of n images if those of a group are all alike, and n if each is
+    a group of its own.
+    """
+    sizes = np.unique(groups, return_counts=True)[1]
+    return float(sizes.sum() ** 2 / max(1, (sizes**2).sum()))
+
+
+def _numbered(names: np.ndarray) -> np.ndarray:
+    """Return the index of each name, of any shape, among all names."""
+    return np.unique(names, return_inverse=True)[1].reshape(np.shape(names))
+
+
 def effective_number(
-    share: float, variance: float, images: int, least: float, most: float = math.inf
+    share: float, variance: float, groups: int, least: float, most: float = math.inf
 ) -> float:
     """Return the effective sample size of a proportion.
 
     Args:
         share: The measured proportion, in [0, 1].
-        variance: Its variance, estimated from the images.
-        images: Number of these images. With few images the variance itself is uncertain, so the
+        variance: Its variance, estimated from groups of images.
+        groups: Number of these groups; of metrics of pairs half of it, the number of disjoint
+            pairs. With few groups the variance itself is uncertain, so the
             result is multiplied by the squared ratio of the quantiles of the normal and of
-            Student's distribution.
-        least: Lower limit of the effective sample size. For pairs of n images it is n / 2, since n
-            images always contain n / 2 disjoint pairs (and averaging over more pairs does not
-            increase the variance: Hoeffding 1948).
+            Student's distribution with one degree of freedom less than there are groups.
+        least: Lower limit of the effective sample size: of shares of images it is the
+            `effective_groups`; of pairs half of that, since n images always contain n / 2 disjoint
+            pairs (and averaging over more pairs does not increase the variance: Hoeffding 1948).
         most: Upper limit, such as the number of pairs.
     """
     if not 0 < share < 1 or not variance > 0:
         return least
-    known = (_z(LEVEL) / stdtrit(max(1, images - 1), (1 + LEVEL) / 2)) ** 2
+    known = (_z(LEVEL) / stdtrit(max(1, groups - 1), (1 + LEVEL) / 2)) ** 2
     return min(max(least, known * share * (1 - share) / variance), max(least, most))
 
 
@@ -159,7 +200,7 @@ def correlation(covariances: np.ndarray, one: int, other: int) -> float:
     """Return the correlation of two metrics; NaN if one does not vary.
 
     Args:
-        covariances: From `by_images` or `by_pairs`.
+        covariances: From `by_groups` or `by_pairs`.
         one: Index of a metric.
         other: Index of the other.
     """
@@ -167,13 +208,6 @@ def correlation(covariances: np.ndarray, one: int, other: int) -> float:
     if not variance > 0:
         return math.nan
     return float(np.clip(covariances[one, other] / math.sqrt(variance), -1, 1))
-
-
-def phi_coefficient(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the correlation of two bool [n]; NaN if one of them does not vary."""
-    if one.all() or other.all() or not one.any() or not other.any():
-        return math.nan
-    return float(np.corrcoef(one, other)[0, 1])
 
 
 def needed(value: float, bound: float, required: float, images: int) -> int | None:

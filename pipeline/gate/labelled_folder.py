@@ -36,6 +36,7 @@ def judge_models(
         config.data.max_pixels,
         config.data.max_unusable,
         config.splits.by == "class",
+        config.splits.group,
     )
     judged = judge_folder(models, images, settings, progress)
     return judged._replace(notes=(*notes, *judged.notes))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from base.errors import DataError, StorageError
 from base.printable import printable
+from components.image_example_gen.forecast import images_by_split, too_few
 from components.image_example_gen.groups import check_classes
 from components.image_example_gen.sources import Source, list_sources
 from images.file_names import files_below
@@ -35,6 +36,7 @@ def check(config: RunConfig) -> None:
     if not is_remote(config.data.root) and "{SPAN}" not in config.data.root:
         sources = _sources(config)
         _check_images(config, sources)
+        _check_counts(config, sources)
         _check_blocks(config, sources)
     _check_unknown(config)
     _check_found_hyperparameters(config)
@@ -113,6 +115,15 @@ def _sources(config: RunConfig) -> list[Source]:
             "classes are needed, each in a sub-folder of its own"
         )
     return sources
+
+
+def _check_counts(config: RunConfig, sources: Sequence[Source]) -> None:
+    """Refuse too few images for pairs in each split, before any of them is read."""
+    if config.splits.by == "class" or any(source.split for source in sources):
+        return
+    shares = {split: getattr(config.splits, split) for split in features.SPLITS}
+    if problem := too_few(images_by_split(sources, shares)):
+        raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}")
 
 
 def _check_images(config: RunConfig, sources: Sequence[Source]) -> None:

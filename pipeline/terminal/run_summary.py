@@ -84,6 +84,9 @@ def _data(summary: Summary) -> Table:
         table.add_row(f"and {len(classes) - _MOST_CLASSES} more classes")
     table.add_section()
     table.add_row("all", *(str(summary.data.images_in(split)) for split in features.SPLITS))
+    groups = summary.data.groups
+    if any(groups.get(split, 0) != summary.data.images_in(split) for split in groups):
+        table.add_row("groups of images", *(str(groups[split]) for split in features.SPLITS))
     if summary.pairs:
         table.add_row("pairs", *(f"{summary.pairs[split]['pairs']:,}" for split in features.SPLITS))
     return table

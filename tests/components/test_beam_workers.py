@@ -12,6 +12,7 @@ import tensorflow as tf
 from sample_images import encoded, picture, write_classes
 
 from components.image_example_gen import beam_steps as ingestion
+from components.image_example_gen import split_steps
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.sources import list_folders
 from components.judge import embedding, embedding_on_beam
@@ -37,7 +38,7 @@ def ingest(pipeline, root, by="image"):
     inspected = pipeline | beam.Create(folders) | ingestion.Inspect(str(root), 10**6)
     groups = inspected | ingestion.FindNearDuplicates(3)
     described = inspected | beam.FlatMap(ingestion.describe)
-    assigned = (described, groups) | ingestion.AssignSplits(SHARES, by, 0)
+    assigned = (described, groups) | split_steps.AssignSplits(SHARES, by, 0)
     report = (inspected, groups, assigned) | ingestion.Report(
         str(root), [folder.label for folder in folders]
     )
@@ -54,6 +55,7 @@ def transformed(count, classes, size=1000):
             features.SOURCE: [b"%d.png" % i],
             features.CONTENT_HASH: [b"%064x" % i],
             features.IMAGE_ID: [b"%016x" % i],
+            features.GROUP: [b"%016x" % i],
         }
         for i in range(count)
     )
@@ -203,8 +205,9 @@ def test_further_classes_add_their_counts_and_ids(few, tmp_path):
 
 def test_further_images_are_held_as_paths_by_class_and_as_ids(few, tmp_path):
     found = growth(few, held(tmp_path, 3, 86), added=3 * 80, least=12)
-    assert set(found) == IDS | {"AssignSplits/ByClass (values)"}
-    assert found["AssignSplits/ByClass (values)"] < 200 / 3
+    by_class = "AssignSplits/AssignByShare/ByClass (values)"
+    assert set(found) == IDS | {by_class}
+    assert found[by_class] < 200 / 3
     assert {round(found[label]) for label in IDS} == {16}
 
 

@@ -142,7 +142,7 @@ def test_a_class_without_support_has_no_score():
 
 def test_by_each_other_is_leave_one_out():
     points, labels = around(5, 6, 0.6, 0)
-    answers = classify_by_each_other(points, labels)
+    answers = classify_by_each_other(points, labels, np.arange(len(labels)))
     expected = few_shot_accuracy(points[:0], labels[:0], points, labels)
     assert np.mean(answers.label == labels) == pytest.approx(expected)
     assert expected < 1
@@ -153,7 +153,7 @@ def test_an_image_alone_in_its_class_has_no_score():
     points, labels = around(3, 4, 0.1, 0)
     labels = labels.copy()
     labels[0] = "alone"
-    answers = classify_by_each_other(points, labels)
+    answers = classify_by_each_other(points, labels, np.arange(len(labels)))
     assert np.isnan(answers.own_score[0])
     assert np.isfinite(answers.own_score[1:]).all()
     assert answers.label[0] != "alone"
@@ -162,11 +162,14 @@ def test_an_image_alone_in_its_class_has_no_score():
 def test_many_images_are_classified_as_few(monkeypatch):
     support = support_set(4)
     points, labels = around(4, 10, 0.5, 0)
-    whole, each_other = classify(support, points, labels), classify_by_each_other(points, labels)
+    whole, each_other = (
+        classify(support, points, labels),
+        classify_by_each_other(points, labels, np.arange(len(labels))),
+    )
     monkeypatch.setattr(classifier, "_IMAGES_AT_ONCE", 7)
     for one, other in (
         (whole, classify(support, points, labels)),
-        (each_other, classify_by_each_other(points, labels)),
+        (each_other, classify_by_each_other(points, labels, np.arange(len(labels)))),
     ):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_allclose(a, b) if a.dtype.kind == "f" else (

@@ -8,9 +8,8 @@ from judging.comparison import compare_judgements
 from judging.gate import LAST_BLESSED
 from judging.judge import judge
 from judging.judgement import Measure
-from judging.measurements import minus, share
+from judging.measurements import minus, share, share_correlation
 from judging.settings import JudgeSettings
-from judging.statistics.intervals import phi_coefficient
 
 SETTINGS = JudgeSettings()
 
@@ -52,7 +51,9 @@ def test_pairs_and_images(both, together):
 
 def difference(one, other):
     """Of two models' hits on the same images."""
-    return minus(share(other), share(one), phi_coefficient(one, other))
+    each = np.arange(len(one))
+    r = share_correlation(one, other, each)
+    return minus(share(other, each), share(one, each), r)
 
 
 def test_models_that_err_alike_differ_more_surely():

@@ -193,6 +193,78 @@ def test_copies_and_mirrored_copies_share_a_split(root, tmp_path):
     assert Counter(len(group) for group in report.near_duplicates) == {3: 10}
 
 
+def splits_of_groups(records):
+    """The splits of each group of records."""
+    found: dict[bytes, set[str]] = {}
+    for split, of_split in records.items():
+        for record in of_split:
+            found.setdefault(value(record, features.GROUP), set()).add(split)
+    return found
+
+
+def test_groups_and_the_copies_that_link_them_stay_together(root, tmp_path):
+    """Nine patients, of which one is in two classes; a copy makes one of two others."""
+    for label in range(3):
+        for number in range(10):
+            path = root / f"class-{label}" / f"{number}.png"
+            path.rename(path.with_name(f"p{label}{number // 4}_{number}.png"))
+    both = root / "class-1" / "p00_x.png"
+    both.write_bytes(encoded(picture(1, 60)))
+    copied = (root / "class-2" / "p20_0.png").read_bytes()
+    (root / "class-2" / "p21_copy.png").write_bytes(copied)
+    report, records = ingest(root, tmp_path / "out", group=r"(p\d+)_")
+    found = splits_of_groups(records)
+    assert len(found) == 8
+    assert all(len(splits) == 1 for splits in found.values())
+    assert sum(report.groups.values()) == 8
+    assert report.groups["test"] == sum(splits == {"test"} for splits in found.values())
+    assert all(of_class["train"] >= 2 for of_class in report.classes.values())
+
+
+def test_a_class_that_is_one_group_is_named(root, tmp_path):
+    (root / "class-1" / "p").mkdir()
+    for label, name in (("class-0", ""), ("class-1", "p"), ("class-2", "")):
+        for path in list((root / label).glob("*.png")):
+            folder = root / label / (name or f"{label}-{path.stem}")
+            folder.mkdir(exist_ok=True)
+            path.rename(folder / path.name)
+    report, _ = ingest(root, tmp_path / "out", group="sub_folder")
+    assert report.classes["class-1"] == {"train": 10, "validation": 0, "test": 0}
+    [warning] = report.warnings
+    assert "All 10 images of class 'class-1' are one group (group p), so they" in warning
+    assert "are in 'train' alone" in warning
+
+
+def test_a_manifest_with_splits_and_groups(root, tmp_path):
+    rows = ["path;label;split;group"]
+    for label in range(3):
+        for number in range(10):
+            split = "train" if number < 6 else "validation" if number < 8 else "test"
+            rows.append(f"class-{label}\\{number}.png;class-{label} ;{split};{split}{label}")
+    (root / "labels.csv").write_text("\n".join(rows))
+    report, records = ingest(root, tmp_path / "out", layout="manifest", manifest="labels.csv")
+    assert report.groups == {"train": 3, "validation": 3, "test": 3}
+    assert len(splits_of_groups(records)) == 9
+    assert report.classes["class-2"] == {"train": 6, "validation": 2, "test": 2}
+
+
+def test_copies_are_one_group_in_whatever_split_they_are_given(tmp_path):
+    for split in features.SPLITS:
+        write_classes(tmp_path / "data" / split, each=3)
+        for label in range(3):
+            for number in range(3):
+                new = picture(label, features.SPLITS.index(split) * 10 + number)
+                file = tmp_path / "data" / split / f"class-{label}" / f"{number}.png"
+                file.write_bytes(encoded(new))
+                file.with_name(f"{number} (1).png").write_bytes(encoded(new))
+    report, records = ingest(tmp_path / "data", tmp_path / "out")
+    assert {split: len(found) for split, found in records.items()} == dict.fromkeys(
+        features.SPLITS, 18
+    )
+    assert report.groups == dict.fromkeys(features.SPLITS, 9)
+    assert len(splits_of_groups(records)) == 27
+
+
 def test_names_of_all_kinds(root, tmp_path):
     names = ["with space.png", "Größe ✓.png", "two\nlines.png", "[x]*?.png"]
     for number, name in enumerate(names):

@@ -14,6 +14,7 @@ from components.image_example_gen.splitting import (
     contradictions,
     keep_held_out,
     pending,
+    quotas,
 )
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
@@ -24,28 +25,57 @@ def described(label, number, content=None, split=None):
     return Described(path, label, content or f"content of {path}", split)
 
 
+def split_groups(groups, seed=0, shares=SHARES):
+    """The split of each group of images, by name; groups of several classes come first."""
+    pendings = [pending(name, images, seed) for name, images in groups.items()]
+    totals = {}
+    for group in pendings:
+        for label, images in group.counts:
+            known = totals.get(label, (0, 0))
+            totals[label] = known[0] + images, known[1] + 1
+    of_class = quotas(totals, shares)
+    spanning = [group for group in pendings if len(group.counts) > 1]
+    found = {group.name: split for group, split in assign(spanning, of_class)}
+    for label in totals:
+        of_label = [g for g in pendings if g.counts[0][0] == label and len(g.counts) == 1]
+        found |= {group.name: split for group, split in assign(of_label, of_class)}
+    return found
+
+
 def splits_of(images, seed=0, shares=SHARES):
-    """The splits of one class's images, without near-duplicates, by path."""
-    groups = [pending([image], seed)[1] for image in images]
-    return {assigned.path: assigned.split for assigned in assign(groups, shares)}
+    """The splits of images that are each a group of their own, by path."""
+    return split_groups({image.path: [image] for image in images}, seed, shares)
+
+
+def counts_of(label, found):
+    counted = Counter(split for path, split in found.items() if path.startswith(f"{label}/"))
+    return tuple(counted[split] for split in SHARES)
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"),
+    ("count", "first", "second"),
     [
-        (1, (1, 0, 0)),
-        (2, (2, 0, 0)),
-        (3, (3, 0, 0)),
-        (4, (2, 1, 1)),
-        (5, (3, 1, 1)),
-        (6, (2, 2, 2)),
-        (10, (6, 2, 2)),
-        (100, (60, 20, 20)),
+        (1, (1, 0, 0), (1, 0, 0)),
+        (2, (2, 0, 0), (2, 0, 0)),
+        (3, (2, 1, 0), (2, 0, 1)),
+        (4, (2, 1, 1), (2, 1, 1)),
+        (5, (2, 2, 1), (2, 1, 2)),
+        (6, (2, 2, 2), (2, 2, 2)),
+        (10, (6, 2, 2), (6, 2, 2)),
+        (100, (60, 20, 20), (60, 20, 20)),
+        (3000, (1800, 600, 600), (1800, 600, 600)),
     ],
 )
-def test_each_class_is_divided_by_the_shares(count, expected):
-    found = Counter(splits_of([described("a", i) for i in range(count)]).values())
-    assert tuple(found[s] for s in SHARES) == expected
+def test_each_class_is_divided_by_the_shares(count, first, second):
+    """Small classes take turns in which split they give more to, so that each has a pair."""
+    found = splits_of([described(label, i) for label in "ab" for i in range(count)])
+    assert (counts_of("a", found), counts_of("b", found)) == (first, second)
+
+
+def test_a_small_class_beside_a_large_one():
+    sizes = {"a": 3, "b": 3000, "c": 3}
+    found = splits_of([described(label, i) for label, n in sizes.items() for i in range(n)])
+    assert [counts_of(c, found) for c in sizes] == [(2, 1, 0), (1800, 600, 600), (2, 1, 0)]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +91,48 @@ def test_extreme_shares_are_kept(shares):
     assert {split: found[split] for split in shares} == {s: 100 * v for s, v in shares.items()}
 
 
+def a_group(label, name, size):
+    return [described(label, f"{name}-{i}") for i in range(size)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([5, 5, 5], (5, 5, 5)),
+        ([6] * 12, (48, 12, 12)),
+        ([100, 1, 1], (100, 1, 1)),
+        ([3, 1], (3, 0, 1)),
+        ([30], (30, 0, 0)),
+        ([2, 1, 1, 1], (2, 2, 1)),
+    ],
+)
+def test_groups_of_a_class_reach_every_split_if_there_are_three(sizes, expected):
+    groups = {f"g{i}": a_group("a", i, size) for i, size in enumerate(sizes)}
+    found = Counter()
+    for name, split in split_groups(groups).items():
+        found[split] += len(groups[name])
+    assert tuple(found[split] for split in SHARES) == expected
+
+
+def test_groups_of_several_classes_keep_each_class_balanced():
+    """Twelve patients: each with six images of a healthy eye, half of them with a sick one too."""
+    groups = {f"p{i}": a_group("healthy", i, 6) for i in range(12)}
+    for i in range(6):
+        groups[f"p{i}"] += a_group("sick", i, 4)
+    found = Counter()
+    for name, split in split_groups(groups).items():
+        for image in groups[name]:
+            found[image.label, split] += 1
+    assert found["healthy", "train"] == 48
+    assert min(found["sick", split] for split in SHARES) >= 4
+    assert min(found["healthy", split] for split in SHARES) >= 12
+
+
+def test_a_group_that_is_two_whole_classes_goes_to_train():
+    groups = {"both": a_group("a", 0, 5) + a_group("b", 0, 3)}
+    assert split_groups(groups) == {"both": "train"}
+
+
 @settings(deadline=None, max_examples=100)
 @given(
     st.lists(st.integers(1, 8), min_size=1, max_size=12),
@@ -68,12 +140,11 @@ def test_extreme_shares_are_kept(shares):
     st.integers(0, 99),
 )
 def test_groups_leave_train_a_pair(sizes, train, seed):
-    groups = [
-        pending([described("a", f"{group}-{i}") for i in range(size)], seed)[1]
-        for group, size in enumerate(sizes)
-    ]
+    groups = {f"g{g}": a_group("a", g, size) for g, size in enumerate(sizes)}
     shares = {"train": train, "validation": (1 - train) / 2, "test": (1 - train) / 2}
-    found = Counter(assigned.split for assigned in assign(groups, shares))
+    found = Counter()
+    for name, split in split_groups(groups, seed, shares).items():
+        found[split] += len(groups[name])
     assert found["train"] >= min(2, sum(sizes))
     assert sum(found.values()) == sum(sizes)
 
@@ -91,15 +162,14 @@ def test_the_2019_articles_division():
     assert Counter(splits_of(images, shares=shares).values())["train"] == 90
 
 
-def test_a_group_is_assigned_with_the_class_of_its_first_image():
-    group = [described("b", 0), described("a", 1), described("a", 0)]
-    label, group_of_a = pending(group, 0)
-    assert label == "a"
-    assert group_of_a == pending(group[::-1], 0)[1]
-    assert [(assigned.path, assigned.label) for assigned in assign([group_of_a], SHARES)] == [
-        ("a/0", "a"),
-        ("a/1", "a"),
-        ("b/0", "b"),
+def test_a_groups_images_are_counted_once_for_the_group_and_once_for_each_class():
+    images = [described("b", 0), described("a", 1), described("a", 0)]
+    group = pending("g", images, 0)
+    assert group == pending("g", images[::-1], 0)
+    assert list(group.in_split("test")) == [
+        Assigned("a/0", "a", "test", group="g", counts_group=True, counts_class=True),
+        Assigned("a/1", "a", "test", group="g"),
+        Assigned("b/0", "b", "test", group="g", counts_class=True),
     ]
 
 

@@ -119,6 +119,7 @@ def write_images(folder, each, spread, labels=None):
                 features.LABEL: [label.encode()],
                 features.SOURCE: [b"%s/%d.png" % (label.encode(), i)],
                 features.IMAGE_ID: [b"%04d" % ((i * 7) % len(names))],
+                features.GROUP: [b"group %d" % i],
                 features.CONTENT_HASH: [hash_of(point)],
             }
             writer.write(make_example(record, {}).SerializeToString())

@@ -21,6 +21,7 @@ def record(number, label, image_id=None, content=None):
         features.SOURCE: b"%s/%d.png" % (label, number),
         features.CONTENT_HASH: content or b"hash %d" % number,
         features.IMAGE_ID: image_id or b"id %d" % number,
+        features.GROUP: b"group %d" % number,
     }
     return tf.train.Example(
         features=tf.train.Features(

@@ -38,6 +38,7 @@ def image(split, label, number, **changed):
         features.SOURCE: label + b"/" + name + b".png",
         features.CONTENT_HASH: b"hash of " + name,
         features.IMAGE_ID: b"id of " + name,
+        features.GROUP: b"group of " + name,
         **changed,
     }
 
@@ -162,7 +163,7 @@ def test_another_sampling(tmp_path):
     assert len(found) == len(CLASSES) * SIZES[features.TRAIN] * SETTINGS["partners"]
 
 
-@pytest.mark.parametrize("shared", [features.IMAGE_ID, features.CONTENT_HASH])
+@pytest.mark.parametrize("shared", [features.IMAGE_ID, features.CONTENT_HASH, features.GROUP])
 def test_an_image_in_two_splits_fails_the_run(tmp_path, shared):
     leaking = images()
     value = leaking[features.TRAIN][0][shared]

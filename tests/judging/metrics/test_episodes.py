@@ -75,7 +75,9 @@ def test_accuracy_is_covered_though_images_are_in_many_episodes(sizes, shots):
     def judged(seed, count=300):
         embeddings, labels = clouds(sizes, seed=seed + 1, centres=centres)
         episodes = draw_episodes(labels, 5, shots, 5, count, seed)
-        return accuracy([hits(embeddings, episodes)], episodes, labels), len(labels)
+        return accuracy(
+            [hits(embeddings, episodes)], episodes, labels, np.arange(len(labels))
+        ), len(labels)
 
     truth = np.mean([judged(10_000 + seed)[0].values[0] for seed in range(400)])
     covered, draws = 0, 400
@@ -91,6 +93,6 @@ def test_equal_models_vary_alike():
     embeddings, labels = clouds((8, 8, 8))
     episodes = draw_episodes(labels, 3, 1, 4, 100, 0)
     found = hits(embeddings, episodes)
-    both = accuracy([found, found], episodes, labels)
+    both = accuracy([found, found], episodes, labels, np.arange(len(labels)))
     assert both.values[0] == both.values[1]
     np.testing.assert_allclose(both.covariance, both.covariance[0, 0])

@@ -13,9 +13,9 @@ def judged(classes, each, unknown, seed, at):
     points, labels = clouds(classes, each, 0.45, seed)
     unknown, _ = clouds(1, unknown, 0.45, seed + 1_000_000, first=10)
     scores = open_set.open_set_scores(support_set(classes), points, labels, unknown)
-    found = open_set.measure([scores], [at])
+    found = open_set.measure([scores], [at], np.arange(len(points) + len(unknown)))
     [values], variances = found.values, np.diag(found.covariance)
-    columns = zip(values, variances, found.images, found.least, strict=True)
+    columns = zip(values, variances, found.groups, found.least, strict=True)
     return values, [wilson(v, effective_number(v, *rest)) for v, *rest in columns]
 
 

@@ -91,6 +91,24 @@ def test_the_folder_of_one_class_is_refused_by_name(images):
         check(config(images / "class-0"))
 
 
+@pytest.mark.parametrize(("each", "groups"), [(3, None), (4, None), (12, 2)])
+def test_too_few_images_are_refused_with_the_number_that_suffices(tmp_path, each, groups):
+    write_classes(tmp_path, each=each)
+    group = {}
+    if groups:
+        group = {"splits": {"group": r"(g\d-\d)_"}}
+        for path in list(tmp_path.glob("*/*.png")):
+            name = f"g{path.parent.name[-1]}-{int(path.stem) % groups}_{path.name}"
+            path.rename(path.with_name(name))
+    with pytest.raises(ConfigError, match=r"too few images: the split 'validation' would have"):
+        check(config(tmp_path, **group))
+
+
+def test_five_images_a_class_are_enough(tmp_path):
+    write_classes(tmp_path, each=5, classes=2)
+    check(config(tmp_path))
+
+
 def test_files_of_the_model_are_there(images):
     for key, name in (("backbone", "encoder.keras"), ("weights", "my.weights.h5")):
         with pytest.raises(ConfigError, match=f"model.{key}: there is no file {name}"):

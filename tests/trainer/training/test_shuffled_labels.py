@@ -60,7 +60,9 @@ def judged(folder, backbone, seed):
         trained.thresholds.same, trained.thresholds.known,
     )  # fmt: skip
     ids = np.array([i.decode() for i in test.ids])
-    images = HeldOutImages(ids, test.labels, np.array([s.decode() for s in test.sources]))
+    images = HeldOutImages(
+        ids, test.labels, np.array([s.decode() for s in test.sources]), np.arange(len(ids))
+    )
     settings = JudgeSettings()
     return [judge(images, view, {}, None, t, settings).judgement for t in (Thresholds(), LENIENT)]
 

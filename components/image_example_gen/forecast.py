@@ -1,0 +1,65 @@
+"""Forecasts the splits before any image is read; copies among the images are not known then."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from components.image_example_gen import splitting
+from components.image_example_gen.sources import Source
+from components.image_example_gen.splitting import LEAST, Group
+from records import features
+
+
+def images_by_split(
+    sources: Iterable[Source], shares: Mapping[str, float]
+) -> dict[str, dict[str, int]]:
+    """Return about how many images of each class each split gets.
+
+    Args:
+        sources: The files, none of which has a split yet.
+        shares: Share of each split of `features.SPLITS`; their sum is 1.
+    """
+    of_group: dict[str, Counter[str]] = defaultdict(Counter)
+    for source in sources:
+        name = f"image {source.path}" if source.group is None else f"group {source.group}"
+        of_group[name][source.label] += 1
+    groups = [
+        Group(-counts.total(), name, name, tuple(sorted(counts.items())))
+        for name, counts in of_group.items()
+    ]
+    totals: dict[str, tuple[int, int]] = {}
+    for group in groups:
+        for label, images in group.counts:
+            known = totals.get(label, (0, 0))
+            totals[label] = known[0] + images, known[1] + 1
+    quotas = splitting.quotas(totals, shares)
+    spanning = [group for group in groups if len(group.counts) > 1]
+    others = [group for group in groups if len(group.counts) == 1]
+    found = {label: dict.fromkeys(features.SPLITS, 0) for label in totals}
+    for some in (spanning, others):
+        for group, split in splitting.assign(some, quotas):
+            for label, images in group.counts:
+                found[label][split] += images
+    return found
+
+
+def too_few(classes: Mapping[str, Mapping[str, int]]) -> str | None:
+    """Return which split would have no pair of both kinds, and what would suffice; None if all do.
+
+    Args:
+        classes: Number of images of each class in each split.
+    """
+    for split in features.SPLITS:
+        sizes = [counts[split] for counts in classes.values() if counts[split]]
+        if len(sizes) < 2 or max(sizes) < 2:
+            return (
+                f"the split '{split}' would have {_listed(sizes)}, and needs two classes, and two "
+                f"images of one of them. {LEAST} images of each class suffice, of {LEAST} "
+                "different groups if there are groups: add images"
+            )
+    return None
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return f"{sum(sizes)} images of {len(sizes)} classes"
