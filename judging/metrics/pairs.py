@@ -80,7 +80,7 @@ def judge_pairs(
     pairing: PairSettings,
     measurements: Measurements,
 ) -> JudgedPairs | None:
-    """Measure the pairs of the test images.
+    """Measure the pairs of the test images, without those within a group.
 
     Args:
         images: The images.
@@ -98,6 +98,12 @@ def judge_pairs(
         drawn = draw_pairs(images.labels, *pairing)
     except DataError as e:
         measurements.skip(METRICS, str(e))
+        return None
+    # Images of one group are alike whatever their class, and copies even more.
+    apart = images.groups[drawn.left] != images.groups[drawn.right]
+    drawn = Pairs(*(column[apart] for column in drawn))
+    if drawn.same.all() or not drawn.same.any():
+        measurements.skip(METRICS, "no pair of both kinds is of two groups of images")
         return None
     similarities = {
         name: np.asarray(view.similarity(view.embeddings[drawn.left], view.embeddings[drawn.right]))
