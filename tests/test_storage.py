@@ -148,6 +148,20 @@ def test_what_cannot_be_read_as_an_image(bucket, here):
     assert "cannot be read" in inspect(Source("a/none", "a"), root, 100).problem
 
 
+def test_a_store_that_does_not_answer_is_no_damaged_model(bucket, here, monkeypatch):
+    from base.errors import StorageError
+    from components.judge.exported_model import JudgedModel, ModelError
+    from storage import s3
+
+    with pytest.raises(ModelError, match="is no SavedModel"):
+        JudgedModel("s3://siamese-bucket/none")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    s3._client.cache_clear()
+    with pytest.raises(StorageError, match="does not answer") as told:
+        JudgedModel("s3://siamese-bucket/none")
+    assert not isinstance(told.value, ModelError)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
