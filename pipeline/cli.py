@@ -13,10 +13,12 @@ import typer
 from base.errors import UserError
 from pipeline import log_noise
 from pipeline.commands import kubeflow
+from pipeline.commands.check import check
 from pipeline.commands.classify import classify
 from pipeline.commands.compare import compare
 from pipeline.commands.enroll import enroll
 from pipeline.commands.gate import gate
+from pipeline.commands.init import init
 from pipeline.commands.predict import predict
 from pipeline.commands.run import run
 from pipeline.commands.sample_data import sample_data
@@ -35,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _command in (sample_data, run, show, gate, compare, predict, classify, enroll):
+for _command in (sample_data, check, init, run, show, gate, compare, predict, classify, enroll):
     app.command(_command.__name__.replace("_", "-"), cls=Command)(_command)
 app.command(
     "serve",

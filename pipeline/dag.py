@@ -68,7 +68,12 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> Pipeline:
         statistics=statistics_gen.outputs["statistics"], schema=schema
     )
     anomalies = example_validator.outputs["anomalies"]
-    data_check = DataCheck(examples=images, anomalies=anomalies, split_by=config.splits.by)
+    data_check = DataCheck(
+        examples=images,
+        anomalies=anomalies,
+        split_by=config.splits.by,
+        audit_settings=config.audit_settings.model_dump_json(),
+    )
 
     transform = _transform(config, images, schema)
     transform.add_upstream_node(data_check)

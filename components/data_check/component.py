@@ -7,13 +7,15 @@ import os
 from collections.abc import Mapping
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 
 from base.errors import DataError
 from components.code_version import code_version
+from components.data_check.auditing import write_audit
+from components.data_check.settings import AuditSettings
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.splitting import LEAST
 from records import features
@@ -25,7 +27,9 @@ _CODE = code_version(__name__)
 def DataCheck(
     examples: InputArtifact[standard_artifacts.Examples],
     anomalies: InputArtifact[standard_artifacts.ExampleAnomalies],
+    audit: OutputArtifact[standard_artifacts.ExampleStatistics],
     split_by: Parameter[str] = "image",
+    audit_settings: Parameter[str] = "{}",
     code: Parameter[str] = _CODE,
 ) -> None:
     """Stops the run if the images cannot be trained on.
@@ -33,13 +37,17 @@ def DataCheck(
     Args:
         examples: From ImageExampleGen.
         anomalies: From ExampleValidator.
+        audit: Gets the audit of the files, `images.audit.findings.Audit`, which stops no run.
         split_by: `image` or `class`, as in ImageExampleGen.
+        audit_settings: `AuditSettings` as JSON.
         code: Fingerprint of this component's code, for the cache.
 
     Raises:
         DataError: The message lists all problems.
     """
     del code
+    report = IngestionReport.read(examples.uri)
+    write_audit(report.root, AuditSettings.model_validate_json(audit_settings), audit.uri)
     descriptions = {}
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         path = os.path.join(anomalies.uri, f"Split-{split}", "SchemaDiff.pb")
@@ -47,7 +55,7 @@ def DataCheck(
         with fileio.open(path, "rb") as file:
             found.ParseFromString(file.read())
         descriptions[split] = {name: info.description for name, info in found.anomaly_info.items()}
-    wrong = problems(IngestionReport.read(examples.uri), descriptions, split_by)
+    wrong = problems(report, descriptions, split_by)
     if wrong:
         raise DataError("The images cannot be trained on:\n" + "\n".join(f"  {w}" for w in wrong))
 

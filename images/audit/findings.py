@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel
@@ -83,6 +84,11 @@ class Audit(BaseModel):
     def warnings(self) -> list[Finding]:
         """The findings of grade `warning`."""
         return [one for one in self.findings if one.grade == "warning"]
+
+
+def read_audit(path: Path) -> Audit | None:
+    """Return the audit in a file; None if there is none."""
+    return Audit.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 def counted(count: int, what: str, verb: tuple[str, str] | None = None) -> str:

@@ -21,8 +21,6 @@ THUMBNAIL = 64
 _MEASURED_SIDE = 512
 """Longer side in pixels at which brightness and sharpness are measured."""
 
-_PERCENTILES = np.array([0, 1, 5, 50, 95, 99, 100])
-
 _LARGE = 4 * _MEASURED_SIDE**2
 """Pixels from which a JPEG is decoded at a fraction of its size: 12 megapixels in 60 ms."""
 
@@ -99,6 +97,7 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> Properties:
     highest = int(np.iinfo(pixels.dtype).max)
     colour = (pixels.max(2).astype(np.float32) - pixels.min(2)).mean() / highest
     square: np.ndarray = cv2.resize(pixels, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    levels: np.ndarray = np.percentile(grey, (0, 1, 5, 50, 95, 99, 100))  # type: ignore[assignment]
     if highest > 255:
         low, high = int(square.min()), int(square.max())
         square = ((square - low) * (255 / max(high - low, 1))).astype(np.uint8)
@@ -108,7 +107,7 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> Properties:
         width=size[1],
         file_size=len(data),
         highest=highest,
-        levels=tuple(float(level) for level in np.percentile(grey, _PERCENTILES)),
+        levels=tuple(levels.tolist()),
         at_maximum=float((grey >= 0.98 * grey.max()).mean()),
         mean=float(grey.mean()),
         spread=float(grey.std()),

@@ -14,6 +14,12 @@ ConfigFile = Annotated[
     Path,
     typer.Argument(metavar="CONFIG", help="YAML file of the run, such as configs/quickstart.yaml."),
 ]
+FolderOrConfig = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FOLDER|CONFIG", help="Folder with a sub-folder of images per class, or YAML file."
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from base.errors import UserError
-from pipeline.commands.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
+from pipeline.commands.folder import config_file
+from pipeline.commands.options import AsJson, FolderOrConfig, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
 from pipeline.runs import preflight
@@ -30,7 +31,7 @@ from pipeline.terminal.console import (
 
 
 def run(
-    config: ConfigFile,
+    data: FolderOrConfig,
     overrides: Overrides = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step again.")] = False,
     as_json: AsJson = False,
@@ -39,6 +40,9 @@ def run(
 ) -> None:
     """Run the pipeline: images in, a gated and pushed model out.
 
+    A folder has a sub-folder of images per class; its configuration is written to
+    runs/<folder's name>.yaml, and taken from there again.
+
     A run that died resumes where it stopped; steps whose code, configuration and data are unchanged
     are taken from the cache.
 
@@ -46,6 +50,7 @@ def run(
 
     Example: [bold]siamese run configs/quickstart.yaml --set training.epochs=5[/]
     """
+    config = config_file(data)
     settings = reading.load(config, [*(overrides or ()), *(["cache=false"] if no_cache else ())])
     preflight.check(settings)
     with contextlib.ExitStack() as held:

@@ -29,10 +29,26 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     Raises:
         ConfigError: The file cannot be read, a key is unknown, or a value is invalid.
     """
-    values = read_yaml(path)
+    return complete(read_yaml(path), overrides, Path(path).parent, str(path))
+
+
+def complete(
+    values: dict[str, Any], overrides: Iterable[str], folder: Path, source: str
+) -> RunConfig:
+    """Return a configuration with overridden keys, resolved paths and its defaults.
+
+    Args:
+        values: Keys and values, as a YAML file holds them, which are changed.
+        overrides: See `load`.
+        folder: Relative paths are relative to it.
+        source: The values' name in error messages.
+
+    Raises:
+        ConfigError: A key is unknown, or a value is invalid.
+    """
     typed = [_apply(override, values) for override in overrides]
-    resolve(values, Path(path).parent, str(path), typed)
-    return parse(values, str(path))
+    resolve(values, folder, source, typed)
+    return parse(values, source)
 
 
 def parse(values: Mapping[str, Any], source: str = "configuration") -> RunConfig:

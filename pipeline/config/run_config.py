@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from base.settings import Section
+from components.data_check.settings import AuditSettings
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
@@ -174,6 +175,20 @@ class RunConfig(Section):
         """The `judge` section with an absolute path."""
         unknown = self.judge.unknown and absolute(self.judge.unknown)
         return self.judge.model_copy(update={"unknown": unknown})
+
+    @property
+    def audit_settings(self) -> AuditSettings:
+        """What the audit of the images has to know."""
+        data = self.data
+        return AuditSettings(
+            layout=data.layout,
+            manifest=data.manifest,
+            group=self.splits.group,
+            classes=data.classes,
+            max_pixels=data.max_pixels,
+            size=self.image.size,
+            resize=getattr(self.image, "resize", "stretch"),
+        )
 
     @property
     def read_from(self) -> dict[str, str]:

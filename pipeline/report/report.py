@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from images.audit.findings import Audit
 from judging.judgement import Judgement
 from judging.settings import Thresholds
 from pipeline.config.reading import dump
@@ -28,6 +29,7 @@ class Findings(NamedTuple):
         config: Of a run.
         support_root: Folder of the support images' files, for those that the judged examples do not
             hold; empty: unknown, and they are not shown.
+        audit: Of a run's images.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Findings(NamedTuple):
     judgement: Judgement | None = None
     config: RunConfig | None = None
     support_root: str = ""
+    audit: Audit | None = None
 
 
 def write_report(folder: Path, findings: Findings) -> Path:
@@ -73,6 +76,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "training": summary.training if summary else None,
         "curves": figures.learning_curves(summary.training or {}) if summary else [],
         "data": sections.data(summary.data) if summary and summary.data else None,
+        "audit": sections.audited(findings.audit) if findings.audit else None,
         "config": findings.config,
         "config_lines": dump(findings.config).splitlines() if findings.config else [],
         "versions": sections.versions(),

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from components.image_example_gen.report import IngestionReport
+from images.audit.findings import Audit, Example, Finding
 from judging.judgement import Judgement, Picture
 from pipeline.report import figures
-from pipeline.report.pictures import thumbnails
+from pipeline.report.pictures import Thumbnail, thumbnails
 from pipeline.runs.history import Run
 from records import features
 
@@ -22,6 +23,8 @@ MAX_CLASSES = 1000
 MAX_CONFUSIONS = 30
 MAX_EXAMPLES = 20
 MAX_FILES = 200
+MAX_AUDITED = 8
+MAX_NEIGHBOURS = 5
 _FIRST_CLASSES = 20
 """Classes shown at once; the others unfold."""
 
@@ -124,6 +127,35 @@ _DECISIONS = (
     ("known", "Images: known or unknown", "known images", "unknown images", "classified as known",
      ("open_set_auc", "open_set_accuracy")),
 )  # fmt: skip
+
+
+class Audited(NamedTuple):
+    """An audit and its pictures.
+
+    Attributes:
+        audit: The audit.
+        findings: Each finding with its examples: the file, and the files it is compared with.
+        thumbnails: Of all of these.
+    """
+
+    audit: Audit
+    findings: Sequence[tuple[Finding, Sequence[tuple[Example, Picture, Sequence[Picture]]]]]
+    thumbnails: dict[Picture, Thumbnail]
+
+
+def audited(audit: Audit) -> Audited:
+    """Return the findings of an audit, with pictures of the worst examples."""
+    findings, pictures = [], []
+    for finding in audit.findings:
+        examples = []
+        for one in finding.examples[:MAX_AUDITED]:
+            others = zip(one.others[:MAX_NEIGHBOURS], one.other_labels, strict=False)
+            shown = [Picture(id="", source=path, label=label) for path, label in others]
+            picture = Picture(id="", source=one.path, label=one.label)
+            examples.append((one, picture, shown))
+            pictures += [picture, *shown]
+        findings.append((finding, examples))
+    return Audited(audit, findings, thumbnails(pictures, support_root=audit.root))
 
 
 class Data(NamedTuple):

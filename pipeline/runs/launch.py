@@ -3,7 +3,7 @@
     python -m pipeline.runs.launch FOLDER
 
 FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `training.csv`,
-`judgement.json`, `report.html` and `MODEL_CARD.md` are added to it. The exit code is
+`judgement.json`, `audit.json`, `report.html` and `MODEL_CARD.md` are added to it. The exit code is
 0 if the run completed, blessed or not, and 1 if it failed.
 """
 
@@ -103,6 +103,7 @@ def _run(config: RunConfig, run_id: str) -> None:
 def write_findings(folder: Path, summary: Summary, config: RunConfig) -> None:
     """Write the summary, the report and the model card; a report that fails is left out."""
     from components.judge.judgement_files import read_judgement
+    from images.audit.findings import Audit, read_audit
     from judging.judgement import Judgement
     from pipeline.report.report import Findings, write_report
 
@@ -111,7 +112,9 @@ def write_findings(folder: Path, summary: Summary, config: RunConfig) -> None:
     try:
         judged = (folder / Judgement.FILE).is_file()
         judgement = read_judgement(str(folder)) if judged else None
-        page = write_report(folder, Findings(config.name, summary, judgement, config))
+        audit = read_audit(folder / Audit.FILE)
+        found = Findings(config.name, summary, judgement, config, audit=audit)
+        page = write_report(folder, found)
     except Exception:
         traceback.print_exc()
         return

@@ -25,6 +25,8 @@ BEST_HYPERPARAMETERS = "best_hyperparameters.txt"
 _SAMPLE = 50
 """Files that are decoded to see whether there are images at all."""
 
+_NAMED = 4
+
 
 def check(config: RunConfig) -> None:
     """Check everything that is known without TensorFlow and TFX.
@@ -34,14 +36,24 @@ def check(config: RunConfig) -> None:
     """
     _check_storage(config)
     if not is_remote(config.data.root) and "{SPAN}" not in config.data.root:
-        sources = _sources(config)
-        _check_images(config, sources)
+        sources = check_data(config)
         _check_counts(config, sources)
         _check_blocks(config, sources)
     _check_unknown(config)
     _check_found_hyperparameters(config)
     _check_files(config)
     _check_engine(config)
+
+
+def check_data(config: RunConfig) -> list[Source]:
+    """Return the files of the data set, which is in a local folder.
+
+    Raises:
+        ConfigError: The folder is laid out in another way, or holds no images.
+    """
+    sources = _sources(config)
+    _check_images(config, sources)
+    return sources
 
 
 def check_enrolled(config: RunConfig) -> None:
@@ -111,8 +123,8 @@ def _sources(config: RunConfig) -> list[Source]:
         raise ConfigError(f"data.root: {e}") from e
     if len({source.label for source in sources}) < 2:
         raise ConfigError(
-            f"data.root: {root} has images of one class only, {sources[0].label!r}; at least two "
-            "classes are needed, each in a sub-folder of its own"
+            f"data.root: {root} has images of one class only, {sources[0].label!r}; "
+            f"{_one_level_down(root, sources)}"
         )
     return sources
 
@@ -124,6 +136,18 @@ def _check_counts(config: RunConfig, sources: Sequence[Source]) -> None:
     shares = {split: getattr(config.splits, split) for split in features.SPLITS}
     if problem := too_few(images_by_split(sources, shares)):
         raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}")
+
+
+def _one_level_down(root: Path, sources: Sequence[Source]) -> str:
+    """Return what to do about a single class, whose sub-folders may be the classes."""
+    below = {path[:-1] for source in sources if len(path := Path(source.path).parts) > 2}
+    if len(below) < 2 or len({path[:-1] for path in below}) > 1:
+        return "at least two classes are needed, each in a sub-folder of its own"
+    names = ", ".join(sorted(repr(path[-1]) for path in below)[:_NAMED])
+    return (
+        f"if the folders in it ({names}) are the classes, set data.root to "
+        f"{root.joinpath(*next(iter(below))[:-1])}"
+    )
 
 
 def _check_images(config: RunConfig, sources: Sequence[Source]) -> None:

@@ -17,6 +17,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from components.data_check.settings import FINDING
 from pipeline import log_noise
 from pipeline.runs.child_process import stop, terminated_as_interrupted
 from pipeline.runs.launch import PLAN
@@ -55,6 +56,8 @@ class Tracker:
             self._console.print(Text(line), soft_wrap=True)
         if line.startswith(PLAN):
             self._plan = line[len(PLAN) :].split()
+        elif line.startswith(FINDING):
+            self._say(line[len(FINDING) :])
         elif event := _EVENT.search(line):
             name, what = event.groups()
             if what == "running":
@@ -107,6 +110,11 @@ class Tracker:
         self._ended[name] = outcome, seconds
         if not self._console.is_terminal:
             self._print(f"{name}: {outcome.word} ({seconds:.1f} s)")
+
+    def _say(self, finding: str) -> None:
+        """Print a finding about the images; above the table, in a terminal."""
+        style = "yellow" if finding.startswith("warning") else ""
+        self._console.print(Text(f"  {finding}", style), soft_wrap=True)
 
     def _print(self, line: str) -> None:
         self._console.print(Text(f"{datetime.now():%H:%M:%S} {line}"), soft_wrap=True)

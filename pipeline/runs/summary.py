@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from components.image_example_gen.report import IngestionReport
 from components.judge.judgement_files import read_judgement
+from images.audit.findings import Audit
 from judging.judgement import Judgement, Measure, Verdict
 from pipeline.config.run_config import RunConfig
 from pipeline.gate.verdict import with_infra_check
@@ -151,7 +152,7 @@ def _summary(config: RunConfig, run_id: str, started: datetime, failure: str | N
 
 
 def copy_findings(summary: Summary, folder: Path) -> None:
-    """Copy the training's history and the judgement from a run's artifacts to its folder."""
+    """Copy audit, training history and judgement from a run's artifacts to its folder."""
     for component, output, name in _FINDINGS:
         found = summary.run.output(component, output) if summary.run else None
         if found:
@@ -160,6 +161,7 @@ def copy_findings(summary: Summary, folder: Path) -> None:
 
 
 _FINDINGS = (
+    ("DataCheck", "audit", Audit.FILE),
     ("Trainer", "model_run", "training.csv"),
     ("Judge", "judgement", Judgement.FILE),
 )

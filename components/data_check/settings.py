@@ -1,0 +1,30 @@
+"""What the audit of a data set has to know, apart from the audit: reading it takes no time."""
+
+from __future__ import annotations
+
+from base.settings import Section
+
+FINDING = "siamese finding: "
+"""Prefix of the log's lines that tell a run's findings."""
+
+
+class AuditSettings(Section):
+    """What an audit has to know beside the data root.
+
+    Attributes:
+        layout: One of `sources.LAYOUTS`.
+        manifest: A CSV file, relative to the root, for the layout `manifest`.
+        group: What names the groups: see `groups.group_of`.
+        classes: The classes that must exist.
+        max_pixels: Height times width of the largest image that is accepted.
+        size: Side of the network's input in pixels.
+        resize: How images become square.
+    """
+
+    layout: str = "auto"
+    manifest: str | None = None
+    group: str | None = None
+    classes: tuple[str, ...] | None = None
+    max_pixels: int = 100_000_000
+    size: int = 224
+    resize: str = "stretch"

@@ -1,0 +1,59 @@
+"""The configuration that a command's argument names: a file, or a folder of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.config import from_folder, reading
+from pipeline.config.errors import ConfigError
+from pipeline.config.run_config import RunConfig
+from pipeline.runs import preflight
+from pipeline.terminal.console import note
+
+_OUTPUT = Path("runs")
+
+
+def load(place: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Return the configuration in a file, or that of a folder, which is not written."""
+    if not place.is_dir():
+        return reading.load(place, overrides)
+    return _complete(place, overrides)
+
+
+def config_file(place: Path) -> Path:
+    """Return a configuration's file: for a folder that beside its runs, written if need be.
+
+    Raises:
+        ConfigError: The folder holds no images by class, or its file is of another folder.
+    """
+    if not place.is_dir():
+        return place
+    file = _OUTPUT / f"{from_folder.pipeline_name(place)}.yaml"
+    if not file.exists():
+        return write(place, file)
+    root = reading.load(file).data.root
+    if Path(root).resolve() != place.resolve():
+        raise ConfigError(
+            f"{file}: is the configuration of {root}, not of {place}; write one with another name: "
+            f"siamese init {place} -o FILE"
+        )
+    note(f"configuration: {file}")
+    return file
+
+
+def write(folder: Path, file: Path) -> Path:
+    """Write the configuration of a folder of images, and return its file.
+
+    Raises:
+        ConfigError: The folder holds no images by class, or the file exists.
+    """
+    sources = preflight.check_data(_complete(folder))
+    from_folder.write_config(folder, file, str(_OUTPUT), sources)
+    note(f"wrote {file}; change it as you like, it will be used again")
+    return file
+
+
+def _complete(folder: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    values = {"name": from_folder.pipeline_name(folder), "data": {"root": str(folder)}}
+    return reading.complete(values, overrides, Path(), str(folder))
