@@ -40,6 +40,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
     assert transform is not None
     colours = image.convert(_colours(image))
     converted = ImageCms.applyTransform(colours, transform)
+    assert converted is not None  # not in place
     if "A" in image.getbands() or "transparency" in image.info:
         converted.putalpha(image.convert("RGBA").getchannel("A"))
     return converted

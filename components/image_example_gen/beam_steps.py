@@ -254,9 +254,9 @@ def _report(
     several_frames: Named,
 ) -> str:
     report = tally.report(root, expected_classes, reencoded, groups.lists(), warnings)
-    if several_frames.count:
+    if several_frames.number:
         report.warnings.append(
-            f"{several_frames.count} images have several frames or pages; the first is used: "
+            f"{several_frames.number} images have several frames or pages; the first is used: "
             f"{several_frames}"
         )
     return report.model_dump_json(indent=1)

@@ -98,8 +98,8 @@ def _warnings(settings: Settings, root: str) -> list[str]:
         return []
     named = joined([Named(1, (path,)) for path in beside])
     count = "1 file beside the class folders is"
-    if named.count > 1:
-        count = f"{named.count} files beside the class folders are"
+    if named.number > 1:
+        count = f"{named.number} files beside the class folders are"
     return [f"{count} not used: {named}. Images belong into the folder of their class"]
 
 
