@@ -36,7 +36,7 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return pixels uint8 [n, 224, 224, 3], resized as in the pipeline, and classes, str [n]."""
     import tensorflow as tf
 
-    from components.transform.preprocessing import decode_and_resize
+    from components.transform.pixels import decode_and_resize
 
     paths = sorted(folder.glob("*/*"))
     pixels = [decode_and_resize(tf.io.read_file(str(p)), SIZE, "cubic").numpy() for p in paths]

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.report import report
-from components.transform.preprocessing import decode_and_resize
+from components.transform.pixels import decode_and_resize
 from judging.classifier import class_centroids
 from judging.thresholds import CalibratedThresholds
 from trainer.export.signatures import ServedModel

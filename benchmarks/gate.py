@@ -57,7 +57,7 @@ def export(folder: Path, backbone: str, size: int) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from components.transform.preprocessing import decode_and_resize
+    from components.transform.pixels import decode_and_resize
     from judging.thresholds import CalibratedThresholds
     from trainer.export.signatures import ServedModel
     from trainer.export.support_set import SupportSet

@@ -2,7 +2,8 @@
 
 TensorFlow's decoders ignore EXIF rotation and colour profiles, and do not read WebP, TIFF or CMYK
 as OpenCV does. So a file's bytes are kept if TensorFlow decodes them to the upright pixels in sRGB,
-and are replaced by a PNG of those pixels otherwise. ImageExampleGen does this to training images
+and are replaced by a PNG of those pixels otherwise. Images of more than eight bits keep all their
+values (`images.deep`). ImageExampleGen does this to training images
 and the client to queries, so that both are treated alike and the served graph sees canonical bytes
 only.
 
@@ -21,7 +22,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from images import colour_profile
+from images import colour_profile, deep
 
 MAX_PIXELS = 100_000_000
 """Default limit of height times width; 300 MB as RGB."""
@@ -44,7 +45,7 @@ class UnusableImage(ValueError):
 
 
 class CanonicalImage(NamedTuple):
-    """An image that `tf.io.decode_image(channels=3)` decodes to upright RGB pixels.
+    """An image that `components.transform.pixels` decodes to upright RGB pixels.
 
     Attributes:
         data: The encoded image, a JPEG, PNG or BMP.
@@ -53,6 +54,7 @@ class CanonicalImage(NamedTuple):
         reencoded: Whether `data` is a new PNG and not the original bytes.
         frames: Number of frames or pages, of which `data` is the first.
         grey: uint8 [32, 32], the image shrunk, for perceptual hashing.
+        depth: The summary of an image of more than eight bits; None for others.
     """
 
     data: bytes
@@ -61,20 +63,22 @@ class CanonicalImage(NamedTuple):
     reencoded: bool
     frames: int
     grey: np.ndarray
+    depth: deep.Depth | None = None
 
 
 def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage:
     """Check an encoded image and make it canonical.
 
-    Colours are converted to sRGB, transparency is blended with white, 16-bit values are reduced to
-    their high byte, and of several frames the first is used.
+    Colours are converted to sRGB, transparency is blended with white, and of several frames the
+    first is used. Images of more than eight bits keep their values.
 
     Args:
         data: A file's bytes, of one of `FORMATS`.
         max_pixels: Height times width; a larger image is refused by its header, before decoding.
 
     Raises:
-        UnusableImage: The bytes are empty, not an image, truncated, or have too many pixels.
+        UnusableImage: The bytes are empty, not an image, truncated, or have too many pixels or
+            values that are no numbers.
     """
     if not data:
         raise UnusableImage("is empty")
@@ -88,19 +92,36 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
         # OpenCV decodes half a JPEG without an error; Pillow does not.
         image.load()
         frames = _frames(image)
-        upright = image.getexif().get(_EXIF_ORIENTATION, 1) in (0, 1)
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        upright = orientation in (0, 1)
+        if (values := deep.deep_values(data, image)) is not None:
+            untouched = upright and frames == 1 and deep.is_plain_png(data, image)
+            return _deep(data, deep.upright(values, orientation), frames, untouched)
         untouched = (
             upright
             and not colour_profile.has_other_profile(image)
             and _tensorflow_reads(data, image)
         )
         pixels = _pixels(data, image, upright)
+    except UnusableImage:
+        raise
     except Exception as e:  # the decoders raise many kinds for damaged data
         raise UnusableImage(f"is cut off or damaged: {e}") from e
     height, width = pixels.shape[:2]
     if not untouched:
         data = cv2.imencode(".png", pixels)[1].tobytes()
     return CanonicalImage(data, height, width, not untouched, frames, _shrunk(pixels))
+
+
+def _deep(data: bytes, values: np.ndarray, frames: int, untouched: bool) -> CanonicalImage:
+    if not np.isfinite(values).all():
+        raise UnusableImage("has values that are NaN or infinite; replace them by numbers")
+    depth = deep.depth(values)
+    preview = deep.preview(values, depth.quantiles)
+    height, width = values.shape[:2]
+    if not untouched:
+        data = deep.encode(values)
+    return CanonicalImage(data, height, width, not untouched, frames, _shrunk(preview), depth)
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import io
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -19,12 +20,30 @@ _SAME = 2
 """Levels of 255 by which a profile may differ from sRGB: sRGB profiles differ in rounding."""
 
 
+class _Conversion(NamedTuple):
+    """What an ICC profile asks for.
+
+    Attributes:
+        to_srgb: The transform.
+        is_srgb: Whether it changes nothing.
+    """
+
+    to_srgb: ImageCms.ImageCmsTransform
+    is_srgb: bool
+
+
+def has_profile(image: Image.Image) -> bool:
+    """Return whether an image has a usable profile for its colours, even that of sRGB."""
+    return _of_image(image) is not None
+
+
 def has_other_profile(image: Image.Image) -> bool:
     """Return whether an image has a profile whose colours are not those of sRGB.
 
     A profile that is damaged or belongs to another colour space counts as none.
     """
-    return _of_image(image) is not None
+    conversion = _of_image(image)
+    return conversion is not None and not conversion.is_srgb
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -36,19 +55,18 @@ def to_srgb(image: Image.Image) -> Image.Image:
     Returns:
         An image of mode RGB, or RGBA if `image` has transparency.
     """
-    transform = _of_image(image)
-    assert transform is not None
-    colours = image.convert(_colours(image))
-    converted = ImageCms.applyTransform(colours, transform)
-    assert converted is not None  # not in place
+    conversion = _of_image(image)
+    assert conversion is not None
+    converted = ImageCms.applyTransform(image.convert(_colours(image)), conversion.to_srgb)
+    assert converted is not None  # only in place there is no result
     if "A" in image.getbands() or "transparency" in image.info:
         converted.putalpha(image.convert("RGBA").getchannel("A"))
     return converted
 
 
-def _of_image(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
+def _of_image(image: Image.Image) -> _Conversion | None:
     profile = image.info.get("icc_profile")
-    return _transform(profile, _colours(image)) if profile else None
+    return _conversion(profile, _colours(image)) if profile else None
 
 
 def _colours(image: Image.Image) -> str:
@@ -57,8 +75,8 @@ def _colours(image: Image.Image) -> str:
 
 
 @functools.lru_cache(maxsize=16)  # the images of a data set share few profiles
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the transform to sRGB; None if it changes nothing or the profile is unusable."""
+def _conversion(profile: bytes, mode: str) -> _Conversion | None:
+    """Return the conversion; None if the profile is damaged or of another colour space."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != _SPACES[mode]:
@@ -73,13 +91,13 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
             ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
         if mode == "CMYK":
-            return transform
+            return _Conversion(transform, is_srgb=False)
         probes = _probes().convert(mode)
         converted = np.asarray(ImageCms.applyTransform(probes, transform), int)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
-    same = np.abs(converted - np.asarray(probes.convert("RGB"), int)).max() <= _SAME
-    return None if same else transform
+    difference = np.abs(converted - np.asarray(probes.convert("RGB"), int)).max()
+    return _Conversion(transform, is_srgb=bool(difference <= _SAME))
 
 
 def _probes() -> Image.Image:

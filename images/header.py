@@ -1,8 +1,10 @@
-"""Reads the number of pixels from an image's header in the graph, before decoding."""
+"""Reads kind and number of pixels from an image's header in the graph, before decoding."""
 
 from __future__ import annotations
 
 import tensorflow as tf
+
+from images.deep import FLOAT_CHUNK, HEADER_END
 
 _MAX_GIF_BLOCKS = 20_000
 """Blocks of a GIF that are read; encoders make blocks of 255 bytes, so this allows 5 MB."""
@@ -35,6 +37,20 @@ def encoded_pixels(image: tf.Tensor) -> tf.Tensor:
         [(_at(image, 0, len(start)) == start, lambda of=of: of(image)) for start, of in cases],
         default=lambda: tf.constant(0, tf.int64),
     )
+
+
+def is_sixteen_bit_png(image: tf.Tensor) -> tf.Tensor:
+    """Return whether an encoded image, string [], is a PNG of 16 bits a value: bool []."""
+    return _is_png(image) & (_at(image, 24, 1) == b"\x10")
+
+
+def is_float_png(image: tf.Tensor) -> tf.Tensor:
+    """Return whether an encoded image, string [], is a float PNG (`images.deep`): bool []."""
+    return _is_png(image) & (_at(image, HEADER_END + 4, 4) == FLOAT_CHUNK)
+
+
+def _is_png(image: tf.Tensor) -> tf.Tensor:
+    return _at(image, 0, 8) == b"\x89PNG\r\n\x1a\n"
 
 
 def _jpeg(image: tf.Tensor) -> tf.Tensor:

@@ -58,6 +58,8 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> Pipeline:
         root=absolute(config.data.root),
         split_by=config.splits.by,
         **_without(config.splits, "by"),
+        range=_value_range(config),
+        region=config.image.region.model_dump() if config.image.region else None,
         seed=config.seed,
     )
     images = example_gen.outputs["examples"]
@@ -123,7 +125,7 @@ def _transform(config: RunConfig, images: Channel, schema: Channel) -> Node:
         examples=images,
         schema=schema,
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
-        custom_config={**config.image.model_dump(), "code": code},
+        custom_config={**_without(config.image, "range"), "code": code},
         # Statistics of serialized pixels are useless and slow.
         disable_statistics=True,
         splits_config=SplitsConfig(analyze=[features.TRAIN], transform=list(features.SPLITS)),
@@ -253,6 +255,11 @@ def _enrolled(config: RunConfig, for_cluster: bool) -> dict[str, str]:
 def _held_out_pairs(config: RunConfig) -> dict[str, int]:
     held_out = config.pairs.held_out
     return {"held_out_partners": held_out.partners, "held_out_max_images": held_out.max_images}
+
+
+def _value_range(config: RunConfig) -> tuple[float, float] | None:
+    found = config.image.range
+    return None if found == "auto" else (found.low, found.high)
 
 
 def _without(section: Any, *keys: str) -> dict[str, Any]:

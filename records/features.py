@@ -6,7 +6,7 @@ types are `tf.train.Example` protos:
 * an *image record*, written by ImageExampleGen: one per usable image, all features of
   `IMAGE_RECORD`, each holding one value;
 * a *transformed record*, written by Transform: the same, but `PIXELS` in place of `IMAGE`,
-  `HEIGHT` and `WIDTH`;
+  `HEIGHT`, `WIDTH` and the range;
 * a *pair block*, written by PairGen: see `records.pair_block`.
 """
 
@@ -26,6 +26,12 @@ HEIGHT = "height"
 WIDTH = "width"
 """int64: columns of the image in pixels, upright (after EXIF rotation)."""
 
+RANGE_LOW = "range_low"
+"""float: value that preprocessing maps to 0 in images of more than eight bits; one for all."""
+
+RANGE_HIGH = "range_high"
+"""float: the same for 255; equal to `RANGE_LOW` where the data set has no range."""
+
 CONTENT_HASH = "content_hash"
 """bytes: SHA-256 of the original file, hexadecimal."""
 
@@ -36,7 +42,9 @@ GROUP = "group"
 """bytes: hexadecimal, of the images that stay in one split and count as one case in intervals:
 those of a group that the data set names, and copies. A single image is a group of its own."""
 
-IMAGE_RECORD = (IMAGE, LABEL, SOURCE, HEIGHT, WIDTH, CONTENT_HASH, IMAGE_ID, GROUP)
+IMAGE_RECORD = (
+    IMAGE, LABEL, SOURCE, HEIGHT, WIDTH, RANGE_LOW, RANGE_HIGH, CONTENT_HASH, IMAGE_ID, GROUP,
+)  # fmt: skip
 
 # --- one transformed image -----------------------------------------------------------------
 PIXELS = "pixels"

@@ -166,8 +166,9 @@ class SiameseClient(Connection):
 
 
 REFUSED_BY_THE_MODEL = (
-    "the model cannot use it; it has more pixels than the data.max_pixels that the model was "
-    "trained with"
+    "the model cannot use it; by the configuration that the model was trained with, it has more "
+    "pixels than data.max_pixels, does not contain image.region, or is of a depth without "
+    "image.range"
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from sample_images import picture
 
-from components.transform.preprocessing import decode_and_resize
+from components.transform.pixels import decode_and_resize
 from judging.thresholds import CalibratedThresholds
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import tensorflow as tf
 
-from components.transform.preprocessing import decode_and_resize
+from components.transform.pixels import decode_and_resize
 from records import features
 from trainer import run_fn
 from trainer.settings import Model, Training

@@ -17,12 +17,14 @@ import tensorflow as tf
 
 from base.errors import DataError
 from base.printable import printable
+from components.image_example_gen import value_range
 from components.image_example_gen.inspection import Inspected, image_record, inspect
 from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import Tally
 from components.image_example_gen.sources import Source, sources_in
 from components.image_example_gen.split_steps import JoinGroups
 from components.image_example_gen.splitting import Assigned, Described
+from components.image_example_gen.value_range import ValueRange
 from images import near_duplicates
 from records import features
 
@@ -33,11 +35,12 @@ class Inspect(beam.PTransform):
     Args:
         root: The data root.
         max_pixels: Height times width of the largest image that is accepted.
+        region: `image.region`, which each image must contain; None: anything will do.
     """
 
-    def __init__(self, root: str, max_pixels: int) -> None:
+    def __init__(self, root: str, max_pixels: int, region: Mapping[str, int] | None) -> None:
         super().__init__()
-        self._root, self._max_pixels = root, max_pixels
+        self._root, self._max_pixels, self._region = root, max_pixels, region
 
     def expand(self, folders: beam.PCollection) -> beam.PCollection:
         """Return each file once."""
@@ -46,7 +49,7 @@ class Inspect(beam.PTransform):
             | "SpreadFolders" >> beam.Reshuffle()
             | "List" >> beam.FlatMap(sources_in, self._root)
             | "Spread" >> beam.Reshuffle()
-            | "Inspect" >> beam.Map(inspect, self._root, self._max_pixels)
+            | "Inspect" >> beam.Map(inspect, self._root, self._max_pixels, self._region)
         )
 
 
@@ -72,17 +75,47 @@ class FindNearDuplicates(beam.PTransform):
         return near | "Join" >> beam.CombineGlobally(JoinGroups())
 
 
+class FindRange(beam.PTransform):
+    """Finds the range of values in the training images of more than eight bits.
+
+    Args:
+        given: `image.range`, if it has numbers.
+    """
+
+    def __init__(self, given: tuple[float, float] | None) -> None:
+        super().__init__()
+        self._given = given
+
+    def expand(self, collections: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
+        """Return one `value_range.ValueRange`, or None, of inspected and assigned images."""
+        inspected, assigned = collections
+        training = assigned | "OfTraining" >> beam.Filter(_is_for_training)
+        count = training | "CountOfTraining" >> beam.combiners.Count.Globally()
+        return (
+            {
+                "depth": inspected | "Depths" >> beam.FlatMap(_depth),
+                "training": training | "PathsOfTraining" >> beam.Map(_path_alone),
+            }
+            | "FindTraining" >> beam.CoGroupByKey()
+            | "DeepOfTraining" >> beam.FlatMapTuple(_depth_in_training)
+            | "Summarize" >> beam.CombineGlobally(_MergeSummaries())
+            | "Range"
+            >> beam.Map(value_range.value_range, beam.pvalue.AsSingleton(count), self._given)
+        )
+
+
 class Records(beam.PTransform):
     """Reads the images (`Assigned`) and makes their records, `tf.train.Example`, by split.
 
     Args:
         root: The data root.
         max_pixels: Height times width of the largest image that is accepted.
+        found: The range of the data set, from `FindRange`.
     """
 
-    def __init__(self, root: str, max_pixels: int) -> None:
+    def __init__(self, root: str, max_pixels: int, found: beam.PCollection) -> None:
         super().__init__()
-        self._root, self._max_pixels = root, max_pixels
+        self._root, self._max_pixels, self._found = root, max_pixels, found
 
     def expand(self, assigned: beam.PCollection) -> dict[str, beam.PCollection]:
         """Return the records of each split of `features.SPLITS`."""
@@ -90,7 +123,8 @@ class Records(beam.PTransform):
             assigned
             | "Usable" >> beam.Filter(_is_usable)
             | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.Map(_record, self._root, self._max_pixels)
+            | "Read"
+            >> beam.Map(_record, self._root, self._max_pixels, beam.pvalue.AsSingleton(self._found))
             | "BySplit" >> beam.Partition(_index_of_split, len(features.SPLITS))
         )
         return {
@@ -115,10 +149,11 @@ class Report(beam.PTransform):
         self._root, self._expected_classes, self._warnings = root, expected_classes, warnings
 
     def expand(
-        self, collections: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
+        self,
+        collections: tuple[beam.PCollection, beam.PCollection, beam.PCollection, beam.PCollection],
     ) -> beam.PCollection:
         """Return one text (`report.IngestionReport`)."""
-        inspected, groups, assigned = collections
+        inspected, groups, assigned, found = collections
         unusable = inspected | "Unusable" >> beam.FlatMap(_unusable)
         reencoded = (
             inspected
@@ -128,8 +163,14 @@ class Report(beam.PTransform):
         several_frames = (
             inspected
             | "SeveralFrames" >> beam.Filter(_has_several_frames)
-            | "Paths" >> beam.Map(_path)
+            | "PathsOfSeveral" >> beam.Map(_path)
             | "NameSeveralFrames" >> beam.CombineGlobally(_NameFiles())
+        )
+        deep = (
+            inspected
+            | "Deep" >> beam.Filter(_is_deep)
+            | "PathsOfDeep" >> beam.Map(_path)
+            | "NameDeep" >> beam.CombineGlobally(_NameFiles())
         )
         return (
             (assigned, unusable)
@@ -144,6 +185,8 @@ class Report(beam.PTransform):
                 beam.pvalue.AsSingleton(reencoded),
                 beam.pvalue.AsSingleton(groups),
                 beam.pvalue.AsSingleton(several_frames),
+                beam.pvalue.AsSingleton(deep),
+                beam.pvalue.AsSingleton(found),
             )
         )
 
@@ -166,6 +209,24 @@ class _CombineTallies(beam.CombineFn):
 
     def extract_output(self, tally: Tally) -> Tally:
         return tally
+
+
+class _MergeSummaries(beam.CombineFn):
+    """Merges the summaries of deep images; holds a bounded number of values."""
+
+    def create_accumulator(self) -> value_range.Summary:
+        return value_range.Summary()
+
+    def add_input(
+        self, merged: value_range.Summary, one: value_range.Summary
+    ) -> value_range.Summary:
+        return value_range.merged([merged, one])
+
+    def merge_accumulators(self, found: Iterable[value_range.Summary]) -> value_range.Summary:
+        return value_range.merged(list(found))
+
+    def extract_output(self, merged: value_range.Summary) -> value_range.Summary:
+        return merged
 
 
 class _NameFiles(beam.CombineFn):
@@ -211,10 +272,34 @@ def _is_usable(assigned: Assigned) -> bool:
     return assigned.split is not None
 
 
-def _record(assigned: Assigned, root: str, max_pixels: int) -> tuple[int, tf.train.Example]:
+def _is_for_training(assigned: Assigned) -> bool:
+    return assigned.split == features.TRAIN
+
+
+def _is_deep(inspected: Inspected) -> bool:
+    return inspected.depth is not None
+
+
+def _depth(inspected: Inspected) -> Iterator[tuple[str, value_range.Summary]]:
+    if inspected.depth is not None:
+        yield inspected.source.path, inspected.depth
+
+
+def _path_alone(assigned: Assigned) -> tuple[str, None]:
+    return assigned.path, None
+
+
+def _depth_in_training(_: str, found: dict[str, Iterable[Any]]) -> Iterator[value_range.Summary]:
+    if list(found["training"]):
+        yield from found["depth"]
+
+
+def _record(
+    assigned: Assigned, root: str, max_pixels: int, found: ValueRange | None
+) -> tuple[int, tf.train.Example]:
     source = Source(assigned.path, assigned.label, group=assigned.group)
     try:
-        record = image_record(source, root, max_pixels)
+        record = image_record(source, root, max_pixels, found)
     except ValueError as e:
         raise DataError(
             f"{printable(assigned.path)} was changed while it was read: it {e}; run again"
@@ -252,11 +337,20 @@ def _report(
     reencoded: int,
     groups: near_duplicates.Groups,
     several_frames: Named,
+    deep: Named,
+    found: ValueRange | None,
 ) -> str:
     report = tally.report(root, expected_classes, reencoded, groups.lists(), warnings)
-    if several_frames.number:
+    report.range = found if deep.files else None
+    if 0 < deep.files < report.usable:
         report.warnings.append(
-            f"{several_frames.number} images have several frames or pages; the first is used: "
+            value_range.mixed_depths(
+                f"{deep.files} images ({deep})", report.usable - deep.files, found
+            )
+        )
+    if several_frames.files:
+        report.warnings.append(
+            f"{several_frames.files} images have several frames or pages; the first is used: "
             f"{several_frames}"
         )
     return report.model_dump_json(indent=1)

@@ -76,19 +76,20 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         inspected = (
             pipeline
             | "Folders" >> beam.Create(folders)
-            | "Inspect" >> beam_steps.Inspect(root, settings.max_pixels)
+            | "Inspect" >> beam_steps.Inspect(root, settings.max_pixels, settings.region)
         )
         groups = inspected | beam_steps.FindNearDuplicates(settings.near_duplicate_bits)
         described = inspected | "Describe" >> beam.FlatMap(beam_steps.describe)
         assigned = (described, groups) | split_steps.AssignSplits(
             shares, settings.split_by, settings.seed
         )
+        found = (inspected, assigned) | beam_steps.FindRange(settings.range)
         _ = (
-            (inspected, groups, assigned)
+            (inspected, groups, assigned, found)
             | beam_steps.Report(root, expected_classes(settings, root), _warnings(settings, root))
             | "WriteReport" >> beam.io.WriteToText(self._report_path, shard_name_template="")
         )
-        return assigned | beam_steps.Records(root, settings.max_pixels)
+        return assigned | beam_steps.Records(root, settings.max_pixels, found)
 
 
 def _warnings(settings: Settings, root: str) -> list[str]:
@@ -98,8 +99,8 @@ def _warnings(settings: Settings, root: str) -> list[str]:
         return []
     named = joined([Named(1, (path,)) for path in beside])
     count = "1 file beside the class folders is"
-    if named.number > 1:
-        count = f"{named.number} files beside the class folders are"
+    if named.files > 1:
+        count = f"{named.files} files beside the class folders are"
     return [f"{count} not used: {named}. Images belong into the folder of their class"]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from components.image_example_gen import value_range
 from components.image_example_gen.sources import Source
-from images.canonical import UnusableImage
+from images.canonical import CanonicalImage, UnusableImage
 from images.near_duplicates import Fingerprint, fingerprint
 from images.reading import read_image
 from records import features
@@ -27,6 +29,7 @@ class Inspected(NamedTuple):
         reencoded: Whether the canonical image is a new PNG and not the file itself.
         fingerprint: For finding near-duplicates.
         frames: Number of frames or pages of the file, of which the first is used.
+        depth: The values of an image of more than eight bits; None for others.
     """
 
     source: Source
@@ -35,27 +38,59 @@ class Inspected(NamedTuple):
     reencoded: bool = False
     fingerprint: Fingerprint | None = None
     frames: int = 1
+    depth: value_range.Summary | None = None
 
 
-def inspect(source: Source, root: str, max_pixels: int) -> Inspected:
-    """Inspect one file; a problem with it is returned and not raised."""
+def inspect(
+    source: Source, root: str, max_pixels: int, region: Mapping[str, int] | None = None
+) -> Inspected:
+    """Inspect one file; a problem with it is returned and not raised.
+
+    Args:
+        source: The file.
+        root: The data root.
+        max_pixels: Height times width of the largest image that is accepted.
+        region: `image.region`, which the image must contain.
+    """
     if source.problem:
         return Inspected(source, problem=source.problem)
     try:
         data, canonical = read_image(os.path.join(root, source.path), max_pixels)
+        _check_region(canonical, region)
     except UnusableImage as e:
         return Inspected(source, problem=str(e))
+    depth = canonical.depth
     return Inspected(
         source,
         content_hash=hashlib.sha256(data).hexdigest(),
         reencoded=canonical.reencoded,
         fingerprint=fingerprint(source.path, canonical.grey),
         frames=canonical.frames,
+        depth=depth and value_range.summary(source.path, depth.is_float, depth.quantiles.tobytes()),
     )
 
 
-def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example:
+def _check_region(canonical: CanonicalImage, region: Mapping[str, int] | None) -> None:
+    if region is None:
+        return
+    width, height = region["x"] + region["width"], region["y"] + region["height"]
+    if canonical.width < width or canonical.height < height:
+        raise UnusableImage(
+            f"has {canonical.width} x {canonical.height} pixels, but image.region ends at "
+            f"{width} x {height}"
+        )
+
+
+def image_record(
+    source: Source, root: str, max_pixels: int, found: value_range.ValueRange | None = None
+) -> tf.train.Example:
     """Return the image record (`features.IMAGE_RECORD`) of a usable file.
+
+    Args:
+        source: The file.
+        root: The data root.
+        max_pixels: Height times width of the largest image that is accepted.
+        found: The range of the data set; None if there is none.
 
     Raises:
         UnusableImage: The file is unusable, or has changed since it was inspected.
@@ -74,6 +109,10 @@ def image_record(source: Source, root: str, max_pixels: int) -> tf.train.Example
             features.GROUP: [_group_id(source)],
         },
         {features.HEIGHT: [canonical.height], features.WIDTH: [canonical.width]},
+        {
+            features.RANGE_LOW: [found.low if found else 0.0],
+            features.RANGE_HIGH: [found.high if found else 0.0],
+        },
     )
 
 

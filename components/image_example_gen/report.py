@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from base.errors import DataError
 from base.printable import printable
+from components.image_example_gen.value_range import ValueRange
 from records import features
 from storage.file_systems import open_file
 
@@ -41,6 +42,8 @@ class IngestionReport(BaseModel):
         groups: Number of groups in each split: images that belong together, such as those of a
             patient, and copies, are one; any other image is one by itself.
         near_duplicates: Groups of images that show the same.
+        range: The values that become 0 and 255 in images of more than eight bits; None if there are
+            none, or if all 65,536 values are used.
         warnings: What the user should know about the images, a sentence each.
     """
 
@@ -53,6 +56,7 @@ class IngestionReport(BaseModel):
     classes: dict[str, dict[str, int]]
     excluded: list[ExcludedFile]
     near_duplicates: list[list[str]]
+    range: ValueRange | None = None
     warnings: list[str] = []
     groups: dict[str, int] = {}
 

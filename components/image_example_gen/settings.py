@@ -19,6 +19,8 @@ class Settings(Section):
         train: Share of the images, as are `validation` and `test`.
         group: What names the groups of files in folders, see `groups.group_of`.
         near_duplicate_bits: By how many of 64 bits the hashes of near-duplicates may differ.
+        range: Values that become 0 and 255 in images of more than eight bits; None: found.
+        region: What is cut out of each image (`x`, `y`, `width`, `height`); None: all.
         seed: Of the splits.
         code: Fingerprint of the component's code, for the cache.
     """
@@ -35,5 +37,7 @@ class Settings(Section):
     test: float = 0.2
     group: str | None = None
     near_duplicate_bits: int = 3
+    range: tuple[float, float] | None = None
+    region: dict[str, int] | None = None
     seed: int = 0
     code: str = ""

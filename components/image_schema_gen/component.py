@@ -18,6 +18,10 @@ from components.image_example_gen.report import IngestionReport
 from records import features
 
 _INTEGERS = (features.HEIGHT, features.WIDTH)
+_TYPES = {
+    **dict.fromkeys(_INTEGERS, schema_pb2.INT),
+    **dict.fromkeys((features.RANGE_LOW, features.RANGE_HIGH), schema_pb2.FLOAT),
+}
 _CODE = code_version(__name__)
 
 
@@ -26,7 +30,7 @@ def image_schema(classes: Sequence[str]) -> schema_pb2.Schema:
     schema = schema_pb2.Schema()
     for name in features.IMAGE_RECORD:
         feature = schema.feature.add(name=name)
-        feature.type = schema_pb2.INT if name in _INTEGERS else schema_pb2.BYTES
+        feature.type = _TYPES.get(name, schema_pb2.BYTES)
         feature.presence.min_fraction = 1.0
         feature.presence.min_count = 1
         feature.shape.dim.add(size=1)

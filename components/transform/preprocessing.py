@@ -1,4 +1,4 @@
-"""Transform's preprocessing of an image: decode, resize, cast. The served model has the same graph.
+"""Transform's preprocessing of image records. The served model has the same graph.
 
 Normalization for a backbone is part of the model, so that pixels stay uint8 on disk.
 """
@@ -9,15 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_transform as tft
 
+from components.transform.pixels import Fitting, Region, to_pixels
 from records import features
-
-_RESIZE = {
-    "cubic": tf.image.ResizeMethod.BICUBIC,
-    "linear": tf.image.ResizeMethod.BILINEAR,
-    "area": tf.image.ResizeMethod.AREA,
-    "nearest": tf.image.ResizeMethod.NEAREST_NEIGHBOR,
-}
 
 
 def preprocessing_fn(
@@ -27,17 +22,19 @@ def preprocessing_fn(
 
     Args:
         inputs: An image record's features (`features.IMAGE_RECORD`), [n, 1] each.
-        custom_config: `size` in pixels and `interpolation`, as in the `image` section of the
-            configuration.
+        custom_config: The `image` section of the configuration.
 
     Returns:
         A transformed record's features (`features.TRANSFORMED_RECORD`), [n, 1] each.
     """
-    size, interpolation = int(custom_config["size"]), custom_config["interpolation"]
+    fitting = fitting_of(custom_config)
+    # All records have the same range; analyzers make it a constant of the graph, which serving,
+    # where a query has none, keeps.
+    low, high = tft.min(inputs[features.RANGE_LOW]), tft.max(inputs[features.RANGE_HIGH])
     # Decoding runs on the CPU; this leaves any GPU to the network.
     with tf.device("/CPU:0"):
         pixels = tf.map_fn(
-            lambda image: tf.io.serialize_tensor(decode_and_resize(image, size, interpolation)),
+            lambda image: tf.io.serialize_tensor(to_pixels(image, fitting, low, high)),
             tf.reshape(inputs[features.IMAGE], [-1]),
             fn_output_signature=tf.string,
         )
@@ -45,16 +42,13 @@ def preprocessing_fn(
     return {features.PIXELS: pixels[:, None], **{name: inputs[name] for name in kept}}
 
 
-def decode_and_resize(image: tf.Tensor, size: int, interpolation: str) -> tf.Tensor:
-    """Decode an image, string [], and resize it to RGB uint8 [size, size, 3].
-
-    The whole image is kept: one that is not square is stretched, as in the 2019 article.
-
-    Raises:
-        tf.errors.InvalidArgumentError: The bytes are not a JPEG, PNG, BMP or GIF.
-    """
-    pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
-    pixels.set_shape([None, None, 3])
-    # Without antialiasing, fine texture turns into noise when a photograph is shrunk.
-    resized = tf.image.resize(pixels, [size, size], _RESIZE[interpolation], antialias=True)
-    return tf.saturate_cast(tf.round(tf.cast(resized, tf.float32)), tf.uint8)
+def fitting_of(image: Mapping[str, Any]) -> Fitting:
+    """Return how images are brought to the network's size, from the `image` section."""
+    region = image.get("region")
+    return Fitting(
+        int(image["size"]),
+        int(image["size"]),
+        image["interpolation"],
+        image.get("resize", "stretch"),
+        Region(**region) if region else None,
+    )

@@ -99,10 +99,45 @@ class Splits(Section):
         return self
 
 
+class ValueRange(Section):
+    """Values of images of more than eight bits."""
+
+    low: float = Field(allow_inf_nan=False, description="Becomes black.")
+    high: float = Field(allow_inf_nan=False, description="Becomes white.")
+
+    @model_validator(mode="after")
+    def _has_a_width(self) -> ValueRange:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        return self
+
+
+class Region(Section):
+    """A rectangle of an image, in pixels of the upright original."""
+
+    x: int = Field(0, ge=0, description="Left edge.")
+    y: int = Field(0, ge=0, description="Upper edge.")
+    width: Positive
+    height: Positive
+
+
 class Image(Section):
     """The network's input."""
 
     size: int = Field(224, ge=16, le=1024, description="Height and width in pixels.")
+    resize: Literal["stretch", "pad", "crop"] = Field(
+        "stretch",
+        description="How an image that is not square becomes square: `stretch` changes its aspect "
+        "ratio, `pad` adds a grey border, `crop` cuts off its ends.",
+    )
+    region: Region | None = Field(
+        None, description="What is cut out first, of the pictures of a fixed camera."
+    )
+    range: Literal["auto"] | ValueRange = Field(
+        "auto",
+        description="Values that become black and white in images of more than eight bits; `auto`: "
+        "nearly all values of the training images lie between them.",
+    )
     interpolation: Literal["cubic", "linear", "area", "nearest"] = Field(
         "cubic", description="Interpolation for resizing."
     )

@@ -13,6 +13,7 @@ from PIL import Image
 
 from base.errors import StorageError
 from images.canonical import MAX_PIXELS, UnusableImage, canonical_image
+from images.deep import deep_values, depth, preview
 from judging.judgement import Picture
 from records import features
 from records.reading import read_split
@@ -81,7 +82,7 @@ def thumbnail(data: bytes) -> Thumbnail | None:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             warnings.simplefilter("ignore")  # of a size that the pipeline has let pass
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # of a JPEG, decodes no more than is needed
-            small = image.convert("RGB")
+            small = _preview(data, image) or image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     tiny = max(small.size) <= _TINY
@@ -93,6 +94,14 @@ def thumbnail(data: bytes) -> Thumbnail | None:
         small.save(encoded, "JPEG", quality=72, optimize=True)
     text = base64.b64encode(encoded.getvalue()).decode("ascii")
     return Thumbnail(f"data:image/{'png' if tiny else 'jpeg'};base64,{text}", *small.size, tiny)
+
+
+def _preview(data: bytes, image: Image.Image) -> Image.Image | None:
+    """Return an image of more than eight bits by its own range; None for any other."""
+    image.load()
+    if (values := deep_values(data, image)) is None:
+        return None
+    return Image.fromarray(preview(values, depth(values).quantiles)[..., ::-1])
 
 
 def _of_file(data: bytes) -> Thumbnail | None:

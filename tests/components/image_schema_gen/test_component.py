@@ -24,9 +24,10 @@ def anomalies(schema, labels, image_ids):
     import tensorflow_data_validation as tfdv
 
     rows = len(labels)
+    numbers = {"height": 8, "width": 8, "range_low": 0.0, "range_high": 0.0}
     frame = pd.DataFrame(
         {
-            name: np.full(rows, 8) if name in ("height", "width") else ["x"] * rows
+            name: np.full(rows, numbers[name]) if name in numbers else ["x"] * rows
             for name in features.IMAGE_RECORD
         }
     )

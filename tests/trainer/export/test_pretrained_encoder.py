@@ -3,7 +3,7 @@ import numpy as np
 import tensorflow as tf
 from pair_files import write_splits
 
-from components.transform.preprocessing import decode_and_resize
+from components.transform.pixels import decode_and_resize
 from trainer.export.pretrained_encoder import PretrainedEncoder
 from trainer.network.backbone import build_backbone
 from trainer.settings import Model, Training

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from encoded_images import bad_images, encode, png_bomb
 
-from components.transform.preprocessing import decode_and_resize
+from components.transform.pixels import decode_and_resize
 from trainer.export.safe_pixels import safe_pixels
 
 GOOD = {kind: encode(kind) for kind in ("PNG", "JPEG", "BMP", "GIF")}

@@ -1,0 +1,155 @@
+"""Images of more than eight bits a value: 16-bit and 32-bit integers, floating point.
+
+Their values stay as they are until the preprocessing graph maps the data set's range to 0 to 255,
+so that data of 10, 12 or 14 bits keep their levels. The canonical image is a 16-bit PNG, or, for
+values that it cannot hold, a *float PNG*: an RGBA PNG of 8 bits whose four bytes per pixel are
+those of a float32, marked by an empty chunk right after the header.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from images import colour_profile
+
+FLOAT_CHUNK = b"flOT"
+"""Type of the chunk that marks a float PNG: ancillary, private, not safe to copy."""
+
+HEADER_END = 33
+"""Bytes of a PNG up to the end of its first chunk, IHDR."""
+
+QUANTILES = 1024
+"""Values that a summary of an image's values holds."""
+
+_LARGEST = 65535
+_SAMPLED = 100_000
+"""Pixels that the summary is computed from."""
+
+_BITS_PER_SAMPLE, _SAMPLE_FORMAT = 258, 339
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda values: np.rot90(values, 2),
+    4: np.flipud,
+    5: lambda values: np.swapaxes(values, 0, 1),
+    6: lambda values: np.rot90(values, -1),
+    7: lambda values: np.swapaxes(np.rot90(values, 2), 0, 1),
+    8: np.rot90,
+}
+"""What makes an array upright, by EXIF orientation."""
+
+
+class Depth(NamedTuple):
+    """A summary of the values of a deep image.
+
+    Attributes:
+        is_float: Whether 16 bits without sign do not hold them.
+        quantiles: float32 [`QUANTILES`], evenly spaced quantiles.
+    """
+
+    is_float: bool
+    quantiles: np.ndarray
+
+
+def deep_values(data: bytes, image: Image.Image) -> np.ndarray | None:
+    """Return the values of an image of more than eight bits; None for any other.
+
+    Args:
+        data: The encoded image.
+        image: The same with its pixels loaded.
+
+    Returns:
+        uint16 [h, w] or [h, w, 3] (RGB), or float32 [h, w]; not yet upright. None also for a colour
+        image with a profile: that defines its colours, for which eight bits are enough.
+    """
+    if is_float_png(data):
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        stored = np.ascontiguousarray(cv2.cvtColor(stored, cv2.COLOR_BGRA2RGBA))
+        return stored.view("<f4")[..., 0].astype(np.float32)
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode == "I":
+        values = np.asarray(image)
+        values = values.view(np.uint32) if _is_unsigned_tiff(image) else values
+        fits = values.min() >= 0 and values.max() <= _LARGEST
+        return values.astype(np.uint16 if fits else np.float32)
+    if image.mode == "F":
+        return np.asarray(image).astype(np.float32)
+    if _may_be_deep_colour(data, image) and not colour_profile.has_profile(image):
+        return _colours(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+    return None
+
+
+def is_float_png(data: bytes) -> bool:
+    """Return whether the bytes are those of `encode` for float values."""
+    return data.startswith(b"\x89PNG") and data[HEADER_END + 4 : HEADER_END + 8] == FLOAT_CHUNK
+
+
+def is_plain_png(data: bytes, image: Image.Image) -> bool:
+    """Return whether a deep image is already encoded as `encode` does it."""
+    sixteen = image.format == "PNG" and data[24] == 16 and data[25] in (0, 2)
+    return is_float_png(data) or (sixteen and "transparency" not in image.info)
+
+
+def upright(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Return values [h, w] or [h, w, 3] turned according to an EXIF orientation."""
+    turn = _TURNS.get(orientation)
+    return np.ascontiguousarray(turn(values)) if turn else values
+
+
+def encode(values: np.ndarray) -> bytes:
+    """Return a PNG of values uint16 [h, w] or [h, w, 3], or a float PNG of float32 [h, w]."""
+    if values.dtype == np.uint16:
+        return cv2.imencode(".png", values[..., ::-1] if values.ndim == 3 else values)[1].tobytes()
+    stored = np.ascontiguousarray(values, "<f4")[..., None].view(np.uint8)
+    png = cv2.imencode(".png", cv2.cvtColor(stored, cv2.COLOR_RGBA2BGRA))[1].tobytes()
+    chunk = bytes(4) + FLOAT_CHUNK + zlib.crc32(FLOAT_CHUNK).to_bytes(4, "big")
+    return png[:HEADER_END] + chunk + png[HEADER_END:]
+
+
+def depth(values: np.ndarray) -> Depth:
+    """Return the summary of an image's values."""
+    flat = values.reshape(-1)
+    sample = flat[:: max(1, flat.size // _SAMPLED)]
+    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    return Depth(values.dtype != np.uint16, np.quantile(sample, levels).astype(np.float32))
+
+
+def preview(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Return BGR uint8 [h, w, 3], scaled by the image's own range: for looking and comparing."""
+    low, high = float(quantiles[0]), float(quantiles[-1])
+    scaled = (values.astype(np.float32) - low) * (255 / max(high - low, 1e-12))
+    pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return pixels[..., ::-1] if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+
+
+def _is_unsigned_tiff(image: Image.Image) -> bool:
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(_BITS_PER_SAMPLE) == (32,) and tags.get(_SAMPLE_FORMAT, (1,)) == (1,)
+
+
+def _may_be_deep_colour(data: bytes, image: Image.Image) -> bool:
+    """Return whether Pillow may have dropped the low bits of a colour image's values."""
+    if image.format == "PNG":
+        return data[24] == 16
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))) > 8  # type: ignore[attr-defined]
+    return image.format in ("JPEG2000", "PPM")
+
+
+def _colours(decoded: np.ndarray | None) -> np.ndarray | None:
+    """Return OpenCV's pixels as uint16 [h, w] or RGB [h, w, 3], transparency blended with white."""
+    if decoded is None or decoded.dtype != np.uint16:
+        return None
+    if decoded.ndim == 2:
+        return decoded
+    colours, alpha = decoded[..., 2::-1].astype(np.float32), decoded[..., 3:]
+    if alpha.size:
+        share = alpha.astype(np.float32) / _LARGEST
+        colours = colours * share + _LARGEST * (1 - share)
+    return np.ascontiguousarray(np.rint(colours).astype(np.uint16))
