@@ -92,7 +92,8 @@ def value_range(
             )
         return None
     values = np.concatenate([np.frombuffer(kept, np.float32) for _, kept in deep.kept])
-    low, high = (float(np.quantile(values, share)) for share in _SHARES)
+    # As float32, which records hold.
+    low, high = (float(np.float32(np.quantile(values, share))) for share in _SHARES)
     return ValueRange(low=low, high=high if high > low else low + 1)
 
 
