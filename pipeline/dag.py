@@ -139,6 +139,7 @@ def _train(
     here = absolute(config.root / "unfinished")
     custom_config = {
         "image_size": config.image.size,
+        "tiles": config.image.as_tiles().model_dump_json(),
         "max_pixels": config.data.max_pixels,
         "seed": config.seed,
         "model": config.model.model_dump_json(),

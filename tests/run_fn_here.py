@@ -14,7 +14,7 @@ import tensorflow as tf
 from components.transform.pixels import decode_and_resize
 from records import features
 from trainer import run_fn
-from trainer.settings import Model, Training
+from trainer.settings import Model, Tiles, Training
 
 SIZE = 16
 
@@ -52,6 +52,7 @@ def main(train, validation, backbone, folder, **custom):
                 model_run_dir=str(Path(folder) / "run"),
                 custom_config={
                     "image_size": SIZE,
+                    "tiles": Tiles().model_dump_json(),
                     "max_pixels": 10_000,
                     "seed": 0,
                     "model": Model(backbone=backbone, embedding_size=6).model_dump_json(),

@@ -22,7 +22,7 @@ from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup
 from trainer.search.search_space import apply
-from trainer.settings import Model, Training
+from trainer.settings import Model, Tiles, Training
 from trainer.training.distribution import worker_index
 from trainer.training.fit import Trained, train
 from trainer.training.unfinished import unfinished_folder
@@ -40,8 +40,9 @@ def run_fn(fn_args: FnArgs) -> None:
         fn_args: TFX's arguments. `custom_config` holds `image_size`, `max_pixels` (height times
             width of the largest image that the served model decodes), `seed`, `unfinished` (folder
             for what is needed to resume after a kill), `served` (base path of the served model,
-            whose enrolled classes are carried over; may be empty) and, as JSON texts, the sections
-            `model` and `training` of the configuration; `hyperparameters`, if any, override these.
+            whose enrolled classes are carried over; may be empty) and, as JSON texts, `tiles` and
+            the sections `model` and `training` of the configuration; `hyperparameters`, if any,
+            override these.
     """
     custom = fn_args.custom_config
     # Before the training, so that what cannot be carried over is known at once.
@@ -67,6 +68,7 @@ def run_fn(fn_args: FnArgs) -> None:
             {name: value for name, value in custom.items() if name not in ("served", "enrolled")},
         ),
         int(custom["seed"]),
+        Tiles.model_validate_json(custom["tiles"]),
     )
     with _destinations(fn_args) as (model_folder, run_folder):
         transform = fn_args.transform_graph_path
@@ -105,7 +107,7 @@ def _export(
     def preprocess(images: tf.Tensor) -> tf.Tensor:
         return layer({features.IMAGE: images[:, None]})[features.PIXELS][:, 0]
 
-    image_size = int(custom["image_size"])
+    image_size = Tiles.model_validate_json(custom["tiles"]).size(int(custom["image_size"]))
     preprocessing: dict[str, Any] = {
         "preprocess": preprocess,
         "image_size": image_size,

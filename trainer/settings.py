@@ -5,11 +5,41 @@ Imports neither TFX nor Keras, so that checking a configuration is fast.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
 from base.settings import Positive, Section, Share
+
+Size: TypeAlias = "int | tuple[int, int]"
+"""Height and width of pixels; one number if they are equal."""
+
+
+def pixel_shape(size: Size) -> tuple[int, int, int]:
+    """Return the shape of RGB pixels of a size."""
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width, 3
+
+
+class Tiles(Section):
+    """How an image is cut into tiles, which the backbone sees one by one.
+
+    Attributes:
+        rows: Tiles above each other.
+        columns: Tiles beside each other.
+        pooling: How the features of the tiles become those of the image.
+    """
+
+    rows: Positive = 1
+    columns: Positive = 1
+    pooling: Literal["mean", "max"] = "mean"
+
+    def size(self, tile: int) -> tuple[int, int]:
+        """Return height and width of an image whose tiles have a height and width of `tile`."""
+        return self.rows * tile, self.columns * tile
+
+
+ONE_TILE = Tiles()
 
 
 class ArticleModel(Section):

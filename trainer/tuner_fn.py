@@ -7,7 +7,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from trainer.search.search import Task, build_tuner
-from trainer.settings import Model, Search, Training
+from trainer.settings import Model, Search, Tiles, Training
 from trainer.training.unfinished import unfinished_folder
 
 
@@ -24,6 +24,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         training=Training.model_validate_json(custom["training"]),
         search=Search.model_validate_json(custom["search"]),
         image_size=int(custom["image_size"]),
+        tiles=Tiles.model_validate_json(custom["tiles"]),
         seed=int(custom["seed"]),
         train_files=tuple(sorted(tf.io.gfile.glob(fn_args.train_files))),
         validation_files=tuple(sorted(tf.io.gfile.glob(fn_args.eval_files))),

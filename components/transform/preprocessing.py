@@ -45,9 +45,10 @@ def preprocessing_fn(
 def fitting_of(image: Mapping[str, Any]) -> Fitting:
     """Return how images are brought to the network's size, from the `image` section."""
     region = image.get("region")
+    rows, columns = (int(number) for number in (image.get("tiles") or "1x1").split("x"))
     return Fitting(
-        int(image["size"]),
-        int(image["size"]),
+        rows * int(image["size"]),
+        columns * int(image["size"]),
         image["interpolation"],
         image.get("resize", "stretch"),
         Region(**region) if region else None,

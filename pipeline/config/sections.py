@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from base.settings import Positive, Section, Share
 from components.image_example_gen.groups import check_rule
-from trainer.settings import Search
+from trainer.settings import Search, Tiles
 
 
 class Data(Section):
@@ -124,9 +124,22 @@ class Region(Section):
 class Image(Section):
     """The network's input."""
 
-    size: int = Field(224, ge=16, le=1024, description="Height and width in pixels.")
+    size: int = Field(
+        224, ge=16, le=1024, description="Height and width in pixels; with `tiles`, of a tile."
+    )
+    tiles: str | None = Field(
+        None,
+        pattern=r"^[1-9]x[1-9]$",
+        description="Rows x columns, such as 3x3: the image is resized to 3 times the size and cut "
+        "into 9 tiles, which the backbone sees one by one; for small defects in large pictures.",
+    )
+    tile_pooling: Literal["mean", "max"] = Field(
+        "mean",
+        description="How the features of the tiles become those of the image: `max` where one tile "
+        "decides, such as that with the defect.",
+    )
     resize: Literal["stretch", "pad", "crop"] = Field(
-        "stretch",
+        "pad",
         description="How an image that is not square becomes square: `stretch` changes its aspect "
         "ratio, `pad` adds a grey border, `crop` cuts off its ends.",
     )
@@ -138,6 +151,12 @@ class Image(Section):
         description="Values that become black and white in images of more than eight bits; `auto`: "
         "nearly all values of the training images lie between them.",
     )
+
+    def as_tiles(self) -> Tiles:
+        """Return the tiles of an image; without `tiles`, the image is one."""
+        rows, columns = (self.tiles or "1x1").split("x")
+        return Tiles(rows=int(rows), columns=int(columns), pooling=self.tile_pooling)
+
     interpolation: Literal["cubic", "linear", "area", "nearest"] = Field(
         "cubic", description="Interpolation for resizing."
     )

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainer.export.constants import to_constants
 from trainer.export.safe_pixels import safe_pixels
+from trainer.settings import Size, pixel_shape
 from trainer.training.images import Images
 from trainer.training.snapshot import pooled_features
 
@@ -24,7 +25,7 @@ class PretrainedEncoder(tf.Module):
     """Maps encoded images to features and pixels; preprocessing is included.
 
     Signature `embed`: `image` string [n] to `embedding` float32 [n, d], `pixels` uint8
-    [n, size, size, 3], and `valid` bool [n] as in `trainer.export.signatures.ServedModel`.
+    [n, height, width, 3], and `valid` bool [n] as in `trainer.export.signatures.ServedModel`.
 
     Args:
         backbone: With the weights from before training.
@@ -34,21 +35,21 @@ class PretrainedEncoder(tf.Module):
 
     Attributes:
         support: The variables `embeddings`, `labels` and `sources` of the support images, as in
-            the served model, and `pixels` uint8 [s, size, size, 3].
+            the served model, and `pixels` uint8 [s, height, width, 3].
     """
 
     def __init__(
         self,
         backbone: keras.Model,
         preprocess: Callable[[tf.Tensor], tf.Tensor],
-        image_size: int,
+        image_size: Size,
         max_pixels: int,
         features: np.ndarray,
         support: Images,
         tracked: object = None,
     ) -> None:
         super().__init__(name="pretrained_encoder")
-        spec = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
+        spec = tf.TensorSpec([None, *pixel_shape(image_size)], tf.float32)
         self._features = to_constants(pooled_features(backbone), spec)
         self._variables = self._features.variables
         self._preprocess = preprocess

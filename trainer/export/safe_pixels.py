@@ -11,21 +11,23 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from images.header import encoded_pixels
+from trainer.settings import Size, pixel_shape
 
 _AT_ONCE = 8
-"""Images decoded concurrently; each takes up to three bytes per pixel."""
+"""Images decoded concurrently; each takes up to 16 bytes per pixel."""
 
 
 def safe_pixels(
     images: tf.Tensor,
     preprocess: Callable[[tf.Tensor], tf.Tensor],
-    image_size: int,
+    image_size: Size,
     max_pixels: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the pixels of the valid images, and which these are.
 
     An image is invalid if its header says more than `max_pixels` (it is not decoded then), or if
-    decoding fails: empty, truncated, damaged, or not JPEG, PNG, BMP or GIF. The other images of the
+    decoding fails: empty, truncated, damaged, or not JPEG, PNG, BMP or GIF, or smaller than
+    `image.region`. The other images of the
     batch are not affected.
 
     Args:
@@ -35,9 +37,9 @@ def safe_pixels(
         max_pixels: Height times width of the largest image that is decoded.
 
     Returns:
-        uint8 [n, size, size, 3], black for invalid images, and bool [n].
+        uint8 [n, height, width, 3], black for invalid images, and bool [n].
     """
-    shape = (image_size, image_size, 3)
+    shape = pixel_shape(image_size)
 
     def small_enough(place: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         pixels = encoded_pixels(image)

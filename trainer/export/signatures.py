@@ -17,6 +17,7 @@ from trainer.export.constants import to_constants
 from trainer.export.safe_pixels import safe_pixels
 from trainer.export.support_set import SupportSet
 from trainer.network.siamese import Siamese
+from trainer.settings import Size, pixel_shape
 from trainer.training.input import parse_pixels
 
 
@@ -60,7 +61,7 @@ class ServedModel(tf.Module):
         self,
         model: Siamese,
         preprocess: Callable[[tf.Tensor], tf.Tensor],
-        image_size: int,
+        image_size: Size,
         max_pixels: int,
         support: SupportSet,
         thresholds: CalibratedThresholds,
@@ -68,7 +69,7 @@ class ServedModel(tf.Module):
         tracked: object = None,
     ) -> None:
         super().__init__(name="siamese")
-        pixels = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
+        pixels = tf.TensorSpec([None, *pixel_shape(image_size)], tf.float32)
         embedding = tf.TensorSpec([None, model.encoder.output_shape[-1]], tf.float32)
         self._encoder = to_constants(
             lambda pixels: tf.cast(model.encoder(pixels, training=False), tf.float32), pixels

@@ -11,12 +11,13 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 from records import features
 from records.example import make_example
+from trainer.settings import Size, pixel_shape
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 """Where TensorFlow Serving looks for them: https://www.tensorflow.org/tfx/serving/saved_model_warmup."""
 
 
-def write_warmup(directory: str, image_size: int) -> None:
+def write_warmup(directory: str, image_size: Size) -> None:
     """Write one request for each signature of `trainer.export.signatures`, of one image or pair.
 
     Args:
@@ -36,8 +37,8 @@ def write_warmup(directory: str, image_size: int) -> None:
             writer.write(log.SerializeToString())
 
 
-def _requests(image_size: int) -> dict[str, dict[str, bytes]]:
-    grey = np.full((image_size, image_size, 3), 128, "uint8")
+def _requests(image_size: Size) -> dict[str, dict[str, bytes]]:
+    grey = np.full(pixel_shape(image_size), 128, "uint8")
     image = tf.io.encode_png(grey).numpy()
     pair = make_example({features.PIXELS: [tf.io.serialize_tensor(grey).numpy()] * 2}, {})
     return {

@@ -7,24 +7,27 @@ import inspect
 from collections.abc import Callable, Iterator
 
 import keras
+from keras import ops
 
 from storage.local_copies import local_copy
 from trainer.errors import BackboneError, WeightsError
 from trainer.network.conv4 import MINIMUM_SIZE, build_conv4
-from trainer.settings import Model
+from trainer.settings import ONE_TILE, Model, Tiles
 
 
-def build_backbone(settings: Model, image_size: int) -> keras.Model:
+def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) -> keras.Model:
     """Return a backbone without its classification top, with its input normalization inside.
 
     Args:
         settings: The `model` section of the configuration. A `backbone` that is a file is code,
             even with Keras' safe mode on: load only files that you trust.
-        image_size: Height and width in pixels.
+        image_size: Height and width in pixels, of a tile if there are several.
+        tiles: Of the image.
 
     Returns:
-        Model from float32 [n, size, size, 3] (RGB, 0 to 255) to float32 [n, h, w, c], or to
-        float32 [n, c] if a saved encoder pools by itself.
+        Model from float32 [n, rows * size, columns * size, 3] (RGB, 0 to 255) to float32
+        [n, h, w, c], or to float32 [n, c] if there are several tiles or a saved encoder pools by
+        itself.
 
     Raises:
         BackboneError: There is no such backbone, or it does not accept images of this size.
@@ -43,10 +46,40 @@ def build_backbone(settings: Model, image_size: int) -> keras.Model:
     if not settings.pretrained:
         for layer in _batch_norms(network):
             layer.momentum = settings.article.batch_norm_momentum
-    pixels = keras.Input((image_size, image_size, 3), name="pixels")
-    backbone = keras.Model(pixels, network(normalize(pixels)), name="backbone")
+    pixels = keras.Input((*tiles.size(image_size), 3), name="pixels")
+    if tiles.rows * tiles.columns == 1:
+        features = network(normalize(pixels))
+    else:
+        cut = _cut(pixels, image_size, tiles)
+        features = _join(pool(network(normalize(cut)), settings), tiles)
+    backbone = keras.Model(pixels, features, name="backbone")
     set_trainable(backbone, True, settings)
     return backbone
+
+
+def pool(features, settings: Model):
+    """Return the vectors [n, d] of feature maps [n, h, w, c]; vectors as they are."""
+    return _POOLING[settings.pooling]()(features) if len(features.shape) == 4 else features
+
+
+_POOLING = {
+    "avg": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+    "flatten": keras.layers.Flatten,
+}
+
+
+def _cut(pixels, size: int, tiles: Tiles):
+    """Return the tiles [n * rows * columns, size, size, 3] of pixels, row by row."""
+    rows, columns = tiles.rows, tiles.columns
+    grid = ops.reshape(pixels, (-1, rows, size, columns, size, 3))
+    return ops.reshape(ops.transpose(grid, (0, 1, 3, 2, 4, 5)), (-1, size, size, 3))
+
+
+def _join(features, tiles: Tiles):
+    """Return the features [n, d] of images from those of their tiles, [n * rows * columns, d]."""
+    of_images = ops.reshape(features, (-1, tiles.rows * tiles.columns, features.shape[-1]))
+    return (ops.max if tiles.pooling == "max" else ops.mean)(of_images, axis=1)
 
 
 def set_trainable(backbone: keras.Model, trainable: bool, settings: Model) -> None:

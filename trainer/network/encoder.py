@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import keras
 
-from trainer.network.backbone import build_backbone
-from trainer.settings import Model
+from trainer.network.backbone import build_backbone, pool
+from trainer.settings import ONE_TILE, Model, Tiles
 
 
-def build_encoder(settings: Model, image_size: int) -> keras.Model:
+def build_encoder(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) -> keras.Model:
     """Return backbone, pooling, dense layers and embedding as one model.
 
     Args:
         settings: The `model` section of the configuration.
-        image_size: Height and width in pixels.
+        image_size: Height and width in pixels, of a tile if there are several.
+        tiles: Of the image.
 
     Returns:
-        Model from float32 [n, size, size, 3] (RGB, 0 to 255) to float32 [n, embedding_size],
-        L2-normalized unless `settings.article.normalize` is false. Its layer `backbone` is the
-        backbone.
+        Model from float32 [n, rows * size, columns * size, 3] (RGB, 0 to 255) to float32
+        [n, embedding_size], L2-normalized unless `settings.article.normalize` is false. Its layer
+        `backbone` is the backbone.
 
     Raises:
         BackboneError, WeightsError: See `build_backbone`.
     """
-    backbone = build_backbone(settings, image_size)
-    pixels = keras.Input((image_size, image_size, 3), name="pixels")
-    features = backbone(pixels)
-    if len(features.shape) == 4:
-        features = _POOLING[settings.pooling]()(features)
+    backbone = build_backbone(settings, image_size, tiles)
+    pixels = keras.Input((*tiles.size(image_size), 3), name="pixels")
+    features = pool(backbone(pixels), settings)
     for units in settings.hidden:
         features = keras.layers.Dense(units, activation="relu")(features)
     embedding = features
@@ -38,10 +37,3 @@ def build_encoder(settings: Model, image_size: int) -> keras.Model:
     if settings.article.normalize:
         embedding = keras.layers.UnitNormalization(name="normalized", dtype="float32")(embedding)
     return keras.Model(pixels, embedding, name="encoder")
-
-
-_POOLING = {
-    "avg": keras.layers.GlobalAveragePooling2D,
-    "max": keras.layers.GlobalMaxPooling2D,
-    "flatten": keras.layers.Flatten,
-}

@@ -16,7 +16,7 @@ from trainer.network.losses.cosine_crossentropy import cosine_crossentropy
 from trainer.network.losses.pair_crossentropy import pair_crossentropy
 from trainer.network.losses.supervised_contrastive import supervised_contrastive
 from trainer.network.losses.triplet_semi_hard import triplet_semi_hard
-from trainer.settings import Model, Training
+from trainer.settings import ONE_TILE, Model, Tiles, Training
 
 
 class Siamese(keras.Model):
@@ -28,9 +28,10 @@ class Siamese(keras.Model):
     Args:
         settings: The `model` section of the configuration.
         training: The `training` section.
-        image_size: Height and width in pixels.
+        image_size: Height and width in pixels, of a tile if there are several.
         seed: For the augmentation.
         replicas: Devices that share a step; their gradients are summed.
+        tiles: Of each image.
 
     Raises:
         BackboneError, WeightsError: See `trainer.network.backbone.build_backbone`.
@@ -43,12 +44,13 @@ class Siamese(keras.Model):
         image_size: int,
         seed: int = 0,
         replicas: int = 1,
+        tiles: Tiles = ONE_TILE,
     ) -> None:
         super().__init__(name="siamese")
         self.settings = training
         self.replicas = replicas
         self.augmentation = build_augmentation(training.augmentation, seed)
-        self.encoder = build_encoder(settings, image_size)
+        self.encoder = build_encoder(settings, image_size, tiles)
         self.head = keras.layers.Dense(1, dtype="float32", name="head")
         self.head.build((None, self.encoder.output_shape[-1]))
         self.auc = keras.metrics.AUC(name="auc")
@@ -56,7 +58,7 @@ class Siamese(keras.Model):
         self.built = True
 
     def call(self, pixels, training: bool = False):
-        """Return embeddings float [n, d] of pixels [n, size, size, 3] (0 to 255)."""
+        """Return embeddings float [n, d] of pixels [n, height, width, 3] (0 to 255)."""
         pixels = ops.cast(pixels, "float32")
         if training:
             pixels = self.augmentation(pixels, training=True)

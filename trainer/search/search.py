@@ -15,7 +15,7 @@ from base.settings import Section
 from trainer.errors import BackboneError, TrainingError, WeightsError
 from trainer.search.parallel_search import PROCESS, run_in_processes
 from trainer.search.search_space import apply, declare
-from trainer.settings import Model, Search, Training
+from trainer.settings import Model, Search, Tiles, Training
 from trainer.training.fit import train
 
 OBJECTIVE = "val_accuracy"
@@ -33,6 +33,7 @@ class Task(Section):
     training: Training
     search: Search
     image_size: int
+    tiles: Tiles = Tiles()
     seed: int
     train_files: tuple[str, ...]
     validation_files: tuple[str, ...]
@@ -90,6 +91,7 @@ class SiameseTuner(keras_tuner.Tuner):
                     task.validation_files,
                     folder,
                     task.seed,
+                    task.tiles,
                 )
         except (BackboneError, WeightsError) as e:
             raise keras_tuner.errors.FatalError(str(e)) from e

@@ -18,7 +18,7 @@ from judging.thresholds import CalibratedThresholds, known_threshold, same_thres
 from records import training_keys
 from trainer.errors import TrainingError
 from trainer.network.siamese import Siamese
-from trainer.settings import Model, Training
+from trainer.settings import ONE_TILE, Model, Tiles, Training
 from trainer.training.callbacks.best_epoch import BestEpoch
 from trainer.training.callbacks.epoch_seeds import EpochSeeds
 from trainer.training.callbacks.freeze_backbone import FreezeBackbone
@@ -76,6 +76,7 @@ class _Job(NamedTuple):
     settings: Training
     seed: int
     image_size: int
+    tiles: Tiles
     files: Sequence[str]
     blocks: Blocks
     support: Images
@@ -95,6 +96,7 @@ def train(
     validation_files: Sequence[str],
     folder: str | Path,
     seed: int = 0,
+    tiles: Tiles = ONE_TILE,
 ) -> Trained:
     """Train a new network, or resume the training that `folder` holds.
 
@@ -103,12 +105,13 @@ def train(
     Args:
         model_settings: The `model` section of the configuration.
         settings: The `training` section.
-        image_size: Height and width in pixels.
+        image_size: Height and width in pixels, of a tile if there are several.
         train_files: Gzipped TFRecords of pair blocks.
         validation_files: The same, plain pairs, to choose the best epoch and the thresholds.
         folder: A local folder for a training with exactly these arguments. Machines that train
             together may share it.
         seed: For the initial weights, the order of the blocks and the augmentation.
+        tiles: Of each image.
 
     Raises:
         BackboneError, WeightsError: See `trainer.network.backbone`.
@@ -118,11 +121,13 @@ def train(
     strategy = choose_strategy()
     keras.utils.set_random_seed(seed)
     blocks = scan(train_files)
-    support = few_of_each_class(train_files, blocks.members, image_size, MOST_SUPPORT_IMAGES)
-    held = held_out(validation_files, image_size)
+    size = tiles.size(image_size)
+    support = few_of_each_class(train_files, blocks.members, size, MOST_SUPPORT_IMAGES)
+    held = held_out(validation_files, size)
     job = _Job(
-        model_settings, settings, seed, image_size, train_files, blocks, support, held, strategy
-    )
+        model_settings, settings, seed, image_size, tiles, train_files, blocks, support, held,
+        strategy,
+    )  # fmt: skip
     steps = _steps(job)
     model = _build(job, steps)
 
@@ -173,7 +178,9 @@ def _build(job: _Job, steps: int) -> Siamese:
     try:
         with job.strategy.scope() if job.strategy else nullcontext():
             kind = ReplicatedSiamese if job.strategy else Siamese
-            model = kind(job.model_settings, settings, job.image_size, job.seed, job.replicas)
+            model = kind(
+                job.model_settings, settings, job.image_size, job.seed, job.replicas, job.tiles
+            )
             model.compile(
                 optimizer=build_optimizer(
                     settings,
@@ -193,7 +200,7 @@ def _dataset(job: _Job, steps: int, done: int) -> Any:
     def dataset(shard: tuple[int, int, int] | None) -> tf.data.Dataset:
         return training_blocks(
             job.files,
-            job.image_size,
+            job.tiles.size(job.image_size),
             job.settings.blocks_per_step,
             job.seed,
             shuffle_buffer=max(8, min(job.blocks.blocks, _SHUFFLE_BYTES // job.blocks.largest)),

@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from records import features
+from trainer.settings import Size, pixel_shape
 
 
 class Images(NamedTuple):
     """Images of a split.
 
     Attributes:
-        pixels: uint8 [n, size, size, 3].
+        pixels: uint8 [n, height, width, 3].
         labels: str [n], the classes.
         ids: bytes [n].
         sources: bytes [n], the files, relative to the data root.
@@ -88,7 +89,7 @@ def scan(files: Sequence[str]) -> Blocks:
 
 
 def few_of_each_class(
-    files: Sequence[str], members: dict[str, list[bytes]], image_size: int, most: int
+    files: Sequence[str], members: dict[str, list[bytes]], image_size: Size, most: int
 ) -> Images:
     """Return equally many images per class, or all of a class that has fewer.
 
@@ -104,7 +105,7 @@ def few_of_each_class(
     return _collect(files, image_size, wanted)[0]
 
 
-def held_out(files: Sequence[str], image_size: int) -> HeldOut:
+def held_out(files: Sequence[str], image_size: Size) -> HeldOut:
     """Return all images and pairs of a split.
 
     Args:
@@ -116,7 +117,7 @@ def held_out(files: Sequence[str], image_size: int) -> HeldOut:
 
 
 def _collect(
-    files: Sequence[str], image_size: int, wanted: set[bytes] | None
+    files: Sequence[str], image_size: Size, wanted: set[bytes] | None
 ) -> tuple[Images, list[int], list[int], list[int]]:
     place: dict[bytes, int] = {}
     pixels, labels, sources, content_hashes = [], [], [], []
@@ -141,7 +142,7 @@ def _collect(
         left += [place[ids[i]] for i in block[features.LEFT].int64_list.value]
         right += [place[ids[i]] for i in block[features.RIGHT].int64_list.value]
         target += block[features.TARGET].int64_list.value
-    shape = (len(pixels), image_size, image_size, 3)
+    shape = (len(pixels), *pixel_shape(image_size))
     stacked = np.stack(pixels) if pixels else np.zeros(shape, "uint8")
     images = Images(
         stacked.reshape(shape), np.array(labels, str), list(place), sources, content_hashes

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from records import features
+from trainer.settings import Size, pixel_shape
 
 
 def training_blocks(
     files: Sequence[str],
-    image_size: int,
+    image_size: Size,
     blocks_per_step: int,
     seed: int,
     shuffle_buffer: int = 256,
@@ -37,8 +38,8 @@ def training_blocks(
         skip: Batches to skip at the start.
 
     Returns:
-        Dataset of (x, y): x is uint8 [m, size, size, 3]; y a dict of `class` int32 [m] (equal for
-        equal labels within the batch), and `left`, `right`, `target`, int64 [p] each.
+        Dataset of (x, y): x is uint8 [m, height, width, 3]; y a dict of `class` int32 [m] (equal
+        for equal labels within the batch), and `left`, `right`, `target`, int64 [p] each.
     """
     records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
     blocks = records.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
@@ -56,7 +57,7 @@ def training_blocks(
     return (joined.map(_sides) if two_passes else joined).prefetch(1)
 
 
-def _join(serialized: tf.Tensor, image_size: int) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+def _join(serialized: tf.Tensor, image_size: Size) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     parsed = tf.io.parse_example(
         serialized,
         {
@@ -89,10 +90,11 @@ def _sides(x: tf.Tensor, y: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, 
     }
 
 
-def parse_pixels(serialized: tf.Tensor, image_size: int) -> tf.Tensor:
-    """Return uint8 [n, size, size, 3] of serialized tensors, string [n]."""
+def parse_pixels(serialized: tf.Tensor, image_size: Size) -> tf.Tensor:
+    """Return uint8 [n, height, width, 3] of serialized tensors, string [n]."""
+    shape = pixel_shape(image_size)
     return tf.map_fn(
-        lambda one: tf.ensure_shape(tf.io.parse_tensor(one, tf.uint8), (image_size, image_size, 3)),
+        lambda one: tf.ensure_shape(tf.io.parse_tensor(one, tf.uint8), shape),
         serialized,
-        fn_output_signature=tf.TensorSpec((image_size, image_size, 3), tf.uint8),
+        fn_output_signature=tf.TensorSpec(shape, tf.uint8),
     )

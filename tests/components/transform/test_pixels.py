@@ -5,6 +5,7 @@ import tensorflow as tf
 from deep_images import COLOURS, KINDS, RAMP, grey_png
 
 from components.transform.pixels import Fitting, Region, decode_and_resize, to_pixels
+from components.transform.preprocessing import fitting_of
 from images.canonical import canonical_image
 
 AS_IT_IS = Fitting(24, 20)
@@ -139,3 +140,10 @@ def test_cubic_overshoot_is_clipped_not_wrapped():
 def test_a_grey_image_becomes_rgb():
     grey = cv2.imencode(".png", np.full((8, 8), 77, "uint8"))[1].tobytes()
     np.testing.assert_array_equal(decode_and_resize(tf.constant(grey), 8, "cubic"), 77)
+
+
+def test_tiles_make_the_image_larger():
+    config = {"size": 8, "interpolation": "cubic", "tiles": "2x3"}
+    fitting = fitting_of(config)
+    assert (fitting.height, fitting.width) == (16, 24)
+    assert pixels_of(png(WIDE), fitting).shape == (16, 24, 3)

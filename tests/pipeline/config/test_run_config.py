@@ -5,7 +5,7 @@ import pytest
 from judging.settings import AtLeast, AtMost, Beats, Change, ChangeAtLeast
 from pipeline.config.errors import ConfigError
 from pipeline.config.reading import dump, load, parse, read_yaml
-from trainer.settings import ArticleTraining
+from trainer.settings import ArticleTraining, Tiles
 
 BEATS = "beats_pretrained_encoder"
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
@@ -274,3 +274,21 @@ def test_the_current_folder_is_not_taken_for_a_pattern_of_the_images(tmp_path, m
     assert parse({"output": output, "data": {"root": "images"}}).data.root == "images"
     with pytest.raises(ConfigError, match=r"data\.root: '\[' in "):
         parse({"output": output, "data": {"root": "images/{SPAN}"}})
+
+
+def test_image_settings(tmp_path):
+    def image(**settings):
+        return parse({"name": "a", "data": {"root": "x"}, "image": settings}, "my.yaml").image
+
+    assert image().as_tiles() == Tiles()
+    assert image(tiles="2x3", tile_pooling="max").as_tiles() == Tiles(
+        rows=2, columns=3, pooling="max"
+    )
+    assert image(range={"low": 0, "high": 4095}).range.high == 4095
+    for wrong, message in [
+        ({"range": {"low": 5, "high": 5}}, r"image\.range.*low \(5\) must be below high \(5\)"),
+        ({"tiles": "3"}, r"image\.tiles"),
+        ({"region": {"x": 0, "width": 5}}, r"image\.region\.height"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            image(**wrong)
