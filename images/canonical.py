@@ -36,6 +36,7 @@ needs the extra `heif`."""
 
 _EXIF_ORIENTATION = 0x0112
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
+_TIFF = (b"II*\0", b"MM\0*")
 _HEIF = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
 _TURNED_BY_OPENCV = ("JPEG", "MPO", "PNG", "TIFF")
 
@@ -149,6 +150,11 @@ def _open(data: bytes) -> Image.Image:
                 ) from e
             if data.startswith(_BEGINNINGS):
                 raise UnusableImage("is cut off or damaged: its header is not whole") from e
+            if data.startswith(_TIFF):
+                raise UnusableImage(
+                    "is a TIFF of a kind that cannot be read, such as one of several float "
+                    "channels or of 64 bits; save it as 16-bit integers or 32-bit float, grey"
+                ) from e
             raise UnusableImage("is no image, or of a kind that cannot be read") from e
         except Image.DecompressionBombError as e:
             raise UnusableImage(f"has far too many pixels: {e}") from e

@@ -50,6 +50,12 @@ def test_values_that_are_no_numbers_are_refused(value):
         canonical_image(file.getvalue())
 
 
+def test_tiff_of_several_float_channels_is_refused_by_name():
+    data = cv2.imencode(".tiff", np.zeros((4, 5, 3), np.float32))[1].tobytes()
+    with pytest.raises(UnusableImage, match=r"is a TIFF of a kind .* several float channels"):
+        canonical_image(data)
+
+
 def test_a_colour_photograph_with_a_profile_has_eight_bits_of_srgb():
     pixels = np.full((8, 8, 3), (60, 100, 190), np.uint16) * 257  # BGR
     data = cv2.imencode(".png", pixels)[1].tobytes()
