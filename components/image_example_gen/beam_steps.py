@@ -38,7 +38,7 @@ class Inspect(beam.PTransform):
         region: `image.region`, which each image must contain; None: anything will do.
     """
 
-    def __init__(self, root: str, max_pixels: int, region: Mapping[str, int] | None) -> None:
+    def __init__(self, root: str, max_pixels: int, region: Mapping[str, int] | None = None) -> None:
         super().__init__()
         self._root, self._max_pixels, self._region = root, max_pixels, region
 
@@ -110,21 +110,31 @@ class Records(beam.PTransform):
     Args:
         root: The data root.
         max_pixels: Height times width of the largest image that is accepted.
+        inspected: The files as they were inspected; one that has changed since fails the run.
         found: The range of the data set, from `FindRange`.
     """
 
-    def __init__(self, root: str, max_pixels: int, found: beam.PCollection) -> None:
+    def __init__(
+        self, root: str, max_pixels: int, inspected: beam.PCollection, found: beam.PCollection
+    ) -> None:
         super().__init__()
-        self._root, self._max_pixels, self._found = root, max_pixels, found
+        self._root, self._max_pixels = root, max_pixels
+        self._inspected, self._found = inspected, found
 
     def expand(self, assigned: beam.PCollection) -> dict[str, beam.PCollection]:
         """Return the records of each split of `features.SPLITS`."""
+        usable = assigned | "Usable" >> beam.Filter(_is_usable)
         parts = (
-            assigned
-            | "Usable" >> beam.Filter(_is_usable)
-            | "Spread" >> beam.Reshuffle()
+            {
+                "assigned": usable | "PathsOfAssigned" >> beam.Map(_by_path),
+                "content_hash": self._inspected | "ContentHashes" >> beam.Map(_content_hash),
+            }
+            | "FindContentHash" >> beam.CoGroupByKey()
+            | "WithContentHash" >> beam.FlatMapTuple(_with_content_hash)
             | "Read"
-            >> beam.Map(_record, self._root, self._max_pixels, beam.pvalue.AsSingleton(self._found))
+            >> beam.MapTuple(
+                _record, self._root, self._max_pixels, beam.pvalue.AsSingleton(self._found)
+            )
             | "BySplit" >> beam.Partition(_index_of_split, len(features.SPLITS))
         )
         return {
@@ -268,6 +278,10 @@ def _near_duplicates(
     yield from near_duplicates.pairs_in_band(members, bits)
 
 
+def _by_path(assigned: Assigned) -> tuple[str, Assigned]:
+    return assigned.path, assigned
+
+
 def _is_usable(assigned: Assigned) -> bool:
     return assigned.split is not None
 
@@ -294,16 +308,31 @@ def _depth_in_training(_: str, found: dict[str, Iterable[Any]]) -> Iterator[valu
         yield from found["depth"]
 
 
+def _content_hash(inspected: Inspected) -> tuple[str, str]:
+    return inspected.source.path, inspected.content_hash
+
+
+def _with_content_hash(_: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[Assigned, str]]:
+    for assigned in found["assigned"]:
+        yield assigned, next(iter(found["content_hash"]))
+
+
 def _record(
-    assigned: Assigned, root: str, max_pixels: int, found: ValueRange | None
+    assigned: Assigned,
+    content_hash: str,
+    root: str,
+    max_pixels: int,
+    found: ValueRange | None,
 ) -> tuple[int, tf.train.Example]:
+    changed = f"{printable(assigned.path)} was changed while it was read"
     source = Source(assigned.path, assigned.label, group=assigned.group)
     try:
         record = image_record(source, root, max_pixels, found)
     except ValueError as e:
-        raise DataError(
-            f"{printable(assigned.path)} was changed while it was read: it {e}; run again"
-        ) from e
+        raise DataError(f"{changed}: it {e}; run again") from e
+    # Near-duplicates and splits were found by what it showed before.
+    if record.features.feature[features.CONTENT_HASH].bytes_list.value != [content_hash.encode()]:
+        raise DataError(f"{changed}: it has another content now; run again")
     return features.SPLITS.index(assigned.split), record
 
 

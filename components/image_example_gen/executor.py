@@ -89,7 +89,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             | beam_steps.Report(root, expected_classes(settings, root), _warnings(settings, root))
             | "WriteReport" >> beam.io.WriteToText(self._report_path, shard_name_template="")
         )
-        return assigned | beam_steps.Records(root, settings.max_pixels, found)
+        return assigned | beam_steps.Records(root, settings.max_pixels, inspected, found)
 
 
 def _warnings(settings: Settings, root: str) -> list[str]:

@@ -39,10 +39,11 @@ def ingest(pipeline, root, by="image"):
     groups = inspected | ingestion.FindNearDuplicates(3)
     described = inspected | beam.FlatMap(ingestion.describe)
     assigned = (described, groups) | split_steps.AssignSplits(SHARES, by, 0)
-    report = (inspected, groups, assigned) | ingestion.Report(
+    found = (inspected, assigned) | ingestion.FindRange(None)
+    report = (inspected, groups, assigned, found) | ingestion.Report(
         str(root), [folder.label for folder in folders]
     )
-    return report, assigned | ingestion.Records(str(root), 10**6)
+    return report, assigned | ingestion.Records(str(root), 10**6, inspected, found)
 
 
 def transformed(count, classes, size=1000):

@@ -448,3 +448,32 @@ def test_deep_images_among_those_of_eight_bits(tmp_path):
         "eight bits, 16 others have eight: 0 to 65535 become 0 to 255 in the former; if the same "
         "thing does not look alike in both, set image.range"
     ]
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [(encoded(picture(9, 9)), "it has another content now"), (b"half", "it is no image")],
+)
+def test_an_image_that_changes_while_it_is_read_stops_the_run(
+    root, tmp_path, monkeypatch, now, message
+):
+    """Between its inspection and its record, as a camera overwrites the newest picture."""
+    described = beam_steps.describe
+
+    def overwriting(inspected):
+        if inspected.source.path == "class-1/3.png":
+            (root / "class-1/3.png").write_bytes(now)
+        return described(inspected)
+
+    monkeypatch.setattr(beam_steps, "describe", overwriting)
+    with pytest.raises(DataError, match=rf"^class-1/3\.png was changed .*: {message}.*; run again"):
+        ingest(root, tmp_path / "out")
+
+
+def test_a_truncated_last_image_of_a_series_is_named(root, tmp_path):
+    """As of a transfer that was broken off."""
+    data = encoded(picture(1, 90), "JPEG")
+    (root / "class-1/99.jpg").write_bytes(data[: len(data) // 2])
+    report, _ = ingest(root, tmp_path / "out")
+    assert report.usable == 30
+    assert reasons(report)["class-1/99.jpg"].startswith("is cut off or damaged")
