@@ -10,7 +10,8 @@ Nothing here imports TFX's components, since that takes each Beam worker 30 seco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
@@ -75,35 +76,6 @@ class FindNearDuplicates(beam.PTransform):
         return near | "Join" >> beam.CombineGlobally(JoinGroups())
 
 
-class FindRange(beam.PTransform):
-    """Finds the range of values in the training images of more than eight bits.
-
-    Args:
-        given: `image.range`, if it has numbers.
-    """
-
-    def __init__(self, given: tuple[float, float] | None) -> None:
-        super().__init__()
-        self._given = given
-
-    def expand(self, collections: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
-        """Return one `value_range.ValueRange`, or None, of inspected and assigned images."""
-        inspected, assigned = collections
-        training = assigned | "OfTraining" >> beam.Filter(_is_for_training)
-        count = training | "CountOfTraining" >> beam.combiners.Count.Globally()
-        return (
-            {
-                "depth": inspected | "Depths" >> beam.FlatMap(_depth),
-                "training": training | "PathsOfTraining" >> beam.Map(_path_alone),
-            }
-            | "FindTraining" >> beam.CoGroupByKey()
-            | "DeepOfTraining" >> beam.FlatMapTuple(_depth_in_training)
-            | "Summarize" >> beam.CombineGlobally(_MergeSummaries())
-            | "Range"
-            >> beam.Map(value_range.value_range, beam.pvalue.AsSingleton(count), self._given)
-        )
-
-
 class Records(beam.PTransform):
     """Reads the images (`Assigned`) and makes their records, `tf.train.Example`, by split.
 
@@ -111,7 +83,7 @@ class Records(beam.PTransform):
         root: The data root.
         max_pixels: Height times width of the largest image that is accepted.
         inspected: The files as they were inspected; one that has changed since fails the run.
-        found: The range of the data set, from `FindRange`.
+        found: The range of the data set, from `range_steps.FindRange`.
     """
 
     def __init__(
@@ -221,24 +193,6 @@ class _CombineTallies(beam.CombineFn):
         return tally
 
 
-class _MergeSummaries(beam.CombineFn):
-    """Merges the summaries of deep images; holds a bounded number of values."""
-
-    def create_accumulator(self) -> value_range.Summary:
-        return value_range.Summary()
-
-    def add_input(
-        self, merged: value_range.Summary, one: value_range.Summary
-    ) -> value_range.Summary:
-        return value_range.merged([merged, one])
-
-    def merge_accumulators(self, found: Iterable[value_range.Summary]) -> value_range.Summary:
-        return value_range.merged(list(found))
-
-    def extract_output(self, merged: value_range.Summary) -> value_range.Summary:
-        return merged
-
-
 class _NameFiles(beam.CombineFn):
     """Combines paths into one `Named`."""
 
@@ -286,26 +240,8 @@ def _is_usable(assigned: Assigned) -> bool:
     return assigned.split is not None
 
 
-def _is_for_training(assigned: Assigned) -> bool:
-    return assigned.split == features.TRAIN
-
-
 def _is_deep(inspected: Inspected) -> bool:
     return inspected.depth is not None
-
-
-def _depth(inspected: Inspected) -> Iterator[tuple[str, value_range.Summary]]:
-    if inspected.depth is not None:
-        yield inspected.source.path, inspected.depth
-
-
-def _path_alone(assigned: Assigned) -> tuple[str, None]:
-    return assigned.path, None
-
-
-def _depth_in_training(_: str, found: dict[str, Iterable[Any]]) -> Iterator[value_range.Summary]:
-    if list(found["training"]):
-        yield from found["depth"]
 
 
 def _content_hash(inspected: Inspected) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
-from components.image_example_gen import beam_steps, split_steps
+from components.image_example_gen import beam_steps, range_steps, split_steps
 from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.settings import Settings
@@ -83,7 +83,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         assigned = (described, groups) | split_steps.AssignSplits(
             shares, settings.split_by, settings.seed
         )
-        found = (inspected, assigned) | beam_steps.FindRange(settings.range)
+        found = (inspected, assigned) | range_steps.FindRange(settings.range)
         _ = (
             (inspected, groups, assigned, found)
             | beam_steps.Report(root, expected_classes(settings, root), _warnings(settings, root))

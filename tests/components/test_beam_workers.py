@@ -12,7 +12,7 @@ import tensorflow as tf
 from sample_images import encoded, picture, write_classes
 
 from components.image_example_gen import beam_steps as ingestion
-from components.image_example_gen import split_steps
+from components.image_example_gen import range_steps, split_steps
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.sources import list_folders
 from components.judge import embedding, embedding_on_beam
@@ -39,7 +39,7 @@ def ingest(pipeline, root, by="image"):
     groups = inspected | ingestion.FindNearDuplicates(3)
     described = inspected | beam.FlatMap(ingestion.describe)
     assigned = (described, groups) | split_steps.AssignSplits(SHARES, by, 0)
-    found = (inspected, assigned) | ingestion.FindRange(None)
+    found = (inspected, assigned) | range_steps.FindRange(None)
     report = (inspected, groups, assigned, found) | ingestion.Report(
         str(root), [folder.label for folder in folders]
     )
