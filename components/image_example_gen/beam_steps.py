@@ -104,9 +104,7 @@ class Records(beam.PTransform):
             | "FindContentHash" >> beam.CoGroupByKey()
             | "WithContentHash" >> beam.FlatMapTuple(_with_content_hash)
             | "Read"
-            >> beam.MapTuple(
-                _record, self._root, self._max_pixels, beam.pvalue.AsSingleton(self._found)
-            )
+            >> beam.Map(_record, self._root, self._max_pixels, beam.pvalue.AsSingleton(self._found))
             | "BySplit" >> beam.Partition(_index_of_split, len(features.SPLITS))
         )
         return {
@@ -254,12 +252,9 @@ def _with_content_hash(_: str, found: dict[str, Iterable[Any]]) -> Iterator[tupl
 
 
 def _record(
-    assigned: Assigned,
-    content_hash: str,
-    root: str,
-    max_pixels: int,
-    found: ValueRange | None,
+    keyed: tuple[Assigned, str], root: str, max_pixels: int, found: ValueRange | None
 ) -> tuple[int, tf.train.Example]:
+    assigned, content_hash = keyed
     changed = f"{printable(assigned.path)} was changed while it was read"
     source = Source(assigned.path, assigned.label, group=assigned.group)
     try:
