@@ -47,6 +47,11 @@ def test_a_line_for_each_event(console):
     assert lines[2][9:].startswith("Trainer: failed (")
 
 
+def test_findings_about_the_images_are_printed(console):
+    Tracker(console).read("siamese finding: warning: 2 images are blank (a/1.png)")
+    assert printed(console) == "  warning: 2 images are blank (a/1.png)\n"
+
+
 def test_verbose_prints_the_log_too(console, monkeypatch):
     monkeypatch.setattr(log_noise, "verbose", True)
     Tracker(console).read("INFO:absl:[any] line")
