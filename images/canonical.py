@@ -27,6 +27,9 @@ from images import colour_profile, deep
 MAX_PIXELS = 100_000_000
 """Default limit of height times width; 300 MB as RGB."""
 
+GREY_SIZE = 256
+"""Height and width of `CanonicalImage.grey`: a scratch of a few pixels shows."""
+
 FORMATS = (
     "JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "PCX",
     "ICO", "SGI", "SUN", "HEIF",
@@ -54,7 +57,7 @@ class CanonicalImage(NamedTuple):
         width: Columns in pixels.
         reencoded: Whether `data` is a new PNG and not the original bytes.
         frames: Number of frames or pages, of which `data` is the first.
-        grey: uint8 [32, 32], the image shrunk, for perceptual hashing.
+        grey: uint8 [256, 256], the image in grey and resized, for finding copies of it.
         depth: The summary of an image of more than eight bits; None for others.
     """
 
@@ -212,6 +215,6 @@ def _by_pillow(image: Image.Image) -> np.ndarray:
 
 
 def _shrunk(pixels: np.ndarray) -> np.ndarray:
-    """Return BGR pixels as grey, uint8 [32, 32]."""
-    small = cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA)
+    """Return BGR pixels as grey, uint8 [256, 256]."""
+    small = cv2.resize(pixels, (GREY_SIZE, GREY_SIZE), interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)

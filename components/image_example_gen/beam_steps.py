@@ -2,8 +2,8 @@
 
 Files are read twice, once to inspect them and once to write them; in between, only short
 descriptions are shuffled. No step sees all images: they are grouped by content, by near-duplicates
-and by class. Only the groups of near-duplicates, the counts, and the excluded files are gathered in
-one place.
+(`copy_steps`) and by class. Only the groups of near-duplicates, the counts, and the excluded files
+are gathered in one place.
 
 Nothing here imports TFX's components, since that takes each Beam worker 30 seconds.
 """
@@ -23,7 +23,6 @@ from components.image_example_gen.inspection import Inspected, image_record, ins
 from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import Tally
 from components.image_example_gen.sources import Source, sources_in
-from components.image_example_gen.split_steps import JoinGroups
 from components.image_example_gen.splitting import Assigned, Described
 from components.image_example_gen.value_range import ValueRange
 from images import near_duplicates
@@ -52,28 +51,6 @@ class Inspect(beam.PTransform):
             | "Spread" >> beam.Reshuffle()
             | "Inspect" >> beam.Map(inspect, self._root, self._max_pixels, self._region)
         )
-
-
-class FindNearDuplicates(beam.PTransform):
-    """Finds the near-duplicates among inspected files, as one `near_duplicates.Groups`.
-
-    Args:
-        bits: By how many of 64 bits the hashes of near-duplicates may differ.
-    """
-
-    def __init__(self, bits: int) -> None:
-        super().__init__()
-        self._bits = bits
-
-    def expand(self, inspected: beam.PCollection) -> beam.PCollection:
-        """Return all groups of more than one image."""
-        near = (
-            inspected
-            | "Bands" >> beam.FlatMap(_by_band, self._bits)
-            | "SameBand" >> beam.GroupByKey()
-            | "Compare" >> beam.FlatMap(_near_duplicates, self._bits)
-        )
-        return near | "Join" >> beam.CombineGlobally(JoinGroups())
 
 
 class Records(beam.PTransform):
@@ -215,21 +192,6 @@ def describe(inspected: Inspected) -> Iterator[Described]:
         yield Described(source.path, source.label, content, source.split, source.group)
 
 
-def _by_band(
-    inspected: Inspected, bits: int
-) -> Iterator[tuple[tuple[int, int], near_duplicates.Fingerprint]]:
-    if inspected.fingerprint is not None:
-        for key in near_duplicates.band_keys(inspected.fingerprint, bits):
-            yield key, inspected.fingerprint
-
-
-def _near_duplicates(
-    band: tuple[tuple[int, int], Iterable[near_duplicates.Fingerprint]], bits: int
-) -> Iterator[tuple[str, str]]:
-    _, members = band
-    yield from near_duplicates.pairs_in_band(members, bits)
-
-
 def _by_path(assigned: Assigned) -> tuple[str, Assigned]:
     return assigned.path, assigned
 
@@ -300,7 +262,7 @@ def _report(
     deep: Named,
     found: ValueRange | None,
 ) -> str:
-    report = tally.report(root, expected_classes, reencoded, groups.lists(), warnings)
+    report = tally.report(root, expected_classes, reencoded, groups, warnings)
     report.range = found if deep.files else None
     if 0 < deep.files < report.usable:
         report.warnings.append(

@@ -17,6 +17,7 @@ from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
 from components.image_example_gen import beam_steps, range_steps, split_steps
+from components.image_example_gen.copy_steps import FindNearDuplicates
 from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.settings import Settings
@@ -54,6 +55,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         for warning in report.warnings:
             logging.warning("%s", warning)
         report.check(read_settings(exec_properties).max_unusable)
+        report.check_copies()
         for split in features.SPLITS:
             expected = report.images_in(split)
             written = _count(os.path.join(uri, f"Split-{split}"))
@@ -78,7 +80,9 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             | "Folders" >> beam.Create(folders)
             | "Inspect" >> beam_steps.Inspect(root, settings.max_pixels, settings.region)
         )
-        groups = inspected | beam_steps.FindNearDuplicates(settings.near_duplicate_bits)
+        groups = inspected | FindNearDuplicates(
+            root, settings.max_pixels, identical_only=not settings.near_duplicates
+        )
         described = inspected | "Describe" >> beam.FlatMap(beam_steps.describe)
         assigned = (described, groups) | split_steps.AssignSplits(
             shares, settings.split_by, settings.seed

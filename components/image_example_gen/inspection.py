@@ -12,14 +12,14 @@ import tensorflow as tf
 from components.image_example_gen import value_range
 from components.image_example_gen.sources import Source
 from images.canonical import CanonicalImage, UnusableImage
-from images.near_duplicates import Fingerprint, fingerprint
+from images.copy_candidates import descriptor
 from images.reading import read_image
 from records import features
 from records.example import make_example
 
 
 class Inspected(NamedTuple):
-    """The result of inspecting a file; no pixels, except 1 KB of the shrunk image.
+    """The result of inspecting a file; no pixels, except 512 bytes of the shrunk image.
 
     Attributes:
         source: The file.
@@ -27,7 +27,7 @@ class Inspected(NamedTuple):
             None for a usable image.
         content_hash: SHA-256 of the file, hexadecimal.
         reencoded: Whether the canonical image is a new PNG and not the file itself.
-        fingerprint: For finding near-duplicates.
+        descriptor: For finding near-duplicates (`copy_candidates.descriptor`).
         frames: Number of frames or pages of the file, of which the first is used.
         depth: The values of an image of more than eight bits; None for others.
     """
@@ -36,7 +36,7 @@ class Inspected(NamedTuple):
     problem: str | None = None
     content_hash: str = ""
     reencoded: bool = False
-    fingerprint: Fingerprint | None = None
+    descriptor: bytes = b""
     frames: int = 1
     depth: value_range.Summary | None = None
 
@@ -64,7 +64,7 @@ def inspect(
         source,
         content_hash=hashlib.sha256(data).hexdigest(),
         reencoded=canonical.reencoded,
-        fingerprint=fingerprint(source.path, canonical.grey),
+        descriptor=descriptor(canonical.grey),
         frames=canonical.frames,
         depth=depth and value_range.summary(source.path, depth.is_float, depth.quantiles.tobytes()),
     )

@@ -17,8 +17,13 @@ from storage.file_systems import open_file
 
 if TYPE_CHECKING:
     from components.image_example_gen.splitting import Assigned
+    from images.near_duplicates import Groups
 
 _NAMED = 10
+
+_MAX_COPIES = 0.5
+_MIN_COPIES = 5
+"""A group of at least five near-duplicates may be at most half of a class."""
 
 
 class ExcludedFile(BaseModel):
@@ -44,6 +49,7 @@ class IngestionReport(BaseModel):
         near_duplicates: Groups of images that show the same.
         range: The values that become 0 and 255 in images of more than eight bits; None if there are
             none, or if all 65,536 values are used.
+        most_copies: Number of images of the largest of these groups, by class.
         warnings: What the user should know about the images, a sentence each.
     """
 
@@ -57,6 +63,7 @@ class IngestionReport(BaseModel):
     excluded: list[ExcludedFile]
     near_duplicates: list[list[str]]
     range: ValueRange | None = None
+    most_copies: dict[str, int] = {}
     warnings: list[str] = []
     groups: dict[str, int] = {}
 
@@ -98,6 +105,39 @@ class IngestionReport(BaseModel):
                 f"{self.root} has {found} with usable images; at least two are needed, each in a "
                 f"folder of its own{':' if named else ''}{named}"
             )
+
+    def check_copies(self) -> None:
+        """Refuse a class that consists of copies of one image for the most part.
+
+        Raises:
+            DataError: The message names the class, some of the images, and what to do.
+        """
+        for label, count in sorted(self.most_copies.items()):
+            images = max(sum(self.classes.get(label, {}).values()), count)
+            if count < _MIN_COPIES or count <= _MAX_COPIES * images:
+                continue
+            group = next(group for group in self.near_duplicates if len(group) == count)
+            raise DataError(
+                f"{count} of {images} images of class '{label}' are near-duplicates of one image, "
+                f"such as {', '.join(group[:3])}. They stay in one split, so the class cannot be "
+                "trained on and judged. If they are copies, remove all but one; if they are "
+                "pictures of one specimen or session, say so by splits.group; if they differ in "
+                "what matters, set splits.near_duplicates: false"
+            )
+
+
+def _contradictions(copies: Groups) -> list[str]:
+    """Return warnings on near-duplicates under two classes."""
+    if not (pairs := copies.contradictions):
+        return []
+    named = "; ".join(f"{printable(a)} and {printable(b)}" for a, b in pairs[:3])
+    more = f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    return [
+        f"{len(pairs)} pairs of near-duplicates are under two classes, of which one may be wrong: "
+        f"{named}{more}"
+        if len(pairs) > 1
+        else f"Near-duplicates are under two classes, of which one may be wrong: {named}"
+    ]
 
 
 class Tally:
@@ -148,7 +188,7 @@ class Tally:
         root: str,
         expected_classes: Sequence[str],
         reencoded: int,
-        near_duplicates: Sequence[Sequence[str]],
+        copies: Groups,
         warnings: Sequence[str] = (),
     ) -> IngestionReport:
         """Return the report."""
@@ -164,7 +204,8 @@ class Tally:
             expected_classes=[printable(label) for label in expected_classes],
             classes=classes,
             excluded=sorted(self.excluded, key=lambda item: item.path),
-            near_duplicates=[[printable(path) for path in group] for group in near_duplicates],
-            warnings=[*warnings, *self.whole_classes()],
+            near_duplicates=[[printable(path) for path in group] for group in copies.lists()],
+            most_copies={printable(label): count for label, count in copies.largest.items()},
+            warnings=[*warnings, *self.whole_classes(), *_contradictions(copies)],
             groups={split: self.groups[split] for split in features.SPLITS},
         )

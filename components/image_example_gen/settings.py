@@ -18,7 +18,7 @@ class Settings(Section):
         split_by: `image` divides each class; `class` keeps classes whole.
         train: Share of the images, as are `validation` and `test`.
         group: What names the groups of files in folders, see `groups.group_of`.
-        near_duplicate_bits: By how many of 64 bits the hashes of near-duplicates may differ.
+        near_duplicates: Whether copies that are not identical files are searched for.
         range: Values that become 0 and 255 in images of more than eight bits; None: found.
         region: What is cut out of each image (`x`, `y`, `width`, `height`); None: all.
         seed: Of the splits.
@@ -36,7 +36,7 @@ class Settings(Section):
     validation: float = 0.2
     test: float = 0.2
     group: str | None = None
-    near_duplicate_bits: int = 3
+    near_duplicates: bool = True
     range: tuple[float, float] | None = None
     region: dict[str, int] | None = None
     seed: int = 0

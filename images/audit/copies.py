@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 
 import cv2
+import numpy as np
 
 from images.audit.collection import Collection
 from images.audit.findings import Example, Finding, about, counted
-from images.near_duplicates import Groups, band_keys, fingerprint, pairs_in_band
-
-_SIDE, _BITS = 32, 3
+from images.canonical import GREY_SIZE
+from images.copy_candidates import Described, Statistics, candidates, descriptor
+from images.copy_verification import Thumbnail, are_copies
+from images.near_duplicates import Copy, grouped
 
 
 def find_copies(images: Collection) -> Iterator[Finding]:
@@ -54,19 +56,29 @@ def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
 
 
 def _near(images: Collection) -> list[list[int]]:
-    """Return groups of indices of near-duplicates."""
-    bands = defaultdict(list)
-    for i, one in enumerate(images.images):
-        grey = cv2.cvtColor(one.thumbnail, cv2.COLOR_RGB2GRAY)
-        small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-        found = fingerprint(f"{i:09d}", small)
-        for key in band_keys(found, _BITS):
-            bands[key].append(found)
-    groups = Groups()
-    for members in bands.values():
-        for pair in pairs_in_band(members, _BITS):
-            groups.join(*pair)
-    return [[int(name) for name in group] for group in groups.lists()]
+    """Return groups of indices of near-duplicates, of whatever classes."""
+    thumbnails = [_thumbnail(one.thumbnail) for one in images.images]
+    distinct = {one.content_hash: i for i, one in reversed(list(enumerate(images.images)))}
+    statistics, described = Statistics(), []
+    for content_hash, i in distinct.items():
+        described.append(Described(str(i), "", descriptor(thumbnails[i].grey)))
+        statistics.add(content_hash, described[-1].descriptor)
+    copies = []
+    for found in candidates(described, statistics.whitening()):
+        one = thumbnails[int(found.image[0])]
+        scene = [thumbnails[int(path)] for path in found.scene]
+        for path, label, mirrored in found.others:
+            other = thumbnails[int(path)]
+            if are_copies(one, other.mirrored() if mirrored else other, scene):
+                copies.append(Copy(found.image, (path, label), identical=False))
+    return [sorted(int(name) for name in group) for group in grouped(copies).lists()]
+
+
+def _thumbnail(pixels: np.ndarray) -> Thumbnail:
+    """Return RGB pixels as they are compared."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    resized = cv2.resize(grey, (GREY_SIZE, GREY_SIZE), interpolation=cv2.INTER_AREA)
+    return Thumbnail(resized, min(grey.shape))
 
 
 def _within(group: Sequence[int], exact: Sequence[Sequence[int]]) -> bool:

@@ -76,12 +76,11 @@ class Splits(Section):
         "folder within the class folder; or a regular expression with one capture group, which is "
         "searched in the path within the class folder. In a manifest: the column `group`.",
     )
-    near_duplicate_bits: int = Field(
-        3,
-        ge=0,
-        le=7,
-        description="Two images are near-duplicates if their 64-bit perceptual hashes (or those of "
-        "the mirrored images) differ in at most this many bits.",
+    near_duplicates: bool = Field(
+        True,
+        description="Keep copies of an image (recompressed, scaled, cropped by a few per cent, "
+        "mirrored) in one split. Turn it off if images that differ are taken for copies; identical "
+        "files stay in one split in any case.",
     )
 
     @field_validator("group")

@@ -4,9 +4,11 @@ import os
 from collections import Counter
 
 import apache_beam as beam
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from fixed_camera import photograph, recompressed, shots
 from PIL import Image
 from sample_images import encoded, picture, write_classes
 
@@ -477,3 +479,58 @@ def test_a_truncated_last_image_of_a_series_is_named(root, tmp_path):
     report, _ = ingest(root, tmp_path / "out")
     assert report.usable == 30
     assert reasons(report)["class-1/99.jpg"].startswith("is cut off or damaged")
+
+
+CLASSES = ("good", "scratch", "dent")
+
+
+def write(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+
+
+@pytest.fixture
+def fixed_camera(tmp_path):
+    for number, pixels in enumerate(shots(36)):
+        write(tmp_path / "data" / CLASSES[number % 3] / f"{number:02d}.png", pixels)
+    return tmp_path / "data"
+
+
+def test_pictures_of_a_fixed_camera_are_split_as_usual(fixed_camera, tmp_path):
+    write(fixed_camera / "dent" / "copy.png", recompressed(shots(36)[2], 75))
+    report, _ = ingest(fixed_camera, tmp_path / "out")
+    assert report.near_duplicates == [["dent/02.png", "dent/copy.png"]]
+    assert report.warnings == []
+    assert all(min(counts.values()) >= 2 for counts in report.classes.values())
+
+
+def photographs(root):
+    for number in range(16):
+        write(root / f"class-{number % 2}" / f"{number:02d}.png", photograph(number))
+
+
+def test_a_near_copy_under_another_class_is_reported_and_not_joined(tmp_path):
+    root = tmp_path / "data"
+    photographs(root)
+    write(root / "class-1" / "copy.png", recompressed(photograph(0)))
+    report, _ = ingest(root, tmp_path / "out")
+    assert report.near_duplicates == []
+    assert report.warnings == [
+        "Near-duplicates are under two classes, of which one may be wrong: class-0/00.png and "
+        "class-1/copy.png"
+    ]
+
+
+def test_a_class_of_copies_stops_the_run_and_says_why(tmp_path):
+    root = tmp_path / "data"
+    photographs(root)
+    for quality in range(50, 95, 5):
+        write(root / "class-0" / f"copy-{quality}.png", recompressed(photograph(0), quality))
+    with pytest.raises(DataError) as caught:
+        ingest(root, tmp_path / "out")
+    message = str(caught.value)
+    assert "10 of 17 images of class 'class-0' are near-duplicates" in message
+    assert "splits.near_duplicates: false" in message
+    assert "splits.group" in message
+    report, _ = ingest(root, tmp_path / "off", near_duplicates=False)
+    assert report.near_duplicates == []

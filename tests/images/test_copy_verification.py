@@ -1,0 +1,68 @@
+import cv2
+import numpy as np
+import pytest
+from fixed_camera import COPIES, photograph, recompressed, shots
+
+from images.copy_verification import Thumbnail, are_copies
+
+
+def thumbnail(pixels):
+    grey = cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA)
+    return Thumbnail(grey, min(pixels.shape))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
+def test_copies(seed, copy):
+    original = photograph(seed)
+    one, other = thumbnail(original), thumbnail(copy(original))
+    assert are_copies(one, other)
+    assert are_copies(other, one)
+    assert are_copies(one, thumbnail(copy(original)[:, ::-1]).mirrored())
+
+
+def test_different_photographs_are_none():
+    images = [thumbnail(photograph(seed)) for seed in range(8)]
+    for i, one in enumerate(images):
+        assert not any(are_copies(one, other) for other in images[:i])
+
+
+@pytest.mark.parametrize("contrast", [40, 100])
+@pytest.mark.parametrize("quality", [50, 90])
+@pytest.mark.parametrize("kind", ["scratch", "dot"])
+def test_a_small_defect_tells_recompressed_pictures_of_one_scene_apart(kind, quality, contrast):
+    # A scene of moderate contrast, so that edges excuse little.
+    scene = cv2.convertScaleAbs(photograph(0, 512), alpha=0.4, beta=60)
+    changed = scene.astype(np.int16)
+    mask = np.zeros_like(scene)
+    if kind == "scratch":
+        cv2.line(mask, (200, 200), (250, 230), 1, 3)
+    else:
+        cv2.circle(mask, (300, 280), 6, 1, -1)
+    changed = np.clip(changed + contrast * mask, 0, 255).astype("uint8")
+    one, other = thumbnail(scene), thumbnail(recompressed(changed, quality))
+    assert not are_copies(one, other)
+    assert not are_copies(other, one)
+
+
+def test_two_shots_of_a_scene_are_copies_only_with_the_same_noise():
+    first, second, *others = [thumbnail(pixels) for pixels in shots(15)[::3]]
+    assert not are_copies(first, second, others)
+    for quality in (50, 75, 95):
+        copy = thumbnail(recompressed(shots(1)[0], quality))
+        assert are_copies(first, copy, others)
+
+
+def test_blank_images_of_one_brightness_are_copies():
+    black, white = (thumbnail(np.full((64, 64), level, "uint8")) for level in (0, 255))
+    assert are_copies(black, black)
+    assert are_copies(white, white)
+
+
+def test_handwritten_digits_are_not_taken_for_each_other():
+    from sklearn.datasets import load_digits
+
+    digits = load_digits().images[:15] * 255 / 16
+    images = [thumbnail(np.rint(digit).astype("uint8")) for digit in digits]
+    for i, one in enumerate(images):
+        assert not any(are_copies(one, other) for other in images[:i])
