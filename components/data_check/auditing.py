@@ -17,6 +17,9 @@ from storage.file_systems import open_file
 _TOLD = 8
 """Findings that a run prints."""
 
+_TOLD_BEFORE = ("unusable", "frames")
+"""Kinds of findings that the ingestion has told already, of all files."""
+
 
 def audit_sources(root: str, settings: AuditSettings) -> Audit:
     """Return the audit of a data set.
@@ -55,8 +58,9 @@ def told(found: Audit) -> Iterator[str]:
     """Yield the findings in a line each, warnings first."""
     if found.audited < found.files:
         yield f"{found.audited:,} of {found.files:,} images were audited"
-    for one in found.findings[:_TOLD]:
+    news = [one for one in found.findings if one.kind not in _TOLD_BEFORE]
+    for one in news[:_TOLD]:
         examples = ", ".join(printable(example.path) for example in one.examples[:2])
         yield f"{one.grade}: {one.text}{f' ({examples})' if examples else ''}"
-    if len(found.findings) > _TOLD:
-        yield f"{len(found.findings) - _TOLD} more findings are in the report"
+    if len(news) > _TOLD:
+        yield f"{len(news) - _TOLD} more findings are in the report"

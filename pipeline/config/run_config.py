@@ -187,7 +187,7 @@ class RunConfig(Section):
             classes=data.classes,
             max_pixels=data.max_pixels,
             size=self.image.size,
-            resize=getattr(self.image, "resize", "stretch"),
+            resize=self.image.resize,
         )
 
     @property

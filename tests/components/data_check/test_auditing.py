@@ -10,12 +10,16 @@ def test_findings_are_told_and_written(tmp_path, capsys):
     folder.mkdir()
     write_classes(images, each=8)
     (images / "class-1" / "90.png").write_bytes(encoded(picture(0, 0)))
+    (images / "class-1" / "empty.png").touch()
 
     write_audit(str(images), AuditSettings(size=32), str(folder))
 
     told = capsys.readouterr().out
     assert f"{FINDING}warning: 1 picture has more than one class (class-0/0.png)" in told
-    assert read_audit(folder / Audit.FILE).files == 25
+    assert "cannot be used" not in told  # the ingestion has told it
+    found = read_audit(folder / Audit.FILE)
+    assert found.files == 26
+    assert "unusable" in {one.kind for one in found.findings}
 
 
 def test_a_failing_audit_fails_no_run(tmp_path, caplog):
