@@ -16,7 +16,7 @@ def test_findings_are_told_and_written(tmp_path, capsys):
 
     told = capsys.readouterr().out
     assert f"{FINDING}warning: 1 picture has more than one class (class-0/0.png)" in told
-    assert "cannot be used" not in told  # the ingestion has told it
+    assert "unusable" not in told  # the ingestion has told it
     found = read_audit(folder / Audit.FILE)
     assert found.files == 26
     assert "unusable" in {one.kind for one in found.findings}
