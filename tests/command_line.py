@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from pipeline import cli
 
 SIAMESE = str(Path(sys.executable).with_name("siamese"))
@@ -44,6 +46,22 @@ def siamese(*arguments):
         except SystemExit as e:
             code = e.code or 0
     return Result(code, out.getvalue(), err.getvalue(), both.getvalue())
+
+
+def run_here(place, *arguments):
+    """The result of `siamese run` in the folder `place`, its pipeline in this process.
+
+    So that TFX, which takes a process 18 s of CPU time, is imported once.
+    """
+    from pipeline.runs import launch, progress
+
+    def follow(command, *_):
+        return launch.main(Path(command[-1])), None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setattr(progress, "follow", follow)
+        return siamese("run", *arguments)
 
 
 def siamese_process(place, *arguments, environment=None):

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 import yaml
-from command_line import SIAMESE, siamese, siamese_process
+from command_line import SIAMESE, run_here, siamese, siamese_process
 from pipeline_folder import UNSERVED, outcomes, versions, write_pipeline_folder
 from sample_images import write_classes
 
@@ -251,7 +251,7 @@ def test_a_class_is_enrolled_without_training(place, inside):
 
 def test_nothing_new_runs_nothing_and_pushes_nothing(place):
     before = versions(place)
-    assert siamese_process(place, "run", "config.yaml").returncode == 0
+    assert run_here(place, "config.yaml").exit_code == 0
     _, outcome = outcomes(place)
     assert outcome.pop("latest_blessed_model") == "done"
     assert set(outcome.values()) == {"cached"}
@@ -260,9 +260,10 @@ def test_nothing_new_runs_nothing_and_pushes_nothing(place):
 
 def test_a_model_below_its_threshold_is_not_pushed(place, inside):
     before = versions(place)
-    done = siamese_process(place, "run", "config.yaml", "--set", "thresholds.recall=1",
-                           "--set", "thresholds.precision=1")  # fmt: skip
-    assert done.returncode == 3
+    done = run_here(
+        place, "config.yaml", "--set", "thresholds.recall=1", "--set", "thresholds.precision=1"
+    )
+    assert done.exit_code == 3
     assert "Not blessed: " in done.stdout
     summary, outcome = outcomes(place)
     assert any("required at least 1" in reason for reason in summary["verdict"]["reasons"])
@@ -288,9 +289,10 @@ def test_other_pairs_train_anew_and_are_compared_with_the_last_blessed_model(pla
     [enrolled] = (place / "enrolled").iterdir()
     shutil.copytree(enrolled, place / "runs/few/serving" / enrolled.name)
     time.sleep(1)  # versions are seconds
-    done = siamese_process(place, "run", "config.yaml", "--set", "pairs.train.passes=2", "--set",
-                           "thresholds.change.auc=-1")  # fmt: skip
-    assert done.returncode == 0
+    done = run_here(
+        place, "config.yaml", "--set", "pairs.train.passes=2", "--set", "thresholds.change.auc=-1"
+    )
+    assert done.exit_code == 0
     summary, outcome = outcomes(place)
     assert outcome["InfraCheck"] == "done"
     compared = [c for c in summary["verdict"]["checks"] if "last blessed model" in c["metric"]]
@@ -346,8 +348,8 @@ def test_a_block_larger_than_the_split_is_refused_at_once(place):
 def test_the_tuner_finds_hyperparameters_that_the_trainer_takes_and_others_reuse(place):
     search = ["--set", "tuner.enabled=true", "--set", "tuner.trials=2", "--set", "tuner.epochs=1",
               "--set", "tuner.algorithm=random", *UNSERVED]  # fmt: skip
-    done = siamese_process(place, "run", "config.yaml", *search)
-    assert done.returncode in (0, 3, 4)
+    done = run_here(place, "config.yaml", *search)
+    assert done.exit_code in (0, 3, 4)
     assert "Found by the tuner" in done.stdout
     summary, outcome = outcomes(place)
     assert outcome["Tuner"] == outcome["Trainer"] == "done"
@@ -355,8 +357,8 @@ def test_the_tuner_finds_hyperparameters_that_the_trainer_takes_and_others_reuse
     [best] = (place / "runs/few/pipeline/Tuner/best_hyperparameters").glob("*")
     assert json.loads((best / "best_hyperparameters.txt").read_text())["values"] == found
     reuse = ["--set", f"tuner.reuse={best}", *UNSERVED]
-    done = siamese_process(place, "run", "config.yaml", *reuse)
-    assert done.returncode in (0, 3, 4)
+    done = run_here(place, "config.yaml", *reuse)
+    assert done.exit_code in (0, 3, 4)
     summary, outcome = outcomes(place)
     assert "Tuner" not in outcome
     assert summary["training"]["hyperparameters"] == found

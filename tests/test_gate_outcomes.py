@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from command_line import siamese
+from command_line import run_here, siamese
 from sample_images import picture, write_classes
 from tiny_encoder import write_encoder
 
 from components.judge.judgement_files import read_judgement
-from pipeline.runs import launch, progress
 from records import features
 
 pytestmark = pytest.mark.timeout(600)
@@ -85,13 +84,10 @@ def run(place):
     def started(*changes, name="few"):
         before = versions(place, name)
         options = [part for change in (f"name={name}", *changes) for part in ("--set", change)]
-        return Ran(place, name, siamese("run", "config.yaml", *options), before)
+        return Ran(place, name, run_here(place, "config.yaml", *options), before)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        patch.setattr(
-            progress, "follow", lambda command, *_: (launch.main(Path(command[-1])), None)
-        )
         yield started
 
 
