@@ -121,11 +121,14 @@ def _deep(data: bytes, values: np.ndarray, frames: int, untouched: bool) -> Cano
     if not np.isfinite(values).all():
         raise UnusableImage("has values that are NaN or infinite; replace them by numbers")
     depth = deep.depth(values)
-    preview = deep.preview(values, depth.quantiles)
+    # By the image's own range: that of the data set is not known yet.
+    low, high = float(depth.quantiles[0]), float(depth.quantiles[-1])
+    small = deep.preview(values, (GREY_SIZE, GREY_SIZE), low, high)
     height, width = values.shape[:2]
     if not untouched:
         data = deep.encode(values)
-    return CanonicalImage(data, height, width, not untouched, frames, _shrunk(preview), depth)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    return CanonicalImage(data, height, width, not untouched, frames, grey, depth)
 
 
 @functools.cache

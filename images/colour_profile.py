@@ -32,11 +32,6 @@ class _Conversion(NamedTuple):
     is_srgb: bool
 
 
-def has_profile(image: Image.Image) -> bool:
-    """Return whether an image has a usable profile for its colours, even that of sRGB."""
-    return _of_image(image) is not None
-
-
 def has_other_profile(image: Image.Image) -> bool:
     """Return whether an image has a profile whose colours are not those of sRGB.
 

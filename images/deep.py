@@ -31,7 +31,10 @@ _LARGEST = 65535
 _SAMPLED = 100_000
 """Pixels that the summary is computed from."""
 
-_BITS_PER_SAMPLE, _SAMPLE_FORMAT = 258, 339
+_BITS_PER_SAMPLE, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 338, 339
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+"""Kinds of a TIFF's extra band: transparency that colours are already multiplied by, or not."""
+
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
     3: lambda values: np.rot90(values, 2),
@@ -65,7 +68,7 @@ def deep_values(data: bytes, image: Image.Image) -> np.ndarray | None:
 
     Returns:
         uint16 [h, w] or [h, w, 3] (RGB), or float32 [h, w]; not yet upright. None also for a colour
-        image with a profile: that defines its colours, for which eight bits are enough.
+        image with a profile other than sRGB: converting it leaves eight bits.
     """
     if is_float_png(data):
         stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -80,8 +83,9 @@ def deep_values(data: bytes, image: Image.Image) -> np.ndarray | None:
         return values.astype(np.uint16 if fits else np.float32)
     if image.mode == "F":
         return np.asarray(image).astype(np.float32)
-    if _may_be_deep_colour(data, image) and not colour_profile.has_profile(image):
-        return _colours(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+    if _may_be_deep_colour(data, image) and not colour_profile.has_other_profile(image):
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        return _colours(decoded, _alpha_kind(image))
     return None
 
 
@@ -114,16 +118,29 @@ def encode(values: np.ndarray) -> bytes:
 
 def depth(values: np.ndarray) -> Depth:
     """Return the summary of an image's values."""
-    flat = values.reshape(-1)
-    sample = flat[:: max(1, flat.size // _SAMPLED)]
+    pixels = values.reshape(-1, *values.shape[2:])
+    if len(pixels) > _SAMPLED:
+        # Evenly spaced pixels would miss stripes; the seed makes runs repeatable.
+        pixels = pixels[np.random.default_rng(0).integers(0, len(pixels), _SAMPLED)]
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    return Depth(values.dtype != np.uint16, np.quantile(sample, levels).astype(np.float32))
+    return Depth(values.dtype != np.uint16, np.quantile(pixels, levels).astype(np.float32))
 
 
-def preview(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Return BGR uint8 [h, w, 3], scaled by the image's own range: for looking and comparing."""
-    low, high = float(quantiles[0]), float(quantiles[-1])
-    scaled = (values.astype(np.float32) - low) * (255 / max(high - low, 1e-12))
+def preview(values: np.ndarray, size: tuple[int, int], low: float, high: float) -> np.ndarray:
+    """Return a small copy for looking and comparing.
+
+    Args:
+        values: As `deep_values` returns them.
+        size: Width and height of the copy.
+        low: Value that becomes 0.
+        high: Value that becomes 255.
+
+    Returns:
+        BGR uint8 [height, width, 3].
+    """
+    # Resizing first makes no float32 copy of the whole image.
+    small = cv2.resize(values, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    scaled = (small - low) * (255 / max(high - low, 1e-12))
     pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     return pixels[..., ::-1] if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
 
@@ -142,14 +159,24 @@ def _may_be_deep_colour(data: bytes, image: Image.Image) -> bool:
     return image.format in ("JPEG2000", "PPM")
 
 
-def _colours(decoded: np.ndarray | None) -> np.ndarray | None:
+def _alpha_kind(image: Image.Image) -> int | None:
+    """Return the kind of transparency that a fourth band is; None if it is something else."""
+    if image.format != "TIFF":
+        return _UNASSOCIATED
+    kind = image.tag_v2.get(_EXTRA_SAMPLES, (0,))[0]  # type: ignore[attr-defined]
+    return kind if kind in (_ASSOCIATED, _UNASSOCIATED) else None
+
+
+def _colours(decoded: np.ndarray | None, alpha_kind: int | None) -> np.ndarray | None:
     """Return OpenCV's pixels as uint16 [h, w] or RGB [h, w, 3], transparency blended with white."""
     if decoded is None or decoded.dtype != np.uint16:
         return None
     if decoded.ndim == 2:
         return decoded
-    colours, alpha = decoded[..., 2::-1].astype(np.float32), decoded[..., 3:]
-    if alpha.size:
-        share = alpha.astype(np.float32) / _LARGEST
-        colours = colours * share + _LARGEST * (1 - share)
-    return np.ascontiguousarray(np.rint(colours).astype(np.uint16))
+    rgb, alpha = decoded[..., 2::-1], decoded[..., 3:]
+    if not alpha.size or alpha_kind is None:
+        return np.ascontiguousarray(rgb)
+    share = alpha.astype(np.float32) / _LARGEST
+    colours = rgb * share if alpha_kind == _UNASSOCIATED else rgb.astype(np.float32)
+    blended = np.minimum(np.rint(colours + _LARGEST * (1 - share)), _LARGEST)
+    return np.ascontiguousarray(blended.astype(np.uint16))

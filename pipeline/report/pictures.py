@@ -61,11 +61,11 @@ def thumbnails(
     by_key: dict[str, list[Picture]] = {}
     for picture in wanted:
         by_key.setdefault(_key(picture.id, picture.source), []).append(picture)
-    for id_, source, data in _records(examples) if wanted and examples else ():
+    for id_, source, data, ends in _records(examples) if wanted and examples else ():
         # Within these records a file name identifies an image, too.
         for key in (_key(id_, source), _key("", source)):
             for picture in by_key.pop(key, ()):
-                if small := thumbnail(data):
+                if small := thumbnail(data, ends):
                     found[picture] = small
         if not by_key:
             break
@@ -76,13 +76,19 @@ def thumbnails(
     return found
 
 
-def thumbnail(data: bytes) -> Thumbnail | None:
-    """Return a thumbnail of an encoded image of a record; None if it cannot be decoded."""
+def thumbnail(data: bytes, ends: tuple[float, float] | None = None) -> Thumbnail | None:
+    """Return a thumbnail of an encoded image; None if it cannot be decoded.
+
+    Args:
+        data: The canonical image, as in a record.
+        ends: The values that become black and white in an image of more than eight bits, as in its
+            record; None: the image's own.
+    """
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             warnings.simplefilter("ignore")  # of a size that the pipeline has let pass
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # of a JPEG, decodes no more than is needed
-            small = _preview(data, image) or image.convert("RGB")
+            small = _preview(data, image, ends) or image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     tiny = max(small.size) <= _TINY
@@ -96,12 +102,22 @@ def thumbnail(data: bytes) -> Thumbnail | None:
     return Thumbnail(f"data:image/{'png' if tiny else 'jpeg'};base64,{text}", *small.size, tiny)
 
 
-def _preview(data: bytes, image: Image.Image) -> Image.Image | None:
-    """Return an image of more than eight bits by its own range; None for any other."""
+def _preview(
+    data: bytes, image: Image.Image, ends: tuple[float, float] | None
+) -> Image.Image | None:
+    """Return an image of more than eight bits in eight; None for any other."""
     image.load()
     if (values := deep_values(data, image)) is None:
         return None
-    return Image.fromarray(preview(values, depth(values).quantiles)[..., ::-1])
+    if ends is None:
+        quantiles = depth(values).quantiles
+        low, high = float(quantiles[0]), float(quantiles[-1])
+    else:  # as the network sees it; see `components.transform.pixels.to_pixels`
+        low, high = ends if ends[1] > ends[0] else (0.0, 65535.0)
+    height, width = values.shape[:2]
+    scale = min(1.0, 2 * SIDE / max(height, width))
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    return Image.fromarray(preview(values, size, low, high)[..., ::-1])
 
 
 def _of_file(data: bytes) -> Thumbnail | None:
@@ -115,16 +131,25 @@ def _key(id_: str, source: str) -> str:
     return f"id {id_}" if id_ else f"file {source}"
 
 
-def _records(examples: str) -> Iterator[tuple[str, str, bytes]]:
-    """Yield id, source and image of each record, test images first, then the support set."""
+def _records(examples: str) -> Iterator[tuple[str, str, bytes, tuple[float, float]]]:
+    """Yield id, source, image and range of each record, test images first, then the support set."""
     for split in (features.TEST, features.TRAIN, features.VALIDATION):
         for record in read_split(examples, split):
             id_, source, image = (
                 record[name].bytes_list.value[0]
                 for name in (features.IMAGE_ID, features.SOURCE, features.IMAGE)
             )
+            low, high = (
+                record[name].float_list.value[0]
+                for name in (features.RANGE_LOW, features.RANGE_HIGH)
+            )
             # As `components.judge.exported_model.text` writes them.
-            yield id_.decode("ascii"), source.decode("utf-8", "backslashreplace"), image
+            yield (
+                id_.decode("ascii"),
+                source.decode("utf-8", "backslashreplace"),
+                image,
+                (low, high),
+            )
 
 
 def _file(root: str, source: str) -> bytes | None:

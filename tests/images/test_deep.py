@@ -1,14 +1,15 @@
 import io
+import struct
 
 import cv2
 import numpy as np
 import pytest
 from deep_images import KINDS, RAMP, grey_png
 from icc_profiles import display_p3
-from PIL import Image
+from PIL import Image, ImageCms
 
 from images.canonical import UnusableImage, canonical_image
-from images.deep import deep_values
+from images.deep import deep_values, depth
 
 
 def values_of(data):
@@ -67,6 +68,57 @@ def test_a_colour_photograph_with_a_profile_has_eight_bits_of_srgb():
     assert canonical.depth is None
     found = np.asarray(Image.open(io.BytesIO(canonical.data))).astype(int)
     assert np.abs(found - (202, 97, 48)).max() <= 4
+
+
+def test_a_colour_image_in_srgb_keeps_its_values():
+    data = KINDS["16-bit colour PNG"][0]
+    file = io.BytesIO()
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (8, 8)).save(file, "PNG", icc_profile=srgb)
+    chunk = file.getvalue()[33 : file.getvalue().index(b"IDAT") - 4]
+    data = data[:33] + chunk + data[33:]
+    assert canonical_image(data).data is data
+
+
+def colour_tiff(extra_samples, colours, fourth):
+    """A 16-bit TIFF of four bands."""
+    height, width = fourth.shape
+    body = np.dstack([colours, fourth]).astype("<u2").tobytes()
+    tags = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 4, 8), (259, 3, 1, 1), (262, 3, 1, 2),
+        (273, 4, 1, 16), (277, 3, 1, 4), (278, 4, 1, height), (279, 4, 1, len(body)),
+        (338, 3, 1, extra_samples),
+    ]  # fmt: skip
+    entries = b"".join(
+        struct.pack("<HHI", tag, kind, count)
+        + struct.pack("<I" if kind == 4 or count > 1 else "<Hxx", value)
+        for tag, kind, count, value in tags
+    )
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    bits = struct.pack("<4H", 16, 16, 16, 16)
+    return b"II*\0" + struct.pack("<I", 16 + len(body)) + bits + body + directory
+
+
+@pytest.mark.parametrize(
+    ("extra_samples", "value"), [(0, 20000), (1, 20000 + 32768), (2, 10000 + 32768)]
+)
+def test_the_fourth_band_of_a_tiff_is_transparency_if_it_says_so(extra_samples, value):
+    fourth = np.full((6, 5), 32767)
+    data = colour_tiff(extra_samples, np.full((6, 5, 3), 20000), fourth)
+    found = values_of(canonical_image(data).data)
+    assert found.shape == (6, 5, 3)
+    assert np.abs(found.astype(int) - value).max() <= 1
+
+
+def test_the_summary_is_of_all_channels():
+    colours = np.zeros((1000, 1000, 3), np.uint16) + np.array([100, 2000, 60000], np.uint16)
+    assert set(depth(colours).quantiles) == {100, 2000, 60000}
+
+
+def test_the_summary_does_not_alias_with_stripes():
+    striped = np.zeros((1000, 1000), np.uint16)
+    striped[:, ::10] = 1000
+    assert depth(striped).quantiles.mean() == pytest.approx(100, rel=0.1)
 
 
 def test_a_blank_image_has_a_preview():

@@ -2,7 +2,9 @@ import base64
 import io
 import os
 
+import numpy as np
 import pytest
+from deep_images import grey_png
 from PIL import Image
 from sample_images import encoded, picture
 
@@ -42,6 +44,7 @@ def examples(tmp_path_factory):
                         features.IMAGE_ID: [f"id{number}".encode()],
                     },
                     {},
+                    {features.RANGE_LOW: [0.0], features.RANGE_HIGH: [0.0]},
                 )
                 writer.write(record.SerializeToString())
                 number += 1
@@ -89,6 +92,13 @@ def test_large_images_become_small(kind):
 def test_small_images_stay_as_they_are():
     small = thumbnail(encoded(picture(0, 0, size=32)))
     assert (small.width, small.height, small.tiny) == (32, 32, True)
+
+
+@pytest.mark.parametrize(("ends", "level"), [(None, 0), ((1000.0, 3000.0), 128), ((0.0, 0.0), 8)])
+def test_deep_images_are_shown_as_the_network_sees_them(ends, level):
+    small = thumbnail(grey_png(np.full((300, 600), 2000)), ends)
+    assert (small.width, small.height) == (SIDE, SIDE // 2)
+    assert abs(pixels(small).convert("L").getpixel((5, 5)) - level) <= 1
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", encoded(picture(0, 0))[:200]])
