@@ -95,7 +95,7 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     try:
         # OpenCV decodes half a JPEG without an error; Pillow does not.
         image.load()
-        frames = _frames(image)
+        frames = number_of_frames(image)
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         upright = orientation in (0, 1)
         if (values := deep.deep_values(data, image)) is not None:
@@ -168,7 +168,7 @@ def _open(data: bytes) -> Image.Image:
             raise UnusableImage(f"is cut off or damaged: {e}") from e
 
 
-def _frames(image: Image.Image) -> int:
+def number_of_frames(image: Image.Image) -> int:
     """Return the number of frames; what a phone appends to a photograph (MPO) is none."""
     return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
 
@@ -182,7 +182,7 @@ def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
         return (
             ((bit_depth == 8 and header.mode in ("RGB", "L")) or header.mode == "P")
             and "transparency" not in header.info
-            and _frames(header) == 1
+            and number_of_frames(header) == 1
         )
     if header.format == "BMP":
         bits, compression = int.from_bytes(data[28:30], "little"), data[30:34]

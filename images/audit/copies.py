@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import os
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
-
-import cv2
-import numpy as np
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from images.audit.collection import Collection
 from images.audit.findings import Example, Finding, about, counted
-from images.canonical import GREY_SIZE
-from images.copy_candidates import Described, Statistics, candidates, descriptor
+from images.copy_candidates import Candidates, Described, Statistics, candidates, descriptor
 from images.copy_verification import Thumbnail, are_copies
 from images.near_duplicates import Copy, grouped
 
@@ -57,28 +57,34 @@ def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
 
 def _near(images: Collection) -> list[list[int]]:
     """Return groups of indices of near-duplicates, of whatever classes."""
-    thumbnails = [_thumbnail(one.thumbnail) for one in images.images]
+    at = {file.path: i for i, file in enumerate(images.files)}
     distinct = {one.content_hash: i for i, one in reversed(list(enumerate(images.images)))}
     statistics, described = Statistics(), []
     for content_hash, i in distinct.items():
-        described.append(Described(str(i), "", descriptor(thumbnails[i].grey)))
-        statistics.add(content_hash, described[-1].descriptor)
+        one = Described(images.files[i].path, "", descriptor(images.images[i].grey))
+        described.append(one)
+        statistics.add(content_hash, one.descriptor)
+    found = list(candidates(described, statistics.whitening()))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        copies = list(threads.map(functools.partial(_verified, images, at), found))
+    groups = grouped(itertools.chain.from_iterable(copies)).lists()
+    return [sorted(at[path] for path in group) for group in groups]
+
+
+def _verified(images: Collection, at: Mapping[str, int], found: Candidates) -> list[Copy]:
+    """Return the copies among candidates, of which `at` has the indices by path."""
+
+    def thumbnail(path: str) -> Thumbnail:
+        one = images.images[at[path]]
+        return Thumbnail(one.grey, min(one.height, one.width))
+
+    one, scene = thumbnail(found.image[0]), [thumbnail(path) for path in found.scene]
     copies = []
-    for found in candidates(described, statistics.whitening()):
-        one = thumbnails[int(found.image[0])]
-        scene = [thumbnails[int(path)] for path in found.scene]
-        for path, label, mirrored in found.others:
-            other = thumbnails[int(path)]
-            if are_copies(one, other.mirrored() if mirrored else other, scene):
-                copies.append(Copy(found.image, (path, label), identical=False))
-    return [sorted(int(name) for name in group) for group in grouped(copies).lists()]
-
-
-def _thumbnail(pixels: np.ndarray) -> Thumbnail:
-    """Return RGB pixels as they are compared."""
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    resized = cv2.resize(grey, (GREY_SIZE, GREY_SIZE), interpolation=cv2.INTER_AREA)
-    return Thumbnail(resized, min(grey.shape))
+    for path, label, mirrored in found.others:
+        other = thumbnail(path)
+        if are_copies(one, other.mirrored() if mirrored else other, scene):
+            copies.append(Copy(found.image, (path, label), identical=False))
+    return copies
 
 
 def _within(group: Sequence[int], exact: Sequence[Sequence[int]]) -> bool:

@@ -91,7 +91,7 @@ def _levels(images: Collection) -> np.ndarray:
     levels[~deep] /= 255
     if deep.any():
         low, high = levels[deep, 0].min(), levels[deep, 6].max()
-        levels[deep] = (levels[deep] - low) / max(high - low, 1)
+        levels[deep] = (levels[deep] - low) / ((high - low) or 1)
     return levels
 
 

@@ -13,7 +13,14 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from images.canonical import MAX_PIXELS, UnusableImage, canonical_image
+from images import deep
+from images.canonical import (
+    GREY_SIZE,
+    MAX_PIXELS,
+    UnusableImage,
+    canonical_image,
+    number_of_frames,
+)
 
 THUMBNAIL = 64
 """Height and width of `Properties.thumbnail` in pixels."""
@@ -48,7 +55,7 @@ class Properties(NamedTuple):
         software: EXIF software; empty if unknown.
         taken: EXIF date, `YYYY-MM-DD`; empty if unknown.
         quality: JPEG quality, 1 to 100, by libjpeg's scale; None for other formats.
-        highest: The highest grey level that pixels can have, 255 or 65535.
+        highest: The highest grey level that pixels can have, 255; 65535 if they are deeper.
         levels: Percentiles 0, 1, 5, 50, 95, 99 and 100 of the grey levels.
         at_maximum: Share of pixels within 2 % of the image's highest grey level.
         mean: Mean grey level.
@@ -56,6 +63,7 @@ class Properties(NamedTuple):
         sharpness: Logarithm of the Laplacian's variance divided by the variance.
         colourfulness: Mean of the largest minus the smallest channel, as a share of the maximum.
         thumbnail: uint8 [64, 64, 3], RGB; deeper pixels are stretched to the range.
+        grey: uint8 [256, 256], in which copies are compared (`CanonicalImage.grey`).
     """
 
     content_hash: str
@@ -78,6 +86,23 @@ class Properties(NamedTuple):
     sharpness: float
     colourfulness: float
     thumbnail: np.ndarray
+    grey: np.ndarray
+
+
+class _Decoded(NamedTuple):
+    """The pixels of an image.
+
+    Attributes:
+        pixels: RGB of a limited size, uint8, uint16 or float32 [h, w, 3].
+        height: Of the whole upright image.
+        width: Of the whole upright image.
+        grey: As `Properties.grey`.
+    """
+
+    pixels: np.ndarray
+    height: int
+    width: int
+    grey: np.ndarray
 
 
 def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> Properties:
@@ -90,62 +115,78 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> Properties:
     Raises:
         UnusableImage: The bytes hold no complete image.
     """
-    pixels, size = _decode(data, max_pixels)
+    decoded = _decode_reduced(data, max_pixels) or _decode_whole(data, max_pixels)
+    pixels = _limited(decoded.pixels)
     with _opened(data) as header:
         described = _described(header, data)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    highest = int(np.iinfo(pixels.dtype).max)
+    is_deep = pixels.dtype != np.uint8
+    highest = 65535 if is_deep else 255
     colour = (pixels.max(2).astype(np.float32) - pixels.min(2)).mean() / highest
     square: np.ndarray = cv2.resize(pixels, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     levels: np.ndarray = np.percentile(grey, (0, 1, 5, 50, 95, 99, 100))  # type: ignore[assignment]
-    if highest > 255:
-        low, high = int(square.min()), int(square.max())
-        square = ((square - low) * (255 / max(high - low, 1))).astype(np.uint8)
+    lightest = float(grey.max())
     return Properties(
         content_hash=hashlib.sha256(data).hexdigest(),
-        height=size[0],
-        width=size[1],
+        height=decoded.height,
+        width=decoded.width,
         file_size=len(data),
         highest=highest,
         levels=tuple(levels.tolist()),
-        at_maximum=float((grey >= 0.98 * grey.max()).mean()),
+        at_maximum=float((grey >= lightest - 0.02 * abs(lightest)).mean()),
         mean=float(grey.mean()),
         spread=float(grey.std()),
-        sharpness=_sharpness(grey),
+        sharpness=_sharpness(_stretched(grey) if is_deep else grey),
         colourfulness=float(colour),
-        thumbnail=square,
+        thumbnail=_stretched(square).astype(np.uint8) if is_deep else square,
+        grey=decoded.grey,
         **described,
     )
 
 
-def _decode(data: bytes, max_pixels: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return RGB pixels of a limited size, and height and width of the upright image."""
-    pixels, size = _decode_reduced(data, max_pixels) or _decode_whole(data, max_pixels)
+def _limited(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels in the size at which they are measured."""
     scale = _MEASURED_SIDE / max(pixels.shape[:2])
-    if scale < 1:
-        sides = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
-        pixels = cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)
-    return pixels, size
+    if scale >= 1:
+        return pixels
+    sides = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+    return cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)
 
 
-def _decode_whole(data: bytes, max_pixels: int) -> tuple[np.ndarray, tuple[int, int]]:
-    canonical = np.frombuffer(canonical_image(data, max_pixels).data, np.uint8)
-    decoded = cv2.imdecode(canonical, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if decoded is None or decoded.dtype not in (np.uint8, np.uint16):
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """Return values whose own range is mapped to 0 to 255, float32 of the same shape."""
+    low, high = float(values.min()), float(values.max())
+    return (values.astype(np.float32) - low) * (255 / max(high - low, 1e-12))
+
+
+def _decode_whole(data: bytes, max_pixels: int) -> _Decoded:
+    canonical = canonical_image(data, max_pixels)
+    values: np.ndarray | None
+    if canonical.depth is None:
+        values = cv2.imdecode(np.frombuffer(canonical.data, np.uint8), cv2.IMREAD_COLOR)
+    else:
+        with _opened(canonical.data) as image:
+            values = deep.deep_values(canonical.data, image)
+    if values is None:
         raise UnusableImage("cannot be decoded by OpenCV")
-    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), decoded.shape[:2]
+    if values.ndim == 2:
+        values = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
+    pixels = values if canonical.depth else cv2.cvtColor(values, cv2.COLOR_BGR2RGB)
+    return _Decoded(pixels, canonical.height, canonical.width, canonical.grey)
 
 
-def _decode_reduced(data: bytes, max_pixels: int) -> tuple[np.ndarray, tuple[int, int]] | None:
+def _decode_reduced(data: bytes, max_pixels: int) -> _Decoded | None:
     """Decode a large JPEG at a fraction of its size; None for another, or a damaged one."""
     with contextlib.suppress(Exception), _opened(data) as image:
         width, height = image.size
         if image.format in ("JPEG", "MPO") and _LARGE < width * height <= max_pixels:
             image.draft("RGB", (_MEASURED_SIDE, _MEASURED_SIDE))
             upright = ImageOps.exif_transpose(image)
-            turned = image.getexif().get(0x0112, 1) >= 5
-            size = (width, height) if turned else (height, width)
-            return np.asarray(upright.convert("RGB")), size
+            if image.getexif().get(0x0112, 1) >= 5:
+                width, height = height, width
+            pixels = np.asarray(upright.convert("RGB"))
+            small = cv2.resize(pixels, (GREY_SIZE, GREY_SIZE), interpolation=cv2.INTER_AREA)
+            return _Decoded(pixels, height, width, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
     return None
 
 
@@ -168,7 +209,7 @@ def _described(header: Image.Image, data: bytes) -> dict[str, Any]:
         "format": "JPEG" if header.format == "MPO" else str(header.format),
         "mode": "grey" if grey else "colour",
         "depth": _depth(header, data),
-        "frames": int(getattr(header, "n_frames", 1)),
+        "frames": number_of_frames(header),
         "camera": camera,
         "software": _text(tags.get(_SOFTWARE)),
         "taken": _day(_text(details.get(_TAKEN))),
@@ -180,10 +221,11 @@ def _depth(header: Image.Image, data: bytes) -> int:
     """Return the bits of a channel; Pillow reduces those of a colour image to 8."""
     if header.format == "PNG":
         return max(8, data[24])
-    if header.mode in ("I", "F"):
-        return 32
-    bits = getattr(header, "tag_v2", {}).get(_BITS_PER_SAMPLE) or (8,)
-    return 16 if header.mode.startswith("I;16") else max(8, *bits[:1])
+    if bits := getattr(header, "tag_v2", {}).get(_BITS_PER_SAMPLE):
+        return max(8, bits[0])
+    if header.mode.startswith("I;16") or (header.format == "PPM" and header.mode == "I"):
+        return 16
+    return 32 if header.mode in ("I", "F") else 8
 
 
 def _text(value: Any) -> str:

@@ -3,11 +3,14 @@
 import cv2
 import numpy as np
 import pytest
+from deep_images import KINDS
+from fixed_camera import shots
 from PIL import Image
 from sample_images import encoded, picture
 
 from images.audit.audit import audit
 from images.audit.collection import File, sample
+from images.audit.properties import measure
 
 CLASSES, EACH, SIDE = 3, 12, 64
 
@@ -116,6 +119,50 @@ def test_one_picture_of_two_classes_is_a_contradiction(tmp_path, clean):
     assert "copies" not in found
     assert found["contradiction"].grade == "warning"
     assert found["contradiction"].examples[0].other_labels == ("class-1",)
+
+
+def test_pictures_of_a_fixed_camera_are_no_copies(tmp_path):
+    taken = [Image.fromarray(pixels) for pixels in shots(30)]
+    images = {
+        f"{('good', 'scratch', 'dent')[number % 3]}/{number:02d}.png": image
+        for number, image in enumerate(taken)
+    }
+    assert not {"contradiction", "near_duplicates"} & set(check(tmp_path, images))
+    images["good/copy.jpg"] = encoded(taken[1], "JPEG", quality=90)
+    found = check(tmp_path, images)["contradiction"].examples
+    assert [(one.path, *one.others) for one in found] == [("scratch/01.png", "good/copy.jpg")]
+
+
+def test_a_blank_image_of_float_values_is_found(tmp_path):
+    random = np.random.default_rng(0)
+    values = random.normal(-0.2, 0.1, (24, 64, 64)).astype(np.float32)
+    values[3] = 0.1
+    images = {
+        f"{'ab'[number % 2]}/{number:02d}.tif": encoded(Image.fromarray(one), "TIFF")
+        for number, one in enumerate(values)
+    }
+    found = check(tmp_path, images)
+    assert list(found) == ["blank"]
+    assert [one.path for one in found["blank"].examples] == ["b/03.tif"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_deep_images_are_measured_by_their_values(kind):
+    data, values = KINDS[kind]
+    found = measure(data)
+    assert (found.height, found.width) == values.shape[:2]
+    assert found.depth == (32 if kind in ("int32 TIFF", "float TIFF") else 16)
+    assert found.highest == 65535
+    if values.ndim == 2:
+        assert found.levels[::6] == pytest.approx((values.min(), values.max()))
+        assert found.thumbnail.min() == 0
+    assert found.thumbnail.max() >= 254
+
+
+def test_what_a_phone_appends_to_a_photograph_is_no_frame():
+    photograph = picture(0, 0, SIDE)
+    data = encoded(photograph, "MPO", save_all=True, append_images=[photograph.resize((8, 8))])
+    assert (measure(data).format, measure(data).frames) == ("JPEG", 1)
 
 
 def test_wrong_labels_are_found_in_all_images(tmp_path):
