@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import unicodedata
@@ -77,10 +78,12 @@ def _size(folder: Path, sources: Sequence[Source]) -> tuple[int, str]:
     """Return the side of the network's input, and why."""
     from PIL import Image
 
+    from images.reading import read_bytes
+
     sides = []
     for source in sources[:: max(1, len(sources) // _MEASURED)]:
         try:
-            with Image.open(folder / source.path) as header:
+            with Image.open(io.BytesIO(read_bytes(str(folder / source.path)))) as header:
                 sides.append(max(header.size))
         except Exception:  # an unusable file, which the audit names
             continue

@@ -108,7 +108,7 @@ def _sources(config: RunConfig) -> list[Source]:
         )
     names = sorted(root.iterdir())
     flat = not data.manifest and not any(path.is_dir() for path in names)
-    if flat and any(_is_image(path, config) for path in names[:_SAMPLE]):
+    if flat and any(_problem(path, config) is None for path in names[:_SAMPLE]):
         raise ConfigError(
             f"data.root: {root} is the folder of one class; name the folder above it, with a "
             "sub-folder of images per class"
@@ -152,22 +152,25 @@ def _one_level_down(root: Path, sources: Sequence[Source]) -> str:
 
 def _check_images(config: RunConfig, sources: Sequence[Source]) -> None:
     root = Path(config.data.root)
-    sample = (root / one.path for one in sources[:: max(1, len(sources) // _SAMPLE)])
-    if not any(_is_image(path, config) for path in sample):
-        raise ConfigError(
-            f"data.root: {root} holds no image that can be read; its first file is "
-            f"{printable(sources[0].path)}"
-        )
+    first = None
+    for one in sources[:: max(1, len(sources) // _SAMPLE)]:
+        problem = one.problem or _problem(root / one.path, config)
+        if problem is None:
+            return
+        first = first or f"its first file, {printable(one.path)}, {printable(problem)}"
+    raise ConfigError(f"data.root: {root} holds no image that can be read; {first}")
 
 
-def _is_image(path: Path, config: RunConfig) -> bool:
+def _problem(path: Path, config: RunConfig) -> str | None:
+    """Return why a file is no usable image, such as "is empty"; None if it is one."""
     from images.canonical import UnusableImage, canonical_image
+    from images.reading import read_bytes
 
     try:
-        canonical_image(path.read_bytes(), config.data.max_pixels)
-    except (OSError, UnusableImage):
-        return False
-    return True
+        canonical_image(read_bytes(str(path)), config.data.max_pixels)
+    except UnusableImage as e:
+        return str(e)
+    return None
 
 
 def _check_blocks(config: RunConfig, sources: Sequence[Source]) -> None:

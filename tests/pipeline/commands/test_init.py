@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ def test_writes_what_was_decided_and_why(images):
     assert config.name == "meine-bilder"
     assert Path(config.data.root).samefile(images)
     assert config.image.size == 128
+
+
+def test_a_named_pipe_among_the_images_blocks_nothing(images):
+    os.mkfifo(images / "class-0" / "00.png")
+    assert siamese("init", images).exit_code == 0
 
 
 def test_overwrites_nothing(images):

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,12 @@ def write_texts(folder):
         (folder / name).write_text("no image")
 
 
+def write_pipes(folder):
+    for label in "ab":
+        (folder / label).mkdir()
+        os.mkfifo(folder / label / "1.png")
+
+
 @pytest.mark.parametrize(
     ("prepare", "sections", "message"),
     [
@@ -74,7 +81,8 @@ def write_texts(folder):
         (lambda f: None, {}, "has no images; put them in one sub-folder per class"),
         (lambda f: (f / "1.txt").touch(), {}, "has no images; put them in one sub-folder"),
         (lambda f: write_classes(f, classes=1, each=3), {}, "has images of one class only, 'cl"),
-        (write_texts, {}, "holds no image that can be read; its first file is a/1.txt"),
+        (write_texts, {}, "holds no image that can be read; its first file, a/1.txt, is no image"),
+        (write_pipes, {}, "its first file, a/1.png, is not a regular file"),
         (lambda f: None, {"manifest": "list.csv"}, "list.csv: there is no such manifest"),
     ],
 )
@@ -84,6 +92,11 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path, prepare, sections, me
     prepare(root)
     with pytest.raises(ConfigError, match=f"data.root: .*({message})"):
         check(parse({"data": {"root": str(root), **sections}}))
+
+
+def test_the_reason_why_no_image_can_be_read_is_said(images):
+    with pytest.raises(ConfigError, match=r"class-0/0.png, has 8 x 8 pixels, more than data.max_"):
+        check(parse({"data": {"root": str(images), "max_pixels": 63}}))
 
 
 def test_the_folder_of_one_class_is_refused_by_name(images):
