@@ -116,7 +116,9 @@ class IngestionReport(BaseModel):
             images = max(sum(self.classes.get(label, {}).values()), count)
             if count < _MIN_COPIES or count <= _MAX_COPIES * images:
                 continue
-            group = next(group for group in self.near_duplicates if len(group) == count)
+            groups = [group for group in self.near_duplicates if len(group) == count]
+            # Of a manifest, paths need not name the class.
+            group = next((one for one in groups if f"{label}/" in one[0]), groups[0])
             raise DataError(
                 f"{count} of {images} images of class '{label}' are near-duplicates of one image, "
                 f"such as {', '.join(group[:3])}. They stay in one split, so the class cannot be "

@@ -56,6 +56,7 @@ class FolderSettings(NamedTuple):
         max_unusable: Greatest share of unusable files.
         held_out_classes: Whether all classes may be unknown to the model.
         group_rule: What names the groups of images in folders: see `image_example_gen.groups`.
+        classes: The classes that the configuration lists, if it does.
     """
 
     thresholds: Thresholds | None
@@ -65,6 +66,7 @@ class FolderSettings(NamedTuple):
     max_unusable: float
     held_out_classes: bool
     group_rule: str | None = None
+    classes: tuple[str, ...] | None = None
 
 
 class JudgedFolder(NamedTuple):
@@ -143,7 +145,8 @@ def judge_folder(
         )
     root, layout, manifest = _place(images)
     rule = settings.group_rule if manifest is None else None
-    sources, notes = _test_sources(list_sources(root, layout, manifest, rule), images)
+    listed = list_sources(root, layout, manifest, rule, settings.classes)
+    sources, notes = _test_sources(listed, images)
     _check_classes(sources, candidate, images, settings.held_out_classes)
     test = _embed(models, _items(sources, root, settings.max_pixels), len(sources), progress)
     folders = class_folders(root, layout, manifest)

@@ -95,7 +95,7 @@ class PairWithinSplit(beam.PTransform):
                 "pairs": blocks | "Pairs" >> beam.MapTuple(_pairs),
             }
             | "JoinBlocks" >> beam.CoGroupByKey()
-            | "Build" >> beam.Map(_build, self._split)
+            | "Build" >> beam.FlatMap(_build, self._split)
         )
         return index, pair_blocks
 
@@ -121,6 +121,22 @@ class NoLeak(beam.PTransform):
             | "BySplit" >> beam.GroupByKey()
             | "Check" >> beam.FlatMapTuple(_check_leak)
         )
+
+
+def check_both_kinds(counts: str, split: str) -> str:
+    """Return the counts of a split's pairs, from `CountPairs`.
+
+    Raises:
+        DataError: There is no pair of one class, or none of different classes.
+    """
+    found = json.loads(counts)
+    if not 0 < found["same"] < found["pairs"]:
+        kind = "different classes" if found["same"] else "one class"
+        raise DataError(
+            f"split '{split}' has no two images of {kind} and of different groups "
+            "(splits.group, copies); add images or groups"
+        )
+    return counts
 
 
 class CountPairs(beam.CombineFn):
@@ -222,15 +238,22 @@ def _pairs(
     return number, (len(images), left, right)
 
 
-def _build(joined: tuple[int, dict[str, Iterable[Any]]], split: str) -> bytes:
+def _build(joined: tuple[int, dict[str, Iterable[Any]]], split: str) -> Iterator[bytes]:
+    """Yield a pair block; none for a held-out pair of one group.
+
+    Two images of one group are more alike than two of a class are: such pairs would make the
+    threshold too strict and the metrics too good.
+    """
     number, values = joined
     images, pairs = sorted(values["image"]), list(values["pairs"])
     if not pairs or len(images) != pairs[0][0]:
         expected = f" of {pairs[0][0]}" if pairs else ""
         raise records_lost(f"block {number} of split '{split}' has {len(images)}{expected} images")
     [(_, left, right)] = pairs
-    records = map(tf.train.Example.FromString, image_store.read([path for _, path in images]))
-    return pair_block(list(records), left, right).SerializeToString(deterministic=True)
+    stored = image_store.read([path for _, path in images])
+    records = [tf.train.Example.FromString(record) for record in stored]
+    if split == features.TRAIN or len({_value(one, features.GROUP) for one in records}) > 1:
+        yield pair_block(records, left, right).SerializeToString(deterministic=True)
 
 
 def _leak_keys(

@@ -108,6 +108,7 @@ def _pair_split(
     _ = (
         blocks
         | f"Count[{split}]" >> beam.CombineGlobally(beam_steps.CountPairs())
+        | f"BothKinds[{split}]" >> beam.Map(beam_steps.check_both_kinds, split)
         | f"WriteCount[{split}]"
         >> beam.io.WriteToText(
             os.path.join(pairs.uri, "counts", f"{split}.json"), shard_name_template=""

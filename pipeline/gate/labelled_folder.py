@@ -37,6 +37,7 @@ def judge_models(
         config.data.max_unusable,
         config.splits.by == "class",
         config.splits.group,
+        config.data.classes,
     )
     judged = judge_folder(models, images, settings, progress)
     return judged._replace(notes=(*notes, *judged.notes))

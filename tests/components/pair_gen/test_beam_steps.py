@@ -112,7 +112,7 @@ def test_a_record_lost_on_the_way_is_named():
 
 def test_pairs_lost_on_the_way_are_told_of():
     with pytest.raises(RecordsLost, match="block 3 of split 'test' has 1 images"):
-        beam_steps._build((3, {"image": [(0, "path")], "pairs": []}), "test")
+        list(beam_steps._build((3, {"image": [(0, "path")], "pairs": []}), "test"))
 
 
 def test_a_split_without_pairs_is_named(tmp_path):

@@ -197,6 +197,28 @@ def test_a_split_of_one_class_fails_the_run(tmp_path):
     assert explain(caught.value).startswith("split 'test': 3 images of 1 class")
 
 
+def test_held_out_pairs_are_of_two_groups(tmp_path):
+    by_split = images()
+    for split, records in by_split.items():
+        for number, record in enumerate(records):  # neighbours, of one class or two
+            record[features.GROUP] = b"%s group %d" % (split.encode(), number // 2)
+    found = pair_gen(tmp_path, by_split)
+    groups = {r[features.IMAGE_ID]: r[features.GROUP] for s in by_split.values() for r in s}
+    for split in (features.VALIDATION, features.TEST):
+        pairs = [[groups[i] for i in block[features.IMAGE_ID]] for block in blocks(found, split)]
+        assert pairs
+        assert all(left != right for left, right in pairs)
+
+
+def test_a_held_out_split_whose_classes_have_a_group_each_fails_the_run(tmp_path):
+    by_split = images()
+    for record in by_split[features.TEST]:
+        record[features.GROUP] = b"test group of " + record[features.LABEL]
+    with pytest.raises(Exception, match="no two images of one class") as caught:
+        pair_gen(tmp_path, by_split)
+    assert explain(caught.value).startswith("split 'test' has no two images of one class and of")
+
+
 def test_an_unknown_split_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"splits \['holdout'\] are none of train, validation"):
         pair_gen(tmp_path, {"holdout": images()[features.TEST]})
