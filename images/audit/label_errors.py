@@ -8,6 +8,7 @@ such features tell the classes apart badly, nothing is reported.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -54,13 +55,14 @@ class _OutOfFold(NamedTuple):
 
 def find_label_errors(images: Collection) -> Iterator[Finding]:
     """Yield the images that may be mislabelled, the most confident first."""
-    names, counts = np.unique(images.labels.astype(str), return_counts=True)
-    enough = set(names[counts >= _MIN_OF_CLASS].tolist())
-    at = [i for i, file in enumerate(images.files) if file.label in enough]
-    if len(enough) < 2 or len(at) < _MIN_IMAGES:
+    at = _informative(images)
+    if not at:
         return
     names, classes = np.unique(images.labels[at].astype(str), return_inverse=True)
-    found = _out_of_fold(_features([images.images[i] for i in at]), classes)
+    try:
+        found = _out_of_fold(_features([images.images[i] for i in at]), classes)
+    except np.linalg.LinAlgError:  # the images of each class are all alike
+        return
     votes = np.array([np.bincount(row, minlength=len(names)) for row in classes[found.neighbours]])
     accuracy = float((votes.argmax(1) == classes).mean())
     if accuracy < _INFORMATIVE:
@@ -93,6 +95,21 @@ def find_label_errors(images: Collection) -> Iterator[Finding]:
         f"that classify {accuracy:.0%} correctly",
         "Look at them, and move those whose label is wrong.",
     )
+
+
+def _informative(images: Collection) -> list[int]:
+    """Return the images from which classes can be learned; none if they are too few.
+
+    Blank images show nothing, and identical files of a class are one image.
+    """
+    once: dict[tuple[str, str], int] = {}
+    for i, (file, one) in enumerate(zip(images.files, images.images, strict=True)):
+        if one.spread > 0:
+            once.setdefault((file.label, one.content_hash), i)
+    counts = Counter(label for label, _ in once)
+    enough = {label for label, count in counts.items() if count >= _MIN_OF_CLASS}
+    at = [i for (label, _), i in once.items() if label in enough]
+    return at if len(enough) > 1 and len(at) >= _MIN_IMAGES else []
 
 
 def _out_of_fold(features: np.ndarray, classes: np.ndarray) -> _OutOfFold:
@@ -133,7 +150,10 @@ def _features(images: Sequence[Properties]) -> np.ndarray:
 
 def _components(features: np.ndarray) -> np.ndarray:
     centred = features.astype(np.float64) - features.mean(0)
-    centred /= np.sqrt((centred**2).sum(1).mean() + 1e-12)
+    variance = (centred**2).sum(1).mean()
+    if variance < 1e-9:
+        return np.zeros((len(features), 0))
+    centred /= np.sqrt(variance)
     count = min(_COMPONENTS, *centred.shape)
     return PCA(count, random_state=0).fit_transform(centred)
 

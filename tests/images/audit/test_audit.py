@@ -183,6 +183,27 @@ def test_wrong_labels_are_found_in_all_images(tmp_path):
     assert set(found.examples[0].other_labels) == {found.examples[0].detail.split()[2]}
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("side", [1, SIDE])
+def test_images_without_any_content_are_audited(tmp_path, side):
+    images = {
+        f"{label}/{number}.png": Image.new("L", (side, side), number + 100 * (label == "b"))
+        for label in "ab"
+        for number in range(20)
+    }
+    assert check(tmp_path, images)["blank"].files == 40
+
+
+@pytest.mark.filterwarnings("error")
+def test_classes_of_one_image_each_are_audited(tmp_path):
+    images = {
+        f"{label}/{number}.tif": encoded(picture(label, 0, SIDE), "TIFF", description=str(number))
+        for label in range(2)
+        for number in range(20)
+    }
+    assert check(tmp_path, images)["near_duplicates"].files
+
+
 def test_meaningless_labels_are_not_called_wrong(tmp_path):
     random = np.random.default_rng(3)
     images = {
