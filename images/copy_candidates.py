@@ -69,11 +69,13 @@ class Candidates(NamedTuple):
         image: The path and class of the image.
         others: The path and class of each that may be its copy, and whether that may be mirrored.
         scene: Paths of other images of the same scene.
+        similarity: That of the most similar of `others`, up to 1.
     """
 
     image: tuple[str, str]
     others: tuple[tuple[str, str, bool], ...]
     scene: tuple[str, ...]
+    similarity: float
 
 
 def descriptor(grey: np.ndarray) -> bytes:
@@ -195,6 +197,7 @@ def candidates(cell: Sequence[Described], whitening: Whitening) -> Iterator[Cand
                     for other in found
                 ),
                 tuple(images[other].path for other in scene if other != one)[:_SCENE],
+                float(similarity[found].max()),
             )
 
 

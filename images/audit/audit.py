@@ -17,7 +17,7 @@ from images.audit.sizes import find_sizes
 from images.canonical import MAX_PIXELS
 
 MAX_IMAGES = 2000
-"""Images that are read; of a larger data set a sample, so that an audit takes a minute at most."""
+"""Images that are read; of a larger data set a sample, so that an audit takes minutes at most."""
 
 _FEW = 5
 _IMBALANCE = 20.0
@@ -37,7 +37,7 @@ def audit(
         root: The data root, a local path or an address.
         files: All files of the data set.
         max_pixels: Height times width of the largest image that is accepted.
-        size: Side of the network's input in pixels.
+        size: Longer side in pixels that images are resized to, that of all tiles.
         resize: How images become square: `stretch`, or one that keeps the aspect ratio.
         max_images: Maximum number of images that are read.
     """

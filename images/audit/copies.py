@@ -15,11 +15,21 @@ from images.copy_candidates import Candidates, Described, Statistics, candidates
 from images.copy_verification import Thumbnail, are_copies
 from images.near_duplicates import Copy, grouped
 
+_MAX_PAIRS = 1000
+"""Pairs of images that are compared pixel by pixel, at 20 to 50 ms each on one CPU."""
 
-def find_copies(images: Collection) -> Iterator[Finding]:
-    """Yield contradictions, exact copies and near-duplicates."""
+
+def find_copies(images: Collection, max_pairs: int = _MAX_PAIRS) -> Iterator[Finding]:
+    """Yield contradictions, exact copies and near-duplicates.
+
+    Args:
+        images: The measured images.
+        max_pairs: About how many pairs are compared pixel by pixel: the most similar ones.
+    """
     exact = _alike([one.content_hash for one in images.images])
-    near = [group for group in _near(images) if not _within(group, exact)]
+    found = _candidates(images)
+    compared = _most_similar(found, max_pairs)
+    near = [group for group in _near(images, compared) if not _within(group, exact)]
     contradicting = [group for group in [*exact, *near] if _labels(images, group) > 1]
     examples = [_example(images, group) for group in contradicting]
     yield from about(
@@ -45,6 +55,15 @@ def find_copies(images: Collection) -> Iterator[Finding]:
             ),
             "Copies add no information: they share a split, and the intervals count them once.",
         )
+    if len(compared) < len(found):
+        pairs, of = (sum(len(one.others) for one in some) for some in (compared, found))
+        yield Finding(
+            kind="many_alike",
+            grade="note",
+            text=f"Many images look alike: of {of:,} similar pairs, the {pairs:,} most similar "
+            "were compared pixel by pixel",
+            advice="Nothing: a run compares all of them before it splits the data.",
+        )
 
 
 def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
@@ -55,16 +74,27 @@ def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _near(images: Collection) -> list[list[int]]:
-    """Return groups of indices of near-duplicates, of whatever classes."""
-    at = {file.path: i for i, file in enumerate(images.files)}
+def _candidates(images: Collection) -> list[Candidates]:
+    """Return which images may be copies, the most similar first."""
     distinct = {one.content_hash: i for i, one in reversed(list(enumerate(images.images)))}
     statistics, described = Statistics(), []
     for content_hash, i in distinct.items():
         one = Described(images.files[i].path, "", descriptor(images.images[i].grey))
         described.append(one)
         statistics.add(content_hash, one.descriptor)
-    found = list(candidates(described, statistics.whitening()))
+    found = candidates(described, statistics.whitening())
+    return sorted(found, key=lambda one: (-one.similarity, one.image))
+
+
+def _most_similar(found: Sequence[Candidates], max_pairs: int) -> Sequence[Candidates]:
+    """Return the first candidates, of about `max_pairs` pairs."""
+    pairs = itertools.accumulate(len(one.others) for one in found)
+    return [one for one, count in zip(found, pairs, strict=True) if count <= max_pairs]
+
+
+def _near(images: Collection, found: Sequence[Candidates]) -> list[list[int]]:
+    """Return groups of indices of near-duplicates among candidates, of whatever classes."""
+    at = {file.path: i for i, file in enumerate(images.files)}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         copies = list(threads.map(functools.partial(_verified, images, at), found))
     groups = grouped(itertools.chain.from_iterable(copies)).lists()

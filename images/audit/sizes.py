@@ -27,7 +27,7 @@ def find_sizes(images: Collection, size: int) -> Iterator[Finding]:
 
     Args:
         images: The measured images.
-        size: Side of the network's input in pixels.
+        size: Longer side in pixels that images are resized to, that of all tiles.
     """
     width, height = images.values("width"), images.values("height")
     side = np.maximum(width, height)
@@ -55,9 +55,9 @@ def find_sizes(images: Collection, size: int) -> Iterator[Finding]:
         images.examples(small, -side, sizes),
         "small",
         "note",
-        f"{counted(int(small.sum()), 'image', ('is', 'are'))} smaller than a quarter of image.size "
-        f"({size})",
-        "Set image.size closer to the images' own size: enlarging them adds nothing.",
+        f"{counted(int(small.sum()), 'image', ('is', 'are'))} enlarged more than fourfold, to "
+        f"{size} pixels",
+        "Set image.size (or image.tiles) closer to the images' own size: enlarging adds nothing.",
     )
     yield from _depths(images)
     frames = images.values("frames")

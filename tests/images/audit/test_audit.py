@@ -9,7 +9,8 @@ from PIL import Image
 from sample_images import encoded, picture
 
 from images.audit.audit import audit
-from images.audit.collection import File, sample
+from images.audit.collection import File, collect, sample
+from images.audit.copies import find_copies
 from images.audit.properties import measure
 
 CLASSES, EACH, SIDE = 3, 12, 64
@@ -131,6 +132,20 @@ def test_pictures_of_a_fixed_camera_are_no_copies(tmp_path):
     images["good/copy.jpg"] = encoded(taken[1], "JPEG", quality=90)
     found = check(tmp_path, images)["contradiction"].examples
     assert [(one.path, *one.others) for one in found] == [("scratch/01.png", "good/copy.jpg")]
+
+
+def test_of_many_similar_pairs_the_most_similar_are_compared(tmp_path, clean):
+    for number in range(4):
+        copied = clean[f"class-1/0{number}.png"]
+        clean[f"class-1/5{number}.jpg"] = encoded(copied, "JPEG", quality=60 + 10 * number)
+    check(tmp_path, clean)
+    images = collect(str(tmp_path), [File(path, path.split("/")[0]) for path in clean], 10**6)
+
+    found = {one.kind: one for one in find_copies(images, max_pairs=2)}
+
+    assert found["near_duplicates"].files == 2
+    assert "the 2 most similar were compared" in found["many_alike"].text
+    assert "many_alike" not in {one.kind for one in find_copies(images)}
 
 
 def test_a_blank_image_of_float_values_is_found(tmp_path):
