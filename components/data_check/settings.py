@@ -17,7 +17,7 @@ class AuditSettings(Section):
         group: What names the groups: see `groups.group_of`.
         classes: The classes that must exist.
         max_pixels: Height times width of the largest image that is accepted.
-        size: Side of the network's input in pixels.
+        size: Longer side in pixels that images are resized to, that of all tiles.
         resize: How images become square.
     """
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
+from base.printable import printable
 from components.image_example_gen import splitting
 from components.image_example_gen.sources import Source
 from components.image_example_gen.splitting import LEAST, Group
 from records import features
+
+_NAMED = 3
+"""Classes that a message names."""
 
 
 def images_by_split(
@@ -51,15 +55,15 @@ def too_few(classes: Mapping[str, Mapping[str, int]]) -> str | None:
         classes: Number of images of each class in each split.
     """
     for split in features.SPLITS:
-        sizes = [counts[split] for counts in classes.values() if counts[split]]
-        if len(sizes) < 2 or max(sizes) < 2:
+        sizes = {label: counts[split] for label, counts in classes.items() if counts[split]}
+        if len(sizes) < 2 or max(sizes.values()) < 2:
+            images, of = sum(sizes.values()), len(sizes)
+            without = [printable(label) for label in sorted(classes) if label not in sizes]
+            none_of = f" and none of {', '.join(without[:_NAMED])}" if without else ""
             return (
-                f"the split '{split}' would have {_listed(sizes)}, and needs two classes, and two "
+                f"the split '{split}' would have {images} image{'' if images == 1 else 's'} of "
+                f"{of} class{'' if of == 1 else 'es'}{none_of}, and needs two classes, and two "
                 f"images of one of them. {LEAST} images of each class suffice, of {LEAST} "
                 "different groups if there are groups: add images"
             )
     return None
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    return f"{sum(sizes)} images of {len(sizes)} classes"

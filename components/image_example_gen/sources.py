@@ -90,6 +90,11 @@ def list_sources(
     """
     folders = list_folders(root, layout, manifest, group_rule)
     sources = [source for folder in folders for source in sources_in(folder, root)]
+    if not sources and folders and folders[0].label is None:
+        raise DataError(
+            f"{os.path.join(root, folders[0].path)}: has no lines after its first one; add one "
+            "with path and label for each image"
+        )
     if not sources:
         raise DataError(
             f"{root}: has no images; put them in one sub-folder per class, such as "

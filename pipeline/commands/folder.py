@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import from_folder, reading
 from pipeline.config.errors import ConfigError
@@ -15,10 +16,17 @@ _OUTPUT = Path("runs")
 
 
 def load(place: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Return the configuration in a file, or that of a folder, which is not written."""
+    """Return the configuration in a file, or that which `write` would write for a folder.
+
+    Raises:
+        ConfigError: The folder holds no images by class, or the file cannot be used.
+    """
     if not place.is_dir():
+        _refuse_address(place)
         return reading.load(place, overrides)
-    return _complete(place, overrides)
+    sources = preflight.check_data(_complete(place, overrides))
+    size, _ = from_folder.image_size(place, sources)
+    return _complete(place, overrides, image={"size": size})
 
 
 def config_file(place: Path) -> Path:
@@ -28,6 +36,7 @@ def config_file(place: Path) -> Path:
         ConfigError: The folder holds no images by class, or its file is of another folder.
     """
     if not place.is_dir():
+        _refuse_address(place)
         return place
     file = _OUTPUT / f"{from_folder.pipeline_name(place)}.yaml"
     if not file.exists():
@@ -54,6 +63,20 @@ def write(folder: Path, file: Path) -> Path:
     return file
 
 
-def _complete(folder: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    values = {"name": from_folder.pipeline_name(folder), "data": {"root": str(folder)}}
+def _complete(folder: Path, overrides: Sequence[str] = (), **sections: Any) -> RunConfig:
+    values = {
+        "name": from_folder.pipeline_name(folder),
+        "data": {"root": str(folder)},
+        **sections,
+    }
     return reading.complete(values, overrides, Path(), str(folder))
+
+
+def _refuse_address(place: Path) -> None:
+    """Refuse the address of a bucket, of which the command line's `Path` keeps one slash."""
+    scheme, slash, rest = str(place).partition(":/")
+    if slash and scheme.isalnum() and not place.exists():
+        raise ConfigError(
+            f"{scheme}://{rest}: only local folders can be named here; write a configuration with "
+            f"data.root: {scheme}://{rest}, and name its file"
+        )

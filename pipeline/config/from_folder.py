@@ -57,7 +57,7 @@ def _text(folder: Path, place: Path, output: str, sources: Sequence[Source]) -> 
     counts = Counter(source.label for source in sources)
     least, most = min(counts.values()), max(counts.values())
     each = f"{least}" if least == most else f"{least} to {most}"
-    size, why = _size(folder, sources)
+    size, why = image_size(folder, sources)
     return "\n".join(
         [
             f"# {len(sources)} files of {len(counts)} classes, {each} per class.",
@@ -74,8 +74,8 @@ def _text(folder: Path, place: Path, output: str, sources: Sequence[Source]) -> 
     )
 
 
-def _size(folder: Path, sources: Sequence[Source]) -> tuple[int, str]:
-    """Return the side of the network's input, and why."""
+def image_size(folder: Path, sources: Sequence[Source]) -> tuple[int, str]:
+    """Return the `image.size` that suits a folder's files, and why."""
     from PIL import Image
 
     from images.reading import read_bytes

@@ -179,14 +179,14 @@ class RunConfig(Section):
     @property
     def audit_settings(self) -> AuditSettings:
         """What the audit of the images has to know."""
-        data = self.data
+        data, tiles = self.data, self.image.as_tiles()
         return AuditSettings(
             layout=data.layout,
             manifest=data.manifest,
             group=self.splits.group,
             classes=data.classes,
             max_pixels=data.max_pixels,
-            size=self.image.size,
+            size=self.image.size * max(tiles.rows, tiles.columns),
             resize=self.image.resize,
         )
 

@@ -45,6 +45,21 @@ def test_json_and_a_configuration(shortcut, tmp_path):
     assert [one["kind"] for one in audit["findings"] if one["grade"] == "warning"] == ["shortcut"]
 
 
+def test_a_folder_is_audited_for_the_size_that_a_run_would_choose(shortcut):
+    kinds = {
+        one["kind"] for one in json.loads(siamese("check", shortcut, "--json").stdout)["findings"]
+    }
+    assert "small" not in kinds
+    found = siamese("check", shortcut, "--set", "image.size=224", "--json")
+    assert "small" in {one["kind"] for one in json.loads(found.stdout)["findings"]}
+
+
+def test_the_address_of_a_bucket_is_refused_by_name():
+    found = siamese("check", "s3://bucket/images")
+    assert found.exit_code == 2
+    assert "s3://bucket/images: only local folders can be named here" in found.stderr
+
+
 def test_loads_neither_tensorflow_nor_tfx(shortcut):
     code = (
         "import sys; from pipeline.cli import main\n"

@@ -83,6 +83,11 @@ def write_pipes(folder):
         (lambda f: write_classes(f, classes=1, each=3), {}, "has images of one class only, 'cl"),
         (write_texts, {}, "holds no image that can be read; its first file, a/1.txt, is no image"),
         (write_pipes, {}, "its first file, a/1.png, is not a regular file"),
+        (
+            lambda f: (f / "list.csv").write_text("path,label\n"),
+            {"manifest": "list.csv"},
+            "list.csv: has no lines after its first one",
+        ),
         (lambda f: None, {"manifest": "list.csv"}, "list.csv: there is no such manifest"),
     ],
 )
@@ -117,6 +122,14 @@ def test_too_few_images_are_refused_with_the_number_that_suffices(tmp_path, each
         check(config(tmp_path, **group))
 
 
+def test_the_class_that_lacks_images_is_named(tmp_path):
+    write_classes(tmp_path, each=20, classes=1)
+    (tmp_path / "class-0").rename(tmp_path / "many")
+    write_classes(tmp_path, each=1, classes=1)
+    with pytest.raises(ConfigError, match=r"have \d+ images of 1 class and none of class-0, and"):
+        check(config(tmp_path))
+
+
 def test_five_images_a_class_are_enough(tmp_path):
     write_classes(tmp_path, each=5, classes=2)
     check(config(tmp_path))
@@ -126,6 +139,11 @@ def test_files_of_the_model_are_there(images):
     for key, name in (("backbone", "encoder.keras"), ("weights", "my.weights.h5")):
         with pytest.raises(ConfigError, match=f"model.{key}: there is no file {name}"):
             check(config(images, model={key: name}))
+
+
+def test_the_audit_knows_the_size_of_all_tiles(images):
+    asked = config(images, image={"size": 64, "tiles": "2x3"})
+    assert asked.audit_settings.size == 192
 
 
 def test_imports_neither_tensorflow_nor_tfx(images):
