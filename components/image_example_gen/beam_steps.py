@@ -26,6 +26,7 @@ from components.image_example_gen.sources import Source, sources_in
 from components.image_example_gen.splitting import Assigned, Described
 from components.image_example_gen.value_range import ValueRange
 from images import near_duplicates
+from images.canonical import UnusableImage
 from records import features
 
 
@@ -221,7 +222,7 @@ def _record(
     source = Source(assigned.path, assigned.label, group=assigned.group)
     try:
         record = image_record(source, root, max_pixels, found)
-    except ValueError as e:
+    except UnusableImage as e:
         raise DataError(f"{changed}: it {e}; run again") from e
     # Near-duplicates and splits were found by what it showed before.
     if record.features.feature[features.CONTENT_HASH].bytes_list.value != [content_hash.encode()]:
@@ -269,6 +270,11 @@ def _report(
             value_range.mixed_depths(
                 f"{deep.files} images ({deep})", report.usable - deep.files, found
             )
+        )
+    if found and found.given and not deep.files:
+        report.warnings.append(
+            f"image.range ({found.low:g} to {found.high:g}) has no effect: no image has more than "
+            "eight bits"
         )
     if several_frames.files:
         report.warnings.append(

@@ -16,6 +16,8 @@ from records import features
 class FindRange(beam.PTransform):
     """Finds the range of values in the training images of more than eight bits.
 
+    Images of the other splits only count if they cannot be used without a range.
+
     Args:
         given: `image.range`, if it has numbers.
     """
@@ -27,15 +29,19 @@ class FindRange(beam.PTransform):
     def expand(self, collections: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
         """Return one `value_range.ValueRange`, or None, of inspected and assigned images."""
         inspected, assigned = collections
-        training = assigned | "OfTraining" >> beam.Filter(_is_for_training)
-        count = training | "CountOfTraining" >> beam.combiners.Count.Globally()
+        used = assigned | "Used" >> beam.Filter(_is_used)
+        count = (
+            used
+            | "OfTraining" >> beam.Filter(_is_for_training)
+            | "CountOfTraining" >> beam.combiners.Count.Globally()
+        )
         return (
             {
                 "depth": inspected | "Depths" >> beam.FlatMap(_depth),
-                "training": training | "PathsOfTraining" >> beam.Map(_path_alone),
+                "split": used | "SplitOfPath" >> beam.Map(_split),
             }
-            | "FindTraining" >> beam.CoGroupByKey()
-            | "DeepOfTraining" >> beam.FlatMapTuple(_depth_in_training)
+            | "FindSplit" >> beam.CoGroupByKey()
+            | "DeepAndUsed" >> beam.FlatMapTuple(_depth_in_split)
             | "Summarize" >> beam.CombineGlobally(_MergeSummaries())
             | "Range"
             >> beam.Map(value_range.value_range, beam.pvalue.AsSingleton(count), self._given)
@@ -60,6 +66,10 @@ class _MergeSummaries(beam.CombineFn):
         return merged
 
 
+def _is_used(assigned: Assigned) -> bool:
+    return assigned.split is not None
+
+
 def _is_for_training(assigned: Assigned) -> bool:
     return assigned.split == features.TRAIN
 
@@ -69,10 +79,11 @@ def _depth(inspected: Inspected) -> Iterator[tuple[str, value_range.Summary]]:
         yield inspected.source.path, inspected.depth
 
 
-def _path_alone(assigned: Assigned) -> tuple[str, None]:
-    return assigned.path, None
+def _split(assigned: Assigned) -> tuple[str, str]:
+    return assigned.path, str(assigned.split)
 
 
-def _depth_in_training(_: str, found: dict[str, Iterable[Any]]) -> Iterator[value_range.Summary]:
-    if list(found["training"]):
-        yield from found["depth"]
+def _depth_in_split(_: str, found: dict[str, Iterable[Any]]) -> Iterator[value_range.Summary]:
+    for split in found["split"]:
+        for depth in found["depth"]:
+            yield depth if split == features.TRAIN else value_range.held_out(depth)

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from base.errors import DataError
+from base.printable import printable
 
 _SHARES = 0.001, 0.999
 """Shares of the training values that are below the range's ends."""
@@ -37,12 +38,14 @@ class ValueRange(BaseModel):
 
 
 class Summary(NamedTuple):
-    """The images of more than eight bits in the training split.
+    """The images of more than eight bits.
 
     Attributes:
-        images: Their number.
-        float_image: The path of one that 16 bits do not hold, the first by name; empty if none.
-        kept: Hashes of paths and quantiles, float32 as bytes, of at most `_KEPT` images.
+        images: Their number in the training split.
+        float_image: The path of one, in any split, that 16 bits do not hold, the first by name;
+            empty if none.
+        kept: Hashes of paths and quantiles, float32 as bytes, of at most `_KEPT` images of the
+            training split.
     """
 
     images: int = 0
@@ -54,6 +57,11 @@ def summary(path: str, is_float: bool, quantiles: bytes) -> Summary:
     """Return the summary of one image; `quantiles` are those of `images.deep.Depth`."""
     chosen_by = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
     return Summary(1, path if is_float else "", ((chosen_by, quantiles),))
+
+
+def held_out(one: Summary) -> Summary:
+    """Return the summary of an image outside the training split, whose values do not count."""
+    return one._replace(images=0, kept=())
 
 
 def merged(some: Collection[Summary]) -> Summary:
@@ -74,21 +82,22 @@ def value_range(
     kind, which use all 16 bits.
 
     Args:
-        deep: Of the training images.
+        deep: Of all images.
         train_images: Number of all training images.
         given: `image.range`, if it has numbers.
 
     Raises:
-        DataError: Most images have eight bits, and others have values that 16 bits do not hold.
+        DataError: Most training images have eight bits, and others have values that 16 bits do not
+            hold.
     """
     if given:
         return ValueRange(low=given[0], high=given[1], given=True)
     if 2 * deep.images <= train_images:
         if deep.float_image:
             raise DataError(
-                f"{deep.float_image} has values below 0, above 65535 or with a fraction, while "
-                "most images have eight bits; set image.range to the values that become black and "
-                "white"
+                f"{printable(deep.float_image)} has values below 0, above 65535 or with a "
+                "fraction, while most training images have eight bits; set image.range to the "
+                "values that become black and white"
             )
         return None
     values = np.concatenate([np.frombuffer(kept, np.float32) for _, kept in deep.kept])

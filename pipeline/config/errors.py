@@ -21,9 +21,10 @@ def explain(error: Mapping[str, Any], model: type[Section]) -> str:
         error: One of pydantic's `ValidationError.errors()`.
         model: The model that was validated.
     """
-    key = ".".join(str(part) for part in error["loc"])
+    location = [part for part in error["loc"] if not str(part).startswith("<")]  # a tag, no key
+    key = ".".join(str(part) for part in location)
     if error["type"] == "extra_forbidden":
-        *parents, unknown = error["loc"]
+        *parents, unknown = location
         valid = list(_section_at(parents, model).model_fields)
         close = difflib.get_close_matches(str(unknown), valid, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""

@@ -5,9 +5,9 @@ The others are in `trainer.settings`, `judging.settings` and `pipeline.cluster.s
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from base.settings import Positive, Section, Share
 from components.image_example_gen.groups import check_rule
@@ -111,6 +111,12 @@ class ValueRange(Section):
         return self
 
 
+def _kind_of_range(value: Any) -> str | None:
+    if value == "auto":
+        return "auto"
+    return "<values>" if isinstance(value, dict | ValueRange) else None
+
+
 class Region(Section):
     """A rectangle of an image, in pixels of the upright original."""
 
@@ -145,11 +151,26 @@ class Image(Section):
     region: Region | None = Field(
         None, description="What is cut out first, of the pictures of a fixed camera."
     )
-    range: Literal["auto"] | ValueRange = Field(
+    range: Annotated[
+        # Tags in angle brackets are left out of messages (`pipeline.config.errors`).
+        Annotated[Literal["auto"], Tag("auto")] | Annotated[ValueRange, Tag("<values>")],
+        Discriminator(
+            _kind_of_range,
+            custom_error_type="range",
+            custom_error_message="must be auto, or the values that become black and white, such as "
+            "{low: 0, high: 4095}",
+        ),
+    ] = Field(
         "auto",
         description="Values that become black and white in images of more than eight bits; `auto`: "
         "nearly all values of the training images lie between them.",
     )
+
+    @model_validator(mode="after")
+    def _pooling_has_tiles(self) -> Image:
+        if self.tile_pooling == "max" and self.tiles is None:
+            raise ValueError("tile_pooling 'max' needs tiles, such as 3x3; set them or omit it")
+        return self
 
     def as_tiles(self) -> Tiles:
         """Return the tiles of an image; without `tiles`, the image is one."""

@@ -452,6 +452,27 @@ def test_deep_images_among_those_of_eight_bits(tmp_path):
     ]
 
 
+def test_a_float_image_of_the_test_split_alone_is_refused(tmp_path):
+    for split in features.SPLITS:
+        for label in range(2):
+            folder = tmp_path / f"data/{split}/class-{label}"
+            folder.mkdir(parents=True)
+            number = features.SPLITS.index(split)
+            (folder / "0.png").write_bytes(encoded(picture(label, number)))
+    values = np.asarray(picture(0, 9).convert("F")) / 255
+    (tmp_path / "data/test/class-0/1.tiff").write_bytes(encoded(Image.fromarray(values), "TIFF"))
+    with pytest.raises(DataError, match=r"test/class-0/1\.tiff has values below 0"):
+        ingest(tmp_path / "data", tmp_path / "out")
+    ingest(tmp_path / "data", tmp_path / "out2", range=(0, 1))
+
+
+def test_a_range_without_effect_is_named(root, tmp_path):
+    report, _ = ingest(root, tmp_path / "out", range=(0, 4095))
+    assert report.warnings == [
+        "image.range (0 to 4095) has no effect: no image has more than eight bits"
+    ]
+
+
 @pytest.mark.parametrize(
     ("now", "message"),
     [(encoded(picture(9, 9)), "it has another content now"), (b"half", "it is no image")],

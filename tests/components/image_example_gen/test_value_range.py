@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from base.errors import DataError
-from components.image_example_gen.value_range import merged, summary, value_range
+from components.image_example_gen.value_range import held_out, merged, summary, value_range
 
 
 def of(path, values, is_float=False):
@@ -48,3 +48,10 @@ def test_among_images_of_eight_bits_floats_need_a_range():
         value_range(few, 10, None)
     given = value_range(few, 10, (0, 1))
     assert (given.low, given.high, given.given) == (0, 1, True)
+
+
+def test_a_float_image_of_another_split_needs_a_range_too():
+    deep = merged([held_out(of("b.tiff", np.arange(50), is_float=True))])
+    assert (deep.images, deep.kept) == (0, ())
+    with pytest.raises(DataError, match=r"^b.tiff has values below 0.*set image.range"):
+        value_range(deep, 10, None)

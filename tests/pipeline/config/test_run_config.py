@@ -286,9 +286,13 @@ def test_image_settings(tmp_path):
     )
     assert image(range={"low": 0, "high": 4095}).range.high == 4095
     for wrong, message in [
-        ({"range": {"low": 5, "high": 5}}, r"image\.range.*low \(5\) must be below high \(5\)"),
+        ({"range": {"low": 5, "high": 4}}, r"image\.range: low \(5\) must be below high \(4\)"),
+        ({"range": {"low": 5}}, r"image\.range\.high: is required"),
+        ({"range": {"low": 1, "hihg": 4, "high": 5}}, r"image\.range\.hihg: .*did you mean 'high'"),
+        ({"range": "full"}, r"image\.range: must be auto, or .*4095}; got 'full'"),
+        ({"tile_pooling": "max"}, r"image: tile_pooling 'max' needs tiles"),
         ({"tiles": "3"}, r"image\.tiles"),
         ({"region": {"x": 0, "width": 5}}, r"image\.region\.height"),
     ]:
-        with pytest.raises(ConfigError, match=message):
+        with pytest.raises(ConfigError, match=f"^my.yaml: {message}[^\n]*$"):
             image(**wrong)
