@@ -140,7 +140,7 @@ def _records(examples: str) -> Iterator[tuple[str, str, bytes, tuple[float, floa
                 for name in (features.IMAGE_ID, features.SOURCE, features.IMAGE)
             )
             low, high = (
-                record[name].float_list.value[0]
+                next(iter(record[name].float_list.value), 0.0)  # none in records before 0.3
                 for name in (features.RANGE_LOW, features.RANGE_HIGH)
             )
             # As `components.judge.exported_model.text` writes them.

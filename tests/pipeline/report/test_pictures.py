@@ -44,7 +44,6 @@ def examples(tmp_path_factory):
                         features.IMAGE_ID: [f"id{number}".encode()],
                     },
                     {},
-                    {features.RANGE_LOW: [0.0], features.RANGE_HIGH: [0.0]},
                 )
                 writer.write(record.SerializeToString())
                 number += 1
