@@ -34,7 +34,7 @@ def audit_sources(root: str, settings: AuditSettings) -> Audit:
     sources = list_sources(
         root, settings.layout, settings.manifest, settings.group, settings.classes
     )
-    files = [File(source.path, source.label, source.problem) for source in sources]
+    files = [File(one.path, one.label, one.problem, one.split) for one in sources]
     return audit(root, files, settings.max_pixels, settings.size, settings.resize)
 
 

@@ -28,11 +28,13 @@ class File(NamedTuple):
         path: Relative to the data root.
         label: Its class.
         problem: Why its name makes it unusable.
+        split: The split that the data set gives it, if any.
     """
 
     path: str
     label: str
     problem: str | None = None
+    split: str | None = None
 
 
 class Collection(NamedTuple):

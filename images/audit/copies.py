@@ -39,6 +39,9 @@ def find_copies(images: Collection, max_pairs: int = _MAX_PAIRS) -> Iterator[Fin
         f"{counted(len(examples), 'picture', ('has', 'have'))} more than one class",
         "Decide which class is right and remove the other copies.",
     )
+    shared = "they share a split"
+    if any(file.split for file in images.files):
+        shared = "of those in several splits a run excludes all but the held-out ones"
     for kind, groups, what in (
         ("copies", exact, "is there several times, as identical files"),
         ("near_duplicates", near, "is there several times, encoded anew, scaled or cropped"),
@@ -53,7 +56,7 @@ def find_copies(images: Collection, max_pairs: int = _MAX_PAIRS) -> Iterator[Fin
             f"{counted(len(examples), 'picture', verb)} ({counted(copies, 'copy')})".replace(
                 "copys", "copies"
             ),
-            "Copies add no information: they share a split, and the intervals count them once.",
+            f"Copies add no information: {shared}, and the intervals count them once.",
         )
     if len(compared) < len(found):
         pairs, of = (sum(len(one.others) for one in some) for some in (compared, found))

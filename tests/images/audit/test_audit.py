@@ -114,6 +114,16 @@ def test_copies_are_found(tmp_path, clean):
     assert {one.grade for one in found.values()} == {"note"}
 
 
+def test_copies_in_given_splits_are_excluded(tmp_path, clean):
+    clean["class-0/50.png"] = clean["class-0/00.png"]
+    check(tmp_path, clean)
+    files = [
+        File(path, path.split("/")[0], split="test" if "50" in path else "train") for path in clean
+    ]
+    found = {one.kind: one for one in find_copies(collect(str(tmp_path), files, 10**6))}
+    assert "a run excludes all but the held-out ones" in found["copies"].advice
+
+
 def test_one_picture_of_two_classes_is_a_contradiction(tmp_path, clean):
     clean["class-1/50.png"] = encoded(clean["class-0/00.png"])
     found = check(tmp_path, clean)
