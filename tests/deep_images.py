@@ -6,7 +6,7 @@ import zlib
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 RAMP = np.arange(24 * 20).reshape(24, 20)
 """480 levels, more than 8 bits hold."""
@@ -67,6 +67,12 @@ def with_alpha():
     return _opencv(np.dstack([COLOURS[..., ::-1], alpha]), ".png"), values
 
 
+def with_profile(png, profile):
+    """Pillow writes no 16-bit colours: its profile chunk goes between the header and the pixels."""
+    other = _pillow(np.zeros((8, 8, 3), np.uint8), "PNG", icc_profile=profile)
+    return png[:33] + other[33 : other.index(b"IDAT") - 4] + png[33:]
+
+
 def turned_png():
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -78,6 +84,13 @@ KINDS = {
     "12-bit PNG": (grey_png(RAMP * 8), RAMP * 8),
     "16-bit PNG": (grey_png(RAMP * 128), RAMP * 128),
     "16-bit colour PNG": (_opencv(COLOURS[..., ::-1], ".png"), COLOURS),
+    "16-bit colour PNG in sRGB": (
+        with_profile(
+            _opencv(COLOURS[..., ::-1], ".png"),
+            ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        ),
+        COLOURS,
+    ),
     "16-bit colour PNG with alpha": with_alpha(),
     "16-bit PNG with tRNS": png_with_transparent_value(),
     "turned 16-bit PNG": turned_png(),

@@ -50,7 +50,7 @@ FILES = KINDS | {name: (data, None) for name, data in EIGHT_BITS.items()}
 MAX_PIXELS = 1_000_000
 RAW = {  # what the served graph itself reads: these need no client
     *("JPEG", "PNG", "BMP", "GIF", "grey", "palette", "1 x 1", "30,000 x 10"),
-    *("12-bit PNG", "16-bit PNG", "16-bit colour PNG"),
+    *("12-bit PNG", "16-bit PNG", "16-bit colour PNG", "16-bit colour PNG in sRGB"),
 }
 
 
