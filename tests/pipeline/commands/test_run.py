@@ -19,7 +19,7 @@ from pipeline.terminal.console import FAILED, INTERRUPTED
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_classes(tmp_path / "data", classes=2, each=2)
+    write_classes(tmp_path / "data", classes=2, each=5)
     (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: data}\n")
     return tmp_path
 
