@@ -186,10 +186,9 @@ def shuffled(place):
     return "shuffled"
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_model_of_random_labels_is_not_pushed(shuffled, run, seed):
+def test_a_model_of_random_labels_is_not_pushed(shuffled, run):
     # Of the default thresholds only `better_than_chance` remains.
-    ran = run(f"data.root={shuffled}", f"seed={seed}", "thresholds.auc=0", name="shuffled")
+    ran = run(f"data.root={shuffled}", "thresholds.auc=0", name="shuffled")
     assert (ran.exit_code, ran.gate_exit_code) in ((3, 3), (4, 4)), ran.everything
     assert ran.versions == []
     assert ran.check("class_accuracy against chance") != "passed"
