@@ -31,11 +31,11 @@ def test_the_same_answers_without_variables():
     constant = to_constants(function, PIXELS)
     assert constant.variables == []
     expected = model(pixels)
-    np.testing.assert_allclose(constant(pixels), expected, rtol=1e-5)
+    np.testing.assert_allclose(constant(pixels), expected, rtol=1e-4)
     assert tf.function(constant).get_concrete_function(PIXELS).output_shapes == [None, 4]
     for weight in model.weights:  # what comes later is nothing to it
         weight.assign(weight * 0)
-    np.testing.assert_allclose(constant(pixels), expected, rtol=1e-5)
+    np.testing.assert_allclose(constant(pixels), expected, rtol=1e-4)
 
 
 def test_too_many_bytes_stay_variables_and_the_log_says_so(caplog):
@@ -48,7 +48,7 @@ def test_too_many_bytes_stay_variables_and_the_log_says_so(caplog):
     assert "are saved as variables" in caplog.text
     assert len(kept.variables) == 6
     pixels = tf.ones([2, 8, 8, 3])
-    np.testing.assert_allclose(kept(pixels), model(pixels), rtol=1e-6)
+    np.testing.assert_allclose(kept(pixels), model(pixels), rtol=1e-5)
 
 
 def test_arguments_keep_their_order():

@@ -78,7 +78,7 @@ def test_embeds(exported):
     pixels, encoded = images(2)
     embed = tf.saved_model.load(directory).signatures["embed"]
     np.testing.assert_allclose(
-        embed(image=tf.constant(encoded))["embedding"], model(pixels), rtol=1e-4, atol=1e-6
+        embed(image=tf.constant(encoded))["embedding"], model(pixels), rtol=1e-4, atol=1e-5
     )
 
 
@@ -108,7 +108,7 @@ def test_a_judge_can_read_thresholds_and_compare_embeddings(exported):
     assert thresholds == pytest.approx({"same": even_point(model), "known": KNOWN})
     z = model(images(40)[0])
     expected = np.asarray(model.similarity(z[:20], z[20:]))
-    np.testing.assert_allclose(loaded.similarity(z[:20], z[20:]), expected, rtol=1e-5)
+    np.testing.assert_allclose(loaded.similarity(z[:20], z[20:]), expected, rtol=1e-4)
     np.testing.assert_allclose(loaded.support.embeddings.numpy().sum(),
                                support_embeddings(model).sum(), rtol=1e-4)  # fmt: skip
 

@@ -32,7 +32,7 @@ def siamese(backbone, **training):
 def test_embeddings_are_normalized(tiny_backbone, images):
     embeddings = siamese(tiny_backbone)(images)
     assert embeddings.shape == (4, 6)
-    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, rtol=1e-4)
 
 
 def test_similarity_is_symmetric_and_in_range(tiny_backbone, images):
@@ -73,7 +73,7 @@ def test_the_contrastive_loss_keeps_the_heads_gradient_from_the_encoder(tiny_bac
         total = model.compute_loss(x, y, embeddings)
     after = tape.gradient(total, model.encoder.trainable_variables)
     for one, other in zip(before, after, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["supervised_contrastive", "binary_crossentropy"])

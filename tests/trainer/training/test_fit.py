@@ -116,7 +116,7 @@ def test_support_set_and_thresholds_are_those_of_the_kept_weights(data, tiny_bac
     trained = fit(data, tiny_backbone, tmp_path / "c", epochs=4, learning_rate=0.3)
     embed = embedder(trained.model)
     np.testing.assert_allclose(
-        trained.support_embeddings, embed(trained.support.pixels), rtol=1e-5, atol=1e-6
+        trained.support_embeddings, embed(trained.support.pixels), rtol=1e-4, atol=1e-5
     )
     held = held_out([str(data / "validation.gz")], 16)
     z = embed(held.images.pixels)
@@ -160,9 +160,9 @@ def test_a_killed_training_resumes_as_if_uninterrupted(data, tiny_backbone, tmp_
     assert summary["resumed_at"] in (2, 3)  # killed before or after the third was kept
     assert summary["epochs"] == 5
     for name in ("loss", "auc", "val_auc", "val_accuracy"):
-        np.testing.assert_allclose(summary["history"][name], expected["history"][name], rtol=1e-5)
+        np.testing.assert_allclose(summary["history"][name], expected["history"][name], rtol=1e-4)
     for a, b in zip(found_weights, expected_weights, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
 def test_a_half_written_backup_does_not_stop_the_next_attempt(data, tiny_backbone, tmp_path):
@@ -289,7 +289,7 @@ def test_two_machines_train_like_one_with_the_same_global_batch(data, tiny_backb
     alone = fit(data, tiny_backbone, tmp_path / "alone", blocks_per_step=2,
                 model={"batch_norm": "trained"}, **pairwise)  # fmt: skip
     for a, b in zip(first, weights(alone.model), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 def test_two_devices_train_like_one(data, tiny_backbone, tmp_path):
@@ -322,7 +322,7 @@ def test_two_devices_train_like_one(data, tiny_backbone, tmp_path):
     with np.load(tmp_path / "weights.npz") as found:
         mirrored = [found[name] for name in found.files]
     for a, b in zip(mirrored, weights(alone.model), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 2), (2, 40), (60, 2)])
