@@ -1,7 +1,7 @@
 """Answers are the same when they differ by rounding alone.
 
-The last bits of a float depend on the number of images in a batch and on the processor; with oneDNN, also on
-whether weights are constants.
+The last bits of a float depend on the number of images in a batch and on the processor; with
+oneDNN, also on whether weights are constants.
 """
 
 import numpy as np
