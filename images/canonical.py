@@ -86,7 +86,7 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     """
     if not data:
         raise UnusableImage("is empty")
-    image = _open(data)
+    image = open_header(data)
     width, height = image.size
     if width * height > max_pixels:
         raise UnusableImage(
@@ -142,8 +142,12 @@ def _readable_formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _open(data: bytes) -> Image.Image:
-    """Return the image with its header read and no pixel decoded."""
+def open_header(data: bytes) -> Image.Image:
+    """Return an image of one of `FORMATS` with its header read and no pixel decoded.
+
+    Raises:
+        UnusableImage: The bytes are no such image.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own limit of pixels is another one
         try:

@@ -48,7 +48,7 @@ share nothing but the scene have about 0.2, through the noise of that median, an
 leaves 0.6 of a camera's noise."""
 
 _SAMPLED = 7
-"""Of so many pixels one is used to fit the brightness."""
+"""Every how many pixels one is used to fit the brightness."""
 
 _ALIGNED = 128
 """Height and width at which images are aligned."""

@@ -31,7 +31,7 @@ _LARGEST = 65535
 _SAMPLED = 100_000
 """Pixels that the summary is computed from."""
 
-_BITS_PER_SAMPLE, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 338, 339
+BITS_PER_SAMPLE, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 338, 339
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 """Kinds of a TIFF's extra band: transparency that colours are already multiplied by, or not."""
 
@@ -147,7 +147,7 @@ def preview(values: np.ndarray, size: tuple[int, int], low: float, high: float) 
 
 def _is_unsigned_tiff(image: Image.Image) -> bool:
     tags = getattr(image, "tag_v2", {})
-    return tags.get(_BITS_PER_SAMPLE) == (32,) and tags.get(_SAMPLE_FORMAT, (1,)) == (1,)
+    return tags.get(BITS_PER_SAMPLE) == (32,) and tags.get(_SAMPLE_FORMAT, (1,)) == (1,)
 
 
 def _may_be_deep_colour(data: bytes, image: Image.Image) -> bool:
@@ -155,7 +155,7 @@ def _may_be_deep_colour(data: bytes, image: Image.Image) -> bool:
     if image.format == "PNG":
         return data[24] == 16
     if image.format == "TIFF":
-        return max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))) > 8  # type: ignore[attr-defined]
+        return max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) > 8  # type: ignore[attr-defined]
     return image.format in ("JPEG2000", "PPM")
 
 

@@ -54,7 +54,7 @@ class EmbeddedImages(NamedTuple):
         """Return the number of each image's group, int [n]; identical files are of one group."""
         named = np.where(self.groups == "", self.ids, self.groups)
         content, group = (np.unique(x, return_inverse=True)[1] for x in (self.keys, named))
-        count = len(self.ids)  # at most so many contents, and so many named groups
+        count = len(self.ids)  # contents and groups are at most as many
         links = coo_matrix((np.ones(count), (content, count + group)), (2 * count, 2 * count))
         return connected_components(links, directed=False)[1][content]
 

@@ -36,3 +36,12 @@ def address(service):
 
     with serving(service) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def s3_variables():
+    """The environment of an S3 store on loopback, which runs as long as a file's tests."""
+    from s3 import s3_server
+
+    with s3_server() as variables:
+        yield variables

@@ -6,7 +6,7 @@ import os
 import pytest
 import yaml
 from command_line import siamese_process
-from s3 import Bucket, s3_server, use_here
+from s3 import Bucket, use_here
 from sample_images import write_classes
 from tiny_encoder import write_encoder
 
@@ -14,14 +14,8 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def variables():
-    with s3_server() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def bucket(variables):
-    return Bucket("siamese-bucket", variables)
+def bucket(s3_variables):
+    return Bucket("siamese-bucket", s3_variables)
 
 
 @pytest.fixture(scope="module")
@@ -54,24 +48,24 @@ def place(tmp_path_factory, bucket):
     return folder
 
 
-def siamese(place, variables, *arguments):
+def siamese(place, s3_variables, *arguments):
     # What this machine knows of AWS must not help.
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "S3_"))}
-    environment = {**clean, "HOME": str(place), "TMPDIR": str(place / "tmp"), **variables}
+    environment = {**clean, "HOME": str(place), "TMPDIR": str(place / "tmp"), **s3_variables}
     return siamese_process(place, *arguments, environment=environment)
 
 
 @pytest.fixture
-def here(variables, monkeypatch, tmp_path):
+def here(s3_variables, monkeypatch, tmp_path):
     """This process uses the store, too."""
     from pipeline import tfx_on_s3
 
-    use_here(variables, monkeypatch, tmp_path)
+    use_here(s3_variables, monkeypatch, tmp_path)
     tfx_on_s3.enable([])
 
 
-def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, variables, bucket):
-    done = siamese(place, variables, "run", "config.yaml")
+def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, s3_variables, bucket):
+    done = siamese(place, s3_variables, "run", "config.yaml")
     assert done.returncode == 0
     assert "Blessed" in done.stdout
     assert "Pushed to s3://siamese-bucket/models/" in done.stdout
@@ -170,8 +164,8 @@ def test_a_store_that_does_not_answer_is_no_damaged_model(bucket, here, monkeypa
         ("output=s3://siamese-bucket/x", "output: s3://siamese-bucket/x is not a local folder"),
     ],
 )
-def test_what_cannot_be_used_is_refused_at_once(place, variables, change, told):
-    done = siamese(place, variables, "run", "config.yaml", "--set", change)
+def test_what_cannot_be_used_is_refused_at_once(place, s3_variables, change, told):
+    done = siamese(place, s3_variables, "run", "config.yaml", "--set", change)
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr

@@ -23,7 +23,7 @@ from components.image_example_gen.inspection import Inspected, image_record, ins
 from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import Tally
 from components.image_example_gen.sources import Source, sources_in
-from components.image_example_gen.splitting import Assigned, Described
+from components.image_example_gen.splitting import Assigned, Described, is_used
 from components.image_example_gen.value_range import ValueRange
 from images import near_duplicates
 from images.canonical import UnusableImage
@@ -73,7 +73,7 @@ class Records(beam.PTransform):
 
     def expand(self, assigned: beam.PCollection) -> dict[str, beam.PCollection]:
         """Return the records of each split of `features.SPLITS`."""
-        usable = assigned | "Usable" >> beam.Filter(_is_usable)
+        usable = assigned | "Usable" >> beam.Filter(is_used)
         parts = (
             {
                 "assigned": usable | "PathsOfAssigned" >> beam.Map(_by_path),
@@ -195,10 +195,6 @@ def describe(inspected: Inspected) -> Iterator[Described]:
 
 def _by_path(assigned: Assigned) -> tuple[str, Assigned]:
     return assigned.path, assigned
-
-
-def _is_usable(assigned: Assigned) -> bool:
-    return assigned.split is not None
 
 
 def _is_deep(inspected: Inspected) -> bool:

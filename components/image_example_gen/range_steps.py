@@ -9,7 +9,7 @@ import apache_beam as beam
 
 from components.image_example_gen import value_range
 from components.image_example_gen.inspection import Inspected
-from components.image_example_gen.splitting import Assigned
+from components.image_example_gen.splitting import Assigned, is_used
 from records import features
 
 
@@ -29,7 +29,7 @@ class FindRange(beam.PTransform):
     def expand(self, collections: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
         """Return one `value_range.ValueRange`, or None, of inspected and assigned images."""
         inspected, assigned = collections
-        used = assigned | "Used" >> beam.Filter(_is_used)
+        used = assigned | "Used" >> beam.Filter(is_used)
         count = (
             used
             | "OfTraining" >> beam.Filter(_is_for_training)
@@ -64,10 +64,6 @@ class _MergeSummaries(beam.CombineFn):
 
     def extract_output(self, merged: value_range.Summary) -> value_range.Summary:
         return merged
-
-
-def _is_used(assigned: Assigned) -> bool:
-    return assigned.split is not None
 
 
 def _is_for_training(assigned: Assigned) -> bool:

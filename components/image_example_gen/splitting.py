@@ -106,7 +106,7 @@ class Quota:
     given: dict[str, int]
 
     def give(self, split: str, images: int) -> None:
-        """Assign a group of so many images."""
+        """Assign a group with a number of images."""
         self.groups -= 1
         self.remaining[split] -= images
         self.given[split] += images
@@ -123,6 +123,11 @@ class Quota:
             if not self.given[split] and self.remaining[split] > 0
         ]
         return needs[0] if needs and self.groups <= len(needs) else None
+
+
+def is_used(image: Assigned) -> bool:
+    """Return whether an image is in a split, and not excluded."""
+    return image.split is not None
 
 
 def contradictions(images: Sequence[Described]) -> dict[str, str]:
@@ -211,7 +216,7 @@ def _choose(group: Group, of_class: Mapping[str, Quota]) -> str:
 
 
 def _order(images: int) -> tuple[str, ...]:
-    """Return the splits in the order in which they take a group of so many images, among equals.
+    """Return the splits in the order in which they take a group of this size, among equals.
 
     Train comes last for a single image and first for a group: evaluation needs images that differ.
     """

@@ -77,7 +77,7 @@ class Collection(NamedTuple):
 
 
 def sample(files: Sequence[File], limit: int) -> list[File]:
-    """Return at most about `limit` files, the same number of each class as far as it has them.
+    """Return about `limit` files at most: at most n per class, the same n for all.
 
     A file is chosen by the hash of its path, so that new files do not change the others' sample.
 

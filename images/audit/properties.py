@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
-import warnings
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -20,6 +18,7 @@ from images.canonical import (
     UnusableImage,
     canonical_image,
     number_of_frames,
+    open_header,
 )
 
 THUMBNAIL = 64
@@ -32,8 +31,6 @@ _LARGE = 4 * _MEASURED_SIDE**2
 """Pixels from which a JPEG is decoded at a fraction of its size: 12 megapixels in 60 ms."""
 
 _MAKE, _MODEL, _SOFTWARE, _EXIF, _TAKEN = 0x010F, 0x0110, 0x0131, 0x8769, 0x9003
-
-_BITS_PER_SAMPLE = 258
 
 _TABLE_AT_50 = 3736
 """Sum of the luminance quantization table of JPEG quality 50 (ITU-T T.81, table K.1)."""
@@ -117,7 +114,7 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> Properties:
     """
     decoded = _decode_reduced(data, max_pixels) or _decode_whole(data, max_pixels)
     pixels = _limited(decoded.pixels)
-    with _opened(data) as header:
+    with open_header(data) as header:
         described = _described(header, data)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     is_deep = pixels.dtype != np.uint8
@@ -165,7 +162,7 @@ def _decode_whole(data: bytes, max_pixels: int) -> _Decoded:
     if canonical.depth is None:
         values = cv2.imdecode(np.frombuffer(canonical.data, np.uint8), cv2.IMREAD_COLOR)
     else:
-        with _opened(canonical.data) as image:
+        with open_header(canonical.data) as image:
             values = deep.deep_values(canonical.data, image)
     if values is None:
         raise UnusableImage("cannot be decoded by OpenCV")
@@ -177,7 +174,7 @@ def _decode_whole(data: bytes, max_pixels: int) -> _Decoded:
 
 def _decode_reduced(data: bytes, max_pixels: int) -> _Decoded | None:
     """Decode a large JPEG at a fraction of its size; None for another, or a damaged one."""
-    with contextlib.suppress(Exception), _opened(data) as image:
+    with contextlib.suppress(Exception), open_header(data) as image:
         width, height = image.size
         if image.format in ("JPEG", "MPO") and _LARGE < width * height <= max_pixels:
             image.draft("RGB", (_MEASURED_SIDE, _MEASURED_SIDE))
@@ -188,12 +185,6 @@ def _decode_reduced(data: bytes, max_pixels: int) -> _Decoded | None:
             small = cv2.resize(pixels, (GREY_SIZE, GREY_SIZE), interpolation=cv2.INTER_AREA)
             return _Decoded(pixels, height, width, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
     return None
-
-
-def _opened(data: bytes) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own limit of pixels is another one
-        return Image.open(io.BytesIO(data))
 
 
 def _described(header: Image.Image, data: bytes) -> dict[str, Any]:
@@ -221,7 +212,7 @@ def _depth(header: Image.Image, data: bytes) -> int:
     """Return the bits of a channel; Pillow reduces those of a colour image to 8."""
     if header.format == "PNG":
         return max(8, data[24])
-    if bits := getattr(header, "tag_v2", {}).get(_BITS_PER_SAMPLE):
+    if bits := getattr(header, "tag_v2", {}).get(deep.BITS_PER_SAMPLE):
         return max(8, bits[0])
     if header.mode.startswith("I;16") or (header.format == "PPM" and header.mode == "I"):
         return 16

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import unicodedata
@@ -76,16 +75,15 @@ def _text(folder: Path, place: Path, output: str, sources: Sequence[Source]) -> 
 
 def image_size(folder: Path, sources: Sequence[Source]) -> tuple[int, str]:
     """Return the `image.size` that suits a folder's files, and why."""
-    from PIL import Image
-
+    from images.canonical import UnusableImage, open_header
     from images.reading import read_bytes
 
     sides = []
     for source in sources[:: max(1, len(sources) // _MEASURED)]:
         try:
-            with Image.open(io.BytesIO(read_bytes(str(folder / source.path)))) as header:
+            with open_header(read_bytes(str(folder / source.path))) as header:
                 sides.append(max(header.size))
-        except Exception:  # an unusable file, which the audit names
+        except UnusableImage:  # the audit names it
             continue
     if not sides:
         return _LARGEST, "The images' size is unknown; this is the backbone's own."
@@ -116,6 +114,6 @@ def _from(path: str, place: Path) -> str:
 
 
 def _scalar(text: str) -> str:
-    """Return a text as YAML, in one line and quoted as far as it has to be."""
+    """Return a text as YAML, in one line, quoted only where YAML needs it."""
     line = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**6)
     return line.strip()[1:-1]

@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 from copying_executor import Executor
-from s3 import Bucket, s3_server, use_here
+from s3 import Bucket, use_here
 from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples, Model
 
@@ -15,19 +15,13 @@ from pipeline.cluster import task
 B = "s3://bucket"
 
 
-@pytest.fixture(scope="module")
-def variables():
-    with s3_server() as found:
-        yield found
-
-
 @pytest.fixture
-def bucket(variables, monkeypatch, tmp_path):
+def bucket(s3_variables, monkeypatch, tmp_path):
     """A bucket with examples; temporary files go to `tmp`."""
-    use_here(variables, monkeypatch, tmp_path)
+    use_here(s3_variables, monkeypatch, tmp_path)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    made = Bucket("bucket", variables)
+    made = Bucket("bucket", s3_variables)
     made.delete_all()
     made.put("examples/Split-test/x", b"text")
     monkeypatch.setattr(Executor, "Do", Executor.Do)  # is enabled, and must be undone

@@ -3,7 +3,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from s3 import Bucket, s3_server, use_here
+from s3 import Bucket, use_here
 
 from base.errors import StorageError
 from storage.local_copies import local_copy, local_folders, tensorflow_path, with_addresses
@@ -11,19 +11,13 @@ from storage.local_copies import local_copy, local_folders, tensorflow_path, wit
 B = "s3://bucket"
 
 
-@pytest.fixture(scope="module")
-def variables():
-    with s3_server() as found:
-        yield found
-
-
 @pytest.fixture
-def bucket(variables, monkeypatch, tmp_path):
+def bucket(s3_variables, monkeypatch, tmp_path):
     """A bucket with a folder `in`; temporary files go to `tmp`."""
-    use_here(variables, monkeypatch, tmp_path)
+    use_here(s3_variables, monkeypatch, tmp_path)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    made = Bucket("bucket", variables)
+    made = Bucket("bucket", s3_variables)
     made.delete_all()
     made.put("in/sub/x.h5", b"x")
     yield made

@@ -1,5 +1,5 @@
 import pytest
-from s3 import Bucket, s3_server, use_here
+from s3 import Bucket, use_here
 
 from base.errors import StorageError
 from storage import file_systems, s3
@@ -7,17 +7,11 @@ from storage import file_systems, s3
 B = "s3://bucket"
 
 
-@pytest.fixture(scope="module")
-def variables():
-    with s3_server() as found:
-        yield found
-
-
 @pytest.fixture
-def bucket(variables, monkeypatch, tmp_path):
+def bucket(s3_variables, monkeypatch, tmp_path):
     """An empty bucket."""
-    use_here(variables, monkeypatch, tmp_path)
-    made = Bucket("bucket", variables)
+    use_here(s3_variables, monkeypatch, tmp_path)
+    made = Bucket("bucket", s3_variables)
     made.delete_all()
     return made
 
