@@ -27,7 +27,9 @@ from base.errors import UserError
 _Connection = TypeVar("_Connection", bound="Connection")
 _State = get_model_status_pb2.ModelVersionStatus.State
 
-_RETRIES = {
+_SERVICE_CONFIG = {
+    # Of a name with several addresses, such as a headless Service, all servers get calls.
+    "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             "name": [
@@ -36,16 +38,19 @@ _RETRIES = {
             ],
             "retryPolicy": {
                 "maxAttempts": 5,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
+                "initialBackoff": "0.2s",
+                "maxBackoff": "5s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],  # no call changes anything
+                # No call changes anything. TensorFlow Serving answers RESOURCE_EXHAUSTED while
+                # all its threads are busy, UNAVAILABLE while its queue of batches is full.
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
             },
         }
-    ]
+    ],
 }
+_TLS_FAILURES = ("Ssl handshake", "SSL_ERROR", "CERTIFICATE_VERIFY", "handshaker", "Peer name")
 _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.service_config", json.dumps(_RETRIES)),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # gRPC retries only messages that fit this buffer; its default is 256 KB.
     ("grpc.per_rpc_retry_buffer_size", 256 * 2**20),
     # The default limit is 4 MB; the client trusts its server.
@@ -111,7 +116,7 @@ class Connection:
     ) -> None:
         if version is not None and version_label is not None:
             raise UserError("give a version or a label, not both")
-        self._server, self._timeout = server, timeout
+        self._server, self._timeout, self._tls = server, timeout, tls
         self._spec = predict_pb2.PredictRequest().model_spec
         self._spec.name = model
         if version is not None:
@@ -203,8 +208,10 @@ class Connection:
     def _error(self, error: grpc.RpcError) -> ServingError:
         code, details = error.code(), error.details()
         say = {
-            grpc.StatusCode.UNAVAILABLE: f"{self._server} does not answer ({details}); is a server "
-            "running there? Start one: siamese serve",
+            grpc.StatusCode.UNAVAILABLE: self._unavailable(details),
+            grpc.StatusCode.RESOURCE_EXHAUSTED: f"{self._server} is overloaded, also after "
+            f"retries (RESOURCE_EXHAUSTED: {details}); send fewer requests at once, or start it "
+            "with more --grpc_max_threads",
             grpc.StatusCode.DEADLINE_EXCEEDED: f"{self._server} gave no answer within "
             f"{self._timeout:g} s; increase the timeout",
             grpc.StatusCode.NOT_FOUND: f"{self._server} has no such model or version: {details}",
@@ -213,6 +220,29 @@ class Connection:
         }
         default = f"{self._server} answered {code.name}: {details}"
         return ServingError(say.get(code, default), code)
+
+    def _unavailable(self, details: str) -> str:
+        """Return why there was no answer: TLS, a full queue, or no server."""
+        if any(word in details for word in _TLS_FAILURES):
+            return (
+                f"{self._server} does not accept this TLS connection ({details}); compare --tls-ca "
+                "and the client's certificate with the server's"
+            )
+        if "queue" in details:
+            return (
+                f"{self._server} is overloaded, also after retries (UNAVAILABLE: {details}); send "
+                "fewer requests at once, or raise max_enqueued_batches"
+            )
+        if "Socket closed" in details:
+            expected = "the client's certificate (--tls-cert)" if self._tls else "TLS (--tls)"
+            return (
+                f"{self._server} closed the connection ({details}); it has stopped, or it expects "
+                f"{expected}"
+            )
+        return (
+            f"{self._server} does not answer (UNAVAILABLE: {details}); is a server running there? "
+            "Start one: siamese serve"
+        )
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:

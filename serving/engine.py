@@ -24,6 +24,15 @@ ENGINES = (AUTO, *get_args(Engine))
 BINARY = "tensorflow_model_server"
 IMAGE = "tensorflow/serving:2.20.0"
 
+SERVER_OPTIONS = (
+    # By default 4 per core: more calls at once fail with RESOURCE_EXHAUSTED. Idle threads cost
+    # little; batching limits how many calls run.
+    "--grpc_max_threads=256",
+    "--rest_api_num_threads=64",
+    "--enable_grpc_healthcheck_service=true",
+)
+"""Options that every server gets, also those of serving/deploy and kubeflow/manifests."""
+
 LOOPBACK, ALL_INTERFACES = "127.0.0.1", "0.0.0.0"
 _DOCKER_SECONDS = 5
 
@@ -147,6 +156,7 @@ def command(engine: Engine, serving: Serving) -> list[str]:
             "--env", f"MODEL_NAME={serving.name}",
             *(f"--env={name}={value}" for name, value in quiet_environment(engine).items()),
             IMAGE,
+            *SERVER_OPTIONS,
             *serving.options,
         ]  # fmt: skip
     server = [BINARY]
@@ -158,7 +168,8 @@ def command(engine: Engine, serving: Serving) -> list[str]:
         f"--model_base_path={base}",
         f"--port={serving.port}",
         f"--rest_api_port={serving.rest_port}",
-        *serving.options,
+        *SERVER_OPTIONS,
+        *serving.options,  # the last of an option counts
     ]
 
 

@@ -67,6 +67,10 @@ class Options:
     rest_api_port: int | None = _option(
         _NETWORK, None, "PORT", "REST; 0 picks a free one; left out: no REST", kind=int
     )
+    rest_api_num_threads: int = _option(_NETWORK, 64, "N", "REST requests that run at once")
+    enable_grpc_healthcheck_service: bool = _option(
+        _NETWORK, False, "BOOL", "answer grpc.health.v1 on the port for gRPC"
+    )
     rest_api_timeout_in_ms: int = _option(_NETWORK, 30_000, "MS", "timeout of a REST request")
     rest_api_enable_cors_support: bool = _option(
         _NETWORK, False, "BOOL", "let web pages of other origins use REST"
@@ -177,8 +181,8 @@ def _check(options: Options) -> None:
             raise UsageError(f"{name}={port}: a port is a number from 0 (any free one) to 65535")
     if options.port and options.port == options.rest_api_port:
         raise UsageError(f"--port and --rest_api_port are both {options.port}: they must differ")
-    if options.grpc_max_threads < 1:
-        raise UsageError("--grpc_max_threads must be at least 1")
+    if options.grpc_max_threads < 1 or options.rest_api_num_threads < 1:
+        raise UsageError("--grpc_max_threads and --rest_api_num_threads must be at least 1")
     if not 1 <= options.grpc_max_message_bytes <= INT32_MAX:
         raise UsageError(f"--grpc_max_message_bytes must be from 1 to {INT32_MAX}")
     if options.rest_api_timeout_in_ms < 1:

@@ -10,7 +10,6 @@ import time
 from types import FrameType
 
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -96,9 +95,8 @@ class _Server:
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             ModelService(self._catalogue, self._running), server
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
+        if options.enable_grpc_healthcheck_service:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -138,7 +138,7 @@ class TestServer:
         named = [
             option.split("=/config/")[1] for option in container["args"] if "/config/" in option
         ]
-        assert set(named) == set(data) - {"ready.sh"}
+        assert set(named) == set(data)
 
     def test_finds_the_pushed_models(self, objects, pod, container, model):
         volumes = {each["name"]: each for each in pod["volumes"]}
@@ -185,20 +185,14 @@ class TestServer:
         ]
         assert bound == ["siamese-pipeline"]
 
-    def test_gets_requests_when_a_version_is_available(self, container, model):
-        # What ready.sh does is tested in tests/serving/test_deploy.py.
-        for probe in ("startupProbe", "readinessProbe"):
-            assert container[probe]["exec"]["command"] == ["bash", "/config/ready.sh", model.name]
+    def test_is_probed_by_grpc(self, container):
+        ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["grpc"] == {"port": ports["grpc"]}
             assert container[probe]["timeoutSeconds"] >= 5
+        assert "--enable_grpc_healthcheck_service=true" in container["args"]
         start = container["startupProbe"]
         assert start["failureThreshold"] * start["periodSeconds"] >= 600
-
-    def test_is_not_killed_for_the_state_of_its_versions(self, container, model):
-        assert "exec" not in container["livenessProbe"]
-        assert container["livenessProbe"]["httpGet"] == {
-            "path": f"/v1/models/{model.name}",
-            "port": "rest",
-        }
 
     def test_goes_when_the_clients_are_gone(self, pod, container):
         command = container["lifecycle"]["preStop"]["exec"]["command"]
@@ -215,6 +209,7 @@ class TestAroundTheServer:
         selectors = [
             deployment["selector"]["matchLabels"],
             objects["Service", "siamese-serving"]["spec"]["selector"],
+            objects["Service", "siamese-serving-pods"]["spec"]["selector"],
             objects["PodDisruptionBudget", "siamese-serving"]["spec"]["selector"]["matchLabels"],
             objects["NetworkPolicy", "siamese-serving"]["spec"]["podSelector"]["matchLabels"],
             deployment["template"]["spec"]["topologySpreadConstraints"][0]["labelSelector"][
@@ -231,6 +226,14 @@ class TestAroundTheServer:
         assert ports == {"grpc": int(options["port"]), "rest": int(options["rest_api_port"])}
         for port in objects["Service", "siamese-serving"]["spec"]["ports"]:
             assert ports[port["targetPort"]] == port["port"]
+
+    def test_clients_can_distribute_their_calls(self, objects):
+        pods = objects["Service", "siamese-serving-pods"]
+        assert pods["spec"]["clusterIP"] == "None"
+        assert [each["port"] for each in pods["spec"]["ports"]] == [8500]
+        # Else Prometheus would ask each pod twice.
+        monitored = objects["ServiceMonitor", "siamese-serving"]["spec"]["selector"]["matchLabels"]
+        assert not monitored.items() <= pods["metadata"]["labels"].items()
 
     def test_the_autoscaler_alone_counts_the_servers(self, objects, deployment, container):
         scaler = objects["HorizontalPodAutoscaler", "siamese-serving"]["spec"]

@@ -4,7 +4,7 @@ import subprocess
 
 import grpc
 import pytest
-from fake_serving import STATE, serving
+from fake_serving import STATE, Service, serving
 
 from serving.connection import Connection, ServingError, Tls
 
@@ -42,10 +42,37 @@ def test_not_both_a_version_and_a_label():
         Connection("localhost:1", "parts", version=1, version_label="canary")
 
 
-def test_what_is_unavailable_is_tried_again_whatever_its_size(service, connection):
-    service.failures = [(grpc.StatusCode.UNAVAILABLE, "busy")] * 3
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
+def test_an_overloaded_server_is_tried_again_whatever_the_size(service, connection, code):
+    service.failures = [(grpc.StatusCode[code], "Server Threadpool Exhausted")] * 3
     assert ask(connection, b"x" * 1_000_000)["valid"].all()
     assert len(service.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "message"),
+    [
+        ("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted", "overloaded.*--grpc_max_threads"),
+        ("UNAVAILABLE", "The batch scheduling queue is full", "overloaded.*max_enqueued_batches"),
+        ("UNAVAILABLE", "Connection refused", "is a server running there"),
+    ],
+)
+def test_the_message_says_which_it_was(service, connection, monkeypatch, code, details, message):
+    service.failures = [(grpc.StatusCode[code], details)] * 5
+    with pytest.raises(ServingError, match=message) as caught:
+        ask(connection)
+    assert code in str(caught.value)
+    assert len(service.requests) == 5
+
+
+def test_calls_are_distributed_among_all_servers_of_a_name():
+    services = [Service(), Service()]
+    with serving(services[0]) as first, serving(services[1]) as second:
+        addresses = ",".join(f"127.0.0.1:{each.rpartition(':')[2]}" for each in (first, second))
+        with Connection(f"ipv4:{addresses}", "parts") as connection:
+            for _ in range(20):
+                ask(connection)
+    assert min(len(each.requests) for each in services) >= 5
 
 
 def test_other_errors_are_not_tried_again(service, connection):
@@ -74,7 +101,7 @@ def test_errors_are_told_in_words(service, connection, code, message):
 
 def test_nobody_at_home():
     with (
-        Connection("localhost:1", "parts", timeout=2) as connection,
+        Connection("localhost:1", "parts", timeout=10) as connection,
         pytest.raises(ServingError, match=r"localhost:1 does not answer .*siamese serve"),
     ):
         ask(connection)
@@ -132,10 +159,20 @@ def test_tls(service, pems, mutual):
         with Connection(address, "parts", tls=Tls(pems / "server.crt", *own)) as connection:
             assert ask(connection)
         with (
-            Connection(address, "parts", tls=wrong, timeout=3) as connection,
-            pytest.raises(ServingError, match="does not answer"),
+            Connection(address, "parts", tls=wrong, timeout=20) as connection,
+            pytest.raises(ServingError, match="expects the client's" if mutual else "this TLS"),
         ):
             ask(connection)
+
+
+def test_a_server_with_tls_is_not_asked_without(service, pems):
+    key, certificate = ((pems / f"server.{kind}").read_bytes() for kind in ("key", "crt"))
+    with (
+        serving(service, grpc.ssl_server_credentials([(key, certificate)])) as address,
+        Connection(address, "parts", timeout=20) as connection,
+        pytest.raises(ServingError, match="expects TLS"),
+    ):
+        ask(connection)
 
 
 @pytest.mark.parametrize(

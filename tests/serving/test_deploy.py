@@ -13,13 +13,12 @@ from pathlib import Path
 import promql_parser
 import pytest
 import yaml
-from google.protobuf import json_format, text_format
+from google.protobuf import text_format
 from prometheus_client.parser import text_string_to_metric_families
-from tensorflow_serving.apis import get_model_status_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.embedded.config_files import read_batching_parameters, read_metrics_path
-from serving.engine import IMAGE
+from serving.engine import IMAGE, SERVER_OPTIONS
 from tests.serving.embedded.models import publish
 from tests.serving.embedded.processes import ROOT, Server
 
@@ -147,10 +146,9 @@ class TestServingFiles:
         assert model.model_platform == "tensorflow"
         assert mounts("serving")[model.base_path].startswith("${MODEL_BASE_PATH:?")
 
-    def test_the_health_check_asks_for_the_model(self):
+    def test_holds_its_load(self):
+        assert set(SERVER_OPTIONS) <= set(SERVICES["serving"]["command"])
         assert mounts("serving")["/config"] == "./config"
-        check = SERVICES["serving"]["healthcheck"]["test"]
-        assert check == ["CMD", "bash", "/config/ready.sh", the_model().name]
 
     def test_a_request_may_be_larger_than_a_batch(self):
         parameters = read_batching_parameters(str(CONFIG / "batching.config"))
@@ -211,50 +209,28 @@ def rest_api(status, body):
         server.server_close()
 
 
-def ready(model, port):
-    """Whether ready.sh says so."""
-    told = subprocess.run(
-        ["bash", str(CONFIG / "ready.sh"), model, str(port)], capture_output=True, timeout=60
-    )
-    return told.returncode == 0
+def healthy(port):
+    """Whether the health check of compose.yaml says so of a server on this REST port."""
+    cmd, *check = SERVICES["serving"]["healthcheck"]["test"]
+    assert cmd == "CMD"
+    check = [word.replace("8501", str(port)) for word in check]
+    return subprocess.run(check, capture_output=True, timeout=60).returncode == 0
 
 
-def status_of(*states):
-    """The body that TensorFlow Serving answers with."""
-    response = get_model_status_pb2.GetModelStatusResponse()
-    for version, state in enumerate(states, start=1):
-        response.model_version_status.add(version=version, state=state)
-    return json_format.MessageToJson(response, preserving_proto_field_name=True)
+class TestHealthCheck:
+    def test_asks_for_what_is_not_counted_as_traffic(self):
+        with rest_api(200, "metrics") as (port, asked):
+            assert healthy(port)
+        assert asked == [read_metrics_path(str(CONFIG / "monitoring.config"))]
 
-
-class TestReady:
-    @pytest.mark.parametrize(
-        ("states", "expected"),
-        [
-            (["AVAILABLE"], True),
-            (["END", "AVAILABLE"], True),  # a broken version takes nothing from the one before
-            (["START"], False),
-            (["LOADING"], False),
-            (["UNLOADING"], False),
-            (["END"], False),
-        ],
-    )
-    def test_goes_by_the_state_and_not_by_the_code(self, states, expected):
-        with rest_api(200, status_of(*states)) as (port, asked):
-            assert ready("siamese", port) is expected
-        assert asked == ["/v1/models/siamese"]
-
-    def test_not_for_a_model_that_is_not_known(self):
-        with rest_api(404, '{"error": "Could not find any versions of model siamese"}') as (
-            port,
-            _,
-        ):
-            assert not ready("siamese", port)
+    def test_not_after_an_error(self):
+        with rest_api(503, "") as (port, _):
+            assert not healthy(port)
 
     def test_not_where_nobody_listens(self):
-        with rest_api(200, status_of("AVAILABLE")) as (port, _):
+        with rest_api(200, "") as (port, _):
             pass
-        assert not ready("siamese", port)
+        assert not healthy(port)
 
 
 @pytest.fixture(scope="module")
@@ -288,8 +264,7 @@ class TestWithTheEmbeddedServer:
     def test_serves_with_these_files(self, server, exported):
         assert ":tensorflow:serving:batching_session:processed_batch_size" in exported
         port = server.rest.split(":")[1]
-        assert ready(the_model().name, port)
-        assert not ready("another", port)
+        assert healthy(port)
 
     def test_has_what_the_dashboard_shows(self, exported):
         for panel in queried_panels():
@@ -365,11 +340,26 @@ class TestDashboard:
         }
         assert used == set(METRICS)
 
+    def test_health_checks_are_not_traffic(self):
+        """A status request by REST is in the request count, and has a latency without an API."""
+        for panel in queried_panels():
+            for query in queries(panel):
+                found = selectors(query)
+                for one in found:
+                    api = [m for m in one.matchers.matchers if m.name == "API"]
+                    if one.name.endswith("request_latency_bucket"):
+                        assert [(m.op, m.value) for m in api] == [
+                            (promql_parser.MatchOp.NotEqual, "")
+                        ]
+                text = str([one.name for one in found])
+                if "request_count" in text and "status!=" not in query.prettify():
+                    assert "request_latency_count" in text, panel["title"]
+
     def test_works_with_any_prometheus(self):
         variables = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
         assert variables["datasource"]["query"] == "prometheus"
         assert variables["model"]["definition"] == (
-            "label_values(:tensorflow:serving:request_count, model_name)"
+            'label_values(:tensorflow:serving:request_count{model_name!=""}, model_name)'
         )
         for panel in queried_panels():
             for target in panel["targets"]:

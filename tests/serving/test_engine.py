@@ -8,7 +8,16 @@ from base.errors import UserError
 from serving.client import ImageError
 from serving.connection import ServingError
 from serving.embedded.options import UsageError
-from serving.engine import EngineError, PortInUse, Serving, check_ports, choose, command
+from serving.engine import (
+    IMAGE,
+    SERVER_OPTIONS,
+    EngineError,
+    PortInUse,
+    Serving,
+    check_ports,
+    choose,
+    command,
+)
 from serving.enroll import EnrollError
 from serving.infra_check import InfraCheckError
 from serving.next_version import VersionError
@@ -59,6 +68,7 @@ def test_all_get_the_same_options(tmp_path):
         f"--model_base_path={tmp_path}",
         "--port=1",
         "--rest_api_port=2",
+        *SERVER_OPTIONS,
         "--enable_batching=true",
     ]
     assert command("tensorflow", serving) == ["tensorflow_model_server", *options]
@@ -67,8 +77,7 @@ def test_all_get_the_same_options(tmp_path):
         *options,
     ]
     docker = command("docker", serving)
-    assert docker[-2:] == [docker[-2], "--enable_batching=true"]
-    assert docker[-2].startswith("tensorflow/serving:")
+    assert docker[-5:] == [IMAGE, *SERVER_OPTIONS, "--enable_batching=true"]
     assert f"type=bind,source={tmp_path},target=/models/parts,readonly" in docker
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.serving.embedded.models import publish
 from tests.serving.embedded.processes import ROOT, Server, eventually, run
@@ -46,6 +45,7 @@ class Configured:
             enable_batching="true",
             batching_parameters_file=batching,
             monitoring_config_file=monitoring,
+            enable_grpc_healthcheck_service="true",
         )
         self.client = self.server.client()
 
@@ -171,12 +171,14 @@ class TestHealth:
         request = health_pb2.HealthCheckRequest(service=service)
         assert health.Check(request, timeout=30).status == SERVING
 
-    def test_reflection(self, configured):
-        stub = reflection_pb2_grpc.ServerReflectionStub(configured.client.channel)
-        request = reflection_pb2.ServerReflectionRequest(list_services="")
-        (answer,) = stub.ServerReflectionInfo(iter([request]), timeout=30)
-        names = {each.name for each in answer.list_services_response.service}
-        assert {"tensorflow.serving.PredictionService", "grpc.health.v1.Health"} <= names
+    def test_there_is_no_reflection(self, configured):
+        """As in TensorFlow Serving; 256 idle streams would take all its threads."""
+        info = configured.client.channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        )
+        with pytest.raises(grpc.RpcError) as error:
+            next(info(iter([b""]), timeout=30))
+        assert error.value.code() is CODE.UNIMPLEMENTED
 
 
 def refuses(client):
