@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from judging.judgement import Curve, Threshold
+from judging.judgement import Curve, Measure, Threshold
 from judging.number_text import number
 
 _WIDTH, _HEIGHT = 400, 250
@@ -118,6 +118,27 @@ def histogram(curve: Curve, threshold: Threshold, positives: str, negatives: str
         Series(f"{negatives} (below)", (), "bar b"),
     ]
     return plot.figure(alt, legend)
+
+
+def trend(title: str, measures: Sequence[Measure | None]) -> Markup:
+    """Return a metric of several runs, the latest last, with its 95 % intervals.
+
+    Args:
+        title: The metric's name.
+        measures: Of each run; None if it was not measured.
+    """
+    known = [(x, m) for x, m in enumerate(measures, start=1) if m and math.isfinite(m.value)]
+    ends = [end for _, m in known for end in (m.low, m.high, m.value) if math.isfinite(end)]
+    low, high = _span(ends)
+    plot = _Plot((0.5, len(measures) + 0.5), (max(low, 0), min(high, 1)), "run", "", whole_x=True)
+    for x, m in known:
+        if math.isfinite(m.low) and math.isfinite(m.high):
+            plot.line(Series("", [(x, m.low), (x, m.high)], "d"))
+    plot.line(Series("", [(x, m.value) for x, m in known], "a"))
+    for x, m in known:
+        plot.line(Series("", [(x, m.value)], "a"))
+    words = ", ".join(number(m.value) for _, m in known)
+    return plot.figure(f"{title} of the last runs, the latest last: {words}", [])
 
 
 _PANELS = {

@@ -6,7 +6,7 @@ import base64
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from PIL import Image
@@ -21,6 +21,12 @@ from storage.file_systems import is_remote, open_file
 
 SIDE = 144
 """Maximum longer side of a thumbnail, in pixels."""
+
+SMALL_SIDE = 80
+"""The same for the many pictures of the gallery."""
+
+SMALL_TOTAL = 1_600_000
+"""Characters of all of these, so that the page stays below 4 MB."""
 
 _TINY = 64
 """Images up to this side stay PNG: JPEG would blur them."""
@@ -56,24 +62,61 @@ def thumbnails(
         root: Folder that the sources of pictures with an id are relative to; empty: unknown.
         support_root: The same for pictures without an id.
     """
-    wanted = set(pictures)
-    found: dict[Picture, Thumbnail] = {}
+    found = {}
+    for picture, data, ends in _read(set(pictures), examples, root, support_root):
+        small = thumbnail(data, ends)
+        if small:
+            found[picture] = small
+    return found
+
+
+def small_thumbnails(
+    pictures: Sequence[Picture], examples: str = "", root: str = "", support_root: str = ""
+) -> dict[Picture, str]:
+    """Return smaller thumbnails of those that are available, as data URIs.
+
+    Args:
+        pictures: The most important first: the last ones are left out of a page that they would
+            make too large.
+        examples: See `thumbnails`, also for the other arguments.
+        root: Folder of the test images.
+        support_root: Folder of the support images.
+    """
+    made = {}
+    for picture, data, ends in _read(set(pictures), examples, root, support_root):
+        if small := _decoded(data, ends):
+            encoded = io.BytesIO()
+            small.thumbnail((SMALL_SIDE, SMALL_SIDE))
+            small.save(encoded, "WEBP", quality=70)
+            made[picture] = _uri("webp", encoded)
+    found, left = {}, SMALL_TOTAL
+    for picture in pictures:
+        if picture in made:
+            left -= len(made[picture])
+            if left < 0:
+                break
+            found[picture] = made[picture]
+    return found
+
+
+def _read(
+    pictures: set[Picture], examples: str, root: str, support_root: str
+) -> Iterator[tuple[Picture, bytes, tuple[float, float] | None]]:
+    """Yield canonical images and their ranges, see `thumbnails` for the arguments."""
     by_key: dict[str, list[Picture]] = {}
-    for picture in wanted:
+    for picture in pictures:
         by_key.setdefault(_key(picture.id, picture.source), []).append(picture)
-    for id_, source, data, ends in _records(examples) if wanted and examples else ():
+    for id_, source, data, ends in _records(examples) if pictures and examples else ():
         # Within these records a file name identifies an image, too.
         for key in (_key(id_, source), _key("", source)):
             for picture in by_key.pop(key, ()):
-                if small := thumbnail(data, ends):
-                    found[picture] = small
+                yield picture, data, ends
         if not by_key:
             break
     for picture in (one for some in by_key.values() for one in some):
         read = _file(root if picture.id else support_root, picture.source)
-        if read and (small := _of_file(read)):
-            found[picture] = small
-    return found
+        if read and (canonical := _canonical(read)):
+            yield picture, canonical, None
 
 
 def thumbnail(data: bytes, ends: tuple[float, float] | None = None) -> Thumbnail | None:
@@ -84,12 +127,8 @@ def thumbnail(data: bytes, ends: tuple[float, float] | None = None) -> Thumbnail
         ends: The values that become black and white in an image of more than eight bits, as in its
             record; None: the image's own.
     """
-    try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
-            warnings.simplefilter("ignore")  # of a size that the pipeline has let pass
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))  # of a JPEG, decodes no more than is needed
-            small = _preview(data, image, ends) or image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    small = _decoded(data, ends)
+    if small is None:
         return None
     tiny = max(small.size) <= _TINY
     small.thumbnail((SIDE, SIDE))
@@ -98,8 +137,21 @@ def thumbnail(data: bytes, ends: tuple[float, float] | None = None) -> Thumbnail
         small.save(encoded, "PNG", optimize=True)
     else:
         small.save(encoded, "JPEG", quality=72, optimize=True)
-    text = base64.b64encode(encoded.getvalue()).decode("ascii")
-    return Thumbnail(f"data:image/{'png' if tiny else 'jpeg'};base64,{text}", *small.size, tiny)
+    return Thumbnail(_uri("png" if tiny else "jpeg", encoded), *small.size, tiny)
+
+
+def _uri(kind: str, encoded: io.BytesIO) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(encoded.getvalue()).decode('ascii')}"
+
+
+def _decoded(data: bytes, ends: tuple[float, float] | None) -> Image.Image | None:
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+            warnings.simplefilter("ignore")  # of a size that the pipeline has let pass
+            image.draft("RGB", (2 * SIDE, 2 * SIDE))  # of a JPEG, decodes no more than is needed
+            return _preview(data, image, ends) or image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def _preview(
@@ -120,9 +172,9 @@ def _preview(
     return Image.fromarray(preview(values, size, low, high)[..., ::-1])
 
 
-def _of_file(data: bytes) -> Thumbnail | None:
+def _canonical(data: bytes) -> bytes | None:
     try:
-        return thumbnail(canonical_image(data, MAX_PIXELS).data)
+        return canonical_image(data, MAX_PIXELS).data
     except UnusableImage:
         return None
 

@@ -9,24 +9,41 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Iterable
 from functools import cache
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from base.printable import printable
 from judging.judgement import Measure
-from judging.number_text import number, signed
-from pipeline.runs.outcome import CheckOutcome, ComponentOutcome
+from judging.metric_names import metric_name
+from judging.number_text import number, percent, percent_interval, points
+from pipeline.runs.outcome import CheckOutcome, ComponentOutcome, Outcome
 
 _LONGEST = 600
 """Characters of a text."""
+
+_OUTCOMES = (*Outcome, *ComponentOutcome, *CheckOutcome)
+
+_FEW = 30
+"""Images below which the area under a ROC curve has two digits."""
+
+_ENDS = (0.0, 0.25, 0.5, 0.75, 0.8, 0.9)
+"""Lower ends of scales of shares."""
 
 
 @cache
 def html() -> Environment:
     """Return the environment of HTML templates."""
     return _environment(autoescape=True, finalize=_html_text)
+
+
+@cache
+def script() -> str:
+    """Return the page's script."""
+    return (resources.files("pipeline.report") / "templates" / "page.js").read_text("utf-8")
 
 
 @cache
@@ -43,12 +60,16 @@ def _environment(**options: Any) -> Environment:
         lstrip_blocks=True,
         **options,
     )
-    environment.globals["marks"] = {o.value: o for o in (*ComponentOutcome, *CheckOutcome)}
+    environment.globals["marks"] = {o.value: o for o in _OUTCOMES}
     environment.filters |= {
         "number": _number,
-        "signed": signed,
+        "value": _value,
         "interval": _interval,
-        "percent": _percent,
+        "difference": _difference,
+        "percent": percent,
+        "metric_name": metric_name,
+        "on_scale": _on_scale,
+        "scale_text": lambda low: f"{100 * low:.0f} to 100 %",
         "nearby": lambda path: path.removeprefix(f"{os.getcwd()}/"),
     }
     return environment
@@ -75,10 +96,44 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None or not math.isfinite(value) else number(value)
 
 
-def _interval(measure: Measure) -> str:
-    return f"{_number(measure.low)} to {_number(measure.high)}"
+def _value(measure: Measure, metric: str = "") -> str:
+    if _is_area(metric):
+        return _area(measure.value, measure.images)
+    return percent(measure.value, measure.images)
 
 
-def _percent(value: float) -> str:
-    # For the style sheet.
-    return f"{min(1.0, max(0.0, value)) * 100 if math.isfinite(value) else 0.0:.1f}%"
+def _interval(measure: Measure, metric: str = "") -> str:
+    if _is_area(metric):
+        return f"{_area(measure.low, measure.images)} to {_area(measure.high, measure.images)}"
+    return percent_interval(measure)
+
+
+def _difference(measure: Measure, metric: str = "") -> str:
+    """Return a difference of two models' metrics, with its interval."""
+    ends = measure.value, measure.low, measure.high
+    if _is_area(metric):
+        value, low, high = (_number(end) if end != end else f"{end:+.3f}" for end in ends)
+        return f"{value} ({low} to {high})"
+    value, low, high = (points(end, measure.images) for end in ends)
+    return f"{value} points ({low} to {high})"
+
+
+def _is_area(metric: str) -> bool:
+    return "auc" in metric.split(" ")[0].split("_")
+
+
+def _area(value: float, images: int) -> str:
+    """Return an area under a ROC curve, which is no percentage."""
+    return f"{value:.{2 if images < _FEW else 3}f}" if math.isfinite(value) else "undefined"
+
+
+def _on_scale(value: float, low: float) -> str:
+    """Return the place of a share on a scale from `low` to 1, for the style sheet."""
+    place = (value - low) / (1 - low) if math.isfinite(value) else 0.0
+    return f"{100 * min(1.0, max(0.0, place)):.1f}%"
+
+
+def scale(measures: Iterable[Measure]) -> float:
+    """Return the lower end of a scale up to 1 that holds the intervals of all shares."""
+    low = min((m.low for m in measures if math.isfinite(m.low)), default=0.0)
+    return max(end for end in _ENDS if end <= max(low, 0.0))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from images.audit.findings import Audit
-from judging.judgement import Judgement
+from judging.judgement import ImageOutcome, Judgement
 from judging.settings import Thresholds
 from pipeline.config.reading import dump
 from pipeline.config.run_config import RunConfig
-from pipeline.report import figures, rendering, sections
+from pipeline.report import figures, headline, rendering, sections
+from pipeline.report.album import make_album
+from pipeline.report.downloads import downloads
+from pipeline.report.points import Points
 from pipeline.runs.outcome import Outcome
 from pipeline.runs.summary import Summary
 
@@ -30,6 +38,9 @@ class Findings(NamedTuple):
         support_root: Folder of the support images' files, for those that the judged examples do not
             hold; empty: unknown, and they are not shown.
         audit: Of a run's images.
+        outcomes: Of the test images.
+        points: The embeddings of all images.
+        earlier: Runs of the same pipeline before this one, the latest last.
     """
 
     name: str
@@ -38,12 +49,15 @@ class Findings(NamedTuple):
     config: RunConfig | None = None
     support_root: str = ""
     audit: Audit | None = None
+    outcomes: Sequence[ImageOutcome] = ()
+    points: Points | None = None
+    earlier: Sequence[Summary] = ()
 
 
 def write_report(folder: Path, findings: Findings) -> Path:
     """Write `report.html`, and `MODEL_CARD.md` if a model was judged; return the page's path.
 
-    The page is one file without scripts that loads nothing.
+    The page is one file that loads nothing; its script alone may run in it.
     """
     context = _context(findings)
     page = folder / REPORT
@@ -82,10 +96,50 @@ def _context(findings: Findings) -> dict[str, Any]:
         "versions": sections.versions(),
         "lineage": sections.lineage(run) if run else [],
         "most_files": sections.MAX_FILES,
+        "facts": headline.facts(judgement) if judgement else [],
+        "worries": headline.worries(judgement, findings.audit, summary.data if summary else None),
+        "glance": None,
+        "confused": [],
+        "trend": sections.trend([*findings.earlier, summary]) if summary else None,
+        "downloads": [],
+        "album": None,
     }
     if judgement:
         context |= sections.judged(judgement, findings.support_root)
-    return context
+        context["downloads"] = downloads(judgement, findings.outcomes)
+        context["album"] = make_album(
+            judgement, findings.outcomes, findings.points, findings.support_root
+        )
+    return context | {"contents": list(_contents(context)), **_script(context)}
+
+
+def _contents(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield id and title of the page's sections."""
+    album = context["album"]
+    for id_, title, shown in (
+        ("verdict", "Verdict", True),
+        ("metrics", "Results", context["judgement"]),
+        ("trend", "Last runs", context["judgement"] and context["trend"]),
+        ("map", "Map", album and album.figure),
+        ("confusion", "Confusion", context["judgement"]),
+        ("classes", "Classes", context["judgement"] and context["judgement"].classes),
+        ("gallery", "Gallery", album and album.legend and context["judgement"].classes),
+        ("errors", "Errors", any(context.get(k) for k in ("errors", "suspects", "hard_pairs"))),
+        ("trade-off", "Thresholds", context.get("decisions")),
+        ("training", "Training", context["training"]),
+        ("data", "Data", context["judgement"] or context["data"] or context["audit"]),
+        ("downloads", "Downloads", context["downloads"]),
+        ("run", "Run", True),
+    ):
+        if shown:
+            yield id_, title
+
+
+def _script(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the page's script, and its hash: the browser runs no other."""
+    text = rendering.script()
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"script": Markup(text), "script_hash": f"sha256-{digest}"}
 
 
 def _outcome(summary: Summary | None, judgement: Judgement | None) -> Outcome | None:

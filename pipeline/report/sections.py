@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -11,10 +12,15 @@ from markupsafe import Markup
 
 from components.image_example_gen.report import IngestionReport
 from images.audit.findings import Audit, Example, Finding
-from judging.judgement import Judgement, Picture
+from judging.judgement import Judgement, Measure, Picture
+from judging.metric_names import metric_name
 from pipeline.report import figures
+from pipeline.report.confusion_figure import confusion_figure
 from pipeline.report.pictures import Thumbnail, thumbnails
+from pipeline.report.rendering import scale
+from pipeline.report.tradeoff import Tradeoff, tradeoff
 from pipeline.runs.history import Run
+from pipeline.runs.summary import Summary
 from records import features
 
 # Limits that keep the page below 4 MB, whatever the data.
@@ -25,6 +31,8 @@ MAX_EXAMPLES = 20
 MAX_FILES = 200
 MAX_AUDITED = 8
 MAX_NEIGHBOURS = 5
+MAX_RUNS = 10
+_MAX_CLASSES_AT_A_GLANCE = 12
 _FIRST_CLASSES = 20
 """Classes shown at once; the others unfold."""
 
@@ -51,6 +59,9 @@ def judged(judgement: Judgement, support_root: str) -> dict[str, Any]:
         "hard_pairs": hard_pairs,
         "suspects": suspects,
         "thumbnails": thumbnails(pictures, judgement.examples, judgement.root, support_root),
+        "scale": scale(m for key, m in judgement.metrics.items() if key != "equal_error_rate"),
+        "class_scale": scale(one.recall for one in classes),
+        "glance": _glance(judgement),
         "first_classes": classes[:_FIRST_CLASSES],
         "other_classes": classes[_FIRST_CLASSES:],
         "classes_left_out": len(judgement.classes) - len(classes),
@@ -58,6 +69,7 @@ def judged(judgement: Judgement, support_root: str) -> dict[str, Any]:
         "confused": confusions(judgement),
         "decisions": list(decisions(judgement)),
         "others": {n: one for n, one in judgement.compared.items() if one.differences},
+        "compared_metrics": {m for one in judgement.compared.values() for m in one.differences},
         "unjudged": list(judgement.invalid.items())[:MAX_FILES],
     }
 
@@ -88,6 +100,14 @@ def confusion_matrix(judgement: Judgement) -> Matrix | None:
     return Matrix(labels, rows)
 
 
+def _glance(judgement: Judgement) -> Markup | None:
+    matrix = confusion_matrix(judgement)
+    if matrix is None or len(matrix.labels) > _MAX_CLASSES_AT_A_GLANCE:
+        return None
+    rows = [(truth, counts) for truth, _, counts in matrix.rows]
+    return confusion_figure(matrix.labels, rows)
+
+
 def confusions(judgement: Judgement) -> list[tuple[str, str, int, int]]:
     """Return the most frequent confusions: true class, predicted class, images, of how many."""
     sizes: dict[str, int] = {}
@@ -109,6 +129,7 @@ class Decision(NamedTuple):
     metrics: Sequence[str]
     roc: Markup
     histogram: Markup
+    tradeoff: Tradeoff
 
 
 def decisions(judgement: Judgement) -> Iterator[Decision]:
@@ -118,7 +139,8 @@ def decisions(judgement: Judgement) -> Iterator[Decision]:
         if curve and threshold:
             roc = figures.roc(curve, threshold, yes, negatives, positives)
             histogram = figures.histogram(curve, threshold, positives, negatives)
-            yield Decision(name, title, positives, negatives, yes, metrics, roc, histogram)
+            costs = tradeoff(curve, threshold)
+            yield Decision(name, title, positives, negatives, yes, metrics, roc, histogram, costs)
 
 
 _DECISIONS = (
@@ -179,6 +201,41 @@ def data(ingestion: IngestionReport) -> Data:
         ingestion, features.SPLITS, totals or [0] * len(features.SPLITS), counts[:MAX_CLASSES],
         max(0, len(counts) - MAX_CLASSES),
     )  # fmt: skip
+
+
+class Trend(NamedTuple):
+    """Metrics of the last judged runs, the latest last.
+
+    Attributes:
+        runs: Their summaries.
+        metrics: Those that are shown.
+        figures: Title and figure of each.
+    """
+
+    runs: Sequence[Summary]
+    metrics: Sequence[str]
+    figures: Sequence[tuple[str, Markup]]
+
+
+def trend(runs: Sequence[Summary]) -> Trend | None:
+    """Return the trend of runs, the latest last; None with fewer than two judged ones."""
+    judged = [run for run in runs if run.metrics][-MAX_RUNS:]
+    metrics = [m for m in _TREND if any(m in run.metrics for run in judged)]
+    if len(judged) < 2 or not metrics:
+        return None
+    drawn = [(m, [run.metrics.get(m) for run in judged]) for m in metrics]
+    return Trend(
+        judged,
+        metrics,
+        [(metric_name(m), figures.trend(metric_name(m), of)) for m, of in drawn if _any(of)],
+    )
+
+
+def _any(measures: Sequence[Measure | None]) -> bool:
+    return any(m and math.isfinite(m.value) for m in measures)
+
+
+_TREND = ("class_accuracy", "worst_class_recall", "auc")
 
 
 def versions() -> list[tuple[str, str]]:

@@ -102,19 +102,13 @@ def _run(config: RunConfig, run_id: str) -> None:
 
 def write_findings(folder: Path, summary: Summary, config: RunConfig) -> None:
     """Write the summary, the report and the model card; a report that fails is left out."""
-    from components.judge.judgement_files import read_judgement
-    from images.audit.findings import Audit, read_audit
-    from judging.judgement import Judgement
-    from pipeline.report.report import Findings, write_report
+    from pipeline.report.report import write_report
+    from pipeline.report.run_findings import read_findings
 
     # Before the report too, which may fail.
     summary.write(folder)
     try:
-        judged = (folder / Judgement.FILE).is_file()
-        judgement = read_judgement(str(folder)) if judged else None
-        audit = read_audit(folder / Audit.FILE)
-        found = Findings(config.name, summary, judgement, config, audit=audit)
-        page = write_report(folder, found)
+        page = write_report(folder, read_findings(folder, summary, config))
     except Exception:
         traceback.print_exc()
         return

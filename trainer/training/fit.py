@@ -290,6 +290,7 @@ def _write_projector(job: _Job, support: np.ndarray, validation: np.ndarray, fol
         np.concatenate([images.pixels for images in sides]),
         np.concatenate([images.labels for images in sides]),
         ["train"] * len(support) + ["validation"] * len(validation),
+        [source for images in sides for source in images.sources],
     )
 
 

@@ -16,7 +16,12 @@ _LARGEST_SPRITE = 8192  # pixels, TensorBoard's limit
 
 
 def write_projector(
-    folder: Path, embeddings: np.ndarray, pixels: np.ndarray, labels: np.ndarray, splits: list[str]
+    folder: Path,
+    embeddings: np.ndarray,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    splits: list[str],
+    sources: list[bytes],
 ) -> None:
     """Write `embeddings.tsv`, `metadata.tsv`, `sprite.png` and the projector's configuration.
 
@@ -26,6 +31,7 @@ def write_projector(
         pixels: uint8 [n, size, size, 3].
         labels: str [n].
         splits: n split names.
+        sources: n files, relative to the data root; the report's map shows them.
     """
     from google.protobuf import text_format
     from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
@@ -34,8 +40,12 @@ def write_projector(
     most = (_LARGEST_SPRITE // _THUMBNAIL) ** 2
     embeddings, pixels, labels = embeddings[:most], pixels[:most], labels[:most]
     np.savetxt(folder / "embeddings.tsv", embeddings, fmt="%.6g", delimiter="\t")
-    rows = [f"{_cell(label)}\t{split}" for label, split in zip(labels, splits, strict=False)]
-    (folder / "metadata.tsv").write_text("\n".join(["class\tsplit", *rows, ""]), encoding="utf-8")
+    files = [source.decode("utf-8", "backslashreplace") for source in sources]
+    rows = [
+        "\t".join(map(_cell, row)) for row in zip(labels, splits, files, strict=False)
+    ]  # fmt: skip
+    table = "\n".join(["class\tsplit\tfile", *rows, ""])
+    (folder / "metadata.tsv").write_text(table, encoding="utf-8")
     _sprite(pixels).save(folder / "sprite.png")
 
     config = ProjectorConfig()

@@ -8,21 +8,28 @@ from judge_views import held_out
 from components.image_example_gen.report import ExcludedFile, IngestionReport
 from judging.judge import judge
 from judging.settings import JudgeSettings, Thresholds
+from pipeline.report import rendering
 from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.summary import Summary
 
 
-def judged(spread=0.4, thresholds=None, trained_on=None, **settings):
+def judged(*args, **settings):
+    return judged_with_outcomes(*args, **settings)[0]
+
+
+def judged_with_outcomes(spread=0.4, thresholds=None, trained_on=None, **settings):
+    """The judgement, and the outcomes of its images."""
     images, view = held_out(classes=4, each=10, spread=spread)
     before = held_out(classes=4, each=10, spread=spread * 1.2, seed=5)[1]
-    return judge(
+    found = judge(
         images,
         view,
         {"last blessed model": before._replace(trained_on=trained_on)},
         np.roll(images.labels, 3),
         Thresholds.model_validate(thresholds or {"auc": 0.5, "worst_class_recall": 0.99}),
         JudgeSettings(**settings),
-    ).judgement
+    )
+    return found.judgement, list(found.outcomes)
 
 
 def summary(judgement=None, **values):
@@ -66,15 +73,25 @@ def summary(judgement=None, **values):
 def numbers_of(judgement):
     """Of all that both files have to tell."""
     measures = [
-        *judgement.metrics.values(),
-        *(check.measure for check in judgement.verdict.checks if check.measure),
-        *(one.recall for one in judgement.classes),
-        *(t.false_accepts for t in judgement.thresholds.values()),
-        *(t.false_rejects for t in judgement.thresholds.values()),
-        *(m for c in judgement.compared.values() for m in c.differences.values()),
-    ]
-    for measure in measures:
-        yield f"{measure.value:.3f}"
-        yield f"{measure.low:.3f} to {measure.high:.3f}"
+        *judgement.metrics.items(),
+        *((check.metric, check.measure) for check in judgement.verdict.checks
+          if check.measure and " against the " not in check.metric),
+        *(("recall", one.recall) for one in judgement.classes),
+        *(("", t.false_accepts) for t in judgement.thresholds.values()),
+        *(("", t.false_rejects) for t in judgement.thresholds.values()),
+    ]  # fmt: skip
+    for metric, measure in measures:
+        yield shown(measure, metric)
+    for other in judgement.compared.values():
+        for metric, measure in other.differences.items():
+            yield _FILTERS["difference"](measure, metric)
     for threshold in judgement.thresholds.values():
         yield f"{threshold.value:.3f}"
+
+
+def shown(measure, metric):
+    """A value as the files show it."""
+    return _FILTERS["value"](measure, metric)
+
+
+_FILTERS = rendering.html().filters

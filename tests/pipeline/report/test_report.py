@@ -1,5 +1,7 @@
 """The report and the model card of a whole run; its judgement is of made-up embeddings."""
 
+import base64
+import hashlib
 import re
 from itertools import pairwise
 
@@ -7,13 +9,13 @@ import numpy as np
 from sample_images import encoded, picture
 
 from pipeline.report.report import MODEL_CARD, Findings
-from tests.pipeline.report.findings import judged, numbers_of
+from tests.pipeline.report.findings import judged, numbers_of, shown
 from tests.pipeline.report.page import written
 
 
 def test_tells_all_of_a_run(whole, judgement):
     page, text, _ = whole
-    assert page.text.index("Not blessed") < page.text.index("Thresholds")
+    assert page.text.index("Not blessed") < page.text.index("Required")
     for reason in judgement.verdict.reasons:
         assert reason in page.text
     for words in (
@@ -51,8 +53,9 @@ def test_which_images_a_comparison_rests_on(tmp_path):
         assert value in page.text
         assert value in card
     for metric, own in compared.own.items():
-        assert f"this model on those images: {own.value:.3f}" in page.text
-        assert f"| `{metric}` | {own.value:.3f} | {compared.metrics[metric].value:.3f} |" in card
+        values = shown(own, metric), shown(compared.metrics[metric], metric)
+        assert f"this model on those images: {values[0]}" in page.text
+        assert f"(`{metric}`) | {values[0]} | {values[1]} |" in card
     # Where none is left there is no table, but a reason.
     page, _ = written(tmp_path, Findings("parts", judgement=judged(trained_on=seen >= 0)))
     assert "Compared on 0 of 40 test images: the last blessed" in page.text
@@ -101,12 +104,17 @@ def test_the_confusion_matrix_counts_images(judgement, tmp_path):
 
 def test_needs_nothing_but_itself(whole):
     page, text, _ = whole
-    assert not {"script", "link", "iframe", "object", "embed", "base"} & {t for t, _ in page.tags}
+    assert not {"link", "iframe", "object", "embed", "base"} & {t for t, _ in page.tags}
+    # One script, the page's own; the browser runs no other.
+    [script] = re.findall("<script>(.*?)</script>", text, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+    assert "fetch(" not in script
     for tag, attrs in page.tags:
         for name, value in attrs.items():
             assert not name.startswith("on"), (tag, name)
             if name in ("src", "href", "srcset", "data", "action"):
-                assert value.startswith(("data:image/", "#")), (tag, value)
+                assert value.startswith(("data:image/", "data:text/csv", "#")), (tag, value)
     assert not re.search(r"url\(|@import|https?://", text)
 
 
@@ -116,7 +124,7 @@ def test_is_accessible(whole):
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     for attrs in page.all("a"):
-        assert attrs["href"].removeprefix("#") in ids
+        assert "download" in attrs or attrs["href"].removeprefix("#") in ids
     for attrs in page.all("svg"):
         assert attrs.get("aria-label") or attrs.get("aria-hidden") == "true"
     for table in re.findall(r"<table.*?</table>", text, re.S):
