@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.report import report
 from benchmarks.splits import as_bytes, write_split
-from judging.statistics.intervals import wilson
+from judging.statistics.intervals import clopper_pearson
 
 SIZE = 224
 RECIPES: dict[str, dict[str, Any]] = {
@@ -99,7 +99,7 @@ def main() -> None:
             embeddings[~validation], labels[~validation], embeddings[validation]
         )
         hits = int(np.sum(nearest_centroid(embeddings, labels, embed(query)) == truth))
-        low, high = wilson(hits / len(truth), len(truth))
+        low, high = clopper_pearson(hits / len(truth), len(truth))
         rows.append(
             {
                 "recipe": name,
@@ -112,7 +112,7 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
     best = max(rows, key=lambda row: row["validation"])  # ties: the first, the simplest
-    low, high = wilson(16 / 22, 22)
+    low, high = clopper_pearson(16 / 22, 22)
     report(
         "Cats and dogs: 100 images a class",
         rows,

@@ -104,12 +104,28 @@ def few_shot_accuracy(
         return float("nan")
     if set(query_labels) <= set(support_labels):
         return float(np.mean(nearest_centroid(support, support_labels, query) == query_labels))
+    hits = hits_by_each_other(query, query_labels, np.arange(len(query)))
+    return float(np.mean(hits)) if len(hits) else float("nan")
+
+
+def hits_by_each_other(
+    embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray
+) -> np.ndarray:
+    """Return which images `classify_by_each_other` classifies correctly, of those that count.
+
+    Args:
+        embeddings: float [n, d].
+        labels: str [n], their classes.
+        groups: int [n], their groups.
+
+    Returns:
+        bool [m], of the images whose class has another group.
+    """
     parts = []
-    for _, own, distances in _leave_group_out(query, query_labels, np.arange(len(query))):
+    for _, own, distances in _leave_group_out(embeddings, labels, groups):
         has_others = np.isfinite(distances[np.arange(len(own)), own])
         parts.append((distances.argmin(axis=1) == own)[has_others])
-    hits = np.concatenate(parts)
-    return float(np.mean(hits)) if len(hits) else float("nan")
+    return np.concatenate(parts)
 
 
 class Classified(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,11 @@ PRETRAINED_ENCODER = "pretrained encoder"
 RAW_PIXELS = "raw pixels"
 """Names of the models and methods that a candidate is compared with."""
 
+REFERENCE_METHODS = (RAW_PIXELS, PRETRAINED_ENCODER)
+
+CHANCE_LEVEL = 0.025
+"""Greatest probability with which shuffled labels may be taken for better than chance."""
+
 
 class Measured(NamedTuple):
     """The measurements that decide the verdict.
@@ -25,6 +31,7 @@ class Measured(NamedTuple):
         missing: Why a metric could not be measured, by name.
         chance: Class accuracy expected by chance.
         compared: Other models and reference methods, by name; only those that were judged.
+        chance_p_value: Of the class accuracy, see `statistics.permutation`; NaN if not known.
     """
 
     images: int
@@ -32,6 +39,7 @@ class Measured(NamedTuple):
     missing: Mapping[str, str]
     chance: float
     compared: Mapping[str, Compared]
+    chance_p_value: float = math.nan
 
 
 def decide(
@@ -60,11 +68,8 @@ def decide(
     against = [_sentence(c) for c in (*failed, *undecided)]
     if undecided and not failed:
         against.append(_how_many(undecided, measured.images))
-    return Verdict(
-        outcome=outcome,
-        checks=tuple(checks),
-        reasons=tuple(against) or ("every threshold is reached",),
-    )
+    reached = ("every threshold is reached", *_lost_to_reference_methods(measured))
+    return Verdict(outcome=outcome, checks=tuple(checks), reasons=tuple(against) or reached)
 
 
 def _checks(thresholds: Thresholds, measured: Measured) -> Iterator[Check]:
@@ -73,13 +78,61 @@ def _checks(thresholds: Thresholds, measured: Measured) -> Iterator[Check]:
             why = measured.missing.get(name)
             yield _check(name, measured.metrics.get(name), limit, measured, why)
     if thresholds.better_than_chance:
-        yield _above(
-            "class_accuracy against chance", measured.metrics.get("class_accuracy"),
-            measured.chance, "lower", measured, measured.missing.get("class_accuracy"),
-        )  # fmt: skip
+        yield _against_chance(measured)
     yield from _changes(thresholds, measured)
     if thresholds.beats_pretrained_encoder:
         yield _against_encoder(thresholds.beats_pretrained_encoder.bound, measured)
+    if thresholds.no_worse_than_reference_methods:
+        for name in REFERENCE_METHODS:
+            beaten = name == PRETRAINED_ENCODER and thresholds.beats_pretrained_encoder
+            compared = None if beaten else measured.compared.get(name)
+            if compared and (difference := compared.differences.get("class_accuracy")):
+                yield _against_reference_method(name, difference)
+
+
+def _against_chance(measured: Measured) -> Check:
+    own, p_value = measured.metrics.get("class_accuracy"), measured.chance_p_value
+    check = Check(
+        metric="class_accuracy against chance",
+        measure=own,
+        required=f"above {number(measured.chance)}, p at most {CHANCE_LEVEL}",
+        outcome="undecided",
+    )
+    if own is None or p_value != p_value:
+        note = measured.missing.get("class_accuracy", "it could not be measured")
+        return check.model_copy(update={"note": note})
+    if own.value <= measured.chance:
+        return check.model_copy(update={"outcome": "failed"})
+    found = {"note": f"p = {p_value:.2g}"}
+    if p_value <= CHANCE_LEVEL:
+        return check.model_copy(update={"outcome": "passed", **found})
+    more = needed(own.value, own.low, measured.chance, own.images)
+    return check.model_copy(update={"needed": _of_all(more, own, measured), **found})
+
+
+def _against_reference_method(name: str, difference: Measure) -> Check:
+    return Check(
+        metric=f"class_accuracy against {_with_article(name)}",
+        measure=difference,
+        required="at least 0, upper bound",
+        outcome="passed" if difference.high >= 0 else "failed",
+    )
+
+
+def _lost_to_reference_methods(measured: Measured) -> Iterator[str]:
+    """Yield what must be known of a model that is blessed: that something simpler does better."""
+    own = measured.metrics.get("class_accuracy")
+    for name in REFERENCE_METHODS:
+        theirs = name in measured.compared and measured.compared[name].metrics.get("class_accuracy")
+        if own and theirs and theirs.value > own.value:
+            yield (
+                f"but {_with_article(name)} did better on the same images: class_accuracy "
+                f"{number(theirs.value)}, the model's {number(own.value)}"
+            )
+
+
+def _with_article(name: str) -> str:
+    return name if name == RAW_PIXELS else f"the {name}"
 
 
 def _changes(thresholds: Thresholds, measured: Measured) -> Iterator[Check]:
@@ -95,8 +148,9 @@ def _changes(thresholds: Thresholds, measured: Measured) -> Iterator[Check]:
                 note="there is none to compare with",
             )  # fmt: skip
         else:
+            few = 2 * before.on(measured.images) < measured.images
             why = measured.missing.get(name) or _not_comparable(before, name, measured)
-            yield _check(metric, before.differences.get(name), limit, measured, why)
+            yield _check(metric, before.differences.get(name), limit, measured, why, few)
 
 
 def _not_comparable(before: Compared, name: str, measured: Measured) -> str | None:
@@ -125,16 +179,27 @@ def _check(
     limit: AtLeast | AtMost,
     measured: Measured,
     why: str | None,
+    few: bool = False,
 ) -> Check:
-    by_bound = limit.bound != "value"
-    if isinstance(limit, AtLeast):
-        return _compare(metric, _required(limit), measure, limit.at_least, by_bound, measured, why)
-    # The same with signs changed.
-    turned = measure and Measure(
-        value=-measure.value, low=-measure.high, high=-measure.low, images=measure.images
-    )
-    check = _compare(metric, _required(limit), turned, -limit.at_most, by_bound, measured, why)
+    """Return the check of a metric or of a difference.
+
+    On `few` images, of which the user has not decided, only the whole interval passes or fails.
+    """
+    # An upper limit is a lower one with signs changed.
+    sign, required = (1, limit.at_least) if isinstance(limit, AtLeast) else (-1, -limit.at_most)
+    turned = measure and _times(measure, sign)
+    by_bound = few or limit.bound != "value"
+    check = _compare(metric, _required(limit), turned, required, by_bound, measured, why)
+    if turned and few:
+        maybe = check.outcome == "failed" and turned.high >= required
+        outcome = "undecided" if maybe else check.outcome
+        check = check.model_copy(update={"outcome": outcome, "note": why or ""})
     return check.model_copy(update={"measure": measure if check.measure else None})
+
+
+def _times(measure: Measure, sign: int) -> Measure:
+    low, high = sorted((sign * measure.low, sign * measure.high))
+    return Measure(value=sign * measure.value, low=low, high=high, images=measure.images)
 
 
 def _above(
@@ -164,9 +229,15 @@ def _compare(
         note = why or "it could not be measured"
         return Check(metric=metric, required=required, outcome="undecided", note=note)
     outcome, images = _outcome(measure, limit, by_bound, strictly)
-    if images is not None:  # of all, if the metric goes by some of them only
-        images = -(-images * measured.images // measure.images) if measure.images else None
+    images = _of_all(images, measure, measured)
     return Check(metric=metric, measure=measure, required=required, outcome=outcome, needed=images)
+
+
+def _of_all(images: int | None, measure: Measure, measured: Measured) -> int | None:
+    """Return how many test images are needed, if a metric of some of them needs so many."""
+    if images is None or not measure.images:
+        return None
+    return -(-images * measured.images // measure.images)
 
 
 def _outcome(

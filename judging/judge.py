@@ -183,7 +183,9 @@ def _judged(
     """Return the judgement on what was measured."""
     metrics, missing = measured.measurements.metrics, measured.measurements.missing
     classes = measured.classes
-    gated = gate.Measured(len(images.ids), metrics, missing, classes.chance, compared)
+    gated = gate.Measured(
+        len(images.ids), metrics, missing, classes.chance, compared, classes.chance_p_value
+    )
     support, pairs = candidate.support if setup.with_support else None, measured.pairs
     evidence = Evidence(images, support, classes, pairs, setup.settings.listed)
     by_threshold = {"same": pairs, "known": measured.open_set}
@@ -197,6 +199,7 @@ def _judged(
         classified_by="support set" if setup.with_support else "other test images",
         unknown_by="folder" if len(candidate.unknown) else "each class left out",
         chance=classes.chance,
+        chance_p_value=classes.chance_p_value,
         metrics=metrics,
         missing=missing,
         classes=tuple(

@@ -6,6 +6,7 @@ image is a line of `outcomes.jsonl`, each pair a line of `pairs.jsonl`.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -66,7 +67,8 @@ class Verdict(Immutable):
     Attributes:
         outcome: `undecided` if there are too few test images; such a model is not pushed either.
         checks: One for each threshold.
-        reasons: Every failed or undecided check, a sentence each; one sentence if blessed.
+        reasons: Every failed or undecided check, a sentence each; if blessed, that every threshold
+            is reached, and what people should know nevertheless.
     """
 
     outcome: Outcome
@@ -163,6 +165,10 @@ class Compared(Immutable):
     own: dict[str, Measure] = {}
     missing: dict[str, str] = {}
 
+    def on(self, images: int) -> int:
+        """Return on how many of all test images it was compared."""
+        return images - self.left_out
+
     def limit(self, name: str, images: int) -> str:
         """Return in words that it was compared on some images only; empty if on all.
 
@@ -172,7 +178,7 @@ class Compared(Immutable):
         """
         parts = []
         if self.left_out:
-            parts.append(f"on {images - self.left_out} of {images} test images")
+            parts.append(f"on {self.on(images)} of {images} test images")
         if self.unknown_left_out:
             parts.append(f"without {self.unknown_left_out} unknown images")
         if not parts:
@@ -258,6 +264,7 @@ class Judgement(Immutable):
         unknown_by: What counts as unknown: images of `each class left out` of the support set in
             turn, or of a `folder`.
         chance: The class accuracy of the same answers if they were independent of the classes.
+        chance_p_value: See `statistics.permutation`; NaN if not known.
         metrics: By name, those of `settings.METRICS` that could be measured.
         missing: By name, why the others could not.
         classes: Each class, by name.
@@ -287,6 +294,7 @@ class Judgement(Immutable):
     classified_by: Literal["support set", "other test images"]
     unknown_by: Literal["each class left out", "folder"] = "each class left out"
     chance: float
+    chance_p_value: float = math.nan
     metrics: dict[str, Measure]
     missing: dict[str, str]
     classes: tuple[ClassResult, ...]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from judging.judgement import Compared, Curve, Measure, Threshold
 from judging.statistics import influence
@@ -13,11 +14,11 @@ from judging.statistics.intervals import (
     LEVEL,
     Interval,
     by_groups,
+    clopper_pearson,
     correlation,
     difference,
     effective_groups,
     effective_number,
-    wilson,
 )
 from judging.statistics.roc import Roc, roc_points
 from judging.views import CANDIDATE
@@ -113,10 +114,10 @@ def with_intervals(
     metrics: Sequence[str],
     values: np.ndarray,
     covariance: np.ndarray,
-    images: int | Sequence[int],
-    groups: int | Sequence[int],
-    least: float | Sequence[float],
-    most: float = math.inf,
+    images: ArrayLike,
+    groups: ArrayLike,
+    least: ArrayLike,
+    most: ArrayLike = math.inf,
 ) -> dict[str, dict[str, Measure]]:
     """Return the measures of each model, by name.
 
@@ -125,24 +126,29 @@ def with_intervals(
         metrics: The m metrics' names.
         values: float64 [k, m].
         covariance: float64 [k * m, k * m].
-        images: The number of images that each metric, or all, were measured on.
-        groups: The number of groups of these images.
-        least: See `intervals.effective_number`; for each metric, or for all.
-        most: See there.
+        images: The number of images that a metric was measured on: [k, m], [m], or one of all.
+        groups: The number of groups of these images, likewise.
+        least: See `intervals.effective_number`; likewise.
+        most: See there; likewise.
     """
     variances = np.diag(covariance).reshape(values.shape)
-    counts = np.broadcast_to(images, len(metrics)).tolist()
-    of_groups = np.broadcast_to(groups, len(metrics)).tolist()
-    floors = np.broadcast_to(least, len(metrics)).tolist()
-    measures: dict[str, dict[str, Measure]] = {}
-    for model, row, spread in zip(models, values.tolist(), variances.tolist(), strict=True):
-        measures[model] = {}
-        columns = zip(metrics, row, spread, counts, of_groups, floors, strict=True)
-        for metric, value, variance, count, groups_of_it, floor in columns:
-            number = effective_number(value, variance, groups_of_it, floor, most)
-            low, high = wilson(value, number)
-            measures[model][metric] = Measure(value=value, low=low, high=high, images=count)
-    return measures
+    rest = (np.broadcast_to(x, values.shape) for x in (images, groups, least, most))
+    of_models = zip(models, *(x.tolist() for x in (values, variances, *rest)), strict=True)
+    return {
+        model: {
+            metric: _measure(*of_metric)
+            for metric, *of_metric in zip(metrics, *of_model, strict=True)
+        }
+        for model, *of_model in of_models
+    }
+
+
+def _measure(
+    value: float, variance: float, images: int, groups: int, least: float, most: float
+) -> Measure:
+    number = effective_number(value, variance, groups, least, most)
+    low, high = clopper_pearson(value, number)
+    return Measure(value=value, low=low, high=high, images=images)
 
 
 def share(hits: np.ndarray, groups: np.ndarray, level: float = LEVEL) -> Measure:
@@ -158,7 +164,7 @@ def share(hits: np.ndarray, groups: np.ndarray, level: float = LEVEL) -> Measure
     number = effective_number(
         value, variance, len(np.unique(groups)), effective_groups(groups), len(hits)
     )
-    low, high = wilson(value, number, level)
+    low, high = clopper_pearson(value, number, level)
     return Measure(value=value, low=low, high=high, images=len(hits))
 
 

@@ -75,7 +75,8 @@ class Thresholds(Section):
     """What a model must reach on the test images to be blessed; `null` disables a threshold.
 
     A number is compared with the value; `{at_least: 0.9, bound: lower}` with the lower end of its
-    95 % interval, so that no model passes by luck on few images.
+    95 % interval, so that no model passes by luck on few images. The defaults can be reached with
+    four test images a class and are missed with three.
     """
 
     auc: AtLeast | None = Field(
@@ -94,9 +95,14 @@ class Thresholds(Section):
         None, description="Error rate of the pairs where false accepts and rejects are equal."
     )
     class_accuracy: AtLeast | None = Field(
-        None, description="Share of images that `classify` gives their class."
+        AtLeast(at_least=0.6, bound="lower"),
+        description="Share of images that `classify` gives their class.",
     )
-    worst_class_recall: AtLeast | None = Field(None, description="The same for the worst class.")
+    worst_class_recall: AtLeast | None = Field(
+        AtLeast(at_least=0.3, bound="lower"),
+        description="The same for the worst class. 4 of 4, 6 of 8 or 11 of 20 images reach 0.3 by "
+        "the lower bound.",
+    )
     episode_accuracy: AtLeast | None = Field(
         None, description="Accuracy in N-way K-shot episodes (`judge.episodes`)."
     )
@@ -111,10 +117,15 @@ class Thresholds(Section):
         None,
         description="`true`: the class accuracy must be above that of the encoder before training.",
     )
+    no_worse_than_reference_methods: bool = Field(
+        True,
+        description="A model fails whose class accuracy is below that of raw pixels or of the "
+        "encoder before training by more than chance explains (`judge.reference_methods`).",
+    )
     better_than_chance: bool = Field(
         True,
-        description="The class accuracy's lower bound must be above what the answers would get if "
-        "they were independent of the classes.",
+        description="So many images must be classified correctly as shuffled labels are in 2.5 % "
+        "of cases at most (a permutation test).",
     )
 
     @field_validator("beats_pretrained_encoder", mode="before")

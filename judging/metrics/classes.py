@@ -8,15 +8,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judging.classifier import Classified, classify, classify_by_each_other
+from judging.classifier import (
+    Classified,
+    classify,
+    classify_by_each_other,
+    hits_by_each_other,
+)
 from judging.gate import RAW_PIXELS
 from judging.judgement import ClassResult, Confused, Measure
 from judging.measurements import Measurements, share, share_correlation
-from judging.statistics.intervals import simultaneous_level
+from judging.statistics.intervals import LEVEL, simultaneous_level
+from judging.statistics.permutation import permutation_p_value, repeated_p_value
 from judging.views import CANDIDATE, HeldOutImages, View
 
 METRICS = ("class_accuracy", "worst_class_recall")
 """Metrics of a model."""
+
+_DRAWS = (199, 999)
+_PRODUCTS = 2_000_000_000
+"""The least and the most shuffles of the labels, and of how many products, which take the time."""
 
 
 class JudgedClasses(NamedTuple):
@@ -30,6 +40,7 @@ class JudgedClasses(NamedTuple):
             other test image.
         guesses: The classes that other models predict, str [n] each, by name.
         chance: See `judgement.Judgement`.
+        chance_p_value: See there.
         recalls: By class.
     """
 
@@ -39,6 +50,7 @@ class JudgedClasses(NamedTuple):
     counted: np.ndarray
     guesses: dict[str, np.ndarray]
     chance: float
+    chance_p_value: float
     recalls: dict[str, Measure]
 
     def confusion(self) -> tuple[Confused, ...]:
@@ -109,7 +121,7 @@ def judge_classes(
     counted = np.isfinite(answers.own_score)
     if not counted.any():
         measurements.skip(METRICS, "no class has two test images of different groups")
-        return JudgedClasses(labels, groups, answers, counted, guesses, math.nan, {})
+        return JudgedClasses(labels, groups, answers, counted, guesses, math.nan, math.nan, {})
     truth, guess, groups_of = labels[counted], answers.label[counted], groups[counted]
     hits = guess == truth
     measurements.add(METRICS, _measures(truth, hits, groups_of))
@@ -122,25 +134,42 @@ def judge_classes(
         measurements.compare(name, "worst_class_recall", theirs["worst_class_recall"], math.nan)
     recalls = {str(c): share(hits[truth == c], groups_of[truth == c]) for c in np.unique(truth)}
     chance = _chance(truth, guess)
-    return JudgedClasses(labels, groups, answers, counted, guesses, chance, recalls)
+    if with_support:
+        p_value = permutation_p_value(truth, guess, groups_of)
+    else:
+        p_value = _p_value_by_each_other(views[CANDIDATE].embeddings, labels, groups)
+    return JudgedClasses(labels, groups, answers, counted, guesses, chance, p_value, recalls)
+
+
+def _p_value_by_each_other(embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+    """Return the p-value of the class accuracy if the labels of the images decide on each other."""
+    products = embeddings.size * len(np.unique(labels))
+    draws = int(np.clip(_PRODUCTS // products, *_DRAWS))
+    return repeated_p_value(
+        lambda some: int(hits_by_each_other(embeddings, some, groups).sum()), labels, groups, draws
+    )
 
 
 def _measures(truth: np.ndarray, hits: np.ndarray, groups: np.ndarray) -> dict[str, Measure]:
     """Return the accuracy, and the recall of the class that does worst.
 
-    The worst class is chosen after the fact, so its interval is the simultaneous (Šidák) interval
-    of the minimum recall.
+    The interval is that of the minimum recall. Its lower end is above the minimum only if that of
+    the very class is, so each class's own interval suffices (an intersection-union test, Berger
+    1982). Its upper end is below the minimum if that of any class is: a simultaneous interval.
     """
     classes = np.unique(truth)
-    level = simultaneous_level(len(classes))
-    each = [share(hits[truth == c], groups[truth == c], level) for c in classes]
-    worst = min(each, key=lambda m: (m.value, m.images))
+    every = simultaneous_level(len(classes))
+    own, at_once = (
+        [share(hits[truth == c], groups[truth == c], level) for c in classes]
+        for level in (LEVEL, every)
+    )
+    worst = min(own, key=lambda m: (m.value, m.images))
     return {
         "class_accuracy": share(hits, groups),
         "worst_class_recall": Measure(
             value=worst.value,
-            low=min(m.low for m in each),
-            high=min(m.high for m in each),
+            low=min(m.low for m in own),
+            high=min(m.high for m in at_once),
             images=worst.images,
         ),
     }

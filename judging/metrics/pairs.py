@@ -161,25 +161,56 @@ def measure_pairs(
     values, influence = stacked(
         [
             _estimates(pairs.same, scores, limit)
-            for scores, limit in zip(similarities.values(), thresholds, strict=True)
+            for scores, limit in zip(_float32(similarities), thresholds, strict=True)
         ]
     )
-    # Images that are in no pair do not count.
-    images = np.unique(np.stack([pairs.left, pairs.right]))
-    groups_of_them = groups[images]
     covariance = by_pairs(influence, pairs.left, pairs.right, groups)
-    disjoint = len(np.unique(groups_of_them)) // 2
+    behind = np.array(
+        [
+            _behind(pairs, groups, scores >= np.float32(limit))
+            for scores, limit in zip(_float32(similarities), thresholds, strict=True)
+        ]
+    )
+    images, disjoint, least, most = np.moveaxis(behind, 2, 0)
     measures = with_intervals(
-        similarities, _MEASURED, values, covariance, len(images), disjoint,
-        least=effective_groups(groups_of_them) / 2, most=len(pairs.same),
-    )  # fmt: skip
+        similarities, _MEASURED, values, covariance, images.astype(int), disjoint, least, most
+    )
     return measures, covariance
+
+
+def _behind(pairs: Pairs, groups: np.ndarray, called_same: np.ndarray) -> list[tuple[float, ...]]:
+    """Return what each of `_MEASURED` rests on: its own cases, not all pairs.
+
+    Returns:
+        Of each metric the number of images, half of the number of their groups, the number of
+        disjoint pairs, and the number of pairs. A metric that compares two kinds of pairs rests on
+        the kind with fewer.
+    """
+    every = np.ones(len(pairs.same), bool)
+    of_all, same, different, called = (
+        _cases(pairs, groups, among) for among in (every, pairs.same, ~pairs.same, called_same)
+    )
+    fewer = (of_all[0], *map(min, same[1:], different[1:]))
+    return [fewer, of_all, called, same, fewer, different, same]
+
+
+def _cases(pairs: Pairs, groups: np.ndarray, among: np.ndarray) -> tuple[float, ...]:
+    """Return the number of images, half of the groups, disjoint pairs and pairs of some pairs."""
+    ends = np.concatenate([pairs.left[among], pairs.right[among]])
+    # A group that is in many of the pairs makes them depend on each other (Kish 1965).
+    disjoint = effective_groups(groups[ends]) / 2
+    return len(np.unique(ends)), len(np.unique(groups[ends])) / 2, disjoint, float(among.sum())
+
+
+def _float32(similarities: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the similarities as the served graph compares them."""
+    return [np.asarray(scores, "float32") for scores in similarities.values()]
 
 
 def _estimates(same: np.ndarray, scores: np.ndarray, limit: float) -> list[Estimate]:
     """Return the estimates of `_MEASURED`."""
     roc = Roc(scores, same)
-    called_same = np.asarray(scores, "float32") >= np.float32(limit)  # as the served graph compares
+    called_same = scores >= np.float32(limit)
     recall = share(called_same, same)
     return [
         auc(roc),

@@ -113,7 +113,9 @@ def of_run(judged: JudgedRun, asked: Asked | None = None) -> GateResult:
     verdict = judgement.verdict
     if asked and asked.thresholds != judgement.asked:
         j = judgement
-        measured = gate.Measured(j.images, j.metrics, j.missing, j.chance, j.compared)
+        measured = gate.Measured(
+            j.images, j.metrics, j.missing, j.chance, j.compared, j.chance_p_value
+        )
         verdict = gate.decide(asked.thresholds, measured, _by_tfma(judgement, asked.thresholds))
         notes.append(
             f"the thresholds of {asked.file} differ from the run's own, by which it was "

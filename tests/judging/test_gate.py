@@ -1,15 +1,20 @@
+import math
+
 import pytest
 
-from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, Measured, decide
+from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS, Measured, decide
 from judging.judgement import Check, Compared, Measure
 from judging.settings import Change, Thresholds
-from judging.statistics.intervals import wilson
+from judging.statistics.intervals import clopper_pearson
 
-NOTHING = {"auc": None, "change": {"auc": None}, "better_than_chance": False}
+NOTHING = {
+    "auc": None, "class_accuracy": None, "worst_class_recall": None, "change": {"auc": None},
+    "better_than_chance": False,
+}  # fmt: skip
 
 
 def measure(value, low=None, high=None, images=100):
-    found = wilson(abs(value), images)
+    found = clopper_pearson(abs(value), images)
     return Measure(
         value=value,
         low=found.low if low is None else low,
@@ -23,9 +28,13 @@ def compared(**differences):
     return Compared(model="before", metrics={}, differences=found)
 
 
-def verdict(wanted, metrics, chance=0.1, before=None, pretrained=None, missing=None, images=100):
-    others = {LAST_BLESSED: before, PRETRAINED_ENCODER: pretrained}
-    found = Measured(images, metrics, missing or {}, chance, {k: v for k, v in others.items() if v})
+def verdict(
+    wanted, metrics, chance=0.1, before=None, pretrained=None, raw=None, missing=None, images=100,
+    p_value=0.001,
+):  # fmt: skip
+    others = {LAST_BLESSED: before, PRETRAINED_ENCODER: pretrained, RAW_PIXELS: raw}
+    others = {name: other for name, other in others.items() if other}
+    found = Measured(images, metrics, missing or {}, chance, others, p_value)
     return decide(Thresholds(**{**NOTHING, **wanted}), found)
 
 
@@ -58,7 +67,7 @@ def test_all_must_hold():
     assert found.outcome == "not_blessed"
     assert [check.outcome for check in found.checks] == ["passed", "failed"]
     [reason] = found.reasons
-    assert reason == "class_accuracy 0.700 (0.604 to 0.781), required at least 0.8"
+    assert reason == "class_accuracy 0.700 (0.600 to 0.788), required at least 0.8"
 
 
 def test_a_failure_outweighs_what_is_undecided():
@@ -97,14 +106,94 @@ def test_what_could_not_be_measured_decides_nothing():
 
 
 @pytest.mark.parametrize(
-    ("value", "chance", "outcome"),
-    [(0.5, 0.25, "blessed"), (0.27, 0.25, "undecided"), (0.25, 0.25, "not_blessed"),
-     (0.2, 0.25, "not_blessed")],
+    ("value", "p_value", "outcome"),
+    [(0.5, 0.001, "blessed"), (0.5, 0.025, "blessed"), (0.5, 0.026, "undecided"),
+     (0.25, 0.5, "not_blessed"), (0.2, 0.9, "not_blessed"), (0.5, math.nan, "undecided")],
 )  # fmt: skip
-def test_what_may_be_chance_is_not_blessed(value, chance, outcome):
+def test_what_may_be_chance_is_not_blessed(value, p_value, outcome):
     metrics = {"auc": measure(0.99), "class_accuracy": measure(value)}
-    found = verdict({"auc": 0.5, "better_than_chance": True}, metrics, chance)
+    found = verdict({"auc": 0.5, "better_than_chance": True}, metrics, 0.25, p_value=p_value)
     assert found.outcome == outcome
+
+
+def by_default(correct, each=4, p_value=0.001):
+    """The verdict by the default thresholds on `correct` images of each of the classes."""
+    of_class = [measure(c / each, images=each) for c in correct]
+    images = len(correct) * each
+    metrics = {
+        "auc": measure(0.99),
+        "class_accuracy": measure(sum(correct) / images, images=images),
+        "worst_class_recall": min(of_class, key=lambda m: m.value),
+    }
+    return decide(Thresholds(), Measured(images, metrics, {}, 1 / len(correct), {}, p_value))
+
+
+@pytest.mark.parametrize(
+    ("correct", "outcome"),
+    [((4, 4), "blessed"), ((4, 4, 4, 4), "blessed"), ((4, 4, 4, 3), "undecided"),
+     ((4, 4, 0, 4), "not_blessed"), ((2, 2, 2, 2), "not_blessed"), ((3, 3, 3, 3), "undecided")],
+)  # fmt: skip
+def test_the_defaults_bless_a_good_model_with_four_test_images_a_class(correct, outcome):
+    found = by_default(correct)
+    assert found.outcome == outcome, found.reasons
+    if outcome == "undecided":
+        assert " test images are too few to decide: about " in found.reasons[-1]
+
+
+@pytest.mark.parametrize("classes", [2, 5, 10])
+def test_three_test_images_a_class_are_too_few_by_default(classes):
+    assert by_default([3] * classes, each=3).outcome == "undecided"
+
+
+def reference(value, difference, low, high):
+    return Compared(
+        model="raw", metrics={"class_accuracy": measure(value)},
+        differences={"class_accuracy": measure(difference, low, high)},
+    )  # fmt: skip
+
+
+def test_a_model_that_loses_to_raw_pixels_by_more_than_chance_fails():
+    metrics = {"auc": measure(0.9), "class_accuracy": measure(0.8)}
+    raw = reference(0.95, -0.15, -0.25, -0.05)
+    found = verdict({"auc": 0.5}, metrics, raw=raw)
+    assert found.outcome == "not_blessed"
+    assert found.reasons == (
+        "class_accuracy against raw pixels -0.150 (-0.250 to -0.050), required at least 0, "
+        "upper bound",
+    )  # fmt: skip
+    allowed = {"auc": 0.5, "no_worse_than_reference_methods": False}
+    assert verdict(allowed, metrics, raw=raw).outcome == "blessed"
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_model_that_may_have_lost_to_raw_pixels_is_blessed_and_says_so(counts):
+    metrics = {"auc": measure(0.9), "class_accuracy": measure(0.9)}
+    wanted = {"auc": 0.5, "no_worse_than_reference_methods": counts}
+    found = verdict(wanted, metrics, raw=reference(0.92, -0.02, -0.08, 0.04))
+    assert found.outcome == "blessed"
+    assert found.reasons == (
+        "every threshold is reached",
+        "but raw pixels did better on the same images: class_accuracy 0.920, the model's 0.900",
+    )
+    better = verdict(wanted, metrics, raw=reference(0.85, 0.05, -0.01, 0.1))
+    assert better.reasons == ("every threshold is reached",)
+
+
+def test_a_comparison_on_few_of_the_images_is_decided_by_its_interval():
+    def found(change, low, high, left_out):
+        before = Compared(
+            model="before", metrics={}, differences={"auc": measure(change, low, high)},
+            left_out=left_out,
+        )  # fmt: skip
+        wanted = {"auc": 0.5, "change": {"auc": -0.02}}
+        return verdict(wanted, {"auc": measure(0.9)}, before=before).outcome
+
+    assert found(0.0, -0.3, 0.3, left_out=50) == "blessed"
+    assert found(-0.1, -0.3, 0.3, left_out=50) == "not_blessed"
+    assert found(0.0, -0.3, 0.3, left_out=60) == "undecided"
+    assert found(-0.1, -0.3, 0.3, left_out=60) == "undecided"
+    assert found(0.0, -0.01, 0.3, left_out=60) == "blessed"
+    assert found(-0.1, -0.3, -0.03, left_out=60) == "not_blessed"
 
 
 @pytest.mark.parametrize(
@@ -139,8 +228,8 @@ def test_the_first_model_is_compared_with_none():
 def test_a_comparison_on_too_few_images_is_open_and_says_why():
     wanted = {"auc": 0.5, "change": {"auc": -0.02, "class_accuracy": 0.0}}
     before = Compared(
-        model="before", metrics={}, differences={"class_accuracy": measure(0.1)}, left_out=98,
-        missing={"auc": "no pairs"},
+        model="before", metrics={}, differences={"class_accuracy": measure(0.5, 0.1, 0.9)},
+        left_out=98, missing={"auc": "no pairs"},
     )  # fmt: skip
     found = verdict(wanted, {"auc": measure(0.9)}, before=before)
     assert found.outcome == "undecided"
@@ -188,7 +277,7 @@ def test_no_thresholds_bless_nothing():
 
 def test_what_others_have_found_counts():
     failed = Check(metric="auc (TFMA)", required="at least 0.9", outcome="failed", note="0.5")
-    found = decide(Thresholds(), Measured(100, {"auc": measure(1.0), "class_accuracy": measure(1)},
-                                          {}, 0.1, {}), [failed])  # fmt: skip
+    metrics = dict.fromkeys(("auc", "class_accuracy", "worst_class_recall"), measure(1.0))
+    found = decide(Thresholds(), Measured(100, metrics, {}, 0.1, {}, 0.001), [failed])
     assert found.outcome == "not_blessed"
     assert found.reasons == ("auc (TFMA): 0.5",)

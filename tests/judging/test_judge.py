@@ -7,11 +7,12 @@ from judging.classifier import Support, nearest_centroid
 from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS
 from judging.judge import judge
 from judging.settings import METRICS, JudgeSettings, Thresholds
-from judging.statistics.intervals import wilson
+from judging.statistics.intervals import clopper_pearson
 from judging.views import PairSettings
 from records.pair_sampling import held_out_pairs
 
 SETTINGS = JudgeSettings()
+LENIENT = {"auc": 0.5, "class_accuracy": None, "worst_class_recall": None}
 
 
 def judged(images, candidate, compared=None, raw=None, asked=None, settings=SETTINGS, **more):
@@ -48,7 +49,7 @@ def test_classes_against_scikit_learn(found, images_and_view):
     accuracy = judgement.metrics["class_accuracy"]
     assert 0.6 < accuracy.value < 1
     assert accuracy.value == np.mean(right)
-    assert (accuracy.low, accuracy.high) == wilson(np.mean(right), 60)
+    assert (accuracy.low, accuracy.high) == clopper_pearson(np.mean(right), 60)
     names = sorted(set(images.labels))
     matrix = np.zeros((4, 4), int)
     for cell in judgement.confusion:
@@ -58,7 +59,8 @@ def test_classes_against_scikit_learn(found, images_and_view):
     assert recalls == pytest.approx({c: np.mean(right[images.labels == c]) for c in names})
     worst = judgement.metrics["worst_class_recall"]
     assert worst.value == min(recalls.values())
-    assert worst.low < min(one.recall.low for one in judgement.classes)
+    assert worst.low == min(one.recall.low for one in judgement.classes)
+    assert worst.high > min(one.recall.high for one in judgement.classes)
     assert {one.images for one in judgement.classes} == {15}
     assert {one.support for one in judgement.classes} == {8}
     for one in judgement.classes:
@@ -103,9 +105,9 @@ def test_pairs_against_scikit_learn(found, images_and_view):
 def test_each_metric_has_an_interval_around_it(found):
     assert set(found.judgement.metrics) == set(METRICS)
     assert not found.judgement.missing
-    for measure in found.judgement.metrics.values():
+    for name, measure in found.judgement.metrics.items():
         assert 0 <= measure.low < measure.value <= measure.high <= 1
-        assert measure.images in (60, 15)
+        assert measure.images in (60, 15) or name == "precision"  # only of pairs that it calls same
 
 
 def test_unknown_classes_are_told_by_leaving_each_out(found, images_and_view):
@@ -170,7 +172,8 @@ def test_a_model_against_itself_does_not_differ(images_and_view):
     before = judged(images, view, {LAST_BLESSED: view}).judgement.compared[LAST_BLESSED]
     for name, difference in before.differences.items():
         assert difference.value == 0
-        assert -0.13 < difference.low <= 0 <= difference.high < 0.13 or name == "worst_class_recall"
+        widest = 0.5 if name in ("worst_class_recall", "precision") else 0.13
+        assert -widest < difference.low <= 0 <= difference.high < widest
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +227,10 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(by_he
 
 def test_what_is_known_by_heart_does_not_decide(by_heart):
     images, view, before = by_heart
-    asked = Thresholds(auc=0.5)
+    asked = Thresholds(**LENIENT, change={"auc": None, "class_accuracy": -0.1})
     fair = judged(images, view, {LAST_BLESSED: before}, asked=asked).judgement
     assert fair.verdict.outcome == "blessed"
-    assert fair.compared[LAST_BLESSED].differences["class_accuracy"].low > 0
+    assert fair.compared[LAST_BLESSED].differences["class_accuracy"].value > 0.3
     # A model of before that does not say what it has seen: it is compared on all of them.
     unsaid = {"trained_on": None, "trained_on_unknown": None}
     whole = judged(images, view, {LAST_BLESSED: before._replace(**unsaid)}, asked=asked).judgement
@@ -241,7 +244,7 @@ def test_too_few_unseen_images_leave_the_comparison_open(by_heart, left):
     images, view, before = by_heart
     before = before._replace(trained_on=np.arange(60) >= left)  # what is left is of one class
     wanted = {"class_accuracy": 0.0} if left == 0 else {}
-    asked = Thresholds(auc=0.5, change={"auc": -0.5, **wanted})
+    asked = Thresholds(**LENIENT, change={"auc": -0.5, **wanted})
     found = judged(images, view, {LAST_BLESSED: before}, asked=asked).judgement
     assert found.verdict.outcome == "undecided"
     checks = [c for c in found.verdict.checks if "last blessed" in c.metric]
@@ -256,7 +259,7 @@ def test_nor_do_they_where_classes_were_held_out(by_heart, left):
     images, view, before = by_heart
     others = view.support._replace(labels=np.char.add("other ", view.support.labels))
     before = before._replace(trained_on=np.arange(60) >= left, support=others)
-    asked = Thresholds(auc=0.5, change={"auc": -0.5}, better_than_chance=False)
+    asked = Thresholds(**LENIENT, change={"auc": -0.5}, better_than_chance=False)
     found = judged(
         images, view._replace(support=others), {LAST_BLESSED: before}, asked=asked
     ).judgement

@@ -222,7 +222,7 @@ def test_a_good_model_is_blessed(judging, saved):
 
 
 def test_a_worse_one_than_the_last_blessed_is_not(judging, saved):
-    thresholds = Thresholds(auc=0.5)
+    thresholds = Thresholds(auc=0.5, class_accuracy=None, worst_class_recall=None)
     found = judging(saved("worse", WORSE), before=saved("good"), thresholds=thresholds)
     assert found.outcome == "not_blessed"
     [reason] = found.judgement.verdict.reasons

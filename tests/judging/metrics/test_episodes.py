@@ -3,7 +3,7 @@ import pytest
 
 from judging.classifier import nearest_centroid
 from judging.metrics.episodes import accuracy, draw_episodes, hits
-from judging.statistics.intervals import effective_number, wilson
+from judging.statistics.intervals import clopper_pearson, effective_number
 
 
 def clouds(sizes, apart=1.0, seed=0, centres=None):
@@ -84,7 +84,7 @@ def test_accuracy_is_covered_though_images_are_in_many_episodes(sizes, shots):
     for seed in range(draws):
         (found, covariance), images = judged(seed)
         number = effective_number(found[0], covariance[0, 0], images, images / 2)
-        interval = wilson(found[0], number)
+        interval = clopper_pearson(found[0], number)
         covered += interval.low <= truth <= interval.high
     assert 0.93 <= covered / draws <= 0.97
 

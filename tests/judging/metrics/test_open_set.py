@@ -5,7 +5,7 @@ import pytest
 from judge_views import clouds, support_set
 
 from judging.metrics import open_set
-from judging.statistics.intervals import effective_number, wilson
+from judging.statistics.intervals import clopper_pearson, effective_number
 
 
 def judged(classes, each, unknown, seed, at):
@@ -16,7 +16,7 @@ def judged(classes, each, unknown, seed, at):
     found = open_set.measure([scores], [at], np.arange(len(points) + len(unknown)))
     [values], variances = found.values, np.diag(found.covariance)
     columns = zip(values, variances, found.groups, found.least, strict=True)
-    return values, [wilson(v, effective_number(v, *rest)) for v, *rest in columns]
+    return values, [clopper_pearson(v, effective_number(v, *rest)) for v, *rest in columns]
 
 
 @pytest.mark.parametrize(("classes", "each", "unknown"), [(4, 12, 0), (8, 6, 0), (4, 12, 25)])
@@ -30,10 +30,9 @@ def test_metrics_are_covered(classes, each, unknown):
     ]
     covered = np.mean(held, axis=0)
     of_both, of_one_kind = covered[:2], covered[2:]
-    assert ((of_both >= 0.93) & (of_both <= 0.97)).all(), (truth, covered)
-    # A plain share of so few images has few values, and the coverage swings with the truth (Brown,
-    # Cai and DasGupta 2001, https://doi.org/10.1214/ss/1009213286).
-    assert ((of_one_kind >= 0.91) & (of_one_kind <= 0.985)).all(), (truth, covered)
+    assert ((of_both >= 0.93) & (of_both <= 0.985)).all(), (truth, covered)
+    # A plain share of so few images has few values: the exact interval is conservative.
+    assert (of_one_kind >= 0.94).all(), (truth, covered)
 
 
 AT = 0.6

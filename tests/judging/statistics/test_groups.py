@@ -10,9 +10,9 @@ from judging.statistics.influence import stacked
 from judging.statistics.intervals import (
     by_groups,
     by_pairs,
+    clopper_pearson,
     effective_groups,
     effective_number,
-    wilson,
 )
 from records.pair_sampling import held_out_pairs
 
@@ -110,7 +110,7 @@ def test_metrics_of_pairs_are_covered(classes, groups, each):
         variances = np.diag(by_pairs(influence, left, right, group))
         rest = classes * groups // 2, effective_groups(group) / 2, len(left)
         return [
-            wilson(v, effective_number(v, variance, *rest))
+            clopper_pearson(v, effective_number(v, variance, *rest))
             for v, variance in zip(values, variances, strict=True)
         ]
 

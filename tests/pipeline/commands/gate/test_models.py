@@ -54,7 +54,9 @@ def test_a_whole_configuration(models, place):
 
 def test_against_the_model_that_is_served(models, place):
     write_images(place / "labelled")
-    (place / "gate.yaml").write_text("auc: 0.4\nbetter_than_chance: false\n")
+    (place / "gate.yaml").write_text(
+        "auc: 0.4\nclass_accuracy: null\nworst_class_recall: null\nbetter_than_chance: false\n"
+    )
     same = gate_model(
         BLESSED, models, "--thresholds", "gate.yaml", "--last-blessed-model", models / "good",
         "--json",

@@ -53,7 +53,7 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
     assert "Note" not in gate(BLESSED, "my.yaml", "--run", "previous", "--set", "name=mine")
     assert "no threshold is set" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds=null")
 
-    low = "{auc: 0.1, better_than_chance: false}"
+    low = "{auc: 0.1, class_accuracy: null, worst_class_recall: null, better_than_chance: false}"
     assert "it was not blessed" in gate(BLESSED, "my.yaml", "--set", f"thresholds={low}")
     (place / "low.yaml").write_text(low)
     for where in ("my.yaml", "runs/mine"):
@@ -65,7 +65,7 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
 def test_what_tfma_has_found_holds_for_thresholds_that_are_the_same(pipelines):
     told = {"metric": "auc by TFMA", "required": "at least 0.9", "note": "it is 0.8"}
     found = judged(good())
-    measured = Measured(48, found.judgement.metrics, {}, 0.25, {})
+    measured = Measured(48, found.judgement.metrics, {}, 0.25, {}, 0.0001)
     verdict = decide(Thresholds(), measured, [Check(outcome="failed", **told)])
     judgement = found.judgement.model_copy(update={"verdict": verdict})
     pipelines.add(found=found._replace(judgement=judgement))
