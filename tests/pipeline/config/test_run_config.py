@@ -145,7 +145,10 @@ def test_overrides(file, override, section, key, value):
             {"model": {"article": {"normalize": False}}},
             "'supervised_contrastive' needs embeddings of unit length",
         ),
-        ({"thresholds": {"auc": None}}, "thresholds: at least one of auc"),
+        (
+            {"thresholds": dict.fromkeys(("auc", "class_accuracy", "worst_class_recall"))},
+            "thresholds: at least one of auc",
+        ),
         ({"thresholds": {"auc": 1.5}}, r"thresholds\.auc\.at_least: .*got 1\.5"),
         ({"thresholds": {"auc": True}}, r"thresholds\.auc: "),
         (
