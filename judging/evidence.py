@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,9 @@ from judging.judgement import HardPair, ImageOutcome, Mistake, PairOutcome, Pict
 from judging.metrics.classes import JudgedClasses
 from judging.metrics.pairs import JudgedPairs
 from judging.views import CANDIDATE, HeldOutImages
+
+_PAIRS_OF_AN_IMAGE = 2
+"""Hard pairs that an image is listed in, at most."""
 
 
 class Evidence:
@@ -69,13 +73,25 @@ class Evidence:
             )
 
     def hard_pairs(self) -> Iterator[HardPair]:
-        """Yield the pairs that are furthest on the wrong side of the threshold."""
+        """Yield the pairs that are furthest on the wrong side of the threshold.
+
+        One odd image would be in nearly all of them, so each is in at most `_PAIRS_OF_AN_IMAGE`.
+        """
         if self._pairs is None:
             return
         left, right, same = self._pairs.pairs
         scores, limit = self._pairs.similarities[CANDIDATE], self._pairs.threshold.value
         beyond = np.where(same, limit - scores, scores - limit)
-        for i in np.argsort(-beyond, kind="stable")[: self._listed].tolist():
+        shown: Counter[int] = Counter()
+        listed = 0
+        for i in np.argsort(-beyond, kind="stable").tolist():
+            pair = int(left[i]), int(right[i])
+            if listed == self._listed:
+                return
+            if max(shown[side] for side in pair) >= _PAIRS_OF_AN_IMAGE:
+                continue
+            shown.update(pair)
+            listed += 1
             yield HardPair(
                 left=self._picture(int(left[i])),
                 right=self._picture(int(right[i])),

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
+from records import features
+
 WIDTH, HEIGHT, MARGIN = 1000, 620, 22
 
 _COLOURS = 10
 """Classes that the style sheet has a colour of its own for."""
 _GOLDEN_ANGLE = 137.508
+
+_ORDER = {features.VALIDATION: 1, features.TEST: 2}
 
 _MARKS = Markup(
     "<defs>"
@@ -41,23 +45,15 @@ def map_figure(
         marks: Of n images: class, split, and whether it was misclassified.
         places: float [n, 2] in [0, 1]; NaN: the image is not drawn.
     """
-    drawn = []
-    for number, label in enumerate([*classes, ""]):
-        uses = [
-            _mark(i, split, wrong, places[i])
-            for i, (of, split, wrong) in enumerate(marks)
-            if of == label and np.isfinite(places[i]).all()
-        ]
-        if uses:
-            style = class_style(number, len(classes)) if label else "--c:var(--d)"
-            # Test images are drawn last: they count most.
-            group = Markup('<g data-class="{}" style="{}">{}</g>')
-            drawn.append(group.format(number, style, Markup("").join(uses[::-1])))
-    placed = int(np.isfinite(places).all(axis=1).sum())
+    styles = {label: class_style(i, len(classes)) for i, label in enumerate(classes)}
+    placed = [i for i in range(len(marks)) if np.isfinite(places[i]).all()]
+    # What counts most is drawn last, above the others.
+    placed.sort(key=lambda i: (marks[i][2], _ORDER.get(marks[i][1], 0)))
+    drawn = [_mark(i, marks[i], styles.get(marks[i][0], "--c:var(--d)"), places[i]) for i in placed]
     wrong = sum(1 for _, _, one in marks if one)
     alt = (
-        f"Map of the embeddings of {placed} images of {len(classes)} classes; {wrong} test images "
-        "were misclassified and are marked by crosses. Arrow keys move from image to image"
+        f"Map of the embeddings of {len(placed)} images of {len(classes)} classes; {wrong} test "
+        "images were misclassified and are marked by crosses. Arrow keys move from image to image"
     )
     return Markup(
         '<svg class="map" id="map-figure" viewBox="0 0 {} {}" role="img" tabindex="0" '
@@ -65,9 +61,10 @@ def map_figure(
     ).format(WIDTH, HEIGHT, alt, _MARKS, Markup("").join(drawn))
 
 
-def _mark(i: int, split: str, wrong: bool, place: np.ndarray) -> Markup:
+def _mark(i: int, mark: tuple[str, str, bool], style: str, place: np.ndarray) -> Markup:
+    _, split, wrong = mark
     x = MARGIN + place[0] * (WIDTH - 2 * MARGIN)
     y = HEIGHT - MARGIN - place[1] * (HEIGHT - 2 * MARGIN)
-    return Markup('<use href="#mark-{}" class="{}" x="{:.0f}" y="{:.0f}" data-i="{}"/>').format(
-        "wrong" if wrong else split, f"in-{split}" + (" wrong" if wrong else ""), x, y, i
-    )
+    return Markup(
+        '<use href="#mark-{}" class="in-{}{}" style="{}" x="{:.0f}" y="{:.0f}" data-i="{}"/>'
+    ).format("wrong" if wrong else split, split, " wrong" if wrong else "", style, x, y, i)

@@ -66,6 +66,8 @@ def _environment(**options: Any) -> Environment:
         "value": _value,
         "interval": _interval,
         "difference": _difference,
+        "change": _change,
+        "change_interval": _change_interval,
         "percent": percent,
         "metric_name": metric_name,
         "on_scale": _on_scale,
@@ -110,12 +112,23 @@ def _interval(measure: Measure, metric: str = "") -> str:
 
 def _difference(measure: Measure, metric: str = "") -> str:
     """Return a difference of two models' metrics, with its interval."""
-    ends = measure.value, measure.low, measure.high
-    if _is_area(metric):
-        value, low, high = (_number(end) if end != end else f"{end:+.3f}" for end in ends)
-        return f"{value} ({low} to {high})"
-    value, low, high = (points(end, measure.images) for end in ends)
-    return f"{value} points ({low} to {high})"
+    return f"{_change(measure, metric)} ({_change_interval(measure, metric)})"
+
+
+def _change(measure: Measure, metric: str = "") -> str:
+    value = _change_text(measure.value, measure.images, metric)
+    return value if _is_area(metric) else f"{value} points"
+
+
+def _change_interval(measure: Measure, metric: str = "") -> str:
+    ends = (_change_text(end, measure.images, metric) for end in (measure.low, measure.high))
+    return " to ".join(ends)
+
+
+def _change_text(value: float, images: int, metric: str) -> str:
+    if not math.isfinite(value):
+        return "undefined"
+    return f"{value:+.{_area_digits(images)}f}" if _is_area(metric) else points(value, images)
 
 
 def _is_area(metric: str) -> bool:
@@ -124,7 +137,11 @@ def _is_area(metric: str) -> bool:
 
 def _area(value: float, images: int) -> str:
     """Return an area under a ROC curve, which is no percentage."""
-    return f"{value:.{2 if images < _FEW else 3}f}" if math.isfinite(value) else "undefined"
+    return f"{value:.{_area_digits(images)}f}" if math.isfinite(value) else "undefined"
+
+
+def _area_digits(images: int) -> int:
+    return 2 if images < _FEW else 3
 
 
 def _on_scale(value: float, low: float) -> str:

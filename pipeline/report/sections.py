@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from components.image_example_gen.report import IngestionReport
 from images.audit.findings import Audit, Example, Finding
-from judging.judgement import Judgement, Measure, Picture
+from judging.judgement import Check, Judgement, Measure, Picture
 from judging.metric_names import metric_name
 from pipeline.report import figures
 from pipeline.report.confusion_figure import confusion_figure
@@ -59,6 +59,7 @@ def judged(judgement: Judgement, support_root: str) -> dict[str, Any]:
         "hard_pairs": hard_pairs,
         "suspects": suspects,
         "thumbnails": thumbnails(pictures, judgement.examples, judgement.root, support_root),
+        **results(judgement),
         "scale": scale(m for key, m in judgement.metrics.items() if key != "equal_error_rate"),
         "class_scale": scale(one.recall for one in classes),
         "glance": _glance(judgement),
@@ -72,6 +73,35 @@ def judged(judgement: Judgement, support_root: str) -> dict[str, Any]:
         "compared_metrics": {m for one in judgement.compared.values() for m in one.differences},
         "unjudged": list(judgement.invalid.items())[:MAX_FILES],
     }
+
+
+class Result(NamedTuple):
+    """A metric.
+
+    Attributes:
+        key: As in the configuration.
+        measure: What was measured; None if it could not be.
+        missing: Why it could not be measured.
+        check: Its threshold and outcome; None if none is set.
+    """
+
+    key: str
+    measure: Measure | None
+    missing: str
+    check: Check | None
+
+
+def results(judgement: Judgement) -> dict[str, Any]:
+    """Return `results`, metrics with a threshold first, and `other_checks`."""
+    checks = {check.metric: check for check in judgement.verdict.checks}
+    keys = [*judgement.metrics, *judgement.missing]
+    keys.sort(key=lambda key: key not in checks)
+    rows = [
+        Result(key, judgement.metrics.get(key), judgement.missing.get(key, ""), checks.get(key))
+        for key in keys
+    ]
+    others = [check for key, check in checks.items() if key not in keys]
+    return {"results": rows, "other_checks": others}
 
 
 class Matrix(NamedTuple):

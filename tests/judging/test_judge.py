@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from judge_views import clouds, held_out, support_set
@@ -303,6 +305,9 @@ def test_mistakes_suspects_and_hard_pairs(images_and_view):
             for p in found.hard_pairs]  # fmt: skip
     assert gaps == sorted(gaps, reverse=True)
     assert len(gaps) == SETTINGS.listed
+    # The odd image is in far more pairs than that.
+    listed = Counter(side.id for p in found.hard_pairs for side in (p.left, p.right))
+    assert max(listed.values()) == 2
 
 
 def test_classes_that_were_held_out_are_judged_by_each_other():
