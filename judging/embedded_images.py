@@ -35,8 +35,8 @@ class EmbeddedImages(NamedTuple):
         groups: str [n], their groups (`records.features.GROUP`); empty: one by itself.
         keys: int64 [n], see `records.training_keys`.
         unknown: bool [n], whether the image is out-of-distribution (of none of the classes).
-        valid: bool [n], whether all models accept it.
-        embeddings: float [n, d] of each model, by name.
+        valid: bool [n], whether the candidate accepts it.
+        embeddings: float [n, d] of each model, by name; NaN where the model does not accept it.
         by_pixels: str [n], the class of the support image nearest by its pixels; None: not known.
     """
 

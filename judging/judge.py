@@ -46,7 +46,8 @@ def judge(
 ) -> Judged:
     """Judge a model.
 
-    It is compared with the last blessed model only on images that the latter was not trained on.
+    It is compared with each other model on images that both accept, and with the last blessed model
+    only on those that the latter was not trained on.
 
     Args:
         images: The test images.
@@ -72,12 +73,18 @@ def judge(
     if unknown_groups is None:
         first = int(images.groups.max(initial=-1)) + 1
         unknown_groups = first + np.arange(len(candidate.unknown))
-    measured = _measure(images, unknown_groups, views, raw_pixels, setup)
+    accepting = {
+        name: view
+        for name, view in views.items()
+        if name == CANDIDATE or (view.accepted.all() and view.accepted_unknown.all())
+    }
+    measured = _measure(images, unknown_groups, accepting, raw_pixels, setup)
     others_measured = measured.measurements.compared()
-    before = views.get(gate.LAST_BLESSED)
-    if before and not (before.unseen.all() and before.unseen_unknown.all()):
-        both = {CANDIDATE: views[CANDIDATE], gate.LAST_BLESSED: before}
-        others_measured[gate.LAST_BLESSED] = _on_unseen(images, unknown_groups, both, setup)
+    for name, view in views.items():
+        # The pretrained encoder is an older state of the candidate, which has seen none of them.
+        fair = name != gate.LAST_BLESSED or (view.unseen.all() and view.unseen_unknown.all())
+        if name not in accepting or not fair:
+            others_measured[name] = _on_shared(images, unknown_groups, views, name, setup)
     return _judged(
         images, views[CANDIDATE], measured, others_measured, thresholds, setup, others, invalid
     )
@@ -135,31 +142,38 @@ def _measure(
     return _Measured(measurements, classes, pairs, open_set)
 
 
-def _on_unseen(
-    images: HeldOutImages, unknown_groups: np.ndarray, views: Mapping[str, View], setup: _Setup
+def _on_shared(
+    images: HeldOutImages,
+    unknown_groups: np.ndarray,
+    views: Mapping[str, View],
+    name: str,
+    setup: _Setup,
 ) -> Compared:
-    """Compare with the last blessed model on images that it was not trained on."""
-    before = views[gate.LAST_BLESSED]
-    unseen, unknown = before.unseen, before.unseen_unknown
+    """Compare with another model on images that it accepts and was not trained on."""
+    other = views[name]
+    shared = other.unseen & other.accepted
+    unknown = other.unseen_unknown & other.accepted_unknown
     compared = Compared(
-        model=before.model,
+        model=other.model,
         metrics={},
         differences={},
-        left_out=int(np.sum(~unseen)),
+        left_out=int(np.sum(~other.unseen)),
+        not_accepted=int(np.sum(other.unseen & ~other.accepted)),
         unknown_left_out=int(np.sum(~unknown)),
     )
-    if not unseen.any():
+    if not shared.any():
         return compared
+    both = {CANDIDATE: views[CANDIDATE], name: other}
     measurements = _measure(
-        images.only(unseen),
+        images.only(shared),
         unknown_groups[unknown],
-        {name: view.only(unseen, unknown) for name, view in views.items()},
+        {name: view.only(shared, unknown) for name, view in both.items()},
         None,
         setup,
         # Without any unknown image each class would be left out instead: another metric.
         with_open_set=bool(unknown.any()) or not len(unknown),
     ).measurements
-    on_these = measurements.compared()[gate.LAST_BLESSED]
+    on_these = measurements.compared()[name]
     return compared.model_copy(
         update={
             "metrics": on_these.metrics,

@@ -152,7 +152,8 @@ class Compared(Immutable):
         metrics: Its own, by name.
         differences: The candidate's metric minus its, by name.
         left_out: Number of test images left out, since it was trained on them.
-        unknown_left_out: Number of unknown images left out.
+        not_accepted: Number of other test images left out, since it does not accept them.
+        unknown_left_out: Number of unknown images left out for either reason.
         own: If some were left out, the candidate's metrics on the others, by name.
         missing: If some were left out, why a metric could not be measured on the others, by name.
     """
@@ -161,13 +162,14 @@ class Compared(Immutable):
     metrics: dict[str, Measure]
     differences: dict[str, Measure]
     left_out: int = 0
+    not_accepted: int = 0
     unknown_left_out: int = 0
     own: dict[str, Measure] = {}
     missing: dict[str, str] = {}
 
     def on(self, images: int) -> int:
         """Return on how many of all test images it was compared."""
-        return images - self.left_out
+        return images - self.left_out - self.not_accepted
 
     def limit(self, name: str, images: int) -> str:
         """Return in words that it was compared on some images only; empty if on all.
@@ -176,15 +178,21 @@ class Compared(Immutable):
             name: Its name.
             images: Number of all test images.
         """
-        parts = []
-        if self.left_out:
+        parts, why = [], []
+        if self.left_out or self.not_accepted:
             parts.append(f"on {self.on(images)} of {images} test images")
         if self.unknown_left_out:
             parts.append(f"without {self.unknown_left_out} unknown images")
         if not parts:
             return ""
-        others = "the others" if self.left_out else "these"
-        return f"compared {' and '.join(parts)}: the {name} was trained on {others}"
+        if self.left_out:
+            which = f"{self.left_out} others" if self.not_accepted else "the others"
+            why.append(f"was trained on {which}")
+        if self.not_accepted:
+            which = f"{self.not_accepted} others" if self.left_out else "the others"
+            why.append(f"does not accept {which}")
+        reasons = " and ".join(why) or "was trained on these or does not accept them"
+        return f"compared {' and '.join(parts)}: the {name} {reasons}"
 
 
 class Picture(Immutable):

@@ -91,18 +91,23 @@ class KnownAndUnknown(NamedTuple):
 
 
 def known_and_unknown(
-    support: np.ndarray, support_labels: np.ndarray, query: np.ndarray, query_labels: np.ndarray
+    support: np.ndarray,
+    support_labels: np.ndarray,
+    query: np.ndarray,
+    query_labels: np.ndarray,
+    query_groups: np.ndarray | None = None,
 ) -> KnownAndUnknown | None:
     """Return best scores of known images, and of unknown ones by leaving out each class in turn.
 
     If the support set lacks classes of the queries, as where whole classes are held out, every
-    other query of each class takes the support set's place.
+    other group of queries of each class takes the support set's place.
 
     Args:
         support: float [s, d], embeddings.
         support_labels: [s], their classes.
         query: float [q, d].
         query_labels: [q].
+        query_groups: int [q], the groups of the images; None: each is one by itself.
 
     Returns:
         None if there are fewer than three classes, or no query.
@@ -110,7 +115,8 @@ def known_and_unknown(
     query_labels, support_labels = np.asarray(query_labels), np.asarray(support_labels)
     queries = np.arange(len(query))
     if not set(query_labels) <= set(support_labels):
-        of_support = _every_other(query_labels)
+        alone = np.arange(len(query_labels))
+        of_support = _every_other(query_labels, alone if query_groups is None else query_groups)
         support, support_labels = query[of_support], query_labels[of_support]
         query, query_labels, queries = (a[~of_support] for a in (query, query_labels, queries))
     classes = np.unique(support_labels)
@@ -124,11 +130,23 @@ def known_and_unknown(
     return KnownAndUnknown(queries, best_scores(support, support_labels, query), unknown)
 
 
-def _every_other(labels: np.ndarray) -> np.ndarray:
-    """Return which of the labels [n] are the first, third, ... of their class: bool [n]."""
-    chosen = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        chosen[np.flatnonzero(labels == label)[::2]] = True
+def _every_other(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return which images are of the first, third, ... group of their class: bool [n].
+
+    A group of several classes goes where they have fewer groups so far.
+
+    Args:
+        labels: [n], the images' classes.
+        groups: int [n], their groups.
+    """
+    classes, of_class = np.unique(labels, return_inverse=True)
+    chosen, surplus = np.zeros(len(labels), bool), np.zeros(len(classes), int)
+    places, first = np.unique(groups, return_index=True)
+    for group in places[np.argsort(first)]:
+        members = groups == group
+        touched = np.unique(of_class[members])
+        chosen[members] = surplus[touched].sum() <= 0
+        surplus[touched] += 1 if chosen[members].all() else -1
     return chosen
 
 

@@ -39,7 +39,7 @@ class View(NamedTuple):
 
     Attributes:
         model: Its path, or a description.
-        embeddings: float [n, d], of the test images.
+        embeddings: float [n, d], of the test images; NaN where it does not accept one.
         unknown: float [u, d], of unknown images.
         support: Its support set.
         similarity: Maps left and right embeddings, float [p, d] each, to similarities float [p];
@@ -61,6 +61,16 @@ class View(NamedTuple):
     trained_on: np.ndarray | None = None
     trained_on_unknown: np.ndarray | None = None
     enrolled: frozenset[str] = frozenset()
+
+    @property
+    def accepted(self) -> np.ndarray:
+        """Bool [n], the test images that it accepts."""
+        return np.isfinite(self.embeddings).all(axis=1)
+
+    @property
+    def accepted_unknown(self) -> np.ndarray:
+        """Bool [u], the unknown images that it accepts."""
+        return np.isfinite(self.unknown).all(axis=1)
 
     @property
     def unseen(self) -> np.ndarray:

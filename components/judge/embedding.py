@@ -12,6 +12,7 @@ from base.errors import DataError
 from components.judge.exported_model import Embedded, JudgedModel, texts
 from judging import gate
 from judging.embedded_images import EmbeddedImages
+from judging.views import CANDIDATE
 from records import features, training_keys
 
 BATCH = 32
@@ -74,10 +75,12 @@ def columns(
         "group": [one.group for one in items],
         "key": np.array([one.key for one in items], "int64"),
         "unknown": [one.unknown for one in items],
-        "valid": np.all(
-            [e.valid & np.isfinite(e.embeddings).all(axis=1) for e in embedded.values()], axis=0
-        ),
-        **{_EMBEDDING + name: e.embeddings for name, e in embedded.items()},
+        "valid": embedded[CANDIDATE].valid
+        & np.isfinite(embedded[CANDIDATE].embeddings).all(axis=1),
+        **{
+            _EMBEDDING + name: np.where(e.valid[:, None], e.embeddings, np.nan)
+            for name, e in embedded.items()
+        },
     }
     if encoder := models.get(gate.PRETRAINED_ENCODER):
         guess = encoder.nearest_by_pixels(embedded[gate.PRETRAINED_ENCODER].pixels)

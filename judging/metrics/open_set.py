@@ -50,7 +50,10 @@ def judge_open_set(
     """
     scores = {}
     for name, view in views.items():
-        if of_model := open_set_scores(view.support, view.embeddings, images.labels, view.unknown):
+        of_model = open_set_scores(
+            view.support, view.embeddings, images.labels, view.unknown, images.groups
+        )
+        if of_model:
             scores[name] = of_model
     if CANDIDATE not in scores:
         measurements.skip(
@@ -95,7 +98,11 @@ class Scores(NamedTuple):
 
 
 def open_set_scores(
-    support: Support, embeddings: np.ndarray, labels: np.ndarray, unknown: np.ndarray
+    support: Support,
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    unknown: np.ndarray,
+    groups: np.ndarray | None = None,
 ) -> Scores | None:
     """Return the scores, as `judging.thresholds.known_and_unknown` calculates them.
 
@@ -105,11 +112,12 @@ def open_set_scores(
         labels: str [n], their classes.
         unknown: float [u, d], embeddings of unknown images, whose indices start at n. Without any,
             each class is left out in turn.
+        groups: int [n], the groups of the test images; None: each is one by itself.
 
     Returns:
         None if there are too few classes.
     """
-    found = known_and_unknown(support.embeddings, support.labels, embeddings, labels)
+    found = known_and_unknown(support.embeddings, support.labels, embeddings, labels, groups)
     if not len(unknown):
         return found and Scores(found.known, found.queries, found.unknown, found.queries)
     places = len(embeddings) + np.arange(len(unknown))

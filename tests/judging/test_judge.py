@@ -227,6 +227,30 @@ def test_the_last_blessed_model_is_compared_on_images_that_it_has_not_seen(by_he
     )
 
 
+@pytest.mark.parametrize("name", [LAST_BLESSED, PRETRAINED_ENCODER])
+def test_an_image_that_another_model_does_not_accept_is_judged_and_not_compared(by_heart, name):
+    images, view, before = by_heart
+    picky = before._replace(embeddings=before.embeddings.copy(), unknown=before.unknown.copy())
+    picky.embeddings[[0, 1, 12, 13]], picky.unknown[0] = np.nan, np.nan  # two were seen
+    found = judged(images, view, {name: picky}).judgement
+    alone = judged(images, view).judgement
+    assert found.metrics == alone.metrics
+    assert (found.images, found.invalid) == (60, {})
+    compared, trained_on = found.compared[name], 48
+    assert (compared.left_out, compared.not_accepted) == (trained_on, 2)
+    assert compared.differences["class_accuracy"].images == 60 - trained_on - 2
+    assert found.limits == (
+        f"compared on 10 of 60 test images and without 4 unknown images: the {name} was trained "
+        "on 48 others and does not accept 2 others",
+    )
+    unseen = picky._replace(trained_on=None)
+    [limit] = judged(images, view, {name: unseen}).judgement.limits
+    assert limit == (
+        f"compared on 56 of 60 test images and without 4 unknown images: the {name} does not "
+        "accept the others"
+    )
+
+
 def test_what_is_known_by_heart_does_not_decide(by_heart):
     images, view, before = by_heart
     asked = Thresholds(**LENIENT, change={"auc": None, "class_accuracy": -0.1})
@@ -278,7 +302,8 @@ def test_without_an_unseen_unknown_image_open_set_metrics_are_missing(by_heart):
     assert set(METRICS) - set(compared.differences) == {"open_set_auc", "open_set_accuracy"}
     assert found.metrics["open_set_auc"].images == 70
     assert found.limits == (
-        "compared without 10 unknown images: the last blessed model was trained on these",
+        "compared without 10 unknown images: the last blessed model was trained on these or does "
+        "not accept them",
     )
 
 

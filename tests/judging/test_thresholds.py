@@ -104,6 +104,20 @@ def test_held_out_classes_are_calibrated_among_themselves():
     assert _best(query[::2], truth[::2], query[1::2]).min() > threshold > 0
 
 
+def test_images_of_one_group_are_either_support_or_query():
+    support, labels = clouds(3, 5, 0.05)
+    query, truth = clouds(4, 6, 0.05, seed=1, first=3)
+    groups = np.arange(24) // 3  # two groups a class
+    found = known_and_unknown(support, labels, query, truth, groups)
+    assert set(groups[found.queries]) == {1, 3, 5, 7}
+    across = np.where(np.arange(24) % 6 == 0, 99, np.arange(24))  # one group in all classes
+    found = known_and_unknown(support, labels, query, truth, across)
+    assert 99 not in across[found.queries]
+    assert len(found.queries) == 12
+    alone = known_and_unknown(support, labels, query, truth)
+    assert alone.queries.tolist() == list(range(1, 24, 2))
+
+
 @pytest.mark.parametrize("classes", [1, 2])
 def test_too_few_classes_know_every_image(classes):
     support, labels = clouds(classes, 5, 0.05)

@@ -41,8 +41,9 @@ CLASSES = 4
 class StandIn(tf.Module):
     """Takes an image for 12 numbers, and embeds it as these times a matrix."""
 
-    def __init__(self, matrix, pixels=False, same=0.4, known=0.4, each=8, seen=()):
+    def __init__(self, matrix, pixels=False, same=0.4, known=0.4, each=8, seen=(), limit=np.inf):
         super().__init__()
+        self.limit = limit
         if seen is not None:
             self.training_keys = tf.Variable(np.array(seen, "int64"))
         points, labels = clouds(CLASSES, each, 0.3, seed=100)
@@ -60,6 +61,7 @@ class StandIn(tf.Module):
         valid = tf.strings.length(image) == 4 * SIZE
         whole = tf.where(valid, image, tf.constant(b"\0" * 4 * SIZE))
         numbers = tf.io.decode_raw(whole, tf.float32, fixed_length=4 * SIZE)
+        valid &= tf.reduce_max(numbers, axis=1) < self.limit
         answer = {"embedding": numbers @ self.matrix, "valid": valid}
         return {**answer, "pixels": _as_pixels(numbers)} if self.pixels else answer
 
@@ -511,6 +513,15 @@ def test_an_image_that_the_model_takes_for_none_is_named(judging, saved, monkeyp
     found = judging(saved("good"))
     assert found.judgement.images == 47
     assert list(found.judgement.invalid.values()) == ["the model does not accept it as an image"]
+
+
+def test_an_older_models_smaller_limit_takes_no_test_image_from_the_candidate(judging, saved):
+    found = judging(saved("good"), before=saved("small limit", limit=1.2)).judgement
+    assert (found.images, found.invalid) == (48, {})
+    compared = found.compared[LAST_BLESSED]
+    assert 0 < compared.not_accepted < 24
+    assert compared.differences["class_accuracy"].images == 48 - compared.not_accepted
+    assert "does not accept the others" in found.limits[0]
 
 
 def test_the_same_again_is_the_same(judging, saved, tmp_path):
