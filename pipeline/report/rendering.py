@@ -79,7 +79,11 @@ def _environment(**options: Any) -> Environment:
 
 def _html_text(value: Any) -> Any:
     # Without control characters, those of the writing direction included.
-    return _short(printable(value)) if type(value) is str else value
+    return (
+        _short(printable(value)).replace(" %", "\N{NO-BREAK SPACE}%")
+        if type(value) is str
+        else value
+    )
 
 
 def _markdown_text(value: Any) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from judging.judgement import Curve, Threshold
 
 _RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 """False accept rates that a row is made for."""
+_MOST_POINTS = 200
 
 
 class Row(NamedTuple):
@@ -23,11 +26,24 @@ class Row(NamedTuple):
 
 
 class Tradeoff(NamedTuple):
-    """The rows, by threshold, and the numbers of cases that they are of."""
+    """What thresholds cost.
+
+    Attributes:
+        rows: Some of them, the highest first.
+        positives: Number of positive cases.
+        negatives: Number of negative cases.
+        curve: Threshold, false accepts and false rejects of more of them, the lowest first.
+    """
 
     rows: Sequence[Row]
     positives: int
     negatives: int
+    curve: Sequence[tuple[float, int, int]]
+
+    @property
+    def curve_json(self) -> Markup:
+        """The curve for the page's script."""
+        return Markup(json.dumps([[round(t, 4), a, r] for t, a, r in self.curve]))
 
 
 def tradeoff(curve: Curve, own: Threshold) -> Tradeoff:
@@ -51,4 +67,12 @@ def tradeoff(curve: Curve, own: Threshold) -> Tradeoff:
     if np.isfinite(own.value) and np.isfinite(own.false_accepts.value):
         at = round(own.false_accepts.value * negatives), round(own.false_rejects.value * positives)
         rows[at] = Row(own.value, *at, own=True)
-    return Tradeoff(sorted(rows.values(), key=lambda row: -row.threshold), positives, negatives)
+    finite = np.flatnonzero(np.isfinite(thresholds))[::-1]
+    finite = finite[:: -(-len(finite) // _MOST_POINTS) or 1]
+    points = zip(thresholds[finite], accepts[finite], rejects[finite], strict=True)
+    return Tradeoff(
+        sorted(rows.values(), key=lambda row: -row.threshold),
+        positives,
+        negatives,
+        [(float(t), int(a), int(r)) for t, a, r in points],
+    )

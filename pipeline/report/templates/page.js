@@ -11,6 +11,7 @@
   };
   document.documentElement.classList.add("scripted");
   markContents();
+  for (const roc of $$("[data-curve]")) tryThresholds(roc);
   const source = $("#album-data");
   if (!source) return;
   const { classes, splits, images, places } = JSON.parse(source.textContent);
@@ -31,10 +32,11 @@
     return image;
   }
   function figure(i) {
+    const [, split, predicted, file] = images[i];
     const box = make("figure", "", isWrong(i) ? "wrong" : "");
     const caption = make("figcaption");
-    const [first, second] = words(i);
-    caption.append(make("strong", first), make("br"), second);
+    const told = predicted < 0 ? "" : isWrong(i) ? `, as ${classes[predicted]}` : ", correct";
+    caption.append(make("strong", splits[split] + told), make("br"), file);
     box.append(thumbnail(i), caption);
     return box;
   }
@@ -190,6 +192,32 @@
         else filter();
       });
     }
+  }
+
+  function tryThresholds(roc) {
+    const curve = JSON.parse(roc.dataset.curve), input = $("input", roc), ring = $(".plot .ring", roc);
+    const { positives, negatives } = roc.dataset;
+    const label = $(".try", roc);
+    if (!curve.length) return label.remove();
+    const [width, height] = [400 - 50 - 12, 250 - 42 - 12];
+    const own = ring && (Number(ring.getAttribute("cx")) - 50) / width;
+    const gap = (point) => Math.abs(point[1] / negatives - own);
+    input.max = curve.length - 1;
+    input.value = own === null ? 0 : curve.reduce((best, point, i) => (gap(point) < gap(curve[best]) ? i : best), 0);
+    const tell = () => {
+      const [threshold, accepts, rejects] = curve[input.value];
+      const told = `${threshold.toFixed(3)}: ${accepts} of ${negatives} false accepts, ${rejects} of ${positives} false rejects`;
+      $("output", roc).textContent = told;
+      input.setAttribute("aria-valuetext", told);
+    };
+    tell();
+    input.addEventListener("input", () => {
+      tell();
+      const [, accepts, rejects] = curve[input.value];
+      if (!ring) return;
+      ring.setAttribute("cx", 50 + (accepts / negatives) * width);
+      ring.setAttribute("cy", 12 + (rejects / positives) * height);
+    });
   }
 
   function markContents() {

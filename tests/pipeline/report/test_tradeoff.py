@@ -24,6 +24,7 @@ def test_rows_count_cases():
     found = tradeoff(CURVE, own)
     assert (found.positives, found.negatives) == (10, 20)
     assert found.rows == [Row(0.9, 0, 4), Row(0.8, 1, 2), Row(0.4, 10, 0, own=True)]
+    assert found.curve == [(0.1, 20, 0), (0.4, 10, 0), (0.8, 1, 2), (0.9, 0, 4)]
 
 
 def test_a_threshold_that_is_no_number_has_no_row():
