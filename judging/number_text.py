@@ -15,11 +15,6 @@ def number(value: float) -> str:
     return f"{value:.3f}"
 
 
-def signed(value: float) -> str:
-    """Return a difference of metrics with its sign and three decimals."""
-    return f"{value:+.3f}"
-
-
 def percent(value: float, images: int) -> str:
     """Return a share as a percentage: 0.95 of 80 images is `95.0 %`, of 20 images `95 %`.
 
@@ -43,6 +38,47 @@ def points(value: float, images: int) -> str:
     if not math.isfinite(value):
         return "undefined"
     return f"{100 * value:+.{_decimals(images)}f}"
+
+
+def metric_text(metric: str, value: float, images: int) -> str:
+    """Return a metric's value: a percentage, or `0.849` of an area under a ROC curve."""
+    if not _is_area(metric):
+        return percent(value, images)
+    return f"{value:.{_area_digits(images)}f}" if math.isfinite(value) else "undefined"
+
+
+def metric_interval(metric: str, measure: Measure) -> str:
+    """Return the 95 % interval of a metric: `87.8 to 98.0 %`, or `0.767 to 0.911`."""
+    if not _is_area(metric):
+        return percent_interval(measure)
+    ends = measure.low, measure.high
+    return " to ".join(metric_text(metric, end, measure.images) for end in ends)
+
+
+def change_text(metric: str, value: float, images: int) -> str:
+    """Return the difference of two values of a metric: `+2.5` points, or `+0.076` of an area."""
+    if not _is_area(metric):
+        return points(value, images)
+    return f"{value:+.{_area_digits(images)}f}" if math.isfinite(value) else "undefined"
+
+
+def change_interval(metric: str, difference: Measure) -> str:
+    """Return the 95 % interval of a difference: `-1.0 to +6.0`."""
+    ends = difference.low, difference.high
+    return " to ".join(change_text(metric, end, difference.images) for end in ends)
+
+
+def is_points(metric: str) -> bool:
+    """Return whether differences of a metric are percentage points."""
+    return not _is_area(metric)
+
+
+def _is_area(metric: str) -> bool:
+    return "auc" in metric.split(" ")[0].split("_")
+
+
+def _area_digits(images: int) -> int:
+    return 2 if images < _ONE_DECIMAL else 3
 
 
 def _percentage(value: float, images: int) -> str:

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from base.errors import UserError
 from base.printable import printable
-from judging.number_text import signed
+from judging.number_text import change_interval, change_text, metric_text
 from pipeline.commands.options import AsJson, Quiet, Verbose
 from pipeline.terminal.console import out, say
-from pipeline.terminal.tables import make_table, numbers
+from pipeline.terminal.tables import make_table
 
 if TYPE_CHECKING:
     from judging.comparison import Metric, Turned
+    from judging.judgement import Measure
     from pipeline.gate.comparison import Change, Comparison, Side
 
 _MOST_ROWS = 20
@@ -42,8 +43,8 @@ def compare(
     pipeline (runs/<name>) or of a run, or a judgement that `siamese gate --keep` wrote. ID is as in
     `siamese show`, or `latest` or `previous`. With --config, ID alone is enough.
 
-    A change is the second run minus the first, on the images that both were judged on, with a 95 %
-    interval.
+    A change is the second run minus the first, in percentage points unless it is of an AUC, on the
+    images that both were judged on, with a 95 % interval.
 
     Example: [bold]siamese compare previous latest --config configs/quickstart.yaml[/]
 
@@ -85,7 +86,7 @@ def _show(found: Comparison) -> None:
         changed, key=lambda one: (one.difference.value if one.difference else 0, one.name)
     )
     if worst:
-        _show_metrics("Recall of class", worst[:_MOST_ROWS])
+        _show_metrics("Recall of class", worst[:_MOST_ROWS], "recall")
         if len(worst) > _MOST_ROWS:
             say(f"and {len(worst) - _MOST_ROWS} more classes, see --json")
     elif found.classes:
@@ -109,19 +110,24 @@ def _show_sides(*sides: Side) -> None:
     out.print(table)
 
 
-def _show_metrics(title: str, metrics: Sequence[Metric]) -> None:
+def _show_metrics(title: str, metrics: Sequence[Metric], metric: str | None = None) -> None:
+    """Print metrics; `metric` is what all of them are, if they are named otherwise."""
     table = make_table(title, ">First", ">Second", ">Change", ">95 % interval", "!")
     for one in metrics:
-        gap = one.difference
+        gap, key = one.difference, metric or one.name
         table.add_row(
             Text(printable(one.name)),
-            numbers(one.first)[0],
-            numbers(one.second)[0],
-            signed(gap.value) if gap else "",
-            f"{signed(gap.low)} to {signed(gap.high)}" if gap else "",
+            _text(key, one.first),
+            _text(key, one.second),
+            change_text(key, gap.value, gap.images) if gap else "",
+            change_interval(key, gap) if gap else "",
             _meaning(one),
         )
     out.print(table)
+
+
+def _text(metric: str, measure: Measure | None) -> str:
+    return metric_text(metric, measure.value, measure.images) if measure else ""
 
 
 def _meaning(metric: Metric) -> Text:

@@ -19,16 +19,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from base.printable import printable
 from judging.judgement import Measure
 from judging.metric_names import metric_name
-from judging.number_text import number, percent, percent_interval, points
+from judging.number_text import (
+    change_interval,
+    change_text,
+    is_points,
+    metric_interval,
+    metric_text,
+    number,
+    percent,
+)
 from pipeline.runs.outcome import CheckOutcome, ComponentOutcome, Outcome
 
 _LONGEST = 600
 """Characters of a text."""
 
 _OUTCOMES = (*Outcome, *ComponentOutcome, *CheckOutcome)
-
-_FEW = 30
-"""Images below which the area under a ROC curve has two digits."""
 
 _ENDS = (0.0, 0.25, 0.5, 0.75, 0.8, 0.9)
 """Lower ends of scales of shares."""
@@ -65,6 +70,7 @@ def _environment(**options: Any) -> Environment:
         "number": _number,
         "value": _value,
         "interval": _interval,
+        "is_difference": _is_difference,
         "difference": _difference,
         "change": _change,
         "change_interval": _change_interval,
@@ -103,15 +109,16 @@ def _number(value: float | None) -> str:
 
 
 def _value(measure: Measure, metric: str = "") -> str:
-    if _is_area(metric):
-        return _area(measure.value, measure.images)
-    return percent(measure.value, measure.images)
+    return metric_text(metric, measure.value, measure.images)
 
 
 def _interval(measure: Measure, metric: str = "") -> str:
-    if _is_area(metric):
-        return f"{_area(measure.low, measure.images)} to {_area(measure.high, measure.images)}"
-    return percent_interval(measure)
+    return metric_interval(metric, measure)
+
+
+def _is_difference(metric: str) -> bool:
+    """Return whether a check's metric is the difference to another model or method."""
+    return " against " in metric and not metric.endswith(" against chance")
 
 
 def _difference(measure: Measure, metric: str = "") -> str:
@@ -120,32 +127,12 @@ def _difference(measure: Measure, metric: str = "") -> str:
 
 
 def _change(measure: Measure, metric: str = "") -> str:
-    value = _change_text(measure.value, measure.images, metric)
-    return value if _is_area(metric) else f"{value} points"
+    value = change_text(metric, measure.value, measure.images)
+    return f"{value} points" if is_points(metric) else value
 
 
 def _change_interval(measure: Measure, metric: str = "") -> str:
-    ends = (_change_text(end, measure.images, metric) for end in (measure.low, measure.high))
-    return " to ".join(ends)
-
-
-def _change_text(value: float, images: int, metric: str) -> str:
-    if not math.isfinite(value):
-        return "undefined"
-    return f"{value:+.{_area_digits(images)}f}" if _is_area(metric) else points(value, images)
-
-
-def _is_area(metric: str) -> bool:
-    return "auc" in metric.split(" ")[0].split("_")
-
-
-def _area(value: float, images: int) -> str:
-    """Return an area under a ROC curve, which is no percentage."""
-    return f"{value:.{_area_digits(images)}f}" if math.isfinite(value) else "undefined"
-
-
-def _area_digits(images: int) -> int:
-    return 2 if images < _FEW else 3
+    return change_interval(metric, measure)
 
 
 def _on_scale(value: float, low: float) -> str:

@@ -112,12 +112,21 @@
       }
       hide();
     }
+    function size() {
+      // On a small screen, marks are larger; they grow less than the map is zoomed.
+      const scale = Math.min(2.2, Math.max(1, 800 / map.clientWidth)) / Math.sqrt(view.zoom);
+      for (const shape of $$("defs > *", map)) shape.setAttribute("transform", `scale(${scale})`);
+      for (const key of $$(".map-tools .key")) {
+        key.setAttribute("viewBox", [-8, -8, 16, 16].map((side) => side * scale).join(" "));
+      }
+    }
     function look() {
       view.zoom = Math.min(12, Math.max(1, view.zoom));
       const [w, h] = [width / view.zoom, height / view.zoom];
       view.x = Math.min(width - w, Math.max(0, view.x));
       view.y = Math.min(height - h, Math.max(0, view.y));
       map.setAttribute("viewBox", `${view.x} ${view.y} ${w} ${h}`);
+      size();
       if (chosen) point(chosen);
     }
     function zoom(factor) {
@@ -182,6 +191,8 @@
       look();
     });
     addEventListener("pointerup", () => (drag = null));
+    addEventListener("resize", size);
+    size();
     for (const button of $$("[data-zoom]")) {
       button.addEventListener("click", () => zoom(Number(button.dataset.zoom)));
     }

@@ -1,6 +1,7 @@
 """`siamese compare`: what differs, what was changed, and how runs are named."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -163,6 +164,9 @@ def test_for_people(two):
     assert "not blessed" in told
     [line] = [x for x in told.splitlines() if x.strip().startswith("auc ")]
     assert line.rstrip().endswith("better")
+    assert re.match(r" auc +0\.\d{3} +0\.\d{3} +\+0\.\d{3} +\+0\.\d{3} to \+0\.\d{3} ", line)
+    [line] = [x for x in told.splitlines() if x.strip().startswith("class_accuracy ")]
+    assert re.search(r" \d+\.\d % +[0-9.]+ % +\+\d+\.\d +\+\d+\.\d to \+\d+\.\d ", line)
     assert "Images now correct:" in told
     assert "training.epochs" in told
     back = compare("my.yaml", "my.yaml:previous")
@@ -174,7 +178,9 @@ def test_for_people(two):
 
 def test_identifiers_are_whole_at_80_columns(two, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    words = compare("my.yaml:previous", "my.yaml").split()
+    told = compare("my.yaml:previous", "my.yaml")
+    assert max(map(len, told.splitlines())) <= 80
+    words = told.split()
     assert {"equal_error_rate", "worst_class_recall", "training.learning_rate"} <= {*words}
     assert {"20260102-000000", "20260103-000000"} <= {*words}
 

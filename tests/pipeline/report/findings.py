@@ -75,7 +75,7 @@ def numbers_of(judgement):
     measures = [
         *judgement.metrics.items(),
         *((check.metric, check.measure) for check in judgement.verdict.checks
-          if check.measure and " against the " not in check.metric),
+          if check.measure and not _FILTERS["is_difference"](check.metric)),
         *(("recall", one.recall) for one in judgement.classes),
         *(("", t.false_accepts) for t in judgement.thresholds.values()),
         *(("", t.false_rejects) for t in judgement.thresholds.values()),
