@@ -65,7 +65,7 @@ def decide(
     failed = [c for c in checks if c.outcome == "failed"]
     undecided = [c for c in checks if c.outcome == "undecided"]
     outcome: Outcome = "not_blessed" if failed else "undecided" if undecided else "blessed"
-    against = [_sentence(c) for c in (*failed, *undecided)]
+    against = [c.sentence for c in (*failed, *undecided)]
     if undecided and not failed:
         against.append(_how_many(undecided, measured.images))
     reached = ("every threshold is reached", *_lost_to_reference_methods(measured))
@@ -262,15 +262,6 @@ def _required(limit: AtLeast | AtMost) -> str:
     else:
         words, value = "at least", limit.at_least
     return f"{words} {value:g}" + ("" if limit.bound == "value" else f", {limit.bound} bound")
-
-
-def _sentence(check: Check) -> str:
-    if check.measure is None:
-        return f"{check.metric}: {check.note}" if check.note else check.metric
-    m = check.measure
-    interval = f"{number(m.low)} to {number(m.high)}"
-    told = f"{check.metric} {number(m.value)} ({interval}), required {check.required}"
-    return f"{told}: {check.note}" if check.note else told
 
 
 def _how_many(undecided: Sequence[Check], images: int) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
+from judging.number_text import number
 from judging.settings import JudgeSettings, Thresholds
 
 Outcome = Literal["blessed", "not_blessed", "undecided"]
@@ -59,6 +60,17 @@ class Check(Immutable):
     outcome: Literal["passed", "failed", "undecided", "skipped"]
     needed: int | None = None
     note: str = ""
+
+    @computed_field
+    @property
+    def sentence(self) -> str:
+        """What was measured and required, without a full stop: the same wherever it is shown."""
+        if self.measure is None:
+            return f"{self.metric}: {self.note}" if self.note else self.metric
+        m = self.measure
+        interval = f"{number(m.low)} to {number(m.high)}"
+        told = f"{self.metric} {number(m.value)} ({interval}), required {self.required}"
+        return f"{told}: {self.note}" if self.note else told
 
 
 class Verdict(Immutable):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from judging.judgement import Measure
+if TYPE_CHECKING:
+    from judging.judgement import Measure
 
 _ONE_DECIMAL, _TWO_DECIMALS = 30, 2000
 """Images from which on a percentage has one or two decimals."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -98,10 +99,8 @@ def write_junit(result: GateResult, path: Path) -> None:
 
 
 def _case(check: Check) -> ElementTree.Element:
-    case = ElementTree.Element(
-        "testcase", classname="siamese.gate", name=printable(f"{check.metric}: {check.required}")
-    )
-    told = "; ".join(_why(check))
+    case = ElementTree.Element("testcase", classname="siamese.gate", name=printable(check.metric))
+    told = check.sentence
     if check.outcome == "failed":
         _say(case, "failure", Outcome.NOT_BLESSED.word, told)
     elif check.outcome == "undecided":
@@ -113,16 +112,6 @@ def _case(check: Check) -> ElementTree.Element:
 
 def _say(case: ElementTree.Element, tag: str, kind: str, words: str) -> None:
     ElementTree.SubElement(case, tag, type=kind, message=printable(words)).text = printable(words)
-
-
-def _why(check: Check) -> Iterator[str]:
-    if check.measure:
-        value, interval = numbers(check.measure)
-        yield f"it is {value}, 95 % interval {interval}, on {check.measure.images} images"
-    if check.needed:
-        yield f"about {check.needed} images would decide"
-    if check.note:
-        yield check.note
 
 
 # --- Markdown -------------------------------------------------------------------------------------
@@ -180,13 +169,13 @@ def _folded(title: str, lines: Iterable[str]) -> Iterator[str]:
     yield ""
 
 
-_SPECIAL = set("&<>`|*_[]#~@\\$")
-"""Characters with a meaning in Markdown, HTML, tables or mentions."""
+_SPECIAL = re.compile(r"[&<>`|*\[\]#~@\\$]|(?<![^\W_])_|_(?![^\W_])")
+"""What has a meaning in Markdown, HTML, tables or mentions; not an underscore within a word."""
 
 
 def _escape(text: str) -> str:
     """Return text that is shown literally."""
-    return "".join(f"&#{ord(c)};" if c in _SPECIAL else c for c in printable(text))
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", printable(text))
 
 
 def _code(text: str) -> str:

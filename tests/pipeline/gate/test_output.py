@@ -1,13 +1,30 @@
 """The gate's JUnit XML and Markdown, from made-up results."""
 
+import json
 from xml.etree import ElementTree
 
 import pytest
 
 from components.image_example_gen.report import ExcludedFile
+from judging.gate import Measured, decide
 from judging.judgement import Check, Measure
+from judging.settings import Thresholds
 from pipeline.gate.output import markdown, write_junit
 from pipeline.gate.result import GateResult
+
+LOST = Measured(
+    40,
+    {
+        "auc": Measure(value=0.95, low=0.9, high=0.99, images=40),
+        "class_accuracy": Measure(value=0.65, low=0.48, high=0.79, images=40),
+        "worst_class_recall": Measure(value=0.0, low=0.0, high=0.4, images=10),
+    },
+    {},
+    0.25,
+    {},
+    0.001,
+)
+"""A model that never recognizes one class."""
 
 MEASURE = Measure(value=0.8, low=0.7, high=0.9, images=40)
 CHECKS = (
@@ -56,13 +73,30 @@ def test_each_threshold_is_a_test_case(tmp_path):
         counts = {key: element.get(key) for key in ("tests", "failures", "errors", "skipped")}
         assert counts == {"tests": "4", "failures": "1", "errors": "1", "skipped": "1"}
     passed, failed, undecided, skipped = suite.iter("testcase")
-    assert passed.get("name") == "auc: at least 0.7"
+    assert passed.get("name") == "auc"
     assert len(passed) == 0
-    told = "it is 0.800, 95 % interval 0.700 to 0.900, on 40 images"
+    told = "recall 0.800 (0.700 to 0.900), required at least 0.9"
     assert failed.find("failure").get("message") == told
     assert undecided.find("error").get("type") == "undecided"
-    assert undecided.find("error").get("message") == f"{told}; about 160 images would decide"
-    assert skipped.find("skipped").get("message") == "there is none to compare with"
+    assert skipped.find("skipped").get("message") == (
+        "auc against the last blessed model: there is none to compare with"
+    )
+
+
+def test_all_formats_have_the_same_names_and_sentences(tmp_path):
+    verdict = decide(Thresholds(), LOST)
+    found = result(verdict.outcome, verdict.checks, reasons=verdict.reasons)
+    _, suite = junit(tmp_path, found)
+    cases = {case.get("name"): case for case in suite.iter("testcase")}
+    of_json = json.loads(found.model_dump_json())["checks"]
+    text = markdown(found)
+    assert set(cases) == {check["metric"] for check in of_json} > {"worst_class_recall"}
+    for check in of_json:
+        assert f"| {check['metric']} |" in text
+        if check["outcome"] in ("failed", "undecided"):
+            [said] = cases[check["metric"]]
+            assert said.get("message") == check["sentence"] in verdict.reasons
+            assert f"- {check['sentence']}" in text
 
 
 @pytest.mark.parametrize("checks", [(), CHECKS[3:]])
@@ -100,6 +134,11 @@ def test_markdown_tells_of_every_threshold():
         "0.800", "0.700 to 0.900", "at least 0.75, lower bound",
         "about 160 images would decide",
     ]  # fmt: skip
+
+
+def test_underscores_are_escaped_only_where_they_would_be_emphasis():
+    lines = markdown(result(notes=("class_accuracy and _this_ and a__b",)))
+    assert "Note: class_accuracy and &#95;this&#95; and a&#95;&#95;b." in lines
 
 
 def test_lines_of_names_stay_lines():
