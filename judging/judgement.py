@@ -61,7 +61,7 @@ class Check(Immutable):
     needed: int | None = None
     note: str = ""
 
-    @computed_field
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def sentence(self) -> str:
         """What was measured and required, without a full stop: the same wherever it is shown."""

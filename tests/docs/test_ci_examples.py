@@ -190,7 +190,7 @@ def test_the_commands_judge_a_real_model(place):
     suite = ElementTree.parse(place / "gate.xml").getroot()
     names = [case.get("name") for case in suite.iter("testcase")]
     assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
-    assert "class_accuracy: at least 0.8, lower bound" in names
+    assert "class_accuracy" in names
     # A model and images need TensorFlow alone: seconds, where Beam and a database take more.
     assert (place / "imported.txt").read_text() == ""
 
