@@ -48,7 +48,7 @@ setup(
         "pydantic>=2.6",
         "pyyaml",
         "rich",
-        "scikit-learn",
+        "scikit-learn>=1.5",
         "scipy",
         "tensorflow-serving-api",  # TensorFlow Serving's messages; TFX bounds its version
         "typer>=0.19",

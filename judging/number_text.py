@@ -75,6 +75,11 @@ def is_points(metric: str) -> bool:
     return not _is_area(metric)
 
 
+def is_difference(metric: str) -> bool:
+    """Return whether a check's metric is the difference to another model or method."""
+    return " against " in metric and not metric.endswith(" against chance")
+
+
 def _is_area(metric: str) -> bool:
     return "auc" in metric.split(" ")[0].split("_")
 

@@ -6,5 +6,5 @@ set -euo pipefail
 page=$(realpath "$1")
 cd "$(dirname "$0")/.."
 "${CHROMIUM:-chromium}" --headless=new --no-sandbox --disable-gpu --hide-scrollbars \
-    --window-size=1000,1100 --screenshot=docs/images/report.png "file://$page" >/dev/null 2>&1
+    --window-size=1280,760 --screenshot=docs/images/report.png "file://$page" >/dev/null 2>&1
 ls -l docs/images/report.png

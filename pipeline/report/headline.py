@@ -8,9 +8,20 @@ from typing import NamedTuple
 from components.image_example_gen.report import IngestionReport
 from images.audit.findings import Audit
 from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS
-from judging.judgement import ClassResult, Compared, Judgement
+from judging.judgement import Check, ClassResult, Compared, Judgement
 from judging.metric_names import metric_name
-from judging.number_text import number, percent, percent_interval, points
+from judging.number_text import (
+    change_interval,
+    change_text,
+    is_difference,
+    is_points,
+    metric_interval,
+    metric_text,
+    number,
+    percent,
+    percent_interval,
+    points,
+)
 
 _FEW_IMAGES, _FEW_OF_A_CLASS = 30, 5
 _ACCEPTED_UNKNOWN = 0.1
@@ -63,6 +74,34 @@ def facts(judgement: Judgement) -> list[Fact]:
     return found
 
 
+def reasons(told: Sequence[str], checks: Sequence[Check]) -> list[str]:
+    """Return the reasons of a verdict, those that are checks with the metrics' names.
+
+    Args:
+        told: The verdict's reasons.
+        checks: Its checks.
+    """
+    longest_first = sorted(checks, key=lambda check: -len(check.metric))
+    return [
+        next((_reason(one) for one in longest_first if reason.startswith(one.metric)), reason)
+        for reason in told
+    ]
+
+
+def _reason(check: Check) -> str:
+    found = metric_name(check.metric)
+    if check.measure:
+        measure = check.measure
+        value = metric_text(check.metric, measure.value, measure.images)
+        interval = metric_interval(check.metric, measure)
+        if is_difference(check.metric):
+            value = change_text(check.metric, measure.value, measure.images)
+            value += " points" if is_points(check.metric) else ""
+            interval = change_interval(check.metric, measure)
+        found += f" {value} ({interval}), required {check.required}"
+    return f"{found}: {check.note}" if check.note else found
+
+
 def worries(
     judgement: Judgement | None, audit: Audit | None, data: IngestionReport | None
 ) -> list[Worry]:
@@ -88,7 +127,7 @@ def _worst_class(classes: Sequence[ClassResult]) -> Iterator[Fact]:
     if _correct(worst) == worst.images:
         yield Fact(f"{len(classes)} of {len(classes)}", "classes without an error")
     else:
-        yield Fact(correct, f"test images of the worst class, {worst.label}, classified correctly")
+        yield Fact(correct, f"test images of class {worst.label}, the worst, classified correctly")
 
 
 def _few(judgement: Judgement) -> Iterator[Worry]:

@@ -42,7 +42,7 @@ def _tsne(rows: np.ndarray) -> np.ndarray:
 
     perplexity = min(30.0, (len(rows) - 1) / 3)
     embedder = manifold.TSNE(
-        perplexity=perplexity, init="pca", learning_rate="auto", random_state=0
+        perplexity=perplexity, init="pca", learning_rate="auto", max_iter=500, random_state=0
     )
     return embedder.fit_transform(rows.astype("float32"))
 

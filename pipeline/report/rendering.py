@@ -22,6 +22,7 @@ from judging.metric_names import metric_name
 from judging.number_text import (
     change_interval,
     change_text,
+    is_difference,
     is_points,
     metric_interval,
     metric_text,
@@ -70,7 +71,7 @@ def _environment(**options: Any) -> Environment:
         "number": _number,
         "value": _value,
         "interval": _interval,
-        "is_difference": _is_difference,
+        "is_difference": is_difference,
         "difference": _difference,
         "change": _change,
         "change_interval": _change_interval,
@@ -114,11 +115,6 @@ def _value(measure: Measure, metric: str = "") -> str:
 
 def _interval(measure: Measure, metric: str = "") -> str:
     return metric_interval(metric, measure)
-
-
-def _is_difference(metric: str) -> bool:
-    """Return whether a check's metric is the difference to another model or method."""
-    return " against " in metric and not metric.endswith(" against chance")
 
 
 def _difference(measure: Measure, metric: str = "") -> str:

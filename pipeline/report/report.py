@@ -85,7 +85,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "run": run,
         "judgement": judgement,
         "outcome": _outcome(summary, judgement),
-        "reasons": (summary and summary.reasons) or (judgement and judgement.verdict.reasons) or (),
+        "reasons": _reasons(summary, judgement),
         "described": _metric_descriptions(),
         "training": summary.training if summary else None,
         "curves": figures.learning_curves(summary.training or {}) if summary else [],
@@ -149,6 +149,11 @@ def _outcome(summary: Summary | None, judgement: Judgement | None) -> Outcome | 
     # The run's may differ from the Judge's: a model that fails InfraCheck is not blessed.
     found = (summary and summary.outcome) or (judgement and judgement.verdict.outcome)
     return Outcome(found) if found else None
+
+
+def _reasons(summary: Summary | None, judgement: Judgement | None) -> list[str]:
+    told = (summary and summary.reasons) or (judgement and judgement.verdict.reasons) or ()
+    return headline.reasons(told, judgement.verdict.checks if judgement else ())
 
 
 def _metric_descriptions() -> dict[str, str]:

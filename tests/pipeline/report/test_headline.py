@@ -4,8 +4,8 @@ import pytest
 
 from components.image_example_gen.report import ExcludedFile
 from images.audit.findings import Audit, Finding
-from judging.judgement import Compared, Measure
-from pipeline.report.headline import facts, worries
+from judging.judgement import Check, Compared, Measure
+from pipeline.report.headline import facts, reasons, worries
 from pipeline.report.report import Findings
 from tests.pipeline.report.findings import judged, summary
 from tests.pipeline.report.page import written
@@ -45,7 +45,7 @@ def test_the_numbers_that_matter_are_sentences_with_their_images(perfect):
     found = with_classes(perfect, 10, 10, 7, 9).model_copy(update={"compared": by_raw_pixels(0.95)})
     assert [" ".join(fact) for fact in facts(found)] == [
         "90.0 % of 40 test images classified correctly (95 % interval 60.0 to 90.0 %)",
-        "7 of 10 test images of the worst class, c2, classified correctly",
+        "7 of 10 test images of class c2, the worst, classified correctly",
         "95.0 % correct by raw pixels, without any training",
     ]
     assert facts(perfect)[1] == ("4 of 4", "classes without an error")
@@ -109,3 +109,29 @@ def test_each_worry_leads_to_a_section(tmp_path):
     assert len(found) >= 3
     ids = {attrs.get("id") for _, attrs in page.tags}
     assert {worry.section for worry in found} <= ids
+
+
+def test_reasons_name_the_metrics():
+    checks = [
+        Check(metric="class_accuracy", measure=accuracy(0.75, low=0.7, high=0.8),
+              required="at least 0.9", outcome="failed"),
+        Check(metric="class_accuracy against raw pixels", measure=accuracy(-0.1, low=-0.2),
+              required="at least 0", outcome="failed"),
+        Check(metric="auc against the last blessed model", measure=accuracy(-0.1, low=-0.2),
+              required="at least -0.02", outcome="failed"),
+        Check(metric="recall against the last blessed model", measure=accuracy(-0.1, low=-0.2),
+              required="at least 0", outcome="failed"),
+        Check(metric="open_set_auc", required="at least 0.9", outcome="undecided", note="no pairs"),
+    ]  # fmt: skip
+    told = [f"{check.metric} 0.123" for check in checks]
+    assert reasons([*told, "InfraCheck failed: no op"], checks) == [
+        "Accuracy of the classes 75.0 % (70.0 to 80.0 %), required at least 0.9",
+        "Accuracy of the classes against raw pixels -10.0 points (-20.0 to +100.0), "
+        "required at least 0",
+        "AUC of the pairs against the last blessed model -0.100 (-0.200 to +1.000), required "
+        "at least -0.02",
+        "Recall of the pairs against the last blessed model -10.0 points (-20.0 to +100.0), "
+        "required at least 0",
+        "AUC, known or unknown: no pairs",
+        "InfraCheck failed: no op",
+    ]

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from sample_images import encoded, picture
 
+from pipeline.report.headline import reasons
 from pipeline.report.report import MODEL_CARD, Findings
 from tests.pipeline.report.findings import judged, numbers_of, shown
 from tests.pipeline.report.page import written
@@ -16,7 +17,7 @@ from tests.pipeline.report.page import written
 def test_tells_all_of_a_run(whole, judgement):
     page, text, _ = whole
     assert page.text.index("Not blessed") < page.text.index("Required")
-    for reason in judgement.verdict.reasons:
+    for reason in reasons(judgement.verdict.reasons, judgement.verdict.checks):
         assert reason in page.text
     for words in (
         "Run run-7", "epoch 2 of 3", "Parameters: 1,234,567", "Not pushed",  # training
