@@ -20,6 +20,10 @@ DEFAULT_KNOWN = -1.0
 """The lowest score: every image counts as one of a known class."""
 
 
+KNOWN_ACCEPTED = 0.95
+"""Share of the known images to accept where there are no unknown ones to calibrate by."""
+
+
 class CalibratedThresholds(NamedTuple):
     """Thresholds of the served model, which answers yes at and above them.
 
@@ -74,6 +78,30 @@ def known_threshold(
         return DEFAULT_KNOWN
     scores = np.concatenate([found.known, found.unknown])
     return _calibrated(scores, np.arange(len(scores)) < len(found.known), max_fpr, DEFAULT_KNOWN)
+
+
+def known_from_scores(
+    known: np.ndarray, unknown: np.ndarray, max_fpr: float | None = None
+) -> float:
+    """Return the score at which an image counts as one of a known class.
+
+    Args:
+        known: float [k], best scores of images of known classes that nothing was fitted on.
+        unknown: float [u], the same of classes that nothing was fitted on.
+        max_fpr: As in `known_threshold`.
+
+    Returns:
+        Without unknown scores, that which `KNOWN_ACCEPTED` of the known images reach: the other
+        error is not known (split conformal prediction, Vovk et al. 2005). `DEFAULT_KNOWN` if there
+        is no known score.
+    """
+    if not len(known):
+        return DEFAULT_KNOWN
+    if not len(unknown):
+        rank = int(np.floor((len(known) + 1) * (1 - KNOWN_ACCEPTED)))
+        return float(np.sort(known)[rank - 1]) if rank else DEFAULT_KNOWN
+    scores = np.concatenate([known, unknown])
+    return _calibrated(scores, np.arange(len(scores)) < len(known), max_fpr, DEFAULT_KNOWN)
 
 
 class KnownAndUnknown(NamedTuple):

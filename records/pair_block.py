@@ -8,6 +8,7 @@ images. For images a, b of class "cat" and c of class "dog", with all pairs:
     image_id      bytes [3]
     source        bytes [3]
     content_hash  bytes [3]
+    group         bytes [3]
     left          int64 [3]   0, 0, 1
     right         int64 [3]   1, 2, 2
     target        int64 [3]   1, 0, 0
@@ -28,6 +29,7 @@ _OF_EACH_IMAGE = (
     features.IMAGE_ID,
     features.SOURCE,
     features.CONTENT_HASH,
+    features.GROUP,
 )
 
 

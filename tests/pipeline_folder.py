@@ -30,7 +30,7 @@ def write_pipeline_folder(folder):
                 "data": {"root": "data"},
                 "image": {"size": 16},
                 "model": {"backbone": "./encoder.keras", "embedding_size": 8},
-                "training": {"epochs": 4, "learning_rate": 0.1},
+                "training": {"recipe": "fine_tuned", "epochs": 4, "learning_rate": 0.1},
                 "thresholds": LENIENT,
                 "push": {"infra_check": "embedded"},
             }

@@ -56,7 +56,9 @@ def main(train, validation, backbone, folder, **custom):
                     "max_pixels": 10_000,
                     "seed": 0,
                     "model": Model(backbone=backbone, embedding_size=6).model_dump_json(),
-                    "training": Training(epochs=2, learning_rate=0.1).model_dump_json(),
+                    "training": Training(
+                        epochs=2, learning_rate=0.1, recipe="fine_tuned"
+                    ).model_dump_json(),
                     "unfinished": str(Path(folder) / "unfinished"),
                     **custom,
                 },

@@ -34,7 +34,12 @@ def place(tmp_path_factory):
         "data": {"root": "data"},
         "image": {"size": 16},
         "model": {"backbone": "./encoder.keras", "embedding_size": 8},
-        "training": {"epochs": 2, "learning_rate": 0.1, "augmentation": None},
+        "training": {
+            "recipe": "fine_tuned",
+            "epochs": 2,
+            "learning_rate": 0.1,
+            "augmentation": None,
+        },
         "judge": {"reference_methods": False},
         "push": {"infra_check": None},
     }

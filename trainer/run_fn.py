@@ -21,10 +21,11 @@ from trainer.export.pretrained_encoder import FOLDER, PretrainedEncoder
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup
+from trainer.recipe.ladder import train_by_recipe
 from trainer.search.search_space import apply
 from trainer.settings import Model, Tiles, Training
 from trainer.training.distribution import worker_index
-from trainer.training.fit import Trained, train
+from trainer.training.fit import Trained
 from trainer.training.unfinished import unfinished_folder
 
 if TYPE_CHECKING:
@@ -53,22 +54,24 @@ def run_fn(fn_args: FnArgs) -> None:
         Model.model_validate_json(custom["model"]),
         Training.model_validate_json(custom["training"]),
     )
-    trained = train(
+    unfinished = unfinished_folder(
+        custom["unfinished"],
+        fn_args.train_files,
+        fn_args.eval_files,
+        hyperparameters,
+        # An enrolment does not change the training.
+        {name: value for name, value in custom.items() if name not in ("served", "enrolled")},
+    )
+    trained = train_by_recipe(
         model_settings,
         training,
         int(custom["image_size"]),
         tf.io.gfile.glob(fn_args.train_files),
         tf.io.gfile.glob(fn_args.eval_files),
-        unfinished_folder(
-            custom["unfinished"],
-            fn_args.train_files,
-            fn_args.eval_files,
-            hyperparameters,
-            # An enrolment does not change the training.
-            {name: value for name, value in custom.items() if name not in ("served", "enrolled")},
-        ),
+        unfinished,
         int(custom["seed"]),
         Tiles.model_validate_json(custom["tiles"]),
+        searched=bool(hyperparameters),
     )
     with _destinations(fn_args) as (model_folder, run_folder):
         transform = fn_args.transform_graph_path
@@ -78,6 +81,8 @@ def run_fn(fn_args: FnArgs) -> None:
             found = {"hyperparameters": hyperparameters, "enrolled": carried_over}
             json.dump({**trained.summary, **found}, file, indent=2)
     shutil.rmtree(trained.folder)
+    with contextlib.suppress(OSError):  # of other workers, or of a search
+        unfinished.rmdir()
 
 
 @contextlib.contextmanager

@@ -155,6 +155,20 @@ class ArticleTraining(Section):
 class Training(Section):
     """How the network is trained."""
 
+    recipe: Literal["auto", "frozen_encoder", "fine_tuned"] = Field(
+        "auto",
+        description="`frozen_encoder`: a closed-form head on features of the pretrained encoder, "
+        "which sees each image once; `fine_tuned`: all weights are trained, by the settings below; "
+        "`auto`: the frozen encoder if there are pretrained weights, and fine-tuning too if more "
+        "than 5 % are wrong in cross-validation.",
+    )
+    views: Literal["auto", 1, 2, 4] = Field(
+        "auto",
+        description="For `frozen_encoder`: views of an image whose features are averaged: itself, "
+        "2: and its mirror image, 4: and both upside down; `auto`: more than one if that is more "
+        "accurate in cross-validation.",
+    )
+
     loss: Literal[
         "supervised_contrastive",
         "cosine_crossentropy",
@@ -246,6 +260,26 @@ COMPARES_IMAGES = ("supervised_contrastive", "triplet_semi_hard")
 """Losses that compare each image with several others of its step: a single pair has no gradient."""
 
 _ANY_LENGTH = ("contrastive_margin", "binary_crossentropy")
+
+
+def check_recipe(model: Model, training: Training) -> None:
+    """Refuse a recipe that the network does not allow.
+
+    Raises:
+        ValueError: The message says which values fit.
+    """
+    if training.recipe != "frozen_encoder":
+        return
+    if not model.pretrained:
+        raise ValueError(
+            "training.recipe 'frozen_encoder' needs a pretrained encoder, and model.weights is "
+            "'none'; name weights or a saved encoder (model.backbone), or set the recipe to 'auto'"
+        )
+    if training.loss == "binary_crossentropy":
+        raise ValueError(
+            "training.loss 'binary_crossentropy' trains the encoder, which training.recipe "
+            "'frozen_encoder' keeps; leave one of them out"
+        )
 
 
 def check_loss(model: Model, training: Training, sampling: str) -> None:

@@ -18,7 +18,7 @@ from judging.settings import JudgeSettings, Thresholds
 from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
 from storage.file_systems import absolute, is_remote, is_s3
-from trainer.settings import Model, Training, check_loss
+from trainer.settings import Model, Training, check_loss, check_recipe
 
 _ON_THIS_MACHINE = (None, "DirectRunner", "PrismRunner")
 _PATTERN = re.compile(r"[*?\[\]]")
@@ -87,6 +87,7 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _loss_can_learn(self) -> RunConfig:
         check_loss(self.model, self.training, self.pairs.train.sampling)
+        check_recipe(self.model, self.training)
         return self
 
     @model_validator(mode="after")

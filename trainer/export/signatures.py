@@ -16,6 +16,7 @@ from records import features
 from trainer.export.constants import to_constants
 from trainer.export.safe_pixels import safe_pixels
 from trainer.export.support_set import SupportSet
+from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
 from trainer.settings import Size, pixel_shape
 from trainer.training.input import parse_pixels
@@ -59,7 +60,7 @@ class ServedModel(tf.Module):
 
     def __init__(
         self,
-        model: Siamese,
+        model: Siamese | FrozenSiamese,
         preprocess: Callable[[tf.Tensor], tf.Tensor],
         image_size: Size,
         max_pixels: int,

@@ -17,6 +17,7 @@ import tensorflow as tf
 from judging.thresholds import CalibratedThresholds, known_threshold, same_threshold
 from records import training_keys
 from trainer.errors import TrainingError
+from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
 from trainer.settings import ONE_TILE, Model, Tiles, Training
 from trainer.training.callbacks.best_epoch import BestEpoch
@@ -59,7 +60,7 @@ class Trained(NamedTuple):
             per metric, one value per epoch).
     """
 
-    model: Siamese
+    model: Siamese | FrozenSiamese
     support: Images
     support_embeddings: np.ndarray
     thresholds: CalibratedThresholds

@@ -22,6 +22,7 @@ class Images(NamedTuple):
         ids: bytes [n].
         sources: bytes [n], the files, relative to the data root.
         content_hashes: bytes [n], SHA-256 of the files, hexadecimal.
+        groups: bytes [n], see `features.GROUP`.
     """
 
     pixels: np.ndarray
@@ -29,6 +30,15 @@ class Images(NamedTuple):
     ids: list[bytes]
     sources: list[bytes]
     content_hashes: list[bytes]
+    groups: list[bytes]
+
+    def only(self, places: np.ndarray) -> Images:
+        """Return the images at some indices, int [k]."""
+        ids, sources, hashes, groups = (
+            [column[i] for i in places.tolist()]
+            for column in (self.ids, self.sources, self.content_hashes, self.groups)
+        )
+        return Images(self.pixels[places], self.labels[places], ids, sources, hashes, groups)
 
 
 class HeldOut(NamedTuple):
@@ -63,6 +73,15 @@ class Blocks(NamedTuple):
     largest: int
     members: dict[str, list[bytes]]
     content_hashes: set[bytes]
+
+
+def concatenated(one: Images, other: Images) -> Images:
+    """Return the images of both."""
+    return Images(
+        np.concatenate([one.pixels, other.pixels]),
+        np.concatenate([one.labels, other.labels]),
+        *(a + b for a, b in zip(one[2:], other[2:], strict=True)),
+    )
 
 
 def scan(files: Sequence[str]) -> Blocks:
@@ -120,7 +139,7 @@ def _collect(
     files: Sequence[str], image_size: Size, wanted: set[bytes] | None
 ) -> tuple[Images, list[int], list[int], list[int]]:
     place: dict[bytes, int] = {}
-    pixels, labels, sources, content_hashes = [], [], [], []
+    pixels, labels, sources, content_hashes, groups = [], [], [], [], []
     left: list[int] = []
     right: list[int] = []
     target: list[int] = []
@@ -135,6 +154,7 @@ def _collect(
             labels.append(block[features.LABEL].bytes_list.value[position].decode())
             sources.append(block[features.SOURCE].bytes_list.value[position])
             content_hashes.append(block[features.CONTENT_HASH].bytes_list.value[position])
+            groups.append(block[features.GROUP].bytes_list.value[position])
         if wanted is not None:
             if len(place) == len(wanted):
                 break
@@ -145,7 +165,7 @@ def _collect(
     shape = (len(pixels), *pixel_shape(image_size))
     stacked = np.stack(pixels) if pixels else np.zeros(shape, "uint8")
     images = Images(
-        stacked.reshape(shape), np.array(labels, str), list(place), sources, content_hashes
+        stacked.reshape(shape), np.array(labels, str), list(place), sources, content_hashes, groups
     )
     return images, left, right, target
 

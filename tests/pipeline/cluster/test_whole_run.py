@@ -31,7 +31,7 @@ def place(tmp_path_factory):
                 "data": {"root": "gs://no-such-bucket/images"},
                 "image": {"size": 16},
                 "model": {"backbone": str(folder / "encoder.keras"), "embedding_size": 8},
-                "training": {"epochs": 9, "learning_rate": 0.1},
+                "training": {"recipe": "fine_tuned", "epochs": 9, "learning_rate": 0.1},
                 "tuner": {"enabled": True, "algorithm": "random", "trials": 1, "epochs": 1},
                 "thresholds": {**LENIENT, "auc": 0, "better_than_chance": False},
                 "kubeflow": {

@@ -1,0 +1,143 @@
+"""The recipe that chooses itself, on a tiny backbone."""
+
+import numpy as np
+import pytest
+from pair_files import write_splits
+
+from trainer.errors import TrainingError
+from trainer.network.calibrated_cosine import CalibratedCosine
+from trainer.recipe import ladder
+from trainer.recipe.cross_validation import OutOfFold
+from trainer.recipe.heads import Candidate
+from trainer.recipe.ladder import Choice, choose, train_by_recipe
+from trainer.settings import ArticleModel, Model, Training
+from trainer.training.embedder import in_batches
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs")
+    write_splits(folder, classes=3, each=6, passes=2, spread=60)
+    return folder
+
+
+def recipe(data, backbone, folder, model=None, size=16, **settings):
+    return train_by_recipe(
+        Model(**{"backbone": backbone, **(model or {})}),
+        Training(**{"epochs": 1, **settings}),
+        size,
+        [str(data / "train.gz")],
+        [str(data / "validation.gz")],
+        folder,
+    )
+
+
+@pytest.fixture(scope="module")
+def frozen(data, tiny_backbone, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("frozen")
+    return recipe(data, tiny_backbone, folder, recipe="frozen_encoder", views=2)
+
+
+def test_all_images_are_used(frozen):
+    assert frozen.summary["recipe"]["images"] == 36  # of both splits
+    assert len(frozen.support.labels) == len(frozen.training_keys) == 36
+    assert set(frozen.support.labels) == {"class-0", "class-1", "class-2"}
+
+
+def test_the_network_computes_the_embeddings_of_the_fit(frozen):
+    encode = in_batches(lambda x: frozen.model.encoder(x, training=False))
+    embeddings = encode(frozen.support.pixels.astype("float32"))
+    np.testing.assert_allclose(embeddings, frozen.support_embeddings, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, rtol=1e-5)
+
+
+def test_pairs_are_told_apart(frozen):
+    support, labels = frozen.support_embeddings, frozen.support.labels
+    left, right = np.triu_indices(len(labels), 1)
+    similarities = np.asarray(frozen.model.similarity(support[left], support[right]))
+    same = labels[left] == labels[right]
+    assert similarities[same].mean() > 0.7 > 0.4 > similarities[~same].mean()
+    threshold = frozen.thresholds.same
+    assert np.mean((similarities >= threshold) == same) > 0.85
+
+
+def test_the_summary_says_what_was_chosen_and_why(frozen, capsys):
+    found = frozen.summary["recipe"]
+    assert found["name"] == "frozen_encoder"
+    assert found["chosen"].endswith(", 2 views")
+    assert len(found["candidates"]) == 4
+    assert 0.5 < found["accuracy"] <= 1
+    assert frozen.summary["history"] == {}
+
+
+def test_a_few_errors_are_not_worth_a_fine_tuning(data, tiny_backbone, tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "GOOD_ENOUGH", 0.0)
+    trained = recipe(data, tiny_backbone, tmp_path)
+    assert trained.summary["recipe"]["name"] == "frozen_encoder"
+    assert "in cross-validation" in trained.summary["recipe"]["reason"]
+    assert not (tmp_path / "fine_tuned").exists()
+
+
+def test_many_errors_are(data, tiny_backbone, tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "GOOD_ENOUGH", 1.1)
+    trained = recipe(data, tiny_backbone, tmp_path)
+    names = [one["name"] for one in trained.summary["recipe"]["candidates"]]
+    assert names[-1] == "fine-tuned"
+    assert [path.name for path in tmp_path.iterdir()] == [trained.folder.name]
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "reason"),
+    [
+        ({"backbone": "Conv4", "weights": "none"}, {}, "no pretrained weights"),
+        ({"pooling": "flatten"}, {}, "too many"),
+        ({}, {"recipe": "fine_tuned"}, "the configuration asks for it"),
+        ({"article": ArticleModel(normalize=False)}, {"loss": "binary_crossentropy"}, "2019"),
+    ],
+)
+def test_what_is_fine_tuned_at_once(
+    data, tiny_backbone, tmp_path, monkeypatch, model, settings, reason
+):
+    class Tuned(tuple):
+        summary: dict = {}
+
+        def _replace(self, summary):
+            self.summary = summary
+            return self
+
+    monkeypatch.setattr(ladder, "train", lambda *_: Tuned())
+    trained = recipe(data, tiny_backbone, tmp_path, model, **settings)
+    assert trained.summary["recipe"]["name"] == "fine_tuned"
+    assert reason in trained.summary["recipe"]["reason"]
+
+
+def test_too_long_features_are_refused(data, tiny_backbone, tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "MOST_FEATURES", 4)
+    with pytest.raises(TrainingError, match=r"has 8 features.*model\.pooling"):
+        recipe(data, tiny_backbone, tmp_path, recipe="frozen_encoder")
+
+
+def made_up(accuracy, auc, views=1, kind="discriminant", images=100):
+    right = np.zeros(images)
+    right[: round(accuracy * images)] = 1
+    rng = np.random.default_rng(0)
+    same = rng.random(4000) < 0.5
+    cosines = np.where(rng.random(4000) < 2 * auc - 1, same, rng.random(4000))
+    return Choice(Candidate(kind), views, OutOfFold(accuracy, right, cosines, same, np.empty(0)))
+
+
+def test_pairs_decide_where_classes_hardly_differ():
+    accurate, better_pairs = made_up(0.96, 0.8), made_up(0.95, 0.95)
+    assert choose([accurate, better_pairs]) is better_pairs
+    assert choose([accurate, made_up(0.85, 0.99)]) is accurate
+
+
+def test_more_views_are_chosen_for_accuracy_alone():
+    one = made_up(0.95, 0.8)
+    assert choose([one, made_up(0.95, 0.95, views=2)]) is one
+    more = made_up(0.97, 0.8, views=2)
+    assert choose([one, more]) is more
+
+
+def test_the_similarity_of_nothing_has_its_default(frozen):
+    assert isinstance(frozen.model.similarity, CalibratedCosine)

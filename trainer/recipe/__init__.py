@@ -1,0 +1,1 @@
+"""The recipe that chooses itself: candidates on cached features, compared by cross-validation."""

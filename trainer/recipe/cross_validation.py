@@ -1,0 +1,167 @@
+"""Cross-validates heads on cached features: none is fitted on the group of an image it judges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+from judging.classifier import Support, best_scores, classify, classify_by_each_other
+from trainer.recipe.heads import Candidate, Head
+
+FOLDS = 5
+"""Number of folds, or of the groups of the smallest class if it has fewer."""
+
+CLASS_FOLDS = 10
+"""Number of folds of classes, or of classes if there are fewer."""
+
+_PREDICTIONS = 200
+"""Cross-validation is repeated until it has made about as many predictions."""
+
+_MOST_REPETITIONS = 5
+_PAIRED = 200
+"""Images of a fold of which all pairs are scored."""
+
+
+class LabelledFeatures(NamedTuple):
+    """Prepared features of the n training images.
+
+    Attributes:
+        prepared: float64 [n, v, d], of v views, from `heads.prepare`.
+        labels: str [n].
+        groups: int [n].
+        new_classes: Whether the model is to tell apart classes that it was not trained on.
+    """
+
+    prepared: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+    new_classes: bool = False
+
+
+class OutOfFold(NamedTuple):
+    """What heads say of images that they were not fitted on.
+
+    Attributes:
+        accuracy: Share of right classes; NaN if no image can be classified.
+        right: float [n], share of the repetitions in which the image's class was right; NaN where
+            it could not be classified.
+        cosines: float [p], of pairs of images of one fold.
+        same: bool [p], whether both are of one class.
+        scores: float [k], the best class's score (`judging.classifier.scores`).
+    """
+
+    accuracy: float
+    right: np.ndarray
+    cosines: np.ndarray
+    same: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def auc(self) -> float:
+        """Area under the ROC curve of the pairs; NaN if they are of one kind."""
+        both = 0 < self.same.sum() < len(self.same)
+        return float(roc_auc_score(self.same, self.cosines)) if both else math.nan
+
+
+def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) -> OutOfFold:
+    """Return what a candidate's heads say of images that they were not fitted on.
+
+    Args:
+        candidate: How the heads are fitted.
+        images: n images; with `new_classes`, whole classes are left out, and their images are
+            classified by each other.
+        seed: Of the folds.
+    """
+    hits, counts = np.zeros(len(images.labels)), np.zeros(len(images.labels))
+    cosines, same, scores = [], [], []
+    for fitted, held in _folds(images, seed):
+        head = candidate.fit(images.prepared[fitted], images.labels[fitted])
+        embeddings, labels = head.embed(images.prepared[held]), images.labels[held]
+        if images.new_classes:
+            found = classify_by_each_other(embeddings, labels, images.groups[held])
+        else:
+            found = classify(_support(head, images, fitted), embeddings, labels)
+        counted = np.isfinite(found.own_score)
+        hits[held] += (found.label == labels) & counted
+        counts[held] += counted
+        scores.append(found.score[counted])
+        of_pairs = _pairs(embeddings, labels, images.groups[held])
+        cosines.append(of_pairs[0])
+        same.append(of_pairs[1])
+    with np.errstate(invalid="ignore"):
+        right = hits / np.where(counts, counts, np.nan)
+    known = right[np.isfinite(right)]
+    return OutOfFold(
+        float(known.mean()) if len(known) else math.nan,
+        right,
+        *(np.concatenate(parts) if parts else np.empty(0) for parts in (cosines, same, scores)),
+    )
+
+
+def unknown_scores(candidate: Candidate, images: LabelledFeatures, seed: int) -> np.ndarray:
+    """Return best scores float [n] of images whose class the head was not fitted on.
+
+    Empty with fewer than three classes: with one of two left out, nothing is left to compare.
+    """
+    classes = np.unique(images.labels)
+    if len(classes) < 3:
+        return np.empty(0)
+    parts = []
+    for left_out in _class_folds(classes, CLASS_FOLDS, seed):
+        fitted = ~np.isin(images.labels, left_out)
+        if len(np.unique(images.labels[fitted])) < 2:
+            continue
+        head = candidate.fit(images.prepared[fitted], images.labels[fitted])
+        support = _support(head, images, fitted)
+        embeddings = head.embed(images.prepared[~fitted])
+        parts.append(best_scores(support.embeddings, support.labels, embeddings))
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _support(head: Head, images: LabelledFeatures, of: np.ndarray) -> Support:
+    embeddings = head.embed(images.prepared[of])
+    return Support(embeddings, images.labels[of], np.arange(len(embeddings)).astype(str))
+
+
+def _folds(images: LabelledFeatures, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the indices of the images that a head is fitted on, and of those that it is not."""
+    labels, groups = images.labels, images.groups
+    repetitions = min(_MOST_REPETITIONS, -(-_PREDICTIONS // len(labels)))
+    for repetition in range(repetitions):
+        if images.new_classes:
+            for left_out in _class_folds(np.unique(labels), FOLDS, seed + repetition):
+                held = np.isin(labels, left_out)
+                yield np.flatnonzero(~held), np.flatnonzero(held)
+            continue
+        least = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+        folds = max(2, min(FOLDS, least))
+        if len(np.unique(groups)) < folds:
+            return
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repetition)
+        for fitted, held in splitter.split(labels, labels, groups):
+            if len(np.unique(labels[fitted])) > 1 and len(held):
+                yield fitted, held
+
+
+def _class_folds(classes: np.ndarray, folds: int, seed: int) -> Iterator[np.ndarray]:
+    shuffled = np.random.default_rng(seed).permutation(classes)
+    count = min(folds, len(classes) if folds == CLASS_FOLDS else max(2, len(classes) // 2))
+    for _, held in GroupKFold(count).split(shuffled, groups=np.arange(len(shuffled))):
+        yield shuffled[held]
+
+
+def _pairs(
+    embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosines of the pairs of images of two groups, and which are of one class."""
+    some = np.linspace(0, len(labels) - 1, min(_PAIRED, len(labels))).astype(int)
+    left, right = np.triu_indices(len(some), 1)
+    left, right = some[left], some[right]
+    apart = groups[left] != groups[right]
+    left, right = left[apart], right[apart]
+    return (embeddings[left] * embeddings[right]).sum(axis=1), labels[left] == labels[right]
