@@ -10,7 +10,7 @@ from sample_images import encoded, picture
 
 from pipeline.report.headline import reasons
 from pipeline.report.report import MODEL_CARD, Findings
-from tests.pipeline.report.findings import judged, numbers_of, shown
+from tests.pipeline.report.findings import judged, numbers_of, shown, summary
 from tests.pipeline.report.page import written
 
 
@@ -145,3 +145,21 @@ def test_all_tables_of_the_card_are_whole(whole):
     lines = card.splitlines()
     for i in (i for i, line in enumerate(lines) if i and line.startswith("#")):
         assert (lines[i - 1], lines[i + 1]) == ("", ""), lines[i]
+
+
+def test_a_frozen_encoder_has_a_recipe_and_no_epochs(judgement, tmp_path):
+    training = {
+        "epochs": 0, "best_epoch": 0, "history": {}, "reference_methods": {},
+        "recipe": {
+            "name": "frozen_encoder", "reason": "97.5% of 40 images are right", "images": 40,
+            "chosen": "ridge", "accuracy": 0.975,
+            "candidates": [{"name": "ridge", "accuracy": 0.975, "auc": 0.99},
+                           {"name": "fine-tuned", "accuracy": 0.9, "auc": float("nan")}],
+        },
+    }  # fmt: skip
+    page, _ = written(tmp_path, Findings("parts", summary(judgement, training=training), judgement))
+    assert "Recipe: frozen encoder; 97.5% of 40 images are right." in page.text
+    assert "ridge (chosen) 97.5 % 0.990 fine-tuned 90.0 % –" in page.text
+    assert "epoch 0" not in page.text
+    card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
+    assert "a frozen encoder with a fitted head (ridge)" in card
