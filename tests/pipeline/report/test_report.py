@@ -149,7 +149,7 @@ def test_all_tables_of_the_card_are_whole(whole):
 
 def test_a_frozen_encoder_has_a_recipe_and_no_epochs(judgement, tmp_path):
     training = {
-        "epochs": 0, "best_epoch": 0, "history": {}, "reference_methods": {},
+        "epochs": 0, "best_epoch": 0, "history": {}, "reference_methods": {}, "hyperparameters": {},
         "recipe": {
             "name": "frozen_encoder", "reason": "97.5% of 40 images are right", "images": 40,
             "chosen": "ridge", "accuracy": 0.975,
@@ -159,7 +159,7 @@ def test_a_frozen_encoder_has_a_recipe_and_no_epochs(judgement, tmp_path):
     }  # fmt: skip
     page, _ = written(tmp_path, Findings("parts", summary(judgement, training=training), judgement))
     assert "Recipe: frozen encoder; 97.5% of 40 images are right." in page.text
-    assert "ridge (chosen) 97.5 % 0.990 fine-tuned 90.0 % –" in page.text
+    assert "ridge (chosen) 97.5 % 0.990 fine-tuned 90.0 % \N{EN DASH}" in page.text
     assert "epoch 0" not in page.text
     card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
     assert "a frozen encoder with a fitted head (ridge)" in card
