@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from judging import gate
+from judging.costs import cheapest, cost_of
 from judging.evidence import Evidence
-from judging.judgement import Check, Compared, ImageOutcome, Judgement, PairOutcome
+from judging.judgement import Check, Compared, DecisionCosts, ImageOutcome, Judgement, PairOutcome
 from judging.measurements import Measurements
 from judging.metrics.classes import JudgedClasses, judge_classes
 from judging.metrics.episodes import judge_episodes
 from judging.metrics.open_set import JudgedOpenSet, judge_open_set
 from judging.metrics.pairs import JudgedPairs, judge_pairs
-from judging.settings import JudgeSettings, Thresholds
+from judging.settings import Costs, JudgeSettings, Thresholds
 from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
 
 
@@ -202,7 +203,9 @@ def _judged(
     )
     support, pairs = candidate.support if setup.with_support else None, measured.pairs
     evidence = Evidence(images, support, classes, pairs, setup.settings.listed)
-    by_threshold = {"same": pairs, "known": measured.open_set}
+    by_threshold: dict[str, JudgedPairs | JudgedOpenSet | None] = {
+        "same": pairs, "known": measured.open_set
+    }  # fmt: skip
     judgement = Judgement(
         verdict=gate.decide(thresholds, gated, others),
         asked=thresholds,
@@ -227,6 +230,7 @@ def _judged(
         confusion=classes.confusion(),
         thresholds={name: one.threshold for name, one in by_threshold.items() if one},
         curves={name: one.curve for name, one in by_threshold.items() if one},
+        costs=_costs(by_threshold, setup.settings.costs),
         pairs=pairs.counts() if pairs else {},
         compared=compared,
         mistakes=tuple(evidence.mistakes()),
@@ -234,3 +238,19 @@ def _judged(
         hard_pairs=tuple(evidence.hard_pairs()),
     )
     return Judged(judgement, evidence.image_outcomes(candidate.known), evidence.pair_outcomes())
+
+
+def _costs(
+    decisions: Mapping[str, JudgedPairs | JudgedOpenSet | None], costs: Costs | None
+) -> dict[str, DecisionCosts]:
+    """Return what the model's decisions cost, by name."""
+    if costs is None:
+        return {}
+    return {
+        name: DecisionCosts(
+            own=cost_of(one.threshold, costs),
+            cheapest=cost_of(one.at(cheapest(one.curve, costs)), costs),
+        )
+        for name, one in decisions.items()
+        if one
+    }

@@ -156,6 +156,26 @@ class Threshold(Immutable):
     accuracy: Measure
 
 
+class CostOfThreshold(Immutable):
+    """A threshold and its expected cost of a case (`judge.costs`)."""
+
+    threshold: Threshold
+    cost: Measure
+
+
+class DecisionCosts(Immutable):
+    """What one of the model's decisions costs.
+
+    Attributes:
+        own: At the model's own threshold.
+        cheapest: At the threshold with the lowest cost on the test images, which chose it: with
+            other images it costs a little more.
+    """
+
+    own: CostOfThreshold
+    cheapest: CostOfThreshold
+
+
 class Compared(Immutable):
     """Another model, or a reference method, judged on the same images.
 
@@ -291,6 +311,7 @@ class Judgement(Immutable):
         confusion: The confusion matrix, without its empty cells.
         thresholds: The model's own, `same` and `known`; only those that could be measured.
         curves: Of the scores behind these, by the same names.
+        costs: Of these, by the same names, if `judge.costs` is set.
         pairs: Number of pairs by kind: `same`, `different`.
         compared: By name: `last blessed model`, `pretrained encoder`, `raw pixels`.
         mistakes: The most confident errors.
@@ -321,11 +342,17 @@ class Judgement(Immutable):
     confusion: tuple[Confused, ...]
     thresholds: dict[str, Threshold]
     curves: dict[str, Curve]
+    costs: dict[str, DecisionCosts] = {}
     pairs: dict[str, int]
     compared: dict[str, Compared]
     mistakes: tuple[Mistake, ...]
     suspects: tuple[Suspect, ...]
     hard_pairs: tuple[HardPair, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """`limits`, and sentences on what thresholds cost."""
+        return (*self.limits, *(_on_costs(name, costs) for name, costs in self.costs.items()))
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -334,6 +361,18 @@ class Judgement(Immutable):
         told = [grouped if self.groups and self.groups != self.images else ""]
         told += [other.limit(name, self.images) for name, other in self.compared.items()]
         return tuple(limit for limit in told if limit)
+
+
+def _on_costs(name: str, costs: DecisionCosts) -> str:
+    own, cheapest = (
+        f"{one.cost.value:.3g} ({one.cost.low:.3g} to {one.cost.high:.3g})"
+        for one in (costs.own, costs.cheapest)
+    )
+    return (
+        f"the threshold for '{name}', {number(costs.own.threshold.value)}, costs {own} a case; the "
+        f"cheapest on these images is {number(costs.cheapest.threshold.value)} and costs "
+        f"{cheapest}; siamese threshold sets it"
+    )
 
 
 class ImageOutcome(Immutable):

@@ -156,6 +156,27 @@ class Episodes(Section):
     count: int = Field(600, ge=10, description="Number of episodes.")
 
 
+class Costs(Section):
+    """What the model's two errors cost, in any unit: they decide which threshold is best."""
+
+    missed: float = Field(
+        gt=0,
+        description="Of a false accept: two classes called the same, or an unknown image called "
+        "known.",
+    )
+    false_alarm: float = Field(
+        gt=0,
+        description="Of a false reject: two images of one class called different, or a known image "
+        "called unknown.",
+    )
+    prevalence: Share = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="Share of pairs of two classes, or of unknown images, among those in use.",
+    )
+
+
 class JudgeSettings(Section):
     """How the model is judged on the test images."""
 
@@ -169,6 +190,11 @@ class JudgeSettings(Section):
         True,
         description="Compare with raw pixels and with the encoder before training, on the same "
         "images; takes one more pass of the encoder.",
+    )
+    costs: Costs | None = Field(
+        None,
+        description="Costs of the model's errors, such as {missed: 10, false_alarm: 1}: the report "
+        "names the threshold with the lowest expected cost.",
     )
     listed: Positive = Field(
         20, description="At most this many errors, suspects and hard pairs are listed."

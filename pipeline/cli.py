@@ -24,6 +24,7 @@ from pipeline.commands.run import run
 from pipeline.commands.sample_data import sample_data
 from pipeline.commands.serve import serve
 from pipeline.commands.show import show
+from pipeline.commands.threshold import threshold
 from pipeline.runs.child_process import terminated_as_interrupted
 from pipeline.terminal.console import FAILED, INTERRUPTED, err, out, print_error, say
 from pipeline.terminal.help import Command, Group
@@ -37,7 +38,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _command in (sample_data, check, init, run, show, gate, compare, predict, classify, enroll):
+_commands = (
+    sample_data, check, init, run, show, gate, compare, predict, classify, enroll, threshold
+)  # fmt: skip
+for _command in _commands:
     app.command(_command.__name__.replace("_", "-"), cls=Command)(_command)
 app.command(
     "serve",

@@ -1,7 +1,6 @@
 """Adds classes to an exported model, or removes them, without training: writes its next version.
 
-Only the values of the support set and of `training_keys` change. The graph is copied as it is, so
-that the new version computes what the old one was judged by, whichever TensorFlow adds the class.
+Only the values of the support set and of `training_keys` change (`serving.changed_version`).
 The thresholds stay as they were calibrated, without the class. The images of added classes are kept
 in the version (`storage.enrolled_images`): the next training carries them over.
 
@@ -10,7 +9,6 @@ Needs TensorFlow, but neither TFX nor our trainer.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +22,7 @@ from base.printable import printable
 from images.canonical import UnusableImage, canonical_image
 from images.file_names import is_ignored
 from records import training_keys
+from serving.changed_version import write_changed
 from serving.next_version import NextVersion, version_folder
 from storage.enrolled_images import FILE, EnrolledImage, read_enrolled_images, write_enrolled_images
 
@@ -278,23 +277,7 @@ def _add_training_keys(loaded: Any, images: Sequence[EnrolledImage]) -> None:
 
 def _write(loaded: Any, source: Path, candidate: Path, enrolled: Sequence[EnrolledImage]) -> None:
     """Copy a SavedModel, with the variables' values of `loaded`, and add the enrolled images."""
-
-    def changed(folder: str, names: list[str]) -> list[str]:
-        if Path(folder) == source / "variables":
-            return names
-        # The fingerprint includes a hash of the old values.
-        return ["fingerprint.pb"] if Path(folder) == source else [Path(FILE).name]
-
-    shutil.copytree(source, candidate, ignore=changed)
-    variables = str(candidate / "variables" / "variables")
-    tf.train.Checkpoint(loaded).write(variables)
-    # The graph restores them by name.
-    names, expected = (
-        [name for name, _ in tf.train.list_variables(prefix)]
-        for prefix in (variables, str(source / "variables" / "variables"))
-    )
-    if names != expected:
-        raise RuntimeError(f"{source}: its variables are {expected}; they became {names}")
+    write_changed(loaded, source, candidate, without=[Path(FILE).name])
     if enrolled:
         (candidate / FILE).parent.mkdir(exist_ok=True)
         write_enrolled_images(candidate, enrolled)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from judging.classifier import Support, best_scores
-from judging.judgement import Curve, Threshold
+from judging.judgement import Curve, Measure, Threshold
 from judging.measurements import Measurements, curve, threshold, with_intervals
 from judging.statistics.influence import Estimate, complement, mean, share, stacked
 from judging.statistics.intervals import by_groups, effective_groups
@@ -25,10 +25,25 @@ MEASURED = (*METRICS, "false_accepts", "false_rejects")
 
 
 class JudgedOpenSet(NamedTuple):
-    """The candidate's own threshold, and the ROC curve of its scores."""
+    """The candidate's scores.
+
+    Attributes:
+        threshold: Its own.
+        curve: The ROC curve.
+        scores: Of known and unknown images.
+        groups: int [n + u], the groups of all images.
+    """
 
     threshold: Threshold
     curve: Curve
+    scores: Scores
+    groups: np.ndarray
+
+    def at(self, limit: float) -> Threshold:
+        """Return the error rates at another threshold."""
+        measured = measure([self.scores], [limit], self.groups)
+        measures = _with_intervals([CANDIDATE], measured)
+        return threshold(limit, measures[CANDIDATE], "open_set_accuracy")
 
 
 def judge_open_set(
@@ -62,10 +77,7 @@ def judge_open_set(
         return None
     groups = np.concatenate([images.groups, unknown_groups])
     measured = measure(list(scores.values()), [views[name].known for name in scores], groups)
-    measures = with_intervals(
-        scores, MEASURED, measured.values, measured.covariance, measured.images, measured.groups,
-        least=measured.least,
-    )  # fmt: skip
+    measures = _with_intervals(scores, measured)
     # An encoder alone has no threshold.
     added = {name: METRICS[:1] if math.isnan(views[name].known) else METRICS for name in scores}
     measurements.add_all({**added, CANDIDATE: METRICS}, measures, measured.covariance)
@@ -73,6 +85,8 @@ def judge_open_set(
     return JudgedOpenSet(
         threshold(views[CANDIDATE].known, measures[CANDIDATE], "open_set_accuracy"),
         curve(every, known, float(every.min()), float(every.max())),
+        scores[CANDIDATE],
+        groups,
     )
 
 
@@ -187,6 +201,15 @@ def measure(scores: Sequence[Scores], thresholds: Sequence[float], groups: np.nd
         tuple(len(np.unique(some)) for some in behind),
         (few, mixed, effective_groups(unknown), effective_groups(known)),
     )
+
+
+def _with_intervals(models: Iterable[str], measured: Measured) -> dict[str, dict[str, Measure]]:
+    # An AUC near 1 seems to vary less than it does, if few images are out of order by chance.
+    most = 2 * np.array(measured.groups)
+    return with_intervals(
+        models, MEASURED, measured.values, measured.covariance, measured.images, measured.groups,
+        measured.least, most,
+    )  # fmt: skip
 
 
 def _estimates(scores: Scores, limit: float) -> list[Estimate]:

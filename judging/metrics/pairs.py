@@ -58,6 +58,12 @@ class JudgedPairs(NamedTuple):
         same = int(self.pairs.same.sum())
         return {"same": same, "different": len(self.pairs.same) - same}
 
+    def at(self, limit: float) -> Threshold:
+        """Return the error rates at another threshold."""
+        scores = {CANDIDATE: self.similarities[CANDIDATE]}
+        measures, _ = measure_pairs(self.pairs, self.groups, scores, [limit])
+        return threshold(limit, measures[CANDIDATE], "accuracy")
+
     def of_class(self, labels: np.ndarray, label: str) -> dict[str, Measure]:
         """Return accuracy and AUC of the pairs with an image of a class; nothing without pairs.
 

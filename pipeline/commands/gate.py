@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from pipeline import log_noise
 from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
+from pipeline.gate.asked import settings_of, with_thresholds
 from pipeline.terminal.console import out, progress
 from storage.file_systems import is_remote
 
@@ -140,7 +141,7 @@ def gate(
         _refuse_unfit_for_a_model(run_id, model, images, last_blessed_model, pretrained_encoder)
         assert images is not None
         _refuse_unwritable(junit=junit, markdown=page, keep=keep)
-        settings = _settings(images, thresholds, config, overrides or [])
+        settings = settings_of(images, thresholds, config, overrides or [])
         result = _gate_model(model, images, settings, last_blessed_model, pretrained_encoder, keep)
     _print(result, as_json, markdown == "-")
     _write(result, junit, page)
@@ -216,29 +217,9 @@ def _gate_run(
         settings = reading.load(where, overrides)
         wanted = Asked(settings.thresholds, str(where), settings.judged_by)
     if thresholds:
-        asked = reading.parse(_with_thresholds(thresholds, where), str(thresholds))
+        asked = reading.parse(with_thresholds(thresholds, where), str(thresholds))
         wanted = Asked(asked.thresholds, str(thresholds), wanted and wanted.judge)
     return of_run(find_judged_run(where, run_id, overrides), wanted)
-
-
-def _settings(
-    images: Path, thresholds: Path | None, config: Path | None, overrides: list[str]
-) -> RunConfig:
-    """Return the configuration that a model is judged by."""
-    if thresholds and config:
-        raise UserError("--thresholds and --config both set thresholds; give one of them")
-    if config:
-        return reading.load(config, overrides)
-    if overrides:
-        raise UserError("--set needs a configuration, which it changes; give one by --config")
-    return reading.parse(_with_thresholds(thresholds, images), str(thresholds or "--images"))
-
-
-def _with_thresholds(file: Path | None, images: Path) -> dict[str, Any]:
-    """Return the required keys of a configuration, with the thresholds of a file, if any."""
-    # No output is written, so that the current folder's name must not matter.
-    values: dict[str, Any] = {"data": {"root": str(images)}, "output": os.sep}
-    return {**values, "thresholds": reading.read_yaml(file)} if file else values
 
 
 def _gate_model(

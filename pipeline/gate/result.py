@@ -84,7 +84,7 @@ def of_judgement(
             ExcludedFile(path=printable(path), reason=printable(reason))
             for path, reason in judgement.invalid.items()
         ),
-        notes=(*notes, *judgement.limits),
+        notes=(*notes, *judgement.notes),
     )
 
 

@@ -40,6 +40,7 @@ COMMANDS = [
     "predict",
     "classify",
     "enroll",
+    "threshold",
     "serve",
 ]
 OF_KUBEFLOW = ["compile", "submit", "run-local"]

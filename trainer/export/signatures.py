@@ -17,6 +17,7 @@ from trainer.export.constants import to_constants
 from trainer.export.safe_pixels import safe_pixels
 from trainer.export.support_set import SupportSet
 from trainer.network.frozen_siamese import FrozenSiamese
+from trainer.export.threshold_variables import ThresholdVariables
 from trainer.network.siamese import Siamese
 from trainer.settings import Size, pixel_shape
 from trainer.training.input import parse_pixels
@@ -85,7 +86,7 @@ class ServedModel(tf.Module):
         self.training_keys = tf.Variable(
             training_keys, trainable=False, dtype=tf.int64, shape=[None]
         )
-        self._thresholds = thresholds
+        self.threshold_variables = ThresholdVariables(thresholds)  # public, as `support`
         self._tracked = tracked
 
     def save(self, directory: str) -> None:
@@ -129,7 +130,7 @@ class ServedModel(tf.Module):
         return {
             **answer,
             "label": answer["classes"][:, 0],
-            "known": answer["scores"][:, 0] >= self._thresholds.known,
+            "known": answer["scores"][:, 0] >= self.threshold_variables.known,
             "valid": valid,
         }
 
@@ -147,7 +148,8 @@ class ServedModel(tf.Module):
     @tf.function(input_signature=[])
     def thresholds(self) -> dict[str, tf.Tensor]:
         """Return the smallest values for `same` and `known` to be true: float32 []."""
-        return {k: tf.constant(v, tf.float32) for k, v in self._thresholds._asdict().items()}
+        limits = self.threshold_variables
+        return {"same": tf.identity(limits.same), "known": tf.identity(limits.known)}
 
     @tf.function(
         input_signature=[
@@ -161,7 +163,7 @@ class ServedModel(tf.Module):
         return self._similarity(*(tf.ensure_shape(side, [None, size]) for side in (left, right)))
 
     def _same(self, similarity: tf.Tensor) -> tf.Tensor:
-        return similarity >= self._thresholds.same
+        return similarity >= self.threshold_variables.same
 
     def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Embeddings float32 [n, d], and which are of valid images, bool [n]."""
