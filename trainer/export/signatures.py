@@ -16,8 +16,8 @@ from records import features
 from trainer.export.constants import to_constants
 from trainer.export.safe_pixels import safe_pixels
 from trainer.export.support_set import SupportSet
-from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.export.threshold_variables import ThresholdVariables
+from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
 from trainer.settings import Size, pixel_shape
 from trainer.training.input import parse_pixels

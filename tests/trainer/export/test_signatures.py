@@ -210,8 +210,10 @@ def test_a_session_answers_the_same(exported):
         np.testing.assert_array_equal(answer[name], value)
 
 
-def test_weights_are_constants_and_the_support_set_is_not(exported):
-    assert {name.split("/")[0] for name in _variables(exported[1])} == {"training_keys", "support"}
+def test_weights_are_constants_and_what_can_be_replaced_is_not(exported):
+    assert {name.split("/")[0] for name in _variables(exported[1])} == {
+        "training_keys", "support", "threshold_variables",
+    }  # fmt: skip
 
 
 def test_the_support_set_of_a_loaded_model_can_be_replaced(exported):
@@ -239,7 +241,7 @@ def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_pat
     )
     served_model(model).save(str(tmp_path))
     assert {name.split("/")[0] for name in _variables(str(tmp_path))} == {
-        "training_keys", "support", "_variables",
+        "training_keys", "support", "_variables", "threshold_variables",
     }  # fmt: skip
     _, encoded = images(6)
     for signature, inputs in (
