@@ -25,7 +25,7 @@ SIDE = 144
 SMALL_SIDE = 80
 """The same for the many pictures of the gallery."""
 
-SMALL_TOTAL = 1_600_000
+SMALL_TOTAL = 1_000_000
 """Characters of all of these, so that the page stays below 4 MB."""
 
 _TINY = 64

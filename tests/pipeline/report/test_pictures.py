@@ -9,7 +9,8 @@ from PIL import Image
 from sample_images import encoded, picture
 
 from judging.judgement import Picture
-from pipeline.report.pictures import SIDE, thumbnail, thumbnails
+from pipeline.report import pictures
+from pipeline.report.pictures import SIDE, SMALL_SIDE, small_thumbnails, thumbnail, thumbnails
 
 
 def shown(id_, source):
@@ -103,3 +104,19 @@ def test_deep_images_are_shown_as_the_network_sees_them(ends, level):
 @pytest.mark.parametrize("data", [b"", b"no image", encoded(picture(0, 0))[:200]])
 def test_what_is_no_image_has_no_thumbnail(data):
     assert thumbnail(data) is None
+
+
+def test_small_thumbnails_leave_out_the_least_important_of_too_many(tmp_path, monkeypatch):
+    names = [f"{i}.png" for i in range(6)]
+    for i, name in enumerate(names):
+        (tmp_path / name).write_bytes(encoded(picture(0, i, size=200)))
+    wanted = [shown("id", name) for name in [*names[:2], "missing.png", *names[2:]]]
+    found = small_thumbnails(wanted, root=str(tmp_path))
+    assert list(found) == [one for one in wanted if one.source in names]
+    for uri in found.values():
+        assert uri.startswith("data:image/webp;base64,")
+        small = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+        assert small.size == (SMALL_SIDE, SMALL_SIDE)
+    of_three = sum(len(uri) for uri in list(found.values())[:3])
+    monkeypatch.setattr(pictures, "SMALL_TOTAL", of_three)
+    assert list(small_thumbnails(wanted, root=str(tmp_path))) == list(found)[:3]
