@@ -163,3 +163,15 @@ def test_a_frozen_encoder_has_a_recipe_and_no_epochs(judgement, tmp_path):
     assert "epoch 0" not in page.text
     card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
     assert "a frozen encoder with a fitted head (ridge)" in card
+
+
+def test_what_thresholds_cost(tmp_path):
+    found = judged(costs={"missed": 10, "false_alarm": 1})
+    page, _ = written(tmp_path, Findings("parts", judgement=found))
+    card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
+    assert set(found.costs) == {"same", "known"}
+    for one in found.costs.values():
+        assert f"{one.own.cost.value:.3g} {one.own.cost.low:.3g} to" in page.text
+        cheapest = one.cheapest
+        assert f"threshold {cheapest.threshold.value:.3f}; on others" in page.text
+        assert f"{cheapest.cost.value:.3g} ({cheapest.cost.low:.3g} to" in card
