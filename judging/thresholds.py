@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from judging.classifier import best_scores
+from judging.probabilities import DEFAULT_TEMPERATURE
 from judging.statistics.roc import Roc
 
 DEFAULT_SAME = 0.5
@@ -30,10 +31,12 @@ class CalibratedThresholds(NamedTuple):
     Attributes:
         same: For the similarity of a pair, in [0, 1].
         known: For the best class's score, in [-1, 1].
+        temperature: No threshold: turns scores into probabilities (`judging.probabilities`).
     """
 
     same: float = DEFAULT_SAME
     known: float = DEFAULT_KNOWN
+    temperature: float = DEFAULT_TEMPERATURE
 
 
 def same_threshold(

@@ -10,13 +10,15 @@ class Comparison(NamedTuple):
 
     Attributes:
         similarity: In [0, 1]; NaN if the pair is not valid.
-        same: Whether both images are of the same class, by the model's own threshold.
+        same: Whether both images are of the same class, by the threshold.
         valid: Whether the model can use both images.
+        reason: Why it cannot, such as `too_many_pixels`; empty if it can.
     """
 
     similarity: float
     same: bool
     valid: bool
+    reason: str = ""
 
 
 class Classification(NamedTuple):
@@ -24,10 +26,13 @@ class Classification(NamedTuple):
 
     Attributes:
         label: The best class; empty if the image is not valid.
-        known: Whether the image is of any of the classes, by the model's own threshold.
+        known: Whether the image is of any of the classes, by the threshold.
         scores: Score in [-1, 1] by class, best first.
         nearest: Files of the nearest support images, nearest first, as evidence.
         valid: Whether the model can use the image.
+        reason: Why it cannot, such as `too_many_pixels`; empty if it can.
+        probabilities: Calibrated probability by class, best first; they add up to 1 among the known
+            classes. Empty if the image is not valid or the model was exported before 0.3.
     """
 
     label: str
@@ -35,3 +40,5 @@ class Classification(NamedTuple):
     scores: dict[str, float]
     nearest: list[str]
     valid: bool
+    reason: str = ""
+    probabilities: dict[str, float] = {}

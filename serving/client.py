@@ -52,12 +52,18 @@ class SiameseClient(Connection):
             [answer] = client.classify(["photo.jpg"])
     """
 
-    def compare(self, left: Sequence[Image], right: Sequence[Image]) -> list[Comparison]:
+    def compare(
+        self,
+        left: Sequence[Image],
+        right: Sequence[Image],
+        same_threshold: float | None = None,
+    ) -> list[Comparison]:
         """Return whether the images of n pairs are of the same class.
 
         Args:
             left: n images.
             right: The n images to compare them with.
+            same_threshold: Least similarity to be the same; default: the model's own.
 
         Raises:
             ImageError: An image cannot be read.
@@ -68,16 +74,27 @@ class SiameseClient(Connection):
             raise ValueError(f"{len(left)} left images for {len(right)} right ones")
         canonical = {image: _canonical(image) for image in (*left, *right)}
         inputs = {"left": [canonical[i] for i in left], "right": [canonical[i] for i in right]}
-        return [
+        answers = [
             Comparison(*row)
             for answer in self._in_parts("serving_default", inputs)
             for row in zip(
-                *(_output(answer, name).tolist() for name in Comparison._fields), strict=True
+                *(_output(answer, name).tolist() for name in ("similarity", "same", "valid")),
+                _reasons(answer),
+                strict=True,
             )
         ]
+        if same_threshold is None:
+            return answers
+        return [each._replace(same=each.similarity >= same_threshold) for each in answers]
 
-    def classify(self, images: Sequence[Image]) -> list[Classification]:
+    def classify(
+        self, images: Sequence[Image], known_threshold: float | None = None
+    ) -> list[Classification]:
         """Return the class of each of n images, and whether it is of any known class.
+
+        Args:
+            images: n images.
+            known_threshold: Least score of a known class; default: the model's own.
 
         Raises:
             ImageError: An image cannot be read.
@@ -87,7 +104,7 @@ class SiameseClient(Connection):
         return [
             classification
             for answer in self._in_parts("classify", inputs)
-            for classification in _classifications(answer)
+            for classification in _classifications(answer, known_threshold)
         ]
 
     def classify_files(
@@ -162,14 +179,24 @@ class SiameseClient(Connection):
             if answer.valid:
                 yield FileAnswer(each.file, answer)
             else:
-                yield FileAnswer(each.file, None, f"{each.file}: {REFUSED_BY_THE_MODEL}")
+                problem = f"{each.file}: {refused_by_the_model(answer.reason)}"
+                yield FileAnswer(each.file, None, problem)
 
 
-REFUSED_BY_THE_MODEL = (
-    "the model cannot use it; by the configuration that the model was trained with, it has more "
-    "pixels than data.max_pixels, does not contain image.region, or is of a depth without "
-    "image.range"
-)
+def refused_by_the_model(reason: str) -> str:
+    """Return why a model cannot use an image.
+
+    Args:
+        reason: The model's answer; empty if it was exported before 0.3.
+    """
+    if reason == "too_many_pixels":
+        return "has more pixels than data.max_pixels of the model's configuration allows"
+    named = f" ({reason})" if reason else ""
+    return (
+        f"the model cannot use it{named}; by the configuration that the model was trained with, it "
+        "has more pixels than data.max_pixels, does not contain image.region, or is of a depth "
+        "without image.range"
+    )
 
 
 def _canonical(image: Image) -> bytes:
@@ -188,22 +215,27 @@ def _read(file: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"{file}: cannot be read ({e.strerror}); name an image file") from e
 
 
-def _classifications(answer: Mapping[str, np.ndarray]) -> list[Classification]:
+def _classifications(
+    answer: Mapping[str, np.ndarray], threshold: float | None = None
+) -> list[Classification]:
+    scores = _output(answer, "scores")
+    known = _output(answer, "known") if threshold is None else scores[:, 0] >= threshold
     return [
         Classification(
             label=_text(label),
             known=bool(known),
-            scores={_text(name): float(score) for name, score in zip(classes, scores, strict=True)}
-            if valid
-            else {},
+            scores=_by_class(classes, scores) if valid else {},
             nearest=[_text(source) for source in nearest] if valid else [],
             valid=bool(valid),
+            reason=reason,
+            probabilities=_by_class(classes, probabilities) if valid else {},
         )
-        for label, known, classes, scores, nearest, valid in zip(
-            *(
-                _output(answer, name)
-                for name in ("label", "known", "classes", "scores", "nearest", "valid")
-            ),
+        for known, scores, probabilities, reason, label, classes, nearest, valid in zip(
+            known,
+            scores,
+            answer.get("probabilities", np.empty([len(scores), 0])),
+            _reasons(answer),
+            *(_output(answer, name) for name in ("label", "classes", "nearest", "valid")),
             strict=True,
         )
     ]
@@ -217,6 +249,16 @@ def _output(answer: Mapping[str, np.ndarray], name: str) -> np.ndarray:
             f"the model does not answer with {name!r}; train the model again",
             grpc.StatusCode.FAILED_PRECONDITION,
         ) from None
+
+
+def _by_class(classes: np.ndarray, numbers: np.ndarray) -> dict[str, float]:
+    """Return numbers by class; nothing if a model has none."""
+    return {_text(name): float(number) for name, number in zip(classes, numbers, strict=False)}
+
+
+def _reasons(answer: Mapping[str, np.ndarray]) -> list[str]:
+    """Return why each image is not valid; models exported before 0.3 do not say it."""
+    return [_text(each) for each in answer.get("reason", [b""] * len(answer["valid"]))]
 
 
 def _text(value: bytes) -> str:

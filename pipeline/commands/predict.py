@@ -72,9 +72,9 @@ def predict(
 def _refuse_invalid(pairs: Sequence[Pair], answers: Sequence[Comparison]) -> None:
     for (left, right, _), answer in zip(pairs, answers, strict=True):
         if not answer.valid:
-            from serving.client import REFUSED_BY_THE_MODEL
+            from serving.client import refused_by_the_model
 
-            raise UserError(f"{left} or {right}: {REFUSED_BY_THE_MODEL}")
+            raise UserError(f"{left} or {right}: {refused_by_the_model(answer.reason)}")
 
 
 def show_pairs(console: Console, pairs: Sequence[Pair], answers: Sequence[Comparison]) -> None:

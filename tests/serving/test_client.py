@@ -56,8 +56,28 @@ def test_classes_come_with_scores_and_evidence(client):
 
 
 def test_an_invalid_image_has_no_scores(service, client):
-    service.replies = service.answer(_request()) | {"valid": np.array([False])}
-    assert client.classify([PNG]) == [Classification("a", True, {}, [], False)]
+    invalid = {"valid": np.array([False]), "reason": np.array([b"too_many_pixels"], object)}
+    service.replies = service.answer(_request()) | invalid
+    assert client.classify([PNG]) == [Classification("a", True, {}, [], False, "too_many_pixels")]
+
+
+def test_probabilities_come_with_newer_models(service, client):
+    found = {"probabilities": np.array([[0.9, 0.1]], "f")}
+    service.replies = service.answer(_request()) | found
+    [answer] = client.classify([PNG])
+    assert answer.probabilities == pytest.approx({"a": 0.9, "\\xffb": 0.1})
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.7, True), (0.8, False), (None, True)])
+def test_a_request_may_have_its_own_threshold(client, threshold, expected):
+    [answer] = client.classify([PNG], known_threshold=threshold)
+    assert answer.known is expected
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.2, True), (0.3, False), (None, False)])
+def test_so_may_a_comparison(client, threshold, expected):
+    [answer] = client.compare([PNG], [encoded(picture(1, 1))], same_threshold=threshold)
+    assert answer.same is expected
 
 
 def test_many_images_are_asked_about_in_parts(service, client):

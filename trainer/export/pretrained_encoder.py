@@ -72,6 +72,6 @@ class PretrainedEncoder(tf.Module):
     @tf.function
     def embed(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `embed` signature."""
-        pixels, valid = safe_pixels(image, self._preprocess, self._image_size, self._max_pixels)
+        pixels, valid, _ = safe_pixels(image, self._preprocess, self._image_size, self._max_pixels)
         embedding = self._features(tf.cast(pixels, tf.float32))
         return {"embedding": embedding, "pixels": pixels, "valid": valid}

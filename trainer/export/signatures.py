@@ -26,15 +26,17 @@ from trainer.training.input import parse_pixels
 class ServedModel(tf.Module):
     """The exported model: encoded images in, answers out.
 
-    Signatures, all on batches; images are JPEG, PNG, BMP or GIF of any size:
+    Signatures, all on batches; images are JPEG, PNG, BMP or GIF of any size. All that take images
+    answer `valid` bool [n], and `reason` string [n], why one is not (`images.in_graph.plain`):
         serving_default: `left`, `right` string [n] to `similarity` float32 [n] in [0, 1], `same`
-            bool [n] by the calibrated threshold, `valid` bool [n].
-        embed: `image` string [n] to `embedding` float32 [n, d], `valid` bool [n].
+            bool [n] by the calibrated threshold. The `reason` is that of the left image, if any.
+        embed: `image` string [n] to `embedding` float32 [n, d].
         classify: `image` string [n] to `classes` string [n, c] of the support set, best first;
-            `scores` float32 [n, c] in [-1, 1] in the same order; `label` string [n], the best
-            class; `known` bool [n], whether the image is of a known class by the calibrated
-            threshold; `nearest` string [n, k], files of the nearest support images; `valid`
-            bool [n].
+            `scores` float32 [n, c] in [-1, 1] and `probabilities` float32 [n, c], which add up to
+            1 among the known classes (`judging.probabilities`), in the same order; `label` string
+            [n], the best class; `known` bool [n], whether the image is of a known class by the
+            calibrated threshold; `nearest` string [n, k], files of the nearest support images.
+        classify_at: `classify` with `known_threshold` float32 [n] instead of the calibrated one.
         evaluate: `examples`, string [n] of serialized plain pairs, to `similarity` float32 [n] and
             `same` float32 [n], 1 or 0.
 
@@ -43,10 +45,8 @@ class ServedModel(tf.Module):
     on.
 
     An image that is too large or cannot be decoded is not `valid`: its numbers are NaN, its
-    booleans false and its strings empty. The other images of its batch are not affected.
-
-    EXIF rotation is not applied: images must be canonical (`images.canonical`), as the training
-    images were.
+    booleans false and its other strings empty. The other images of its batch are not affected.
+    Files need not be canonical (`images.canonical`): they give the same answer, or are not valid.
 
     Args:
         model: The trained network.
@@ -54,7 +54,7 @@ class ServedModel(tf.Module):
         image_size: Height and width in pixels.
         max_pixels: Height times width of the largest image that is decoded.
         support: The support set of `classify`.
-        thresholds: For `same` and `known`.
+        thresholds: For `same` and `known`, and the temperature of `probabilities`.
         training_keys: int64 [m], of the training images (`records.training_keys`).
         tracked: Whatever `preprocess` needs to be saved with it.
     """
@@ -87,6 +87,7 @@ class ServedModel(tf.Module):
             training_keys, trainable=False, dtype=tf.int64, shape=[None]
         )
         self.threshold_variables = ThresholdVariables(thresholds)  # public, as `support`
+        self._temperature = thresholds.temperature
         self._tracked = tracked
 
     def save(self, directory: str) -> None:
@@ -96,6 +97,9 @@ class ServedModel(tf.Module):
             "serving_default": self.compare.get_concrete_function(strings, strings),
             "embed": self.embed.get_concrete_function(strings),
             "classify": self.classify.get_concrete_function(strings),
+            "classify_at": self.classify_at.get_concrete_function(
+                strings, tf.TensorSpec([None], tf.float32)
+            ),
             "evaluate": self.evaluate.get_concrete_function(strings),
         }
         tf.saved_model.save(self, directory, signatures=signatures)
@@ -107,31 +111,43 @@ class ServedModel(tf.Module):
         with tf.control_dependencies([tf.debugging.assert_equal(tf.size(left), tf.size(right))]):
             both = tf.concat([left, right], axis=0)
         # One encoder pass over both sides keeps the batch large.
-        embeddings, valid = self._encode(both)
+        embeddings, valid, reason = self._encode(both)
         both_valid = tf.reduce_all(tf.split(valid, 2), axis=0)
+        left_reason, right_reason = tf.split(reason, 2)
         similarity = _only(both_valid, self._similarity(*tf.split(embeddings, 2)))
         return {
             "similarity": similarity,
             "same": self._same(similarity),
             "valid": both_valid,
+            "reason": tf.where(left_reason == "", right_reason, left_reason),
         }
 
     @tf.function
     def embed(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `embed` signature."""
-        embeddings, valid = self._encode(image)
-        return {"embedding": _only(valid, embeddings), "valid": valid}
+        embeddings, valid, reason = self._encode(image)
+        return {"embedding": _only(valid, embeddings), "valid": valid, "reason": reason}
 
     @tf.function
     def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `classify` signature."""
-        embeddings, valid = self._encode(image)
+        return self._classify(image, self.threshold_variables.known)
+
+    @tf.function
+    def classify_at(self, image: tf.Tensor, known_threshold: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The `classify_at` signature."""
+        return self._classify(image, known_threshold)
+
+    def _classify(self, image: tf.Tensor, threshold: tf.Tensor | float) -> dict[str, tf.Tensor]:
+        embeddings, valid, reason = self._encode(image)
         answer = {k: _only(valid, v) for k, v in self.support.classify(embeddings).items()}
         return {
             **answer,
+            "probabilities": tf.nn.softmax(answer["scores"] / self._temperature),
             "label": answer["classes"][:, 0],
-            "known": answer["scores"][:, 0] >= self.threshold_variables.known,
+            "known": answer["scores"][:, 0] >= threshold,
             "valid": valid,
+            "reason": reason,
         }
 
     @tf.function
@@ -165,10 +181,12 @@ class ServedModel(tf.Module):
     def _same(self, similarity: tf.Tensor) -> tf.Tensor:
         return similarity >= self.threshold_variables.same
 
-    def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Embeddings float32 [n, d], and which are of valid images, bool [n]."""
-        pixels, valid = safe_pixels(images, self._preprocess, self._image_size, self._max_pixels)
-        return self._encoder(tf.cast(pixels, tf.float32)), valid
+    def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Embeddings float32 [n, d], which are of valid images, bool [n], and `reason`."""
+        pixels, valid, reason = safe_pixels(
+            images, self._preprocess, self._image_size, self._max_pixels
+        )
+        return self._encoder(tf.cast(pixels, tf.float32)), valid, reason
 
 
 def _only(valid: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:

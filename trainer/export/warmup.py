@@ -32,12 +32,12 @@ def write_warmup(directory: str, image_size: Size) -> None:
             request.model_spec.name = "siamese"
             request.model_spec.signature_name = signature
             for name, value in inputs.items():
-                request.inputs[name].CopyFrom(tf.make_tensor_proto([value], tf.string))
+                request.inputs[name].CopyFrom(tf.make_tensor_proto([value]))
             log = PredictionLog(predict_log=PredictLog(request=request))
             writer.write(log.SerializeToString())
 
 
-def _requests(image_size: Size) -> dict[str, dict[str, bytes]]:
+def _requests(image_size: Size) -> dict[str, dict[str, bytes | float]]:
     grey = np.full(pixel_shape(image_size), 128, "uint8")
     image = tf.io.encode_png(grey).numpy()
     pair = make_example({features.PIXELS: [tf.io.serialize_tensor(grey).numpy()] * 2}, {})
@@ -45,5 +45,6 @@ def _requests(image_size: Size) -> dict[str, dict[str, bytes]]:
         "serving_default": {"left": image, "right": image},
         "embed": {"image": image},
         "classify": {"image": image},
+        "classify_at": {"image": image, "known_threshold": 0.0},
         "evaluate": {"examples": pair.SerializeToString()},
     }

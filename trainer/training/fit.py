@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from judging.probabilities import temperature
 from judging.thresholds import CalibratedThresholds, known_threshold, same_threshold
 from records import training_keys
 from trainer.errors import TrainingError
@@ -308,6 +309,7 @@ def _calibrate(
         known=known_threshold(
             support, labels[0], validation, labels[1], settings.known_false_accepts
         ),
+        temperature=temperature(support, labels[0], validation, labels[1]),
     )
 
 

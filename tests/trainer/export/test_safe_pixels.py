@@ -32,8 +32,7 @@ def preprocess(encoded):
 class Module(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def pixels(self, images):
-        pixels, valid = safe_pixels(images, preprocess, 16, MAX_PIXELS)
-        return {"pixels": pixels, "valid": valid}
+        return safe_pixels(images, preprocess, 16, MAX_PIXELS)._asdict()
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +62,7 @@ def test_bad_images_do_not_affect_the_others(directory, how):
     batch = [b"junk", *GOOD.values(), *BAD, *GOOD.values()]
     answer = pixels(batch)
     assert answer["valid"].tolist() == [image in GOOD.values() for image in batch]
+    assert ((answer["reason"] == b"") == answer["valid"]).all()
     for image, one in zip(batch, answer["pixels"], strict=True):
         expected = np.zeros((16, 16, 3), "uint8")
         if image in GOOD.values():

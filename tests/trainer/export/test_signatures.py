@@ -6,6 +6,7 @@ import tensorflow as tf
 from encoded_images import bad_images, encode
 from exported_model import preprocess
 from same_answers import assert_same, assert_same_answers
+from scipy import special
 
 from judging.classifier import nearest_centroid
 from judging.thresholds import CalibratedThresholds
@@ -152,6 +153,24 @@ def test_classifies_by_simpleshot(exported):
     assert 0 < answer["known"].sum() < 30
 
 
+def test_probabilities_follow_the_scores(exported):
+    answer = ask(exported[1], "classify", image=images(30)[1])
+    expected = special.softmax(answer["scores"] / 0.1, axis=1)
+    np.testing.assert_allclose(answer["probabilities"], expected, rtol=1e-4)
+    np.testing.assert_allclose(answer["probabilities"].sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("known", [-1.0, 0.3, 1.1])
+def test_a_request_may_have_its_own_threshold(exported, known):
+    _, encoded = images(30)
+    usual = ask(exported[1], "classify", image=encoded)
+    thresholds = np.full(30, known, "f")
+    answer = ask(exported[1], "classify_at", image=encoded, known_threshold=thresholds)
+    np.testing.assert_array_equal(answer.pop("known"), usual["scores"][:, 0] >= known)
+    usual.pop("known")
+    assert_same_answers(answer, usual)
+
+
 def test_scores_and_evidence_by_the_formula(exported):
     model, directory = exported
     pixels, encoded = images(3)
@@ -186,6 +205,7 @@ def test_bad_images_do_not_affect_the_others(exported):
     ):
         together = ask(directory, signature, **inputs(batch))
         np.testing.assert_array_equal(together.pop("valid"), valid)
+        np.testing.assert_array_equal(together.pop("reason") == b"", valid)
         for image, *answers in zip(batch, *together.values(), strict=True):
             alone = ask(directory, signature, **inputs([image])) if image in good else None
             for name, answer in zip(together, answers, strict=True):

@@ -28,6 +28,7 @@ def test_one_request_for_each_signature(tmp_path):
         "serving_default": {"left", "right"},
         "embed": {"image"},
         "classify": {"image"},
+        "classify_at": {"image", "known_threshold"},
         "evaluate": {"examples"},
     }
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pair_files import write_splits
 
+from judging.probabilities import temperature
 from judging.thresholds import known_threshold, same_threshold
 from trainer.errors import TrainingError
 from trainer.settings import Augmentation, Model, Training
@@ -121,12 +122,13 @@ def test_support_set_and_thresholds_are_those_of_the_kept_weights(data, tiny_bac
     held = held_out([str(data / "validation.gz")], 16)
     z = embed(held.images.pixels)
     similarities = np.asarray(trained.model.similarity(z[held.left], z[held.right]))
-    same, known = trained.thresholds
+    same, known, by = trained.thresholds
     assert same == pytest.approx(same_threshold(similarities, held.target), rel=1e-4)
     support = trained.support_embeddings, trained.support.labels
     assert known == pytest.approx(known_threshold(*support, z, held.images.labels), abs=1e-4)
     assert known > -1
-    assert trained.summary["calibration"] == {"same": same, "known": known}
+    assert by == pytest.approx(temperature(*support, z, held.images.labels), rel=1e-3)
+    assert trained.summary["calibration"] == {"same": same, "known": known, "temperature": by}
 
 
 def test_patience_stops_training_early(data, tiny_backbone, tmp_path):

@@ -1,0 +1,57 @@
+"""EXIF orientation in the graph.
+
+Source: EXIF 2.32, section 4.6, https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from images.in_graph.bytes_of import bytes_at, called, text_at
+
+_ORIENTATION = 0x0112
+_ENTRY = 12
+"""Bytes of an entry: tag, type, count, value."""
+
+_MOST_ENTRIES = 200
+
+
+@called
+def orientation(tiff: tf.Tensor) -> tf.Tensor:
+    """Return the orientation that an EXIF block gives: int32 [], 1 if it gives none.
+
+    Args:
+        tiff: The block, which is a TIFF header with directories: string [].
+    """
+    start = text_at(tiff, 0, 4)
+    little = start == b"II*\0"
+
+    def number(two: tf.Tensor) -> tf.Tensor:
+        """Return numbers int32 [...] of bytes int32 [..., 2]."""
+        first, second = two[..., 0], two[..., 1]
+        return tf.where(little, first + 256 * second, 256 * first + second)
+
+    # A block has at most 64 KB, so that two bytes of an offset suffice.
+    directory = number(bytes_at(tiff, tf.where(little, 4, 6), 2))
+    count = number(bytes_at(tiff, directory, 2))
+    entries = bytes_at(tiff, directory + 2, _ENTRY * _MOST_ENTRIES)
+    entries = tf.reshape(entries, [_MOST_ENTRIES, _ENTRY])[: tf.minimum(count, _MOST_ENTRIES)]
+    found = tf.boolean_mask(number(entries[:, 8:10]), number(entries[:, :2]) == _ORIENTATION)
+    first = tf.concat([found, [1]], axis=0)[0]
+    known = little | (start == b"MM\0*")
+    return tf.where(known & (first >= 1) & (first <= 8), first, 1)
+
+
+def turned(pixels: tf.Tensor, by: tf.Tensor) -> tf.Tensor:
+    """Return pixels [h, w, c] upright.
+
+    Args:
+        pixels: As decoded.
+        by: The orientation, 1 to 8: int32 [].
+    """
+    flips = [[], [1], [0, 1], [0], [], [1], [0, 1], [0]]  # of orientation 1, 2, ...
+    sideways = tf.cond(by >= 5, lambda: tf.transpose(pixels, [1, 0, 2]), lambda: pixels)
+    return tf.switch_case(
+        by - 1,
+        [lambda axes=axes: tf.reverse(sideways, axes) if axes else sideways for axes in flips],
+    )

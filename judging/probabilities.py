@@ -1,0 +1,57 @@
+"""Turns class scores into probabilities by a temperature that is calibrated on validation images.
+
+The probability of class c is exp(s_c / T) / sum over k of exp(s_k / T), where s are the scores of
+`judging.classifier.scores`: temperature scaling, Guo et al. 2017 (https://arxiv.org/abs/1706.04599).
+It does not change which class is best, and says nothing about images of no class: the probabilities
+of a query are its shares among the known classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import optimize, special
+
+from judging.classifier import class_centroids, scores
+
+DEFAULT_TEMPERATURE = 0.1
+"""Where nothing can be calibrated: scores that differ by 0.1 differ by a factor e."""
+
+_BOUNDS = (0.005, 5.0)
+
+
+def temperature(
+    support: np.ndarray, support_labels: np.ndarray, query: np.ndarray, query_labels: np.ndarray
+) -> float:
+    """Return the temperature with the least cross-entropy on labelled images.
+
+    Where all images are classified correctly, cross-entropy alone would choose 0, and claim
+    certainty from a few images. So the target of n images is not 1, but (n + 1) / (n + 2), as in
+    Platt 1999; the rest is shared by the other classes.
+
+    Args:
+        support: float [s, d], embeddings of training images.
+        support_labels: [s], their classes.
+        query: float [q, d], embeddings of validation images.
+        query_labels: [q].
+
+    Returns:
+        `DEFAULT_TEMPERATURE` if there are fewer than two classes, no query, a class that has no
+        support, as where whole classes are held out, or an embedding that is not finite.
+    """
+    known = class_centroids(support, support_labels)
+    count, classes = len(query), len(known.classes)
+    if classes < 2 or not count or not set(query_labels) <= set(support_labels):
+        return DEFAULT_TEMPERATURE
+    found = scores(known.distances(query))
+    if not np.isfinite(found).all():
+        return DEFAULT_TEMPERATURE
+    rest = 1 / (count + 2)
+    target = np.full(found.shape, rest / (classes - 1))
+    target[np.arange(count), np.searchsorted(known.classes, query_labels)] = 1 - rest
+
+    def cross_entropy(log_temperature: float) -> float:
+        logs = special.log_softmax(found / np.exp(log_temperature), axis=1)
+        return float(-(target * logs).sum(axis=1).mean())
+
+    best = optimize.minimize_scalar(cross_entropy, bounds=np.log(_BOUNDS), method="bounded")
+    return float(np.exp(best.x))
