@@ -46,7 +46,7 @@ STRICT = " (strict)"
 """Ends the names of metrics at a threshold that calls one in a hundred different pairs the same."""
 
 DIMENSIONS = 24
-EPISODES = Episodes()
+EPISODES = Episodes(count=200)
 
 
 class Judged(NamedTuple):
