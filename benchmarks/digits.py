@@ -25,8 +25,8 @@ from benchmarks.splits import as_bytes, write_split
 from trainer.settings import Model, Training
 
 OURS = {
-    "Conv-4": (Model(backbone="Conv4", weights="none"), Training(epochs=10)),
-    "ResNet-50": (Model(weights="none"), Training(epochs=9)),
+    "Conv-4": (Model(weights="none"), Training(epochs=10)),
+    "ResNet-50": (Model(backbone="ResNet50", weights="none"), Training(epochs=9)),
 }
 PASSES = 8
 BUDGET = 110.0

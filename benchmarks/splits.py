@@ -31,14 +31,15 @@ def write_split(
             {
                 features.PIXELS: [tf.io.serialize_tensor(image).numpy()],
                 features.LABEL: [str(label).encode()],
-                features.IMAGE_ID: [hashlib.sha256(b"%d" % number).hexdigest()[:16].encode()],
-                features.GROUP: [hashlib.sha256(b"%d" % number).hexdigest()[:16].encode()],
+                features.IMAGE_ID: [digest[:16].encode()],
+                features.GROUP: [digest[:16].encode()],
                 features.SOURCE: [b"%d" % number],
-                features.CONTENT_HASH: [hashlib.sha256(image.tobytes()).hexdigest().encode()],
+                features.CONTENT_HASH: [digest.encode()],
             },
             {},
         )
         for number, (image, label) in enumerate(zip(pixels, labels, strict=True))
+        for digest in [hashlib.sha256(image.tobytes()).hexdigest()]
     ]
     file.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(file), options="GZIP") as writer:

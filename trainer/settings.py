@@ -42,6 +42,10 @@ class Tiles(Section):
 ONE_TILE = Tiles()
 
 
+LARGEST_FOR_CONV4 = 100
+"""Pixels; from scratch it told digits of 32 pixels apart better than ResNet-50."""
+
+
 class ArticleModel(Section):
     """What only the network of the 2019 article sets (`configs/article.yaml`)."""
 
@@ -59,10 +63,10 @@ class Model(Section):
     """The Siamese network."""
 
     backbone: str = Field(
-        "ResNet50",
-        description="Any image model of keras.applications; `Conv4`, the small network of the "
-        "few-shot papers, for images of up to 100 pixels; or the path of a saved encoder "
-        "(`.keras`), which is code: load only files that you trust.",
+        "auto",
+        description="`auto`: ResNet50, or from scratch on images of up to 100 pixels `Conv4`, the "
+        "small network of the few-shot papers; any image model of keras.applications; or the path "
+        "of a saved encoder (`.keras`), which is code: load only files that you trust.",
     )
     weights: str = Field(
         "imagenet",
@@ -86,6 +90,13 @@ class Model(Section):
     article: ArticleModel = Field(
         ArticleModel(), description="Only for the 2019 article's recipe (configs/article.yaml)."
     )
+
+    def for_size(self, image_size: int) -> Model:
+        """Return these settings with a backbone in place of `auto`, for images of a size."""
+        if self.backbone != "auto":
+            return self
+        small = not self.pretrained and image_size <= LARGEST_FOR_CONV4
+        return self.model_copy(update={"backbone": "Conv4" if small else "ResNet50"})
 
     @property
     def pretrained(self) -> bool:

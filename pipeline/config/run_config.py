@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from base.settings import Section
 from components.data_check.settings import AuditSettings
@@ -69,7 +69,7 @@ class RunConfig(Section):
     splits: Splits = Splits()
     image: Image = Image()
     pairs: Pairs = Pairs()
-    model: Model = Model()
+    model: Model = Field(Model(), validate_default=True)
     training: Training = Training()
     tuner: Tuner = Tuner()
     thresholds: Thresholds | None = Field(
@@ -83,6 +83,13 @@ class RunConfig(Section):
     seed: int = Field(
         0, ge=0, description="All random choices derive from it: splits, pairs, training, search."
     )
+
+    @field_validator("model")
+    @classmethod
+    def _backbone_is_named(cls, model: Model, info: ValidationInfo) -> Model:
+        # If the section `image` is wrong, that is reported.
+        image = info.data.get("image")
+        return model.for_size(image.size) if image else model
 
     @model_validator(mode="after")
     def _loss_can_learn(self) -> RunConfig:

@@ -15,6 +15,7 @@ from sample_images import encoded, picture
 
 from storage.enrolled_images import EnrolledImage, read_enrolled_images, write_enrolled_images
 from trainer import run_fn
+from trainer.settings import Training
 
 
 def free_port():
@@ -74,17 +75,34 @@ def test_only_enrolled_classes_that_the_data_lacks_are_kept(tiny_backbone, tmp_p
     assert found == {"carried over": {"new": 1}, "in the training data": {"class-0": 1}}
 
 
+def test_the_frozen_encoder_is_exported_with_its_head(tiny_backbone, tmp_path):
+    [train], [validation] = write_splits(tmp_path / "pairs", classes=3, each=6, passes=2, spread=60)
+    settings = Training(recipe="frozen_encoder", views=2).model_dump_json()
+    run_fn_here.main(train, validation, tiny_backbone, tmp_path, training=settings)
+    model = tf.saved_model.load(str(tmp_path / "model"))
+    images = [encoded(picture(label, 2000, 16, 60)) for label in range(3)]
+    answer = model.signatures["classify"](image=tf.constant(images))
+    assert answer["label"].numpy().tolist() == [b"class-0", b"class-1", b"class-2"]
+    pairs = model.signatures["serving_default"](
+        left=tf.constant([images[0], images[0]]), right=tf.constant([images[0], images[1]])
+    )
+    assert pairs["similarity"].numpy()[0] > 0.9 > pairs["similarity"].numpy()[1]
+    assert (tmp_path / "run/pretrained_encoder/saved_model.pb").is_file()
+    assert json.loads((tmp_path / "run/training.json").read_text())["recipe"]["images"] == 36
+    assert not list((tmp_path / "unfinished").rglob("*.*"))
+
+
 def test_an_enrolment_does_not_restart_an_unfinished_training(tmp_path, monkeypatch):
     class Stopped(Exception):
         pass
 
     folders = []
 
-    def stop(*arguments):
+    def stop(*arguments, **_):
         folders.append(arguments[-2])
         raise Stopped
 
-    monkeypatch.setattr(run_fn, "train", stop)
+    monkeypatch.setattr(run_fn, "train_by_recipe", stop)
     for custom in ({}, {"served": str(tmp_path), "enrolled": "x"}, {"seed": 1}):
         with pytest.raises(Stopped):
             run_fn_here.main("t", "v", "imagenet", tmp_path, **custom)

@@ -9,7 +9,7 @@ from pair_files import transformed, write_blocks
 
 from records import pair_sampling
 from trainer.network.siamese import Siamese
-from trainer.settings import Model, Training, check_loss
+from trainer.settings import Model, Training, check_loss, check_recipe
 from trainer.training.input import training_blocks
 
 LABELS = [b"%d" % (i // 4) for i in range(12)]
@@ -27,6 +27,27 @@ def accepted(sampling, loss, normalize):
     except ValueError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "message"),
+    [
+        ({"weights": "none"}, {}, "needs a pretrained encoder"),
+        ({}, {"loss": "binary_crossentropy"}, "trains the encoder"),
+    ],
+)
+def test_a_frozen_encoder_that_cannot_work_is_refused(model, training, message):
+    with pytest.raises(ValueError, match=message):
+        check_recipe(Model(**model), Training(recipe="frozen_encoder", **training))
+
+
+@pytest.mark.parametrize(
+    ("weights", "size", "backbone"),
+    [("none", 100, "Conv4"), ("none", 101, "ResNet50"), ("imagenet", 32, "ResNet50")],
+)
+def test_the_backbone_goes_by_weights_and_size(weights, size, backbone):
+    assert Model(weights=weights).for_size(size).backbone == backbone
+    assert Model(backbone="VGG16", weights=weights).for_size(size).backbone == "VGG16"
 
 
 def test_what_is_refused():

@@ -76,7 +76,9 @@ class ServedModel(tf.Module):
         self._encoder = to_constants(
             lambda pixels: tf.cast(model.encoder(pixels, training=False), tf.float32), pixels
         )
-        self._similarity = to_constants(model.similarity, embedding, embedding)
+        self._similarity = to_constants(
+            lambda left, right: model.similarity(left, right), embedding, embedding
+        )
         # Not the whole network, which would save the optimizer's state too.
         self._variables = [*self._encoder.variables, *self._similarity.variables]
         self._preprocess = preprocess

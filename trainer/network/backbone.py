@@ -33,6 +33,7 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
         BackboneError: There is no such backbone, or it does not accept images of this size.
         WeightsError: The weights are not available or belong to another architecture.
     """
+    settings = settings.for_size(image_size)
     name, weights = settings.backbone, settings.weights
     if settings.saved_encoder:
         network, normalize = _saved_encoder(name, image_size), _unchanged

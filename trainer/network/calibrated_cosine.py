@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -19,7 +19,7 @@ class CalibratedCosine(NamedTuple):
     scale: float = 10.0
     offset: float = -5.0
 
-    def __call__(self, left, right):
+    def __call__(self, left: Any, right: Any) -> Any:
         """Return similarities float32 [n] in [0, 1] of embeddings [n, d] of length one."""
         cosine = ops.sum(ops.cast(left, "float32") * ops.cast(right, "float32"), axis=-1)
         return ops.sigmoid(self.scale * cosine + self.offset)
