@@ -57,6 +57,7 @@ class SiameseClient(Connection):
         left: Sequence[Image],
         right: Sequence[Image],
         same_threshold: float | None = None,
+        timeout: float | None = None,
     ) -> list[Comparison]:
         """Return whether the images of n pairs are of the same class.
 
@@ -64,6 +65,7 @@ class SiameseClient(Connection):
             left: n images.
             right: The n images to compare them with.
             same_threshold: Least similarity to be the same; default: the model's own.
+            timeout: Seconds that an answer may take; default: the connection's.
 
         Raises:
             ImageError: An image cannot be read.
@@ -76,7 +78,7 @@ class SiameseClient(Connection):
         inputs = {"left": [canonical[i] for i in left], "right": [canonical[i] for i in right]}
         answers = [
             Comparison(*row)
-            for answer in self._in_parts("serving_default", inputs)
+            for answer in self._in_parts("serving_default", inputs, timeout)
             for row in zip(
                 *(_output(answer, name).tolist() for name in ("similarity", "same", "valid")),
                 _reasons(answer),
@@ -88,13 +90,17 @@ class SiameseClient(Connection):
         return [each._replace(same=each.similarity >= same_threshold) for each in answers]
 
     def classify(
-        self, images: Sequence[Image], known_threshold: float | None = None
+        self,
+        images: Sequence[Image],
+        known_threshold: float | None = None,
+        timeout: float | None = None,
     ) -> list[Classification]:
         """Return the class of each of n images, and whether it is of any known class.
 
         Args:
             images: n images.
             known_threshold: Least score of a known class; default: the model's own.
+            timeout: Seconds that an answer may take; default: the connection's.
 
         Raises:
             ImageError: An image cannot be read.
@@ -103,7 +109,7 @@ class SiameseClient(Connection):
         inputs = {"image": [_canonical(image) for image in images]}
         return [
             classification
-            for answer in self._in_parts("classify", inputs)
+            for answer in self._in_parts("classify", inputs, timeout)
             for classification in _classifications(answer, known_threshold)
         ]
 
@@ -113,7 +119,8 @@ class SiameseClient(Connection):
         """Classify any number of files, in their order.
 
         Files are read as answers arrive, so that at most `batch_size * (in_flight + 1)` are in
-        memory. A file that cannot be used is reported in its place and does not affect the others.
+        memory. A file that cannot be used is reported in its place and does not affect the others;
+        so is one that the server refuses.
 
         Args:
             files: Image files.
@@ -150,13 +157,17 @@ class SiameseClient(Connection):
         )
 
     def _in_parts(
-        self, signature: str, inputs: Mapping[str, Sequence[bytes]]
+        self,
+        signature: str,
+        inputs: Mapping[str, Sequence[bytes]],
+        timeout: float | None = None,
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yield the outputs in parts: a server encodes all images of a request at once."""
         (count,) = {len(values) for values in inputs.values()}
         for start in range(0, count, _IN_A_REQUEST):
             part = slice(start, start + _IN_A_REQUEST)
-            yield self.predict(signature, {name: values[part] for name, values in inputs.items()})
+            values = {name: images[part] for name, images in inputs.items()}
+            yield self.predict(signature, values, timeout)
 
     def _ask_for_files(self, files: Sequence[Path]) -> tuple[list[FileAnswer], Any]:
         """Return the files, with the problems of unusable ones, and the future of the others."""
@@ -170,7 +181,17 @@ class SiameseClient(Connection):
         return answers, self.ask("classify", {"image": images}) if images else None
 
     def _file_answers(self, files: Sequence[FileAnswer], future: Any) -> Iterator[FileAnswer]:
-        classified = iter(_classifications(self.answer(future)) if future else ())
+        try:
+            classified = iter(_classifications(self.answer(future)) if future else ())
+        except ServingError as e:
+            if not _is_refusal(e):
+                raise
+            if len(files) == 1:
+                yield FileAnswer(files[0].file, None, f"{files[0].file}: {e}")
+            else:  # whichever it was: each by itself
+                for each in files:
+                    yield from self._file_answers(*self._ask_for_files([each.file]))
+            return
         for each in files:
             if each.problem:
                 yield each
@@ -181,6 +202,12 @@ class SiameseClient(Connection):
             else:
                 problem = f"{each.file}: {refused_by_the_model(answer.reason)}"
                 yield FileAnswer(each.file, None, problem)
+
+
+def _is_refusal(error: ServingError) -> bool:
+    """Return whether a server refuses these images and may answer about others."""
+    too_large = "larger than max" in str(error)  # the message; not too many of them
+    return error.code is grpc.StatusCode.INVALID_ARGUMENT or too_large
 
 
 def refused_by_the_model(reason: str) -> str:

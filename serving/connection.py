@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -99,6 +99,7 @@ class Connection:
         version_label: Or the label of the version.
         timeout: Seconds that an answer may take.
         tls: Certificates for encryption; default: no encryption.
+        metadata: Sent with each call, such as `[("authorization", "Bearer ...")]`.
 
     Raises:
         UserError: A PEM file cannot be read, or both a version and a label are given.
@@ -113,10 +114,12 @@ class Connection:
         version_label: str | None = None,
         timeout: float = 30.0,
         tls: Tls | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
     ) -> None:
         if version is not None and version_label is not None:
             raise UserError("give a version or a label, not both")
         self._server, self._timeout, self._tls = server, timeout, tls
+        self._metadata = tuple(metadata)
         self._spec = predict_pb2.PredictRequest().model_spec
         self._spec.name = model
         if version is not None:
@@ -141,25 +144,29 @@ class Connection:
         """Close the connection; pending calls fail."""
         self._channel.close()
 
-    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def predict(
+        self, signature: str, inputs: Mapping[str, Any], timeout: float | None = None
+    ) -> dict[str, np.ndarray]:
         """Call a signature and return its outputs by name.
 
         Args:
             signature: Its name.
-            inputs: Values that become tensors, by name; images must be canonical.
+            inputs: Values that become tensors, by name.
+            timeout: Seconds that the answer may take; default: the connection's.
 
         Raises:
             ServingError: There was no answer.
         """
-        return self.answer(self.ask(signature, inputs))
+        return self.answer(self.ask(signature, inputs, timeout))
 
-    def ask(self, signature: str, inputs: Mapping[str, Any]) -> Any:
+    def ask(self, signature: str, inputs: Mapping[str, Any], timeout: float | None = None) -> Any:
         """Send the request of `predict` and return at once; `answer` waits."""
         request = predict_pb2.PredictRequest(model_spec=self._spec)
         request.model_spec.signature_name = signature
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        return self._predictions.Predict.future(request, timeout=self._timeout)
+        seconds = self._timeout if timeout is None else timeout
+        return self._predictions.Predict.future(request, timeout=seconds, metadata=self._metadata)
 
     def answer(self, asked: Any) -> dict[str, np.ndarray]:
         """Return the outputs for a request that `ask` has sent.
@@ -196,7 +203,9 @@ class Connection:
 
     def _is_available(self) -> bool:
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec)
-        versions = self._models.GetModelStatus(request, timeout=self._timeout).model_version_status
+        versions = self._models.GetModelStatus(
+            request, timeout=self._timeout, metadata=self._metadata
+        ).model_version_status
         if versions and all(one.state == _State.END and one.status.error_code for one in versions):
             raise ServingError(
                 f"{self._server} cannot load {self._spec.name!r}: "
@@ -212,8 +221,8 @@ class Connection:
             grpc.StatusCode.RESOURCE_EXHAUSTED: f"{self._server} is overloaded, also after "
             f"retries (RESOURCE_EXHAUSTED: {details}); send fewer requests at once, or start it "
             "with more --grpc_max_threads",
-            grpc.StatusCode.DEADLINE_EXCEEDED: f"{self._server} gave no answer within "
-            f"{self._timeout:g} s; increase the timeout",
+            grpc.StatusCode.DEADLINE_EXCEEDED: f"{self._server} gave no answer in time; "
+            f"increase the timeout ({self._timeout:g} s by default)",
             grpc.StatusCode.NOT_FOUND: f"{self._server} has no such model or version: {details}",
             grpc.StatusCode.FAILED_PRECONDITION: f"the model {self._spec.name!r} at "
             f"{self._server} was not exported by this project: {details}",

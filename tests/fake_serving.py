@@ -25,11 +25,13 @@ class Service(
 
     def __init__(self):
         self.requests, self.failures, self.statuses, self.replies = [], [], [], {}
+        self.metadata = []
         self.gate = threading.Event()  # answers wait for it
         self.gate.set()
 
     def Predict(self, request, context):
         self.requests.append(request)
+        self.metadata.append(context.invocation_metadata())
         if self.failures:
             context.abort(*self.failures.pop(0))
         self.gate.wait(10)
@@ -64,6 +66,7 @@ class Service(
         }
 
     def GetModelStatus(self, request, context):
+        self.metadata.append(context.invocation_metadata())
         state, error = self.statuses.pop(0) if self.statuses else (STATE.AVAILABLE, 0)
         response = get_model_status_pb2.GetModelStatusResponse()
         one = response.model_version_status.add(version=1, state=state)

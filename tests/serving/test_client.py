@@ -2,6 +2,7 @@
 
 import threading
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -159,6 +160,31 @@ def test_files_that_cannot_be_used_cost_the_others_nothing(service, client, tmp_
         "cannot be read",
     ]
     assert answers[0].problem.endswith("b.png is empty")
+
+
+@pytest.mark.parametrize(
+    ("code", "details"),
+    [
+        ("INVALID_ARGUMENT", "input must be 4-dimensional"),
+        ("RESOURCE_EXHAUSTED", "Received message larger than max (5 vs. 4)"),
+    ],
+)
+def test_one_refused_image_does_not_end_a_folder(service, client, tmp_path, code, details):
+    files = [write(tmp_path / f"{number}.png") for number in range(4)]
+    refusals = 5 if code == "RESOURCE_EXHAUSTED" else 1  # what overload may be is tried again
+    # The request of all four, and that of the first.
+    service.failures = [(grpc.StatusCode[code], details)] * 2 * refusals
+    answers = list(client.classify_files(files))
+    assert [each.file for each in answers] == files
+    assert [bool(each.answer) for each in answers] == [False, True, True, True]
+    assert "0.png" in answers[0].problem
+    assert details in answers[0].problem
+
+
+def test_a_server_that_is_gone_ends_it(service, client, tmp_path):
+    service.failures = [(grpc.StatusCode.PERMISSION_DENIED, "no token")]
+    with pytest.raises(ServingError, match="no token"):
+        list(client.classify_files([write(tmp_path / "a.png")]))
 
 
 def test_files_of_which_none_can_be_used_ask_nothing(service, client, tmp_path):

@@ -111,10 +111,24 @@ def test_a_deadline(service, address):
     service.gate.clear()
     with (
         Connection(address, "parts", timeout=0.3) as connection,
-        pytest.raises(ServingError, match=r"gave no answer within 0\.3 s; increase the timeout"),
+        pytest.raises(ServingError, match=r"gave no answer in time; increase the timeout \(0\.3 s"),
     ):
         ask(connection)
     service.gate.set()
+
+
+def test_a_call_may_have_its_own_deadline(service, connection):
+    service.gate.clear()
+    with pytest.raises(ServingError, match="in time"):
+        connection.predict("classify", {"image": [b"an image"]}, timeout=0.3)
+    service.gate.set()
+
+
+def test_metadata_is_sent_with_each_call(service, address):
+    with Connection(address, "parts", metadata=[("authorization", "Bearer x")]) as connection:
+        connection.wait_until_available(10)
+        ask(connection)
+    assert [("authorization", "Bearer x") in each for each in service.metadata] == [True, True]
 
 
 def test_waiting_for_a_version(service, connection):
