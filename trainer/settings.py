@@ -188,8 +188,8 @@ class Training(Section):
         "binary_crossentropy",
     ] = Field(
         "supervised_contrastive",
-        description="Loss on the embeddings, with the pair head trained beside it (one file each "
-        "in trainer/network/losses/); `binary_crossentropy` trains through the pair head (2019).",
+        description="Loss on the embeddings (one file each in trainer/network/losses/); "
+        "`binary_crossentropy` trains through a head that compares pairs (2019).",
     )
     temperature: float = Field(
         0.1, gt=0, description="For `supervised_contrastive` and `cosine_crossentropy`."

@@ -1,4 +1,4 @@
-"""The Siamese network: one shared encoder, and a head that compares two embeddings.
+"""The Siamese network: one shared encoder, and a similarity of two embeddings.
 
 Each image is encoded once and pairs are formed on the embeddings, so a block of m images costs m
 encoder passes however many pairs it holds.
@@ -6,10 +6,14 @@ encoder passes however many pairs it holds.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
+import numpy as np
 from keras import ops
 
 from trainer.network.augmentation import build_augmentation
+from trainer.network.calibrated_cosine import CalibratedCosine, calibrate_cosine
 from trainer.network.encoder import build_encoder
 from trainer.network.losses.contrastive_margin import contrastive_margin
 from trainer.network.losses.cosine_crossentropy import cosine_crossentropy
@@ -20,7 +24,10 @@ from trainer.settings import ONE_TILE, Model, Tiles, Training
 
 
 class Siamese(keras.Model):
-    """Shared-weight Siamese model (Bromley et al. 1993; head as in Koch et al. 2015).
+    """Shared-weight Siamese model (Bromley et al. 1993).
+
+    Embeddings of length one are compared by their calibrated cosine; with the 2019 article's loss,
+    and with embeddings of any length, by a dense layer on |left - right| (Koch et al. 2015).
 
     `fit` trains it on pair blocks (`trainer.training.input`): x is the pixels of the m images, y
     their classes and the p pairs as indices.
@@ -51,8 +58,11 @@ class Siamese(keras.Model):
         self.replicas = replicas
         self.augmentation = build_augmentation(training.augmentation, seed)
         self.encoder = build_encoder(settings, image_size, tiles)
-        self.head = keras.layers.Dense(1, dtype="float32", name="head")
-        self.head.build((None, self.encoder.output_shape[-1]))
+        self.cosine = CalibratedCosine()
+        self.head: Any = None
+        if training.loss == "binary_crossentropy" or not settings.article.normalize:
+            self.head = keras.layers.Dense(1, dtype="float32", name="head")
+            self.head.build((None, self.encoder.output_shape[-1]))
         self.auc = keras.metrics.AUC(name="auc")
         self.loss_mean = keras.metrics.Mean(name="loss")
         self.built = True
@@ -71,7 +81,18 @@ class Siamese(keras.Model):
 
     def similarity(self, left, right):
         """Return similarities float32 [n] in [0, 1] of embeddings float [n, d] of two sides."""
-        return ops.sigmoid(self._logits(left, right))
+        return ops.sigmoid(self._logits(left, right)) if self.head else self.cosine(left, right)
+
+    def calibrate(self, left, right, same: np.ndarray) -> None:
+        """Fit the similarity to validation pairs, unless a head was trained to compare.
+
+        Args:
+            left: float [p, d], embeddings of one side.
+            right: float [p, d], of the other.
+            same: bool [p], whether both images are of one class.
+        """
+        if self.head is None:
+            self.cosine = calibrate_cosine(np.sum(left * right, axis=-1), same)
 
     def _logits(self, left, right):
         difference = ops.abs(ops.cast(left, "float32") - ops.cast(right, "float32"))
@@ -83,11 +104,11 @@ class Siamese(keras.Model):
         if self.settings.loss == "binary_crossentropy":
             loss = pair_crossentropy(y["target"], self._logits(left, right))
         else:
-            # Gradients of the |L - R| head would distort the embedding that the other loss shapes.
+            loss = self._embedding_loss(y, y_pred, left, right)
+        if self.head and self.settings.loss != "binary_crossentropy":
+            # Gradients of the |L - R| head would distort the embedding that the loss shapes.
             logits = self._logits(ops.stop_gradient(left), ops.stop_gradient(right))
-            loss = self._embedding_loss(y, y_pred, left, right) + pair_crossentropy(
-                y["target"], logits, balanced=True
-            )
+            loss += pair_crossentropy(y["target"], logits, balanced=True)
         self.loss_mean.update_state(loss)
         return loss / self.replicas
 

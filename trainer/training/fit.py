@@ -301,6 +301,7 @@ def _calibrate(
 ) -> CalibratedThresholds:
     held, settings = job.held, job.settings.calibration
     labels = job.support.labels, held.images.labels
+    model.calibrate(validation[held.left], validation[held.right], held.target == 1)
     similarities = keras.ops.convert_to_numpy(
         model.similarity(validation[held.left], validation[held.right])
     )
