@@ -62,6 +62,7 @@ def known_threshold(
     query: np.ndarray,
     query_labels: np.ndarray,
     max_fpr: float | None = None,
+    query_groups: np.ndarray | None = None,
 ) -> float:
     """Return the score at which an image counts as one of a known class.
 
@@ -71,12 +72,13 @@ def known_threshold(
         query: float [q, d], embeddings of validation images.
         query_labels: [q].
         max_fpr: Greatest share of the unknown images to call known; None: the equal error rate.
+        query_groups: int [q], the groups of the images; None: each is one by itself.
 
     Returns:
         `DEFAULT_KNOWN` if there are fewer than three classes (with one of two left out, nothing is
         left to compare), no query, or if an embedding is not finite.
     """
-    found = known_and_unknown(support, support_labels, query, query_labels)
+    found = known_and_unknown(support, support_labels, query, query_labels, query_groups)
     if found is None:
         return DEFAULT_KNOWN
     scores = np.concatenate([found.known, found.unknown])

@@ -138,7 +138,7 @@ def _recipe(recipe: dict[str, Any]) -> Iterator[RenderableType]:
         row = one["name"], number(one["accuracy"]), number(one["auc"])
         table.add_row(*row, style="bold" if chosen else None)
     yield table
-    if "chosen" in recipe:
+    if recipe["name"] == "frozen_encoder":
         first = recipe["candidates"][0]["name"]
         yield Text(
             f"Chosen: {recipe['chosen']}. In cross-validation of {recipe['images']} images, "

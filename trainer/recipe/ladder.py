@@ -46,6 +46,10 @@ GOOD_ENOUGH = 0.95
 """Cross-validated accuracy from which on fine-tuning is not tried."""
 
 
+LEAST_FOR_TUNING = 20
+"""Images of the smallest class from which on fine-tuning is tried; fewer cannot show a gain."""
+
+
 class Choice(NamedTuple):
     """A candidate and how it did in cross-validation.
 
@@ -104,11 +108,12 @@ def train_by_recipe(
     if why := _only_fine_tuning(model_settings, settings, searched):
         return _with_recipe(train(*arguments), {"name": "fine_tuned", "reason": why})
     frozen = _train_frozen(*arguments)
-    accuracy = frozen.summary["recipe"]["accuracy"]
-    if settings.recipe == "frozen_encoder" or accuracy >= GOOD_ENOUGH or math.isnan(accuracy):
+    recipe = frozen.summary["recipe"]
+    if settings.recipe == "frozen_encoder" or not _tuning_can_pay(recipe):
         return frozen
     print(
-        f"{accuracy:.1%} are right in cross-validation: fine-tuning the whole network too",
+        f"{recipe['accuracy']:.1%} are right in cross-validation: fine-tuning the whole network "
+        "too",
         flush=True,
     )
     tuned = train(*arguments[:5], Path(folder) / "fine_tuned", *arguments[6:])
@@ -132,6 +137,10 @@ def _only_fine_tuning(model: Model, settings: Training, searched: bool) -> str:
     if worker_count() > 1:
         return "several machines train together"
     return ""
+
+
+def _tuning_can_pay(recipe: dict[str, Any]) -> bool:
+    return recipe["accuracy"] < GOOD_ENOUGH and recipe["least_images"] >= LEAST_FOR_TUNING
 
 
 def _with_recipe(trained: Trained, recipe: dict[str, Any]) -> Trained:
@@ -178,7 +187,7 @@ def _train_frozen(
     labelled = LabelledFeatures(
         np.empty(0),
         images.labels,
-        np.unique(images.groups, return_inverse=True)[1],
+        images.numbered_groups(),
         new_classes=not set(held.labels.tolist()) <= known,
     )
     tried = _compare(cache, labelled, settings.views, seed)
@@ -206,7 +215,7 @@ def _train_frozen(
         "reference_methods": {k: v for k, v in references.items() if v == v},
         "calibration": trained.thresholds._asdict(),
         "history": {},
-        "recipe": _described(best, tried, len(images.labels), settings),
+        "recipe": _described(best, tried, labelled.labels, len(fitted_on.labels), settings),
     }
     return trained._replace(summary=summary)
 
@@ -317,8 +326,14 @@ def _support(labels: np.ndarray, most: int) -> np.ndarray:
 
 
 def _described(
-    best: Choice, tried: Sequence[Choice], images: int, settings: Training
+    best: Choice,
+    tried: Sequence[Choice],
+    labels: np.ndarray,
+    fitted_on: int,
+    settings: Training,
 ) -> dict[str, Any]:
+    """Return the choice for the summary; the first `fitted_on` images are the training split's."""
+    images = len(labels)
     simplest = tried[0]
     with np.errstate(invalid="ignore"):
         better = int(np.sum(best.found.right > simplest.found.right))
@@ -330,7 +345,9 @@ def _described(
         else f"{best.found.accuracy:.1%} of {images} images are right in cross-validation",
         "chosen": best.name,
         "images": images,
+        "least_images": int(np.unique(labels, return_counts=True)[1].min()),
         "accuracy": best.found.accuracy,
+        "of_validation": [x for x in best.found.right[fitted_on:].tolist() if math.isfinite(x)],
         "better": better,
         "worse": worse,
         "candidates": [
@@ -341,20 +358,33 @@ def _described(
 
 
 def _better(frozen: Trained, tuned: Trained) -> Trained:
-    """Return the better of the two; of equals, the frozen encoder."""
+    """Return the better of the two on the validation images, which neither was fitted on.
+
+    The best of several epochs is chosen by these very images, so fine-tuning must be better by more
+    than one standard error.
+    """
     history = tuned.summary["history"].get("val_accuracy", [math.nan])
     accuracy = history[tuned.summary["best_epoch"] - 1]
     recipe = frozen.summary["recipe"]
+    of_frozen = np.array(recipe["of_validation"] or [math.nan])
+    error = math.sqrt(accuracy * (1 - accuracy) / len(of_frozen)) if accuracy == accuracy else 0.0
     compared = {"name": "fine-tuned", "accuracy": accuracy, "auc": math.nan}
     candidates = [*recipe["candidates"], compared]
-    if accuracy > recipe["accuracy"]:
+    if accuracy > of_frozen.mean() + error:
         reason = (
-            f"{accuracy:.1%} of the validation images are right, and {recipe['accuracy']:.1%} of "
-            "the images in the cross-validation of the frozen encoder"
+            f"{accuracy:.1%} of the validation images are right, and {of_frozen.mean():.1%} with "
+            "the frozen encoder"
         )
         shutil.rmtree(frozen.folder, ignore_errors=True)
         return _with_recipe(
-            tuned, {"name": "fine_tuned", "reason": reason, "candidates": candidates}
+            tuned,
+            {
+                **recipe,
+                "name": "fine_tuned",
+                "chosen": "fine-tuned",
+                "reason": reason,
+                "candidates": candidates,
+            },
         )
     shutil.rmtree(tuned.folder, ignore_errors=True)
     return _with_recipe(frozen, {**recipe, "candidates": candidates})

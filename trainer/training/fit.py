@@ -308,7 +308,12 @@ def _calibrate(
     return CalibratedThresholds(
         same=same_threshold(similarities, held.target, settings.same_false_accepts),
         known=known_threshold(
-            support, labels[0], validation, labels[1], settings.known_false_accepts
+            support,
+            labels[0],
+            validation,
+            labels[1],
+            settings.known_false_accepts,
+            held.images.numbered_groups(),
         ),
         temperature=temperature(support, labels[0], validation, labels[1]),
     )

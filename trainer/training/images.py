@@ -32,6 +32,10 @@ class Images(NamedTuple):
     content_hashes: list[bytes]
     groups: list[bytes]
 
+    def numbered_groups(self) -> np.ndarray:
+        """Return the number of each image's group, int [n]."""
+        return np.unique(np.array(self.groups), return_inverse=True)[1]
+
     def only(self, places: np.ndarray) -> Images:
         """Return the images at some indices, int [k]."""
         ids, sources, hashes, groups = (

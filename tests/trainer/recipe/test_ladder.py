@@ -78,8 +78,18 @@ def test_a_few_errors_are_not_worth_a_fine_tuning(data, tiny_backbone, tmp_path,
     assert not (tmp_path / "fine_tuned").exists()
 
 
+def test_so_few_images_cannot_show_that_fine_tuning_pays(
+    data, tiny_backbone, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ladder, "GOOD_ENOUGH", 1.1)
+    trained = recipe(data, tiny_backbone, tmp_path)
+    assert trained.summary["recipe"]["name"] == "frozen_encoder"
+    assert not (tmp_path / "fine_tuned").exists()
+
+
 def test_many_errors_are(data, tiny_backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(ladder, "GOOD_ENOUGH", 1.1)
+    monkeypatch.setattr(ladder, "LEAST_FOR_TUNING", 2)
     trained = recipe(data, tiny_backbone, tmp_path)
     names = [one["name"] for one in trained.summary["recipe"]["candidates"]]
     assert names[-1] == "fine-tuned"
