@@ -39,15 +39,20 @@ def temperature(
         support, as where whole classes are held out, or an embedding that is not finite.
     """
     known = class_centroids(support, support_labels)
-    count, classes = len(query), len(known.classes)
-    if classes < 2 or not count or not set(query_labels) <= set(support_labels):
+    if not len(query) or not set(query_labels) <= set(support_labels):
         return DEFAULT_TEMPERATURE
     found = scores(known.distances(query))
-    if not np.isfinite(found).all():
+    return temperature_of_scores(found, np.asarray(np.searchsorted(known.classes, query_labels)))
+
+
+def temperature_of_scores(found: np.ndarray, own: np.ndarray) -> float:
+    """Return the temperature for scores float [n, c]; `own`, int [n], is each image's own class."""
+    count, classes = found.shape
+    if classes < 2 or not count or not np.isfinite(found).all():
         return DEFAULT_TEMPERATURE
     rest = 1 / (count + 2)
     target = np.full(found.shape, rest / (classes - 1))
-    target[np.arange(count), np.searchsorted(known.classes, query_labels)] = 1 - rest
+    target[np.arange(count), own] = 1 - rest
 
     def cross_entropy(log_temperature: float) -> float:
         logs = special.log_softmax(found / np.exp(log_temperature), axis=1)

@@ -10,7 +10,14 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from judging.classifier import Support, best_scores, classify, classify_by_each_other
+from judging.classifier import (
+    Support,
+    best_scores,
+    class_centroids,
+    classify,
+    classify_by_each_other,
+    scores,
+)
 from trainer.recipe.heads import Candidate, Head
 
 FOLDS = 5
@@ -53,6 +60,8 @@ class OutOfFold(NamedTuple):
         cosines: float [p], of pairs of images of one fold.
         same: bool [p], whether both are of one class.
         scores: float [k], the best class's score (`judging.classifier.scores`).
+        class_scores: float [m, c], scores of all classes, where heads know them all.
+        own: int [m], the images' own class.
     """
 
     accuracy: float
@@ -60,6 +69,8 @@ class OutOfFold(NamedTuple):
     cosines: np.ndarray
     same: np.ndarray
     scores: np.ndarray
+    class_scores: np.ndarray
+    own: np.ndarray
 
     @property
     def auc(self) -> float:
@@ -78,18 +89,25 @@ def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) ->
         seed: Of the folds.
     """
     hits, counts = np.zeros(len(images.labels)), np.zeros(len(images.labels))
-    cosines, same, scores = [], [], []
+    cosines, same, best_of = [], [], []
+    classes = np.unique(images.labels)
+    class_scores, own = [np.empty((0, len(classes)))], [np.empty(0, int)]
     for fitted, held in _folds(images, seed):
         head = candidate.fit(images.prepared[fitted], images.labels[fitted])
         embeddings, labels = head.embed(images.prepared[held]), images.labels[held]
         if images.new_classes:
             found = classify_by_each_other(embeddings, labels, images.groups[held])
         else:
-            found = classify(_support(head, images, fitted), embeddings, labels)
+            support = _support(head, images, fitted)
+            found = classify(support, embeddings, labels)
+            centroids = class_centroids(support.embeddings, support.labels)
+            if len(centroids.classes) == len(classes):
+                class_scores.append(scores(centroids.distances(embeddings)))
+                own.append(np.searchsorted(classes, labels))
         counted = np.isfinite(found.own_score)
         hits[held] += (found.label == labels) & counted
         counts[held] += counted
-        scores.append(found.score[counted])
+        best_of.append(found.score[counted])
         of_pairs = _pairs(embeddings, labels, images.groups[held])
         cosines.append(of_pairs[0])
         same.append(of_pairs[1])
@@ -97,10 +115,18 @@ def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) ->
         right = hits / np.where(counts, counts, np.nan)
     known = right[np.isfinite(right)]
     return OutOfFold(
-        float(known.mean()) if len(known) else math.nan,
-        right,
-        *(np.concatenate(parts) if parts else np.empty(0) for parts in (cosines, same, scores)),
+        accuracy=float(known.mean()) if len(known) else math.nan,
+        right=right,
+        cosines=_joined(cosines),
+        same=_joined(same),
+        scores=_joined(best_of),
+        class_scores=np.concatenate(class_scores),
+        own=np.concatenate(own),
     )
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def unknown_scores(candidate: Candidate, images: LabelledFeatures, seed: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from judging.probabilities import temperature_of_scores
 from judging.thresholds import CalibratedThresholds, known_from_scores, same_threshold
 from records import features as names
 from records import training_keys
@@ -290,6 +291,7 @@ def _fit(
             unknown_scores(best.candidate, in_span, seed),
             settings.calibration.known_false_accepts,
         ),
+        temperature=temperature_of_scores(found.class_scores, found.own),
     )
     model = FrozenSiamese(
         backbone, model_settings, best.views, head.matrix, head.offset, similarity

@@ -21,6 +21,8 @@ def test_each_image_is_judged_by_heads_without_it():
     assert np.isfinite(found.right).all()
     assert found.accuracy == found.right.mean() > 0.8
     assert found.auc > 0.8
+    assert len(found.class_scores) == 5 * 32
+    assert np.mean(found.class_scores.argmax(axis=1) == found.own) == found.accuracy
 
 
 def test_meaningless_labels_are_at_chance():

@@ -133,7 +133,9 @@ def made_up(accuracy, auc, views=1, kind="discriminant", images=100):
     rng = np.random.default_rng(0)
     same = rng.random(4000) < 0.5
     cosines = np.where(rng.random(4000) < 2 * auc - 1, same, rng.random(4000))
-    return Choice(Candidate(kind), views, OutOfFold(accuracy, right, cosines, same, np.empty(0)))
+    return Choice(
+        Candidate(kind), views, OutOfFold(accuracy, right, cosines, same, *[np.empty(0)] * 3)
+    )
 
 
 def test_pairs_decide_where_classes_hardly_differ():
