@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -27,6 +28,9 @@ from trainer.settings import Model, Tiles, Training
 from trainer.training.distribution import worker_index
 from trainer.training.fit import Trained
 from trainer.training.unfinished import unfinished_folder
+
+ENCODER = "encoder.keras"
+"""Name of the trained encoder's file in the Trainer's `model_run`."""
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -134,12 +138,22 @@ def _export(
     if kept := [one for one in enrolled if one.label in carried_over["carried over"]]:
         write_enrolled_images(model_folder, kept)
 
+    _save_encoder(trained.model.encoder, run_folder)
     backbone = trained.model.encoder.get_layer("backbone")
     backbone.load_weights(trained.snapshot.weights)
     PretrainedEncoder(
         backbone, features=trained.snapshot.features, support=support, **preprocessing
     ).save(os.path.join(run_folder, FOLDER))
     return carried_over
+
+
+def _save_encoder(encoder: keras.Model, folder: str) -> None:
+    """Write `encoder.keras`, which can be the `model.backbone` of another run."""
+    with tempfile.TemporaryDirectory() as here:
+        file = os.path.join(here, ENCODER)
+        encoder.save(file)
+        tf.io.gfile.makedirs(folder)
+        tf.io.gfile.copy(file, os.path.join(folder, ENCODER), overwrite=True)
 
 
 def _copy_logs(folder: Path, destination: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import run_fn_here
 import tensorflow as tf
@@ -15,7 +16,8 @@ from sample_images import encoded, picture
 
 from storage.enrolled_images import EnrolledImage, read_enrolled_images, write_enrolled_images
 from trainer import run_fn
-from trainer.settings import Training
+from trainer.network.backbone import build_backbone
+from trainer.settings import Model, Training
 
 
 def free_port():
@@ -89,6 +91,10 @@ def test_the_frozen_encoder_is_exported_with_its_head(tiny_backbone, tmp_path):
     assert pairs["similarity"].numpy()[0] > 0.9 > pairs["similarity"].numpy()[1]
     assert (tmp_path / "run/pretrained_encoder/saved_model.pb").is_file()
     assert json.loads((tmp_path / "run/training.json").read_text())["recipe"]["images"] == 36
+    encoder = build_backbone(Model(backbone=str(tmp_path / "run/encoder.keras")), 16)
+    pixels = tf.cast(tf.stack([tf.io.decode_png(image) for image in images]), tf.float32)
+    embedded = model.signatures["embed"](image=tf.constant(images))["embedding"]
+    np.testing.assert_allclose(encoder(pixels), embedded, atol=1e-5)
     assert not list((tmp_path / "unfinished").rglob("*.*"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 
 import keras
@@ -155,10 +156,9 @@ def _application(name: str) -> tuple[Callable[..., keras.Model], Callable]:
             f"model.backbone {name!r} is not in keras.applications{hint} "
             f"There are {CONV4}, {', '.join(sorted(constructors))}."
         )
-    for module in vars(keras.applications).values():
-        if inspect.ismodule(module) and getattr(module, name, None) is constructors[name]:
-            return constructors[name], module.preprocess_input
-    raise BackboneError(f"model.backbone {name!r} has no input normalization in Keras")
+    # Not of `keras.applications`' own modules: that of MobileNetV3 does not name its constructors.
+    module = sys.modules[inspect.unwrap(constructors[name]).__module__]
+    return constructors[name], module.preprocess_input
 
 
 def _saved_encoder(path: str, image_size: int) -> keras.Model:

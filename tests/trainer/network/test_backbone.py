@@ -1,8 +1,11 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
 from trainer.errors import BackboneError, WeightsError
+from trainer.network import backbone as backbone_module
 from trainer.network.backbone import build_backbone, set_trainable
 from trainer.settings import Model
 
@@ -13,6 +16,22 @@ def test_normalization_is_inside():
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype("float32")
     expected = network(keras.applications.mobilenet_v2.preprocess_input(image.copy()))
     np.testing.assert_allclose(backbone(image), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_all_models_of_keras_applications_have_their_normalization():
+    names = [name for name, one in vars(keras.applications).items() if inspect.isfunction(one)]
+    assert len(names) >= 38
+    for name in names:
+        constructor, normalize = backbone_module._application(name)
+        assert constructor is getattr(keras.applications, name)
+        assert normalize.__name__ == "preprocess_input"
+
+
+def test_a_network_that_normalizes_by_itself_gets_the_pixels():
+    backbone = build_backbone(Model(backbone="MobileNetV3Small", weights="none"), 32)
+    network = next(layer for layer in backbone.layers if isinstance(layer, keras.Model))
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(backbone(image), network(image), rtol=1e-4, atol=1e-5)
 
 
 def test_batch_norm_momentum_reaches_every_layer():
