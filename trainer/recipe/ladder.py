@@ -31,11 +31,12 @@ from trainer.recipe.cross_validation import (
 from trainer.recipe.heads import Candidate
 from trainer.settings import ONE_TILE, Model, Tiles, Training
 from trainer.training.distribution import memory_on_demand, worker_count
+from trainer.training.embedder import in_batches
 from trainer.training.fit import MOST_SUPPORT_IMAGES, Trained, train
 from trainer.training.images import Images, concatenated, few_of_each_class, held_out, scan
 from trainer.training.projector import write_projector
 from trainer.training.reference_methods import raw_pixel_accuracy
-from trainer.training.snapshot import load_snapshot, save_snapshot
+from trainer.training.snapshot import load_snapshot, pooled_features, save_snapshot
 
 MOST_PIXEL_BYTES = 2**31
 """Size of the images that are kept in memory; of more, equally many of each class are used."""
@@ -306,11 +307,15 @@ def _fit(
         [names.TRAIN] * fitted_on + [names.VALIDATION] * (len(embeddings) - fitted_on),
         images.sources,
     )
-    pretrained = features[kept, 0]
+    support = images.only(kept)
+    if model_settings.pooling == "avg":
+        pretrained = features[kept, 0]
+    else:  # the reference method averages
+        pretrained = in_batches(pooled_features(backbone))(support.pixels)
     save_snapshot(backbone, pretrained, folder)
     return Trained(
         model,
-        images.only(kept),
+        support,
         embeddings[kept],
         thresholds,
         training_keys.as_keys(images.content_hashes),
