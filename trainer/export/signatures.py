@@ -183,6 +183,8 @@ class ServedModel(tf.Module):
     def _same(self, similarity: tf.Tensor) -> tf.Tensor:
         return similarity >= self.threshold_variables.same
 
+    # A function of its own: traced and saved once, not once for each signature.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Embeddings float32 [n, d], which are of valid images, bool [n], and `reason`."""
         pixels, valid, reason = safe_pixels(
