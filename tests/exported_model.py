@@ -43,7 +43,7 @@ def write_images(folder: Path, label: int, numbers: Sequence[int]) -> Path:
     return folder
 
 
-def make_model(folder: Path) -> Siamese:
+def make_model(folder: Path, embedding_size: int | None = None) -> Siamese:
     """A network that needs no training; `folder` is for its encoder."""
     keras.utils.set_random_seed(0)
     keras.Sequential(
@@ -54,7 +54,7 @@ def make_model(folder: Path) -> Siamese:
             keras.layers.Flatten(),
         ]
     ).save(folder / "encoder.keras")
-    settings = Model(backbone=str(folder / "encoder.keras"), embedding_size=None)
+    settings = Model(backbone=str(folder / "encoder.keras"), embedding_size=embedding_size)
     return Siamese(settings, Training(), SIZE)
 
 

@@ -230,11 +230,11 @@ def test_a_class_is_extended(base, tmp_path):
     )
 
 
-def test_a_model_whose_weights_are_variables(network, new, tmp_path, monkeypatch):
+def test_a_model_whose_weights_are_variables(new, tmp_path, monkeypatch):
     monkeypatch.setattr(
         trainer_export, "to_constants", lambda *a: constants.to_constants(*a, most_bytes=0)
     )
-    export(network, tmp_path / "models/1")
+    export(make_model(tmp_path, embedding_size=32), tmp_path / "models/1")
     done = enroll(tmp_path / "models", {NEW: new})
     names = [name for name, _ in tf.train.list_variables(str(done.version / "variables/variables"))]
     assert any(name.startswith("_variables/") for name in names)
