@@ -107,7 +107,7 @@ def test_weights_without_a_network_connection_are_explained(monkeypatch):
     def no_network(**_):
         raise OSError("URL fetch failure")
 
-    monkeypatch.setattr(keras.applications.resnet, "ResNet50", no_network)
+    no_network.__module__ = keras.applications.ResNet50.__module__
     monkeypatch.setattr(keras.applications, "ResNet50", no_network)
     with pytest.raises(WeightsError, match=r"ResNet50 could not be downloaded.*model\.weights"):
         build_backbone(Model(backbone="ResNet50", weights="imagenet"), 32)
