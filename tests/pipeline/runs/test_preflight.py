@@ -162,7 +162,8 @@ def test_imports_neither_tensorflow_nor_tfx(images):
     ("sections", "error", "message"),
     [
         ({"model": {"backbone": "Resnet50"}}, BackboneError, "did you mean 'ResNet50'"),
-        ({"image": {"size": 16}, "model": {"weights": "none"}}, BackboneError, "image.size 16"),
+        ({"image": {"size": 16}, "model": {"backbone": "VGG16", "weights": "none"}},
+         BackboneError, "image.size 16"),
         ({"model": {"weights": "nowhere.h5"}}, WeightsError, "no such file"),
         (
             {"image": {"size": 32}, "model": {"weights": "none"},
