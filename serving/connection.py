@@ -222,7 +222,7 @@ class Connection:
             f"retries (RESOURCE_EXHAUSTED: {details}); send fewer requests at once, or start it "
             "with more --grpc_max_threads",
             grpc.StatusCode.DEADLINE_EXCEEDED: f"{self._server} gave no answer in time; "
-            f"increase the timeout ({self._timeout:g} s by default)",
+            f"increase the timeout ({self._timeout:g} s unless a call has its own)",
             grpc.StatusCode.NOT_FOUND: f"{self._server} has no such model or version: {details}",
             grpc.StatusCode.FAILED_PRECONDITION: f"the model {self._spec.name!r} at "
             f"{self._server} was not exported by this project: {details}",

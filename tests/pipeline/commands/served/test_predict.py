@@ -47,7 +47,7 @@ def test_a_version_and_a_deadline_are_passed_on(service, address):
     result = siamese("predict", *PAIR, *there, "--timeout", "0.2")
     service.gate.set()
     assert result.exit_code == FAILED
-    assert "gave no answer within 0.2 s" in result.everything
+    assert "gave no answer in time; increase the timeout (0.2 s" in result.everything
 
 
 def test_without_a_server_the_newest_model_is_served_for_the_question(temporary):
