@@ -234,7 +234,7 @@ def _compare(
 
 
 def _of_all(images: int | None, measure: Measure, measured: Measured) -> int | None:
-    """Return how many test images are needed, if a metric of some of them needs so many."""
+    """Return how many test images are needed, if a metric needs `images` of those it counts."""
     if images is None or not measure.images:
         return None
     return -(-images * measured.images // measure.images)

@@ -2,8 +2,8 @@
 
 The probability of class c is exp(s_c / T) / sum over k of exp(s_k / T), where s are the scores of
 `judging.classifier.scores`: temperature scaling, Guo et al. 2017 (https://arxiv.org/abs/1706.04599).
-It does not change which class is best, and says nothing about images of no class: the probabilities
-of a query are its shares among the known classes.
+It does not change which class is best, and says nothing about out-of-distribution images: the
+probabilities of a query are its shares among the known classes.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +13,13 @@ import typer
 from base.errors import UserError
 from base.printable import printable
 from pipeline import log_noise
-from pipeline.commands.options import AsJson, Engine, Quiet, Verbose
-from pipeline.terminal.console import err, out, progress, say, stop
+from pipeline.commands.options import AsJson, Engine, NewVersionFolder, Quiet, Verbose
+from pipeline.commands.served_check import check_served
+from pipeline.terminal.console import err, out, progress, say
 from storage.file_systems import is_remote
 
 if TYPE_CHECKING:
-    from serving.enroll import Check, Enrolled
+    from serving.enroll import Enrolled
 
 
 def enroll(
@@ -44,12 +46,7 @@ def enroll(
             metavar="CLASS", help="Remove a class, before images are added. Can be repeated."
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Write the new version here; default: beside the model's own."
-        ),
-    ] = None,
+    output: NewVersionFolder = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Add the images to classes that exist already.")
     ] = False,
@@ -74,7 +71,7 @@ def enroll(
         from serving.engine import choose
         from serving.enroll import enroll as write_next_version
 
-        check = _server_check(choose(engine))
+        check = partial(check_served, engine=choose(engine))
         status.update("Embedding the images, and serving the new version to check it ...")
         done = write_next_version(model, classes, remove or (), output, extend, check)
     (_print_json if as_json else _print)(done)
@@ -100,20 +97,6 @@ def _by_class(folders: Sequence[Path], name: str | None) -> dict[str, Path]:
             "two --images are of the same class; enroll one, then the other with --extend"
         )
     return classes
-
-
-def _server_check(engine) -> Check:
-    """Return the check that the new version must pass: a server gives the model's answers."""
-    from serving.engine import EngineError
-    from serving.infra_check import InfraCheckError, infra_check
-
-    def check(candidate: Path, held: Sequence[bytes]) -> None:
-        try:
-            infra_check(candidate, held, engine)
-        except (EngineError, InfraCheckError) as e:
-            stop(f"the new version cannot be served, and was not written: {e}")
-
-    return check
 
 
 def _unusable(done: Enrolled) -> list[dict[str, str]]:

@@ -36,6 +36,13 @@ Engine = Annotated[
     ),
 ]
 
+NewVersionFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Write the new version here; default: beside the model's own."
+    ),
+]
+
 
 def _set_quiet(quiet: bool) -> bool:
     progress.quiet = quiet

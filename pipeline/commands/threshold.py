@@ -11,7 +11,8 @@ import typer
 
 from base.errors import UserError
 from pipeline import log_noise
-from pipeline.commands.options import AsJson, Engine, Quiet, Verbose
+from pipeline.commands.options import AsJson, Engine, NewVersionFolder, Quiet, Verbose
+from pipeline.commands.served_check import check_served
 from pipeline.gate.asked import settings_of
 from pipeline.runs.outcome import Outcome
 from pipeline.terminal.console import out, progress, say, stop
@@ -79,12 +80,7 @@ def threshold(
             help="Write the new version only if the gate blesses it by these thresholds.",
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Write the new version here; default: beside the model's own."
-        ),
-    ] = None,
+    output: NewVersionFolder = None,
     engine: Engine = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -126,7 +122,7 @@ def threshold(
 
         def check(candidate: Path) -> None:
             status.update("Serving the new version to check it ...")
-            _check_served(candidate, server)
+            check_served(candidate, [], server)
             judged.append(judge(candidate))
             if thresholds:
                 _check_blessed(judged[-1])
@@ -182,16 +178,6 @@ def _choice(
     if sum(one is not None for one in (false_accepts, value, costs)) != 1:
         raise UserError("give one of --false-accepts, --value, and --missed with --false-alarm")
     return _Choice(false_accepts, value, costs)
-
-
-def _check_served(candidate: Path, server) -> None:
-    from serving.engine import EngineError
-    from serving.infra_check import InfraCheckError, infra_check
-
-    try:
-        infra_check(candidate, [], server)
-    except (EngineError, InfraCheckError) as e:
-        stop(f"the new version cannot be served, and was not written: {e}")
 
 
 def _check_blessed(judgement: Judgement) -> None:

@@ -54,10 +54,9 @@ class FrozenSiamese:
 
 def view_of(pixels, view: int):
     """Return a view of images [n, height, width, 3]: 0 to 3, mirrored (odd) and upside down."""
-    for axis, wanted in ((2, view & 1), (1, view & 2)):
-        if wanted:
-            pixels = ops.flip(pixels, axis=axis)
-    return pixels
+    if view & 1:
+        pixels = pixels[:, :, ::-1]
+    return pixels[:, ::-1] if view & 2 else pixels
 
 
 def _prepared(features):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.network.backbone import pool
+from trainer.network.frozen_siamese import view_of
 from trainer.settings import Model
 
 VIEWS = (1, 2, 4)
@@ -36,7 +37,7 @@ class CachedFeatures:
         while len(self._views) < count:
             view = len(self._views)
             parts = [
-                self._encode(_view(self._pixels[i : i + _BATCH], view)).numpy()
+                self._encode(view_of(self._pixels[i : i + _BATCH], view)).numpy()
                 for i in range(0, len(self._pixels), _BATCH)
             ]
             self._views.append(np.concatenate(parts))
@@ -50,8 +51,3 @@ def _encoder(backbone: keras.Model, settings: Model) -> Callable[..., tf.Tensor]
         return tf.cast(pool(features, settings), tf.float32)
 
     return encode
-
-
-def _view(pixels: np.ndarray, view: int) -> np.ndarray:
-    """As `trainer.network.frozen_siamese.view_of`."""
-    return pixels[:, :: -1 if view & 2 else 1, :: -1 if view & 1 else 1]

@@ -138,7 +138,7 @@ def unknown_scores(candidate: Candidate, images: LabelledFeatures, seed: int) ->
     if len(classes) < 3:
         return np.empty(0)
     parts = []
-    for left_out in _class_folds(classes, CLASS_FOLDS, seed):
+    for left_out in _class_folds(classes, min(CLASS_FOLDS, len(classes)), seed):
         fitted = ~np.isin(images.labels, left_out)
         if len(np.unique(images.labels[fitted])) < 2:
             continue
@@ -146,7 +146,7 @@ def unknown_scores(candidate: Candidate, images: LabelledFeatures, seed: int) ->
         support = _support(head, images, fitted)
         embeddings = head.embed(images.prepared[~fitted])
         parts.append(best_scores(support.embeddings, support.labels, embeddings))
-    return np.concatenate(parts) if parts else np.empty(0)
+    return _joined(parts)
 
 
 def _support(head: Head, images: LabelledFeatures, of: np.ndarray) -> Support:
@@ -160,7 +160,9 @@ def _folds(images: LabelledFeatures, seed: int) -> Iterator[tuple[np.ndarray, np
     repetitions = min(_MOST_REPETITIONS, -(-_PREDICTIONS // len(labels)))
     for repetition in range(repetitions):
         if images.new_classes:
-            for left_out in _class_folds(np.unique(labels), FOLDS, seed + repetition):
+            classes = np.unique(labels)
+            count = min(FOLDS, max(2, len(classes) // 2))  # of two classes, to tell them apart
+            for left_out in _class_folds(classes, count, seed + repetition):
                 held = np.isin(labels, left_out)
                 yield np.flatnonzero(~held), np.flatnonzero(held)
             continue
@@ -174,9 +176,9 @@ def _folds(images: LabelledFeatures, seed: int) -> Iterator[tuple[np.ndarray, np
                 yield fitted, held
 
 
-def _class_folds(classes: np.ndarray, folds: int, seed: int) -> Iterator[np.ndarray]:
+def _class_folds(classes: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield the classes of each of `count` folds."""
     shuffled = np.random.default_rng(seed).permutation(classes)
-    count = min(folds, len(classes) if folds == CLASS_FOLDS else max(2, len(classes) // 2))
     for _, held in GroupKFold(count).split(shuffled, groups=np.arange(len(shuffled))):
         yield shuffled[held]
 

@@ -39,7 +39,7 @@ def place(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         for number in range(20, 30):
             picture(label, number, SIZE, SPREAD).save(folder / f"{number}.png")
-    monkeypatch.setattr("pipeline.commands.threshold._check_served", lambda *_: None)
+    monkeypatch.setattr("pipeline.commands.threshold.check_served", lambda *_: None)
     return tmp_path
 
 

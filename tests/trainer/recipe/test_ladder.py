@@ -6,10 +6,8 @@ from pair_files import write_splits
 
 from trainer.errors import TrainingError
 from trainer.network.calibrated_cosine import CalibratedCosine
-from trainer.recipe import ladder
-from trainer.recipe.cross_validation import OutOfFold
-from trainer.recipe.heads import Candidate
-from trainer.recipe.ladder import Choice, choose, train_by_recipe
+from trainer.recipe import frozen_encoder, ladder
+from trainer.recipe.ladder import train_by_recipe
 from trainer.settings import ArticleModel, Model, Training
 from trainer.training.embedder import in_batches
 
@@ -122,33 +120,9 @@ def test_what_is_fine_tuned_at_once(
 
 
 def test_too_long_features_are_refused(data, tiny_backbone, tmp_path, monkeypatch):
-    monkeypatch.setattr(ladder, "MOST_FEATURES", 4)
+    monkeypatch.setattr(frozen_encoder, "MOST_FEATURES", 4)
     with pytest.raises(TrainingError, match=r"has 8 features.*model\.pooling"):
         recipe(data, tiny_backbone, tmp_path, recipe="frozen_encoder")
-
-
-def made_up(accuracy, auc, views=1, kind="discriminant", images=100):
-    right = np.zeros(images)
-    right[: round(accuracy * images)] = 1
-    rng = np.random.default_rng(0)
-    same = rng.random(4000) < 0.5
-    cosines = np.where(rng.random(4000) < 2 * auc - 1, same, rng.random(4000))
-    return Choice(
-        Candidate(kind), views, OutOfFold(accuracy, right, cosines, same, *[np.empty(0)] * 3)
-    )
-
-
-def test_pairs_decide_where_classes_hardly_differ():
-    accurate, better_pairs = made_up(0.96, 0.8), made_up(0.95, 0.95)
-    assert choose([accurate, better_pairs]) is better_pairs
-    assert choose([accurate, made_up(0.85, 0.99)]) is accurate
-
-
-def test_more_views_are_chosen_for_accuracy_alone():
-    one = made_up(0.95, 0.8)
-    assert choose([one, made_up(0.95, 0.95, views=2)]) is one
-    more = made_up(0.97, 0.8, views=2)
-    assert choose([one, more]) is more
 
 
 def test_the_similarity_of_nothing_has_its_default(frozen):
