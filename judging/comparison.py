@@ -14,9 +14,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judging.judge import Judged
-from judging.judgement import ImageOutcome, Judgement, Measure, PairOutcome
+from judging.judgement import Judgement, Measure
 from judging.measurements import is_defined, minus, share, share_correlation
 from judging.metrics import pairs as pair_metrics
+from judging.outcomes import ImageOutcome, PairOutcome
 from judging.settings import METRICS
 from judging.statistics.intervals import correlation
 

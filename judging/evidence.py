@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from judging.classifier import Support
-from judging.judgement import HardPair, ImageOutcome, Mistake, PairOutcome, Picture, Suspect
+from judging.judgement import HardPair, Mistake, Picture, Suspect
 from judging.metrics.classes import JudgedClasses
 from judging.metrics.pairs import JudgedPairs
+from judging.outcomes import ImageOutcome, PairOutcome
 from judging.views import CANDIDATE, HeldOutImages
 
 _PAIRS_OF_AN_IMAGE = 2

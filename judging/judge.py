@@ -10,12 +10,13 @@ import numpy as np
 from judging import gate
 from judging.costs import cheapest, cost_of
 from judging.evidence import Evidence
-from judging.judgement import Check, Compared, DecisionCosts, ImageOutcome, Judgement, PairOutcome
+from judging.judgement import Check, Compared, DecisionCosts, Judgement
 from judging.measurements import Measurements
 from judging.metrics.classes import JudgedClasses, judge_classes
 from judging.metrics.episodes import judge_episodes
 from judging.metrics.open_set import JudgedOpenSet, judge_open_set
 from judging.metrics.pairs import JudgedPairs, judge_pairs
+from judging.outcomes import ImageOutcome, PairOutcome
 from judging.settings import Costs, JudgeSettings, Thresholds
 from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
 

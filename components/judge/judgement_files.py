@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from judging.judge import Judged
-from judging.judgement import ImageOutcome, Judgement, PairOutcome
+from judging.judgement import Judgement
+from judging.outcomes import ImageOutcome, PairOutcome
 from storage.file_systems import open_file
 
 _Line = TypeVar("_Line", ImageOutcome, PairOutcome)

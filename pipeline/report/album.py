@@ -15,8 +15,9 @@ import numpy as np
 from markupsafe import Markup
 
 from base.printable import printable
-from judging.judgement import ImageOutcome, Judgement, Picture
+from judging.judgement import Judgement, Picture
 from judging.number_text import percent
+from judging.outcomes import ImageOutcome
 from pipeline.report.map_figure import class_style, map_figure
 from pipeline.report.pictures import small_thumbnails
 from pipeline.report.points import Points

@@ -8,8 +8,9 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from judging.judgement import ImageOutcome, Judgement
+from judging.judgement import Judgement
 from judging.metric_names import metric_name
+from judging.outcomes import ImageOutcome
 
 MAX_ROWS = 3000
 """A file with more rows would make the page too large; the run's folder has them all."""

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from images.audit.findings import Audit
-from judging.judgement import ImageOutcome, Judgement
+from judging.judgement import Judgement
+from judging.outcomes import ImageOutcome
 from judging.settings import Thresholds
 from pipeline.config.reading import dump
 from pipeline.config.run_config import RunConfig

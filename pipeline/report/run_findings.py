@@ -6,7 +6,8 @@ from pathlib import Path
 
 from components.judge.judgement_files import read_image_outcomes, read_judgement
 from images.audit.findings import Audit, read_audit
-from judging.judgement import ImageOutcome, Judgement
+from judging.judgement import Judgement
+from judging.outcomes import ImageOutcome
 from pipeline.config.run_config import RunConfig
 from pipeline.report.points import read_points
 from pipeline.report.report import Findings
