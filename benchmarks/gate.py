@@ -49,7 +49,9 @@ def write_images(folder: Path, count: int, size: int) -> None:
                 features.GROUP: [b"%016x" % i],
                 features.CONTENT_HASH: [b"%064x" % i],
             }
-            writer.write(make_example(record, {}).SerializeToString())
+            writer.write(
+                make_example(record, {features.FOLD: [features.NO_FOLD]}).SerializeToString()
+            )
 
 
 def export(folder: Path, backbone: str, size: int) -> None:

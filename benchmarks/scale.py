@@ -81,7 +81,9 @@ def write_transformed(folder: Path, count: int) -> None:
                     features.IMAGE_ID: [b"%016x" % i],
                     features.GROUP: [b"%016x" % i],
                 }
-                writer.write(make_example(record, {}).SerializeToString())
+                writer.write(
+                    make_example(record, {features.FOLD: [features.NO_FOLD]}).SerializeToString()
+                )
         done += int(count * share)
 
 

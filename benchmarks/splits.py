@@ -36,7 +36,7 @@ def write_split(
                 features.SOURCE: [b"%d" % number],
                 features.CONTENT_HASH: [digest.encode()],
             },
-            {},
+            {features.FOLD: [features.NO_FOLD]},
         )
         for number, (image, label) in enumerate(zip(pixels, labels, strict=True))
         for digest in [hashlib.sha256(image.tobytes()).hexdigest()]

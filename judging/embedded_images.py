@@ -13,10 +13,11 @@ from scipy.sparse.csgraph import connected_components
 from base.errors import DataError
 from base.printable import printable
 from judging.classifier import Support, squared_distances
+from judging.folded_view import AnyView, FoldedView
 from judging.judge import Judged, judge
 from judging.judgement import Check
 from judging.settings import JudgeSettings, Thresholds
-from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
+from judging.views import CANDIDATE, HeldOutImages, PairSettings
 
 NOT_VALID = "the model does not accept it as an image"
 TRAINED_ON = "the model was trained on it"
@@ -71,7 +72,7 @@ class Model(Protocol):
         keys: np.ndarray,
         unknown: np.ndarray,
         unknown_keys: np.ndarray,
-    ) -> View:
+    ) -> AnyView:
         """Return its view of test images and unknown images."""
 
 
@@ -118,12 +119,16 @@ def judge_embedded(
         )
         for name, model in models.items()
     }  # fmt: skip
-    groups = images.numbered_groups()
+    candidate, groups = views.pop(CANDIDATE), images.numbered_groups()
     judged = judge(
         HeldOutImages(
-            images.ids[tested], images.labels[tested], images.sources[tested], groups[tested]
+            images.ids[tested],
+            images.labels[tested],
+            images.sources[tested],
+            groups[tested],
+            candidate.folds if isinstance(candidate, FoldedView) else None,
         ),
-        views.pop(CANDIDATE),
+        candidate,
         views,
         None if images.by_pixels is None else images.by_pixels[tested],
         thresholds,

@@ -136,7 +136,7 @@ class Evidence:
             )
 
     def _picture(self, i: int) -> Picture:
-        ids, labels, sources, _ = self._images
+        ids, labels, sources, *_ = self._images
         return Picture(id=str(ids[i]), source=str(sources[i]), label=str(labels[i]))
 
     def _labelled(self, i: int) -> Picture:

@@ -10,6 +10,7 @@ import numpy as np
 from judging import gate
 from judging.costs import cheapest, cost_of
 from judging.evidence import Evidence
+from judging.folded_view import AnyView
 from judging.judgement import Check, Compared, DecisionCosts, Judgement
 from judging.measurements import Measurements
 from judging.metrics.classes import JudgedClasses, judge_classes
@@ -18,7 +19,7 @@ from judging.metrics.open_set import JudgedOpenSet, judge_open_set
 from judging.metrics.pairs import JudgedPairs, judge_pairs
 from judging.outcomes import ImageOutcome, PairOutcome
 from judging.settings import Costs, JudgeSettings, Thresholds
-from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
+from judging.views import CANDIDATE, HeldOutImages, PairSettings
 
 
 class Judged(NamedTuple):
@@ -37,8 +38,8 @@ class Judged(NamedTuple):
 
 def judge(
     images: HeldOutImages,
-    candidate: View,
-    compared: Mapping[str, View],
+    candidate: AnyView,
+    compared: Mapping[str, AnyView],
     raw_pixels: np.ndarray | None,
     thresholds: Thresholds | None,
     settings: JudgeSettings,
@@ -92,7 +93,7 @@ def judge(
     )
 
 
-def _with_support(labels: np.ndarray, views: Sequence[View]) -> bool:
+def _with_support(labels: np.ndarray, views: Sequence[AnyView]) -> bool:
     """Return whether images of these classes are classified by the support sets.
 
     Classes that were held out from training have no support set, unless they are enrolled: one that
@@ -126,7 +127,7 @@ class _Measured(NamedTuple):
 def _measure(
     images: HeldOutImages,
     unknown_groups: np.ndarray,
-    views: Mapping[str, View],
+    views: Mapping[str, AnyView],
     raw_pixels: np.ndarray | None,
     setup: _Setup,
     with_open_set: bool = True,
@@ -147,7 +148,7 @@ def _measure(
 def _on_shared(
     images: HeldOutImages,
     unknown_groups: np.ndarray,
-    views: Mapping[str, View],
+    views: Mapping[str, AnyView],
     name: str,
     setup: _Setup,
 ) -> Compared:
@@ -188,7 +189,7 @@ def _on_shared(
 
 def _judged(
     images: HeldOutImages,
-    candidate: View,
+    candidate: AnyView,
     measured: _Measured,
     compared: dict[str, Compared],
     thresholds: Thresholds | None,
@@ -213,6 +214,7 @@ def _judged(
         settings=setup.settings,
         images=len(images.ids),
         groups=len(np.unique(images.groups)),
+        folds=None if images.folds is None else len(np.unique(images.folds)),
         invalid=invalid,
         classified_by="support set" if setup.with_support else "other test images",
         unknown_by="folder" if len(candidate.unknown) else "each class left out",

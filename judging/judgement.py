@@ -296,6 +296,8 @@ class Judgement(Immutable):
         root: The data root, which sources are below.
         images: Number of test images that it was judged on.
         groups: Number of groups of these, such as patients; copies of an image are one group.
+        folds: Number of folds, if each image was judged by a model that had learned from the other
+            folds; the model itself has learned from all images.
         invalid: Excluded files, with the reason: test images that the model does not accept, was
             trained on, or has no support images of the same class of; and files of `judge.unknown`
             that cannot be used.
@@ -331,6 +333,7 @@ class Judgement(Immutable):
     root: str = ""
     images: int
     groups: int = 0
+    folds: int | None = None
     invalid: dict[str, str] = {}
     classified_by: Literal["support set", "other test images"]
     unknown_by: Literal["each class left out", "folder"] = "each class left out"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judging.classifier import Support
+from judging.classifier import Classified, Support, classify
+from judging.open_set_scores import Scores, open_set_scores
 
 CANDIDATE = "candidate"
 """Name of the model that is judged, among those that it is compared with; it comes first."""
@@ -22,16 +23,30 @@ class HeldOutImages(NamedTuple):
         labels: str [n], their classes.
         sources: str [n], their files.
         groups: int [n], the group of each: images of one group are not independent.
+        folds: int [n], the fold of each, within which pairs are formed; None without folds.
     """
 
     ids: np.ndarray
     labels: np.ndarray
     sources: np.ndarray
     groups: np.ndarray
+    folds: np.ndarray | None = None
 
     def only(self, images: np.ndarray) -> HeldOutImages:
         """Return some of them, bool [n]."""
-        return HeldOutImages(*(column[images] for column in self))
+        return HeldOutImages(
+            self.ids[images],
+            self.labels[images],
+            self.sources[images],
+            self.groups[images],
+            None if self.folds is None else self.folds[images],
+        )
+
+    def places_of_folds(self) -> list[np.ndarray]:
+        """Return the indices of the images of each fold, int [m] each; of all without folds."""
+        if self.folds is None:
+            return [np.arange(len(self.ids))]
+        return [np.flatnonzero(self.folds == fold) for fold in np.unique(self.folds)]
 
 
 class View(NamedTuple):
@@ -82,6 +97,34 @@ class View(NamedTuple):
         """Bool [u], the unknown images that it is not known to be trained on."""
         trained_on = self.trained_on_unknown
         return np.ones(len(self.unknown), bool) if trained_on is None else ~trained_on
+
+    @property
+    def compares_pairs(self) -> bool:
+        """Whether it has a similarity."""
+        return self.similarity is not None
+
+    def classify(self, labels: np.ndarray) -> Classified:
+        """Classify the test images by its support set.
+
+        Args:
+            labels: str [n], the images' own classes.
+        """
+        return classify(self.support, self.embeddings, labels)
+
+    def similarities(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return similarities float [p] of pairs of test images, whose indices are int [p] each."""
+        if self.similarity is None:
+            raise ValueError(f"{self.model} compares no pairs")
+        return np.asarray(self.similarity(self.embeddings[left], self.embeddings[right]))
+
+    def open_set_scores(self, labels: np.ndarray, groups: np.ndarray) -> Scores | None:
+        """Return the scores of known and unknown images; None if there are too few classes.
+
+        Args:
+            labels: str [n], the images' classes.
+            groups: int [n], their groups.
+        """
+        return open_set_scores(self.support, self.embeddings, labels, self.unknown, groups)
 
     def only(self, images: np.ndarray, unknown: np.ndarray | None = None) -> View:
         """Return the view of some test images, bool [n], and some unknown images, bool [u]."""

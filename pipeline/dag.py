@@ -37,7 +37,9 @@ from components.infra_check.component import InfraCheck
 from components.judge import unknown_images
 from components.judge.component import Judge
 from components.last_blessed_model.resolver import LatestOtherBlessedModel
+from components.out_of_fold_model.component import OutOfFoldModel
 from components.pair_gen.component import PairGen
+from pipeline.config.folds import folds_of
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluator_config import eval_config
 from records import features
@@ -53,11 +55,13 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> Pipeline:
         for_cluster: Omit what Kubeflow Pipelines does not run (TFX's Resolver) and what belongs to
             this machine (the metadata database).
     """
+    folds = folds_of(config)
     example_gen = ImageExampleGen(
         **_without(config.data, "root"),
         root=absolute(config.data.root),
         split_by=config.splits.by,
-        **_without(config.splits, "by"),
+        **_without(config.splits, "by", "folds"),
+        folds=folds,
         range=_value_range(config),
         region=config.image.region.model_dump() if config.image.region else None,
         seed=config.seed,
@@ -77,21 +81,24 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> Pipeline:
         audit_settings=config.audit_settings.model_dump_json(),
     )
 
-    transform = _transform(config, images, schema)
+    transform = _transform(config, images, schema, folds)
     transform.add_upstream_node(data_check)
     pair_gen = PairGen(
         examples=transform.outputs["transformed_examples"],
         **config.pairs.train.model_dump(),
         **_held_out_pairs(config),
         seed=config.seed,
+        folds=folds or 0,
     )
     pairs, graph = pair_gen.outputs["pairs"], transform.outputs["transform_graph"]
 
-    search, trainer = _train(config, pairs, graph, for_cluster)
+    search, trainer = _train(config, pairs, graph, folds, for_cluster)
     model = trainer.outputs["model"]
+    # With folds, the pairs are of images that the model has learned from.
+    unseen = [OutOfFoldModel(model_run=trainer.outputs["model_run"])] if folds else []
     evaluator = Evaluator(
         examples=pairs,
-        model=model,
+        model=unseen[0].outputs["model"] if unseen else model,
         eval_config=eval_config(config.thresholds),
         example_splits=[features.TEST],
     )
@@ -114,12 +121,13 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> Pipeline:
     return _pipeline(
         config,
         [example_gen, statistics_gen, schema_gen, example_validator, data_check, transform,
-         pair_gen, *search, trainer, evaluator, *resolver, judge, infra_check, pusher],
+         pair_gen, *search, trainer, *unseen, evaluator, *resolver, judge, infra_check, pusher],
         for_cluster,
     )  # fmt: skip
 
 
-def _transform(config: RunConfig, images: Channel, schema: Channel) -> Node:
+def _transform(config: RunConfig, images: Channel, schema: Channel, folds: int | None) -> Node:
+    splits = [features.TRAIN] if folds else list(features.SPLITS)
     code = code_version("components.transform.preprocessing")
     return Transform(
         examples=images,
@@ -128,12 +136,16 @@ def _transform(config: RunConfig, images: Channel, schema: Channel) -> Node:
         custom_config={**_without(config.image, "range"), "code": code},
         # Statistics of serialized pixels are useless and slow.
         disable_statistics=True,
-        splits_config=SplitsConfig(analyze=[features.TRAIN], transform=list(features.SPLITS)),
+        splits_config=SplitsConfig(analyze=[features.TRAIN], transform=splits),
     )
 
 
 def _train(
-    config: RunConfig, pairs: Channel, transform_graph: Channel, for_cluster: bool
+    config: RunConfig,
+    pairs: Channel,
+    transform_graph: Channel,
+    folds: int | None,
+    for_cluster: bool,
 ) -> tuple[list[Node], Node]:
     """Return the node that provides hyperparameters, if the configuration asks, and the Trainer."""
     here = absolute(config.root / "unfinished")
@@ -142,6 +154,7 @@ def _train(
         "tiles": config.image.as_tiles().model_dump_json(),
         "max_pixels": config.data.max_pixels,
         "seed": config.seed,
+        "folds": folds or 0,
         "model": config.model.model_dump_json(),
         "training": config.training.model_dump_json(),
         "unfinished": config.kubeflow.unfinished if for_cluster else here,
@@ -150,7 +163,8 @@ def _train(
         "examples": pairs,
         "transform_graph": transform_graph,
         "train_args": TrainArgs(splits=[features.TRAIN]),
-        "eval_args": EvalArgs(splits=[features.VALIDATION]),
+        # With folds there are no such pairs, and TFX wants the name of a split.
+        "eval_args": EvalArgs(splits=[features.TEST if folds else features.VALIDATION]),
     }
     nodes, hyperparameters = [], None
     if config.tuner.enabled:

@@ -42,15 +42,18 @@ GROUP = "group"
 """bytes: hexadecimal, of the images that stay in one split and count as one case in intervals:
 those of a group that the data set names, and copies. A single image is a group of its own."""
 
+FOLD = "fold"
+"""int64: the fold in which the image is judged, from 0 on; -1 where there are splits instead."""
+
 IMAGE_RECORD = (
-    IMAGE, LABEL, SOURCE, HEIGHT, WIDTH, RANGE_LOW, RANGE_HIGH, CONTENT_HASH, IMAGE_ID, GROUP,
+    IMAGE, LABEL, SOURCE, HEIGHT, WIDTH, RANGE_LOW, RANGE_HIGH, CONTENT_HASH, IMAGE_ID, GROUP, FOLD,
 )  # fmt: skip
 
 # --- one transformed image -----------------------------------------------------------------
 PIXELS = "pixels"
 """bytes: `tf.io.serialize_tensor` of uint8 [size, size, 3], RGB."""
 
-TRANSFORMED_RECORD = (PIXELS, LABEL, SOURCE, CONTENT_HASH, IMAGE_ID, GROUP)
+TRANSFORMED_RECORD = (PIXELS, LABEL, SOURCE, CONTENT_HASH, IMAGE_ID, GROUP, FOLD)
 
 # --- one pair block of m images and p pairs --------------------------------------------------
 LEFT = "left"
@@ -65,4 +68,9 @@ TARGET = "target"
 # --- splits --------------------------------------------------------------------------------
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
-"""`train` is for weights, `validation` for choices (best epoch, threshold), `test` for judging."""
+"""`train` is for weights, `validation` for choices (best epoch, threshold), `test` for judging.
+
+With folds, all images are in `train`, and the pairs in `test` are of images of one fold."""
+
+NO_FOLD = -1
+"""Value of `FOLD` where there are splits instead."""

@@ -9,6 +9,7 @@ images. For images a, b of class "cat" and c of class "dog", with all pairs:
     source        bytes [3]
     content_hash  bytes [3]
     group         bytes [3]
+    fold          int64 [3]
     left          int64 [3]   0, 0, 1
     right         int64 [3]   1, 2, 2
     target        int64 [3]   1, 0, 0
@@ -47,8 +48,15 @@ def pair_block(
         name: [image.features.feature[name].bytes_list.value[0] for image in images]
         for name in _OF_EACH_IMAGE
     }
+    folds = [image.features.feature[features.FOLD].int64_list.value[0] for image in images]
     labels = columns[features.LABEL]
     target = [int(labels[a] == labels[b]) for a, b in zip(left, right, strict=True)]
     return make_example(
-        columns, {features.LEFT: left, features.RIGHT: right, features.TARGET: target}
+        columns,
+        {
+            features.FOLD: folds,
+            features.LEFT: left,
+            features.RIGHT: right,
+            features.TARGET: target,
+        },
     )

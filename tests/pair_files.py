@@ -13,7 +13,9 @@ from records.pair_block import pair_block
 from records.pair_sampling import class_balanced, held_out_pairs
 
 
-def transformed(label: int, number: int, size: int = 16, spread: int = 110) -> tf.train.Example:
+def transformed(
+    label: int, number: int, size: int = 16, spread: int = 110, fold: int = features.NO_FOLD
+) -> tf.train.Example:
     """A transformed record of `images.picture`."""
     pixels = np.asarray(picture(label, number, size, spread), "uint8")
     source = f"class-{label}/{number}.png".encode()
@@ -26,7 +28,7 @@ def transformed(label: int, number: int, size: int = 16, spread: int = 110) -> t
             features.SOURCE: [source],
             features.CONTENT_HASH: [hashlib.sha256(pixels.tobytes()).hexdigest().encode()],
         },
-        {},
+        {features.FOLD: [fold]},
     )
 
 

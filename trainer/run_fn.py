@@ -16,6 +16,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from records import features
+from records.out_of_fold import write_out_of_fold
 from storage.enrolled_images import EnrolledImage, write_enrolled_images
 from trainer.export.carry_over import carry_over, images_to_carry_over
 from trainer.export.pretrained_encoder import FOLDER, PretrainedEncoder
@@ -45,7 +46,8 @@ def run_fn(fn_args: FnArgs) -> None:
         fn_args: TFX's arguments. `custom_config` holds `image_size`, `max_pixels` (height times
             width of the largest image that the served model decodes), `seed`, `unfinished` (folder
             for what is needed to resume after a kill), `served` (base path of the served model,
-            whose enrolled classes are carried over; may be empty) and, as JSON texts, `tiles` and
+            whose enrolled classes are carried over; may be empty), `folds` (their number, or 0)
+            and, as JSON texts, `tiles` and
             the sections `model` and `training` of the configuration; `hyperparameters`, if any,
             override these.
     """
@@ -66,20 +68,24 @@ def run_fn(fn_args: FnArgs) -> None:
         # An enrolment does not change the training.
         {name: value for name, value in custom.items() if name not in ("served", "enrolled")},
     )
+    in_folds = bool(int(custom["folds"]))
     trained = train_by_recipe(
         model_settings,
         training,
         int(custom["image_size"]),
         tf.io.gfile.glob(fn_args.train_files),
-        tf.io.gfile.glob(fn_args.eval_files),
+        [] if in_folds else tf.io.gfile.glob(fn_args.eval_files),
         unfinished,
         int(custom["seed"]),
         Tiles.model_validate_json(custom["tiles"]),
         searched=bool(hyperparameters),
+        in_folds=in_folds,
     )
     with _destinations(fn_args) as (model_folder, run_folder):
         transform = fn_args.transform_graph_path
         carried_over = _export(trained, enrolled, custom, transform, model_folder, run_folder)
+        if trained.out_of_fold is not None:
+            write_out_of_fold(trained.out_of_fold, run_folder)
         _copy_logs(trained.folder, run_folder)
         with tf.io.gfile.GFile(os.path.join(run_folder, "training.json"), "w") as file:
             found = {"hyperparameters": hyperparameters, "enrolled": carried_over}

@@ -16,6 +16,7 @@ from base.errors import DataError
 from components.code_version import code_version
 from components.data_check.auditing import write_audit
 from components.data_check.settings import AuditSettings
+from components.image_example_gen import folds
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.splitting import LEAST
 from records import features
@@ -88,12 +89,13 @@ def problems(
                 f"class {label!r} has {counts[features.TRAIN]} image(s) in split 'train', and a "
                 "pair needs two: add images, or give 'train' a larger share in `splits`"
             )
-    for split in features.SPLITS:
+    least = folds.LEAST if report.folds else LEAST
+    for split in report.splits:
         class_sizes = [counts[split] for counts in report.classes.values() if counts[split]]
         if len(class_sizes) < 2 or max(class_sizes) < 2:
             wrong.append(
                 f"split '{split}' has {sum(class_sizes)} image(s) of {len(class_sizes)} class(es), "
-                f"and needs two classes, and two images of one of them: {LEAST} images of each "
+                f"and needs two classes, and two images of one of them: {least} images of each "
                 "class suffice, of different groups; add images or classes, or give it a larger "
                 "share in `splits`"
             )

@@ -217,7 +217,7 @@ def _record(
     changed = f"{printable(assigned.path)} was changed while it was read"
     source = Source(assigned.path, assigned.label, group=assigned.group)
     try:
-        record = image_record(source, root, max_pixels, found)
+        record = image_record(source, root, max_pixels, found, assigned.fold)
     except UnusableImage as e:
         raise DataError(f"{changed}: it {e}; run again") from e
     # Near-duplicates and splits were found by what it showed before.

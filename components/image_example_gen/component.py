@@ -12,8 +12,7 @@ from tfx.proto.example_gen_pb2 import CustomConfig, Input, Output, SplitConfig
 from components.code_version import code_version
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
-from components.image_example_gen.settings import Settings
-from records import features
+from components.image_example_gen.settings import Settings, splits_of
 
 _SPAN = "{SPAN}"
 
@@ -22,7 +21,8 @@ class ImageExampleGen(FileBasedExampleGen):
     """Ingests a folder of labelled images.
 
     Output `examples` holds image records (`features.IMAGE_RECORD`) in the splits `train`,
-    `validation` and `test`, and next to them `ingestion.json` (`report.IngestionReport`).
+    `validation` and `test`, with folds in `train` alone, and next to them `ingestion.json`
+    (`report.IngestionReport`).
 
     Args:
         settings: Those of `Settings`, except `code`; only `root` has no default.
@@ -37,7 +37,7 @@ class ImageExampleGen(FileBasedExampleGen):
         custom = CustomConfig()
         custom.custom_config.Pack(wrappers_pb2.StringValue(value=checked.model_dump_json()))
         # TFX takes only the splits' names from here; the executor divides the images.
-        splits = [SplitConfig.Split(name=split, hash_buckets=1) for split in features.SPLITS]
+        splits = [SplitConfig.Split(name=split, hash_buckets=1) for split in splits_of(checked)]
         super().__init__(
             input_base=base,
             input_config=Input(splits=[Input.Split(name="images", pattern=pattern)]),

@@ -20,7 +20,7 @@ from components.image_example_gen import beam_steps, range_steps, split_steps
 from components.image_example_gen.copy_steps import FindNearDuplicates
 from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import IngestionReport
-from components.image_example_gen.settings import Settings
+from components.image_example_gen.settings import Settings, splits_of
 from components.image_example_gen.sources import (
     class_folders,
     class_name,
@@ -56,7 +56,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             logging.warning("%s", warning)
         report.check(read_settings(exec_properties).max_unusable)
         report.check_copies()
-        for split in features.SPLITS:
+        for split in splits_of(read_settings(exec_properties)):
             expected = report.images_in(split)
             written = _count(os.path.join(uri, f"Split-{split}"))
             # Checked here, since a failed component is not cached.
@@ -85,7 +85,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         )
         described = inspected | "Describe" >> beam.FlatMap(beam_steps.describe)
         assigned = (described, groups) | split_steps.AssignSplits(
-            shares, settings.split_by, settings.seed
+            shares, settings.split_by, settings.seed, settings.folds
         )
         found = (inspected, assigned) | range_steps.FindRange(settings.range)
         _ = (
@@ -93,7 +93,8 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             | beam_steps.Report(root, expected_classes(settings, root), _warnings(settings, root))
             | "WriteReport" >> beam.io.WriteToText(self._report_path, shard_name_template="")
         )
-        return assigned | beam_steps.Records(root, settings.max_pixels, inspected, found)
+        records = assigned | beam_steps.Records(root, settings.max_pixels, inspected, found)
+        return {split: records[split] for split in splits_of(settings)}
 
 
 def _warnings(settings: Settings, root: str) -> list[str]:

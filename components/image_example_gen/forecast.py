@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from base.printable import printable
-from components.image_example_gen import splitting
+from components.image_example_gen import folds, splitting
 from components.image_example_gen.sources import Source
 from components.image_example_gen.splitting import LEAST, Group
 from records import features
@@ -24,10 +24,7 @@ def images_by_split(
         sources: The files, none of which has a split yet.
         shares: Share of each split of `features.SPLITS`; their sum is 1.
     """
-    of_group: dict[str, Counter[str]] = defaultdict(Counter)
-    for source in sources:
-        name = f"image {source.path}" if source.group is None else f"group {source.group}"
-        of_group[name][source.label] += 1
+    of_group = _classes_of_groups(sources)
     groups = [
         Group(-counts.total(), name, name, tuple(sorted(counts.items())))
         for name, counts in of_group.items()
@@ -46,6 +43,32 @@ def images_by_split(
             for label, images in group.counts:
                 found[label][split] += images
     return found
+
+
+def too_few_for_folds(sources: Iterable[Source]) -> str | None:
+    """Return why no fold would have pairs of both kinds, and what would suffice; None if one has.
+
+    Args:
+        sources: The files.
+    """
+    groups = Counter(label for counts in _classes_of_groups(sources).values() for label in counts)
+    if len(groups) > 1 and max(groups.values()) >= folds.LEAST:
+        return None
+    [(label, most)] = groups.most_common(1)
+    return (
+        f"the largest class, {printable(label)}, has {most} of different groups, and a fold with a "
+        f"pair of a class leaves none to learn from: {folds.LEAST} of each class suffice: add "
+        "images, or set splits.folds: null"
+    )
+
+
+def _classes_of_groups(sources: Iterable[Source]) -> dict[str, Counter[str]]:
+    """Return the number of images of each class in each group."""
+    of_group: dict[str, Counter[str]] = defaultdict(Counter)
+    for source in sources:
+        name = f"image {source.path}" if source.group is None else f"group {source.group}"
+        of_group[name][source.label] += 1
+    return of_group
 
 
 def too_few(classes: Mapping[str, Mapping[str, int]]) -> str | None:

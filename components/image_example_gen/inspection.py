@@ -82,7 +82,11 @@ def _check_region(canonical: CanonicalImage, region: Mapping[str, int] | None) -
 
 
 def image_record(
-    source: Source, root: str, max_pixels: int, found: value_range.ValueRange | None = None
+    source: Source,
+    root: str,
+    max_pixels: int,
+    found: value_range.ValueRange | None = None,
+    fold: int = features.NO_FOLD,
 ) -> tf.train.Example:
     """Return the image record (`features.IMAGE_RECORD`) of a usable file.
 
@@ -91,6 +95,7 @@ def image_record(
         root: The data root.
         max_pixels: Height times width of the largest image that is accepted.
         found: The range of the data set; None if there is none.
+        fold: See `features.FOLD`.
 
     Raises:
         UnusableImage: The file is unusable, or has changed since it was inspected.
@@ -108,7 +113,11 @@ def image_record(
             features.IMAGE_ID: [image_id],
             features.GROUP: [_group_id(source)],
         },
-        {features.HEIGHT: [canonical.height], features.WIDTH: [canonical.width]},
+        {
+            features.HEIGHT: [canonical.height],
+            features.WIDTH: [canonical.width],
+            features.FOLD: [fold],
+        },
         {
             features.RANGE_LOW: [found.low if found else 0.0],
             features.RANGE_HIGH: [found.high if found else 0.0],

@@ -50,6 +50,7 @@ class IngestionReport(BaseModel):
         range: The values that become 0 and 255 in images of more than eight bits; None if there are
             none, or if all 65,536 values are used.
         most_copies: Number of images of the largest of these groups, by class.
+        folds: Number of images in each fold; empty where there are splits instead.
         warnings: What the user should know about the images, a sentence each.
     """
 
@@ -66,6 +67,12 @@ class IngestionReport(BaseModel):
     most_copies: dict[str, int] = {}
     warnings: list[str] = []
     groups: dict[str, int] = {}
+    folds: list[int] = []
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that the images are in."""
+        return (features.TRAIN,) if self.folds else features.SPLITS
 
     @property
     def usable(self) -> int:
@@ -149,6 +156,7 @@ class Tally:
         self.counts: Counter[tuple[str, str | None]] = Counter()
         self.excluded: list[ExcludedFile] = []
         self.groups: Counter[str] = Counter()
+        self.folds: Counter[int] = Counter()
         self.groups_of_class: Counter[str] = Counter()
         self.first_group: dict[str, str] = {}
 
@@ -157,6 +165,8 @@ class Tally:
         self.counts[assigned.label, assigned.split] += 1
         if assigned.split is not None and assigned.counts_group:
             self.groups[assigned.split] += 1
+        if assigned.fold != features.NO_FOLD:
+            self.folds[assigned.fold] += 1
         if assigned.counts_class:
             self.groups_of_class[assigned.label] += 1
             self.first_group.setdefault(assigned.label, assigned.group)
@@ -170,6 +180,7 @@ class Tally:
         self.counts += other.counts
         self.excluded += other.excluded
         self.groups += other.groups
+        self.folds += other.folds
         self.groups_of_class += other.groups_of_class
         self.first_group = {**other.first_group, **self.first_group}
 
@@ -179,10 +190,15 @@ class Tally:
             counts = {s: n for s in features.SPLITS if (n := self.counts[label, s])}
             if self.groups_of_class[label] == 1 and sum(counts.values()) > 1:
                 [split] = counts
+                so = (
+                    "so no fold can judge them: a class needs two groups to be learned and judged"
+                    if self.folds
+                    else f"so they are in '{split}' alone: a class needs three groups to be "
+                    "trained on and judged"
+                )
                 yield (
                     f"All {counts[split]} images of class '{printable(label)}' are one group "
-                    f"({printable(group)}), so they are in '{split}' alone: a class needs three "
-                    "groups to be trained on and judged"
+                    f"({printable(group)}), {so}"
                 )
 
     def report(
@@ -210,4 +226,5 @@ class Tally:
             most_copies={printable(label): count for label, count in copies.largest.items()},
             warnings=[*warnings, *self.whole_classes(), *_contradictions(copies)],
             groups={split: self.groups[split] for split in features.SPLITS},
+            folds=[self.folds[fold] for fold in range(max(self.folds, default=-1) + 1)],
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base.settings import Section
+from records import features
 
 
 class Settings(Section):
@@ -17,6 +18,7 @@ class Settings(Section):
         max_pixels: Height times width of the largest image that is accepted.
         split_by: `image` divides each class; `class` keeps classes whole.
         train: Share of the images, as are `validation` and `test`.
+        folds: Number of folds in place of splits; None: splits.
         group: What names the groups of files in folders, see `groups.group_of`.
         near_duplicates: Whether copies that are not identical files are searched for.
         range: Values that become 0 and 255 in images of more than eight bits; None: found.
@@ -35,9 +37,15 @@ class Settings(Section):
     train: float = 0.6
     validation: float = 0.2
     test: float = 0.2
+    folds: int | None = None
     group: str | None = None
     near_duplicates: bool = True
     range: tuple[float, float] | None = None
     region: dict[str, int] | None = None
     seed: int = 0
     code: str = ""
+
+
+def splits_of(settings: Settings) -> tuple[str, ...]:
+    """Return the splits that an ingestion writes."""
+    return (features.TRAIN,) if settings.folds else features.SPLITS

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from components.image_example_gen import splitting
+from base.errors import DataError
+from components.image_example_gen import folds, splitting
 from components.image_example_gen.splitting import Assigned, Described, Group, Quota
 from images import near_duplicates
 
@@ -27,11 +28,14 @@ class AssignSplits(beam.PTransform):
         shares: Share of each split of `features.SPLITS`; their sum is 1.
         by: `image` divides each class; `class` keeps classes whole.
         seed: Seed of the ranking hash.
+        folds: Number of folds to deal the images to, in place of splits; None: no folds.
     """
 
-    def __init__(self, shares: Mapping[str, float], by: str, seed: int) -> None:
+    def __init__(
+        self, shares: Mapping[str, float], by: str, seed: int, folds: int | None = None
+    ) -> None:
         super().__init__()
-        self._shares, self._by, self._seed = dict(shares), by, seed
+        self._shares, self._by, self._seed, self._folds = dict(shares), by, seed, folds
 
     def expand(self, collections: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
         """Return each image once, as `Assigned`."""
@@ -43,7 +47,7 @@ class AssignSplits(beam.PTransform):
             >> beam.FlatMapTuple(_same_content).with_outputs("excluded", "copies", main="images")
         )
         rule = same_content.images | "Rule" >> beam.CombineGlobally(
-            _FindRule(self._shares, self._by, self._seed)
+            _FindRule(self._shares, self._by, self._seed, self._folds)
         )
         copies = (
             (groups | "Pairs" >> beam.FlatMap(_pairs), same_content.copies)
@@ -70,7 +74,7 @@ class AssignSplits(beam.PTransform):
             | "Whole" >> beam.GroupByKey()
             | "Assign" >> beam.FlatMap(_whole, self._seed).with_outputs("pending", main="assigned")
         )
-        by_share = whole.pending | AssignByShare(self._shares)
+        by_share = whole.pending | AssignByShare(self._shares, self._folds)
         return (
             same_content.excluded,
             kept.excluded,
@@ -84,11 +88,12 @@ class AssignByShare(beam.PTransform):
 
     Args:
         shares: Share of each split of `features.SPLITS`; their sum is 1.
+        folds: As in `AssignSplits`.
     """
 
-    def __init__(self, shares: Mapping[str, float]) -> None:
+    def __init__(self, shares: Mapping[str, float], folds: int | None = None) -> None:
         super().__init__()
-        self._shares = dict(shares)
+        self._shares, self._folds = dict(shares), folds
 
     def expand(self, groups: beam.PCollection) -> beam.PCollection:
         """Return each image once."""
@@ -103,15 +108,17 @@ class AssignByShare(beam.PTransform):
                 beam.pvalue.AsIter(spanning | "CountsAlone" >> beam.Map(_without_images)),
                 beam.pvalue.AsDict(totals),
                 self._shares,
+                self._folds,
             )
         )
-        return (
+        placed = (
             spanning | "AssignSpanning" >> beam.FlatMap(_assign_spanning, plan),
             groups
             | "OfOneClass" >> beam.FlatMap(_by_class)
             | "ByClass" >> beam.GroupByKey()
             | "AssignClass" >> beam.FlatMap(_assign_class, plan),
         ) | "AssignedByShare" >> beam.Flatten()
+        return placed | "InFold" >> beam.Map(folds.in_fold) if self._folds else placed
 
 
 class JoinGroups(beam.CombineFn):
@@ -150,7 +157,7 @@ class _Plan(NamedTuple):
     """
 
     split_of: dict[str, str]
-    quotas: dict[str, Quota]
+    quotas: Mapping[str, Quota]
 
 
 class _Rule(NamedTuple):
@@ -168,8 +175,8 @@ class _Rule(NamedTuple):
 class _FindRule(beam.CombineFn):
     """Finds the rule by which described images are assigned; holds the names of the classes."""
 
-    def __init__(self, shares: Mapping[str, float], by: str, seed: int) -> None:
-        self._shares, self._by, self._seed = shares, by, seed
+    def __init__(self, shares: Mapping[str, float], by: str, seed: int, folds: int | None) -> None:
+        self._shares, self._by, self._seed, self._folds = shares, by, seed, folds
 
     def create_accumulator(self) -> tuple[bool, set[str]]:
         return False, set()
@@ -185,6 +192,11 @@ class _FindRule(beam.CombineFn):
 
     def extract_output(self, found: tuple[bool, set[str]]) -> _Rule:
         given, labels = found
+        if given and self._folds:
+            raise DataError(
+                "the data set gives images their splits, and splits.folds would deal them to "
+                "folds; set splits.folds: null"
+            )
         if given or self._by == "image":
             return _Rule(given, None)
         return _Rule(given, splitting.assign_classes(labels, self._shares, self._seed))
@@ -280,8 +292,11 @@ def _plan(
     spanning: Iterable[Group],
     totals: Mapping[str, tuple[int, int]],
     shares: Mapping[str, float],
+    count: int | None,
 ) -> _Plan:
-    of_class = splitting.quotas(totals, shares)
+    of_class: Mapping[str, Quota] = (
+        folds.fold_quotas(totals, count) if count else splitting.quotas(totals, shares)
+    )
     split_of = {group.name: split for group, split in splitting.assign(spanning, of_class)}
     return _Plan(split_of, of_class)
 

@@ -53,6 +53,7 @@ class Assigned(NamedTuple):
         group: Names its group.
         counts_group: Whether it is the first image of its group.
         counts_class: Whether it is the first image of its class in its group.
+        fold: Its fold (`features.FOLD`).
     """
 
     path: str
@@ -62,6 +63,7 @@ class Assigned(NamedTuple):
     group: str = ""
     counts_group: bool = False
     counts_class: bool = False
+    fold: int = features.NO_FOLD
 
 
 class Group(NamedTuple):
@@ -123,6 +125,14 @@ class Quota:
             if not self.given[split] and self.remaining[split] > 0
         ]
         return needs[0] if needs and self.groups <= len(needs) else None
+
+    def order(self, images: int) -> tuple[str, ...]:
+        """Return the splits in the order in which they take a group of this size, among equals.
+
+        Train comes last for a single image and first for a group: evaluation needs images that
+        differ.
+        """
+        return features.SPLITS if images > 1 else tuple(reversed(features.SPLITS))
 
 
 def is_used(image: Assigned) -> bool:
@@ -204,7 +214,7 @@ def _choose(group: Group, of_class: Mapping[str, Quota]) -> str:
         if split := of_class[label].forced():
             forced[split] += images
     if forced:
-        return max(features.SPLITS, key=lambda split: forced[split])
+        return max(forced, key=lambda split: (forced[split], -features.SPLITS.index(split)))
 
     def lack(split: str) -> float:
         return sum(
@@ -212,15 +222,7 @@ def _choose(group: Group, of_class: Mapping[str, Quota]) -> str:
             for label, images in group.counts
         )
 
-    return max(_order(-group.order), key=lack)
-
-
-def _order(images: int) -> tuple[str, ...]:
-    """Return the splits in the order in which they take a group of this size, among equals.
-
-    Train comes last for a single image and first for a group: evaluation needs images that differ.
-    """
-    return features.SPLITS if images > 1 else tuple(reversed(features.SPLITS))
+    return max(of_class[group.counts[0][0]].order(-group.order), key=lack)
 
 
 def assign_classes(labels: Iterable[str], shares: Mapping[str, float], seed: int) -> dict[str, str]:
@@ -229,7 +231,7 @@ def assign_classes(labels: Iterable[str], shares: Mapping[str, float], seed: int
     remaining = _shared_out(len(ranked), shares)
     split_of_class = {}
     for label in ranked:
-        split = max(_order(1), key=lambda split: remaining[split])
+        split = max(reversed(features.SPLITS), key=lambda split: remaining[split])
         remaining[split] -= 1
         split_of_class[label] = split
     return split_of_class

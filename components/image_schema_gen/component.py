@@ -17,9 +17,9 @@ from components.code_version import code_version
 from components.image_example_gen.report import IngestionReport
 from records import features
 
-_INTEGERS = (features.HEIGHT, features.WIDTH)
+_SIZES = (features.HEIGHT, features.WIDTH)
 _TYPES = {
-    **dict.fromkeys(_INTEGERS, schema_pb2.INT),
+    **dict.fromkeys((*_SIZES, features.FOLD), schema_pb2.INT),
     **dict.fromkeys((features.RANGE_LOW, features.RANGE_HIGH), schema_pb2.FLOAT),
 }
 _CODE = code_version(__name__)
@@ -34,7 +34,7 @@ def image_schema(classes: Sequence[str]) -> schema_pb2.Schema:
         feature.presence.min_fraction = 1.0
         feature.presence.min_count = 1
         feature.shape.dim.add(size=1)
-        if name in _INTEGERS:
+        if name in _SIZES:
             feature.int_domain.min = 1
         if name == features.LABEL:
             feature.string_domain.name = features.LABEL

@@ -42,7 +42,7 @@ def InfraCheck(
 
     Args:
         model: From the Trainer.
-        examples: From ImageExampleGen; a few images of the test split are sent.
+        examples: From ImageExampleGen; a few images of the test split are sent, with folds any.
         blessing: With the custom property `problem` if it is withheld.
         engine: `tensorflow`, `docker`, `embedded`, or `auto` for the first that is available; none
             is started if it is empty.
@@ -74,7 +74,8 @@ def InfraCheck(
 
 
 def _test_images(uri: str) -> list[bytes]:
-    files = tf.io.gfile.glob(os.path.join(uri, f"Split-{features.TEST}", "*"))
+    folders = (os.path.join(uri, f"Split-{split}") for split in (features.TEST, features.TRAIN))
+    files = tf.io.gfile.glob(os.path.join(next(filter(tf.io.gfile.exists, folders)), "*"))
     records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP").take(_IMAGES)
     return [
         tf.train.Example.FromString(record.numpy())

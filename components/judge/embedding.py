@@ -30,6 +30,7 @@ class Item(NamedTuple):
         key: Of its original file, see `records.training_keys`.
         unknown: Whether the image is out-of-distribution (of none of the classes).
         group: See `features.GROUP`; empty for an unknown image.
+        fold: See `features.FOLD`.
     """
 
     id: bytes
@@ -39,6 +40,7 @@ class Item(NamedTuple):
     key: int
     unknown: bool = False
     group: bytes = b""
+    fold: int = features.NO_FOLD
 
 
 def item(record: bytes) -> Item:
@@ -49,7 +51,8 @@ def item(record: bytes) -> Item:
     )  # fmt: skip
     image_id, label, source, image, group = (feature[name].bytes_list.value[0] for name in names)
     key = training_keys.key(feature[features.CONTENT_HASH].bytes_list.value[0])
-    return Item(image_id, label, source, image, key, group=group)
+    [fold] = feature[features.FOLD].int64_list.value
+    return Item(image_id, label, source, image, key, group=group, fold=fold)
 
 
 def embed(models: Mapping[str, JudgedModel], items: Sequence[Item]) -> dict[str, Embedded]:
@@ -83,7 +86,8 @@ def columns(
         },
     }
     if encoder := models.get(gate.PRETRAINED_ENCODER):
-        guess = encoder.nearest_by_pixels(embedded[gate.PRETRAINED_ENCODER].pixels)
+        folds = np.array([one.fold for one in items], "int64")
+        guess = encoder.nearest_by_pixels(embedded[gate.PRETRAINED_ENCODER].pixels, folds)
         if guess is not None:
             values["by pixels"] = [str(label).encode() for label in guess]
     return {name: np.asarray(column) for name, column in values.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,17 +20,19 @@ from components.image_example_gen.report import IngestionReport
 from components.judge import unknown_images
 from components.judge.embedding_on_beam import Models, embed_on_beam
 from components.judge.exported_model import no_training_keys
+from components.judge.in_folds import in_folds
 from components.judge.judgement_files import write_judgement
 from components.judge.last_blessed import last_served
 from components.judge.tfma_verdict import tfma_checks
 from judging import gate
-from judging.embedded_images import EmbeddedImages, judge_embedded
+from judging.embedded_images import EmbeddedImages, Model, judge_embedded
 from judging.judge import Judged
 from judging.judgement import Check, Judgement, Verdict
 from judging.settings import JudgeSettings, Thresholds
 from judging.views import CANDIDATE, PairSettings
 from records import features
 from records.lost import records_lost
+from records.out_of_fold import OutOfFold, read_out_of_fold
 from trainer.export.pretrained_encoder import FOLDER
 
 VERDICT = "verdict"
@@ -61,16 +64,19 @@ class Executor(BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         output = artifact_utils.get_single_instance(output_dict["judgement"]).uri
         report = _report(examples.uri)
+        found = _out_of_fold(input_dict)
+        # With folds, all images are in one split.
+        split = features.TEST if found is None else features.TRAIN
         images, unusable = embed_on_beam(
             self._make_beam_pipeline(),
             models,
-            os.path.join(artifact_utils.get_split_uri([examples], features.TEST), "*"),
+            os.path.join(artifact_utils.get_split_uri([examples], split), "*"),
             unknown_images.files(settings.unknown) if settings.unknown else [],
             exec_properties["max_pixels"],
             os.path.join(output, "embeddings"),
         )
-        _check_count(images, report)
-        judged = _judge(images, unusable, models, settings, input_dict, exec_properties)
+        _check_count(images, report, split)
+        judged = _judge(images, unusable, models, settings, input_dict, exec_properties, found)
         origin = {
             "model": artifact_utils.get_single_uri(input_dict["model"]),
             "examples": examples.uri,
@@ -117,10 +123,17 @@ def _report(examples: str) -> IngestionReport | None:
     return IngestionReport.read(examples)
 
 
-def _check_count(images: EmbeddedImages, report: IngestionReport | None) -> None:
+def _out_of_fold(input_dict: _Artifacts) -> OutOfFold | None:
+    """Return the Trainer's out-of-fold results; None without folds."""
+    if not input_dict.get("model_run"):
+        return None
+    return read_out_of_fold(artifact_utils.get_single_uri(input_dict["model_run"]))
+
+
+def _check_count(images: EmbeddedImages, report: IngestionReport | None, split: str) -> None:
     embedded = np.count_nonzero(~images.unknown)
-    if report and embedded != (placed := report.images_in(features.TEST)):
-        raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} test images")
+    if report and embedded != (placed := report.images_in(split)):
+        raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} images to judge by")
 
 
 def _judge(
@@ -130,6 +143,7 @@ def _judge(
     settings: JudgeSettings,
     input_dict: _Artifacts,
     exec_properties: dict[str, Any],
+    found: OutOfFold | None,
 ) -> Judged:
     loaded = models.load()
     before = loaded.get(gate.LAST_BLESSED)
@@ -143,7 +157,8 @@ def _judge(
     )
     thresholds = Thresholds.model_validate_json(asked) if asked else None
     others = _evaluator_checks(input_dict)
-    return judge_embedded(images, loaded, thresholds, settings, pairing, others, unusable)
+    judged: Mapping[str, Model] = loaded if found is None else in_folds(loaded, found)
+    return judge_embedded(images, judged, thresholds, settings, pairing, others, unusable)
 
 
 def _evaluator_checks(input_dict: _Artifacts) -> list[Check]:

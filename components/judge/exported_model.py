@@ -92,11 +92,12 @@ class JudgedModel:
         enrolled = Counter(one.label for one in read_enrolled_images(self.directory))
         return frozenset(label for label, n in enrolled.items() if n >= support[label])
 
-    def nearest_by_pixels(self, pixels: np.ndarray | None) -> np.ndarray | None:
+    def nearest_by_pixels(self, pixels: np.ndarray | None, folds: np.ndarray) -> np.ndarray | None:
         """Return the class of the support image nearest to each image by its pixels.
 
         Args:
             pixels: uint8 [n, size, size, 3], from `embed`.
+            folds: int64 [n], their folds: support images of the same one do not count.
 
         Returns:
             str [n]; None if the model holds or returns no pixels.
@@ -104,13 +105,25 @@ class JudgedModel:
         if pixels is None or self._support_pixels is None:
             return None
         rows, queries = (x.reshape(len(x), -1) for x in (self._support_pixels, pixels))
-        return nearest_neighbour(rows, self.support.labels, queries)
+        found = np.empty(len(queries), self.support.labels.dtype)
+        for fold in np.unique(folds):
+            of_fold, others = folds == fold, (self._support_folds != fold) | (fold < 0)
+            found[of_fold] = nearest_neighbour(
+                rows[others], self.support.labels[others], queries[of_fold]
+            )
+        return found
 
     @functools.cached_property
     def _support_pixels(self) -> np.ndarray | None:
         """uint8 [s, size, size, 3], of the support images."""
         pixels = getattr(self._loaded.support, "pixels", None)
         return None if pixels is None else pixels.numpy()
+
+    @functools.cached_property
+    def _support_folds(self) -> np.ndarray:
+        """int64 [s], the folds of the support images."""
+        folds = getattr(self._loaded.support, "folds", None)
+        return np.full(len(self.support.labels), -1) if folds is None else folds.numpy()
 
     @functools.cached_property
     def training_keys(self) -> np.ndarray | None:

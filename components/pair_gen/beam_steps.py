@@ -10,7 +10,8 @@ Nothing here imports TFX's components, since that takes each Beam worker 30 seco
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -25,6 +26,10 @@ from records.lost import records_lost
 from records.pair_block import pair_block
 from records.pair_sampling import Block
 
+_FoldAndClass = tuple[int, bytes]
+_PlannedBlock = tuple[int, list[bytes], tuple[int, ...], tuple[int, ...]]
+"""Its number, the ids of its images, and its pairs."""
+
 
 class IndexEntry(NamedTuple):
     """One image of a split, without its pixels."""
@@ -34,6 +39,7 @@ class IndexEntry(NamedTuple):
     content_hash: bytes
     source: bytes
     group: bytes
+    fold: int
 
 
 class StoredImage(NamedTuple):
@@ -51,6 +57,7 @@ class PairWithinSplit(beam.PTransform):
         folder: From `image_store`.
         sampler: One of `records.pair_sampling`.
         arguments: The sampler's arguments after the labels.
+        within_folds: Whether to sample each fold by itself, and none that makes no pairs.
     """
 
     def __init__(
@@ -59,9 +66,10 @@ class PairWithinSplit(beam.PTransform):
         folder: str,
         sampler: Callable[..., Iterator[Block]],
         arguments: tuple,
+        within_folds: bool = False,
     ) -> None:
         super().__init__()
-        self._folder = folder
+        self._folder, self._within_folds = folder, within_folds
         self._split, self._sampler, self._arguments = split, sampler, arguments
 
     def expand(self, records: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
@@ -69,16 +77,17 @@ class PairWithinSplit(beam.PTransform):
         index = records | "Index" >> beam.Map(_index_entry)
         ids = (
             index
-            | "KeyByClass" >> beam.Map(_key_by_class)
+            | "KeyByClass" >> beam.Map(_key_by_class, self._within_folds)
             | "ByClass" >> beam.GroupByKey()
             | "PackIds" >> beam.MapTuple(_pack_ids)
         )
+        plan = _sample_folds if self._within_folds else _sample
         blocks = (
             records.pipeline
             | "Once" >> beam.Create([None])
             | "Sample"
             >> beam.FlatMap(
-                _sample, beam.pvalue.AsDict(ids), self._split, self._sampler, self._arguments
+                plan, beam.pvalue.AsDict(ids), self._split, self._sampler, self._arguments
             )
         )
         placed_images = (
@@ -101,7 +110,7 @@ class PairWithinSplit(beam.PTransform):
 
 
 class NoLeak(beam.PTransform):
-    """Checks that no image, no content and no group of images is in two splits.
+    """Checks that no image, no content and no group of images is in two splits, or two folds.
 
     Takes the splits' indexes, by name; yields nothing.
 
@@ -174,6 +183,7 @@ def _index_entry(record: bytes) -> IndexEntry:
         _value(example, features.CONTENT_HASH),
         _value(example, features.SOURCE),
         _value(example, features.GROUP),
+        example.features.feature[features.FOLD].int64_list.value[0],
     )
 
 
@@ -182,31 +192,48 @@ def _store(record: bytes, folder: str) -> tuple[bytes, StoredImage]:
     return image.image_id, StoredImage(image_store.write(record, folder), image.source)
 
 
-def _key_by_class(entry: IndexEntry) -> tuple[bytes, bytes]:
-    return entry.label, entry.image_id
+def _key_by_class(entry: IndexEntry, within_folds: bool) -> tuple[_FoldAndClass, bytes]:
+    return (entry.fold if within_folds else features.NO_FOLD, entry.label), entry.image_id
 
 
-def _pack_ids(label: bytes, ids: Iterable[bytes]) -> tuple[bytes, np.ndarray]:
+def _pack_ids(key: _FoldAndClass, ids: Iterable[bytes]) -> tuple[_FoldAndClass, np.ndarray]:
     """Sort the ids, since Beam keeps no order; an array takes a third of a list's memory."""
-    return label, np.sort(np.array(list(ids), bytes))
+    return key, np.sort(np.array(list(ids), bytes))
 
 
 def _sample(
     _: None,
-    ids: dict[bytes, np.ndarray],
+    ids: Mapping[_FoldAndClass, np.ndarray],
     split: str,
     sampler: Callable[..., Iterator[Block]],
     arguments: tuple,
-) -> Iterator[tuple[int, list[bytes], tuple[int, ...], tuple[int, ...]]]:
+) -> Iterator[_PlannedBlock]:
     """Number the blocks and name their images by id; the sampler sees them by class, then id."""
     classes = sorted(ids)
-    labels = [label for label in classes for _ in range(len(ids[label]))]
-    every = np.concatenate([ids[label] for label in classes]) if classes else ()
+    labels = [key[1] for key in classes for _ in range(len(ids[key]))]
+    every = np.concatenate([ids[key] for key in classes]) if classes else ()
     try:
         for number, block in enumerate(sampler(labels, *arguments)):
             yield number, [bytes(every[i]) for i in block.images], block.left, block.right
     except DataError as e:
         raise DataError(f"split '{split}': {e}") from e
+
+
+def _sample_folds(
+    _: None,
+    ids: Mapping[_FoldAndClass, np.ndarray],
+    split: str,
+    sampler: Callable[..., Iterator[Block]],
+    arguments: tuple,
+) -> Iterator[_PlannedBlock]:
+    """Sample each fold by itself; `CountPairs` shows whether any makes pairs of both kinds."""
+    number = 0
+    for fold in sorted({fold for fold, _ in ids}):
+        of_fold = {key: some for key, some in ids.items() if key[0] == fold}
+        with suppress(DataError):
+            for _of_fold, images, left, right in _sample(None, of_fold, split, sampler, arguments):
+                yield number, images, left, right
+                number += 1
 
 
 def _places(block: tuple[int, list[bytes], Any, Any]) -> Iterator[tuple[bytes, tuple[int, int]]]:
@@ -259,20 +286,22 @@ def _build(joined: tuple[int, dict[str, Iterable[Any]]], split: str) -> Iterator
 def _leak_keys(
     entry: IndexEntry, split: str
 ) -> Iterator[tuple[tuple[str, bytes], tuple[str, bytes]]]:
-    yield ("image id", entry.image_id), (split, entry.source)
-    yield ("content", entry.content_hash), (split, entry.source)
-    yield ("group", entry.group), (split, entry.source)
+    place = f"split '{split}'" if entry.fold == features.NO_FOLD else f"fold {entry.fold}"
+    yield ("image id", entry.image_id), (place, entry.source)
+    yield ("content", entry.content_hash), (place, entry.source)
+    yield ("group", entry.group), (place, entry.source)
 
 
 def _check_leak(key: tuple[str, bytes], found: Iterable[tuple[str, bytes]]) -> Iterator[None]:
     first: dict[str, bytes] = {}
-    for split, source in found:
-        first[split] = min(source, first.get(split, source))
+    for place, source in found:
+        first[place] = min(source, first.get(place, source))
     if len(first) > 1:
-        named = ", ".join(f"{_name(name)} in '{split}'" for split, name in sorted(first.items()))
+        named = ", ".join(f"{_name(name)} in {place}" for place, name in sorted(first.items()))
+        kind = next(iter(first)).split()[0]
         raise DataError(
-            f"the same {key[0]} is in two splits, so a model would be judged on images it was "
-            f"trained on: {named}; remove one of the files, or move them into one split"
+            f"the same {key[0]} is in two {kind}s, so a model would be judged on images it was "
+            f"trained on: {named}; remove one of the files, or move them into one {kind}"
         )
     yield from ()
 

@@ -41,13 +41,16 @@ def PairGen(
     held_out_partners: Parameter[int] = 16,
     held_out_max_images: Parameter[int] = 500,
     seed: Parameter[int] = 0,
+    folds: Parameter[int] = 0,
     code: Parameter[str] = _CODE,
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Writes the pair blocks (see `records.pair_block`) of each split.
 
-    The training split is sampled by `sampling`, the others give plain pairs. Next to the splits,
-    `counts/<split>.json` holds the numbers of `blocks`, `pairs`, and pairs of the `same` class.
+    The training split is sampled by `sampling`, the others give plain pairs. With folds, all images
+    are in the training split, and `test` holds plain pairs of images of one fold, which the models
+    that learned from the other folds are judged by. Next to the splits, `counts/<split>.json` holds
+    the numbers of `blocks`, `pairs`, and pairs of the `same` class.
 
     Args:
         examples: Transformed image records, from Transform.
@@ -61,13 +64,14 @@ def PairGen(
         held_out_partners: For the validation and test splits, per image.
         held_out_max_images: For the validation and test splits.
         seed: Of all random draws.
+        folds: Whether the images are in folds: their number, or 0.
         code: Fingerprint of this component's code, for the cache.
         beam_pipeline: Given by TFX.
 
     Raises:
-        DataError: An image, its content or its group is in two splits, an image is in a split
-            twice, or a split has no pair of the same class or none of different classes. Beam may
-            wrap it.
+        DataError: An image, its content or its group is in two splits or folds, an image is in a
+            split twice, or a split has no pair of the same class or none of different classes.
+            Beam may wrap it.
         ValueError: There is no such sampling, or a split is not one of `features.SPLITS`.
     """
     samplers: dict[str, _Sampler] = {
@@ -81,28 +85,33 @@ def PairGen(
     splits = artifact_utils.decode_split_names(examples.split_names)
     if unknown := sorted(set(splits) - set(features.SPLITS)):
         raise ValueError(f"splits {unknown} are none of {', '.join(features.SPLITS)}")
-    pairs.split_names = artifact_utils.encode_split_names(splits)
+    to_write = [features.TRAIN, features.TEST] if folds else splits
+    pairs.split_names = artifact_utils.encode_split_names(to_write)
     examples_utils.set_payload_format(pairs, example_gen_pb2.FORMAT_TF_EXAMPLE)
 
     # The pipeline runs when its context ends, which must be before that of the image store.
     with image_store(pairs.uri) as folder, beam_pipeline as pipeline:
         indexes = {}
-        for split in splits:
+        for split in to_write:
             sampler = samplers[sampling] if split == features.TRAIN else held_out
-            indexes[split] = _pair_split(pipeline, split, examples, pairs, folder, sampler)
+            source = split if split in splits else features.TRAIN
+            uri = os.path.join(artifact_utils.get_split_uri([examples], source), "*")
+            pairing = beam_steps.PairWithinSplit(
+                split, folder, sampler[0], sampler[1], within_folds=split not in splits
+            )
+            indexes[source] = _pair_split(pipeline, split, uri, pairs, pairing)
         _ = indexes | "NoLeak" >> beam_steps.NoLeak()
 
 
 def _pair_split(
-    pipeline: beam.Pipeline, split: str, examples: Any, pairs: Any, folder: str, sampler: _Sampler
+    pipeline: beam.Pipeline, split: str, source: str, pairs: Any, pairing: beam.PTransform
 ) -> beam.PCollection:
-    """Write a split's pair blocks and their counts; return its index."""
-    source = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
+    """Write a split's pair blocks and their counts; return the index of its images."""
     target = os.path.join(artifact_utils.get_split_uri([pairs], split), "data_tfrecord")
     index, blocks = (
         pipeline
         | f"Read[{split}]" >> beam.io.ReadFromTFRecord(source)
-        | f"Pair[{split}]" >> beam_steps.PairWithinSplit(split, folder, *sampler)
+        | f"Pair[{split}]" >> pairing
     )
     _ = blocks | f"Write[{split}]" >> beam.io.WriteToTFRecord(target, file_name_suffix=".gz")
     _ = (

@@ -10,16 +10,16 @@ import numpy as np
 
 from judging.classifier import (
     Classified,
-    classify,
     classify_by_each_other,
     hits_by_each_other,
 )
+from judging.folded_view import AnyView
 from judging.gate import RAW_PIXELS
 from judging.judgement import ClassResult, Confused, Measure
 from judging.measurements import Measurements, share, share_correlation
 from judging.statistics.intervals import LEVEL, simultaneous_level
 from judging.statistics.permutation import permutation_p_value, repeated_p_value
-from judging.views import CANDIDATE, HeldOutImages, View
+from judging.views import CANDIDATE, HeldOutImages
 
 METRICS = ("class_accuracy", "worst_class_recall")
 """Metrics of a model."""
@@ -93,7 +93,7 @@ class JudgedClasses(NamedTuple):
 
 def judge_classes(
     images: HeldOutImages,
-    views: Mapping[str, View],
+    views: Mapping[str, AnyView],
     with_support: bool,
     raw_pixels: np.ndarray | None,
     measurements: Measurements,
@@ -109,7 +109,7 @@ def judge_classes(
     """
     labels, groups = images.labels, images.groups
     classified = {
-        name: classify(view.support, view.embeddings, labels)
+        name: view.classify(labels)
         if with_support
         else classify_by_each_other(view.embeddings, labels, groups)
         for name, view in views.items()

@@ -14,9 +14,10 @@ import numpy as np
 
 from judging import settings
 from judging.classifier import class_centroids
+from judging.folded_view import AnyView
 from judging.measurements import Measurements, with_intervals
 from judging.statistics.intervals import effective_groups, sums
-from judging.views import HeldOutImages, View
+from judging.views import HeldOutImages
 
 METRICS = ("episode_accuracy",)
 """Metrics of a model."""
@@ -24,7 +25,7 @@ METRICS = ("episode_accuracy",)
 
 def judge_episodes(
     images: HeldOutImages,
-    views: Mapping[str, View],
+    views: Mapping[str, AnyView],
     asked: settings.Episodes,
     seed: int,
     measurements: Measurements,
@@ -38,6 +39,10 @@ def judge_episodes(
         seed: Seed of the draw.
         measurements: Results are added to this object.
     """
+    if images.folds is not None:
+        why = "each fold has a model of its own, whose embeddings cannot be compared with others"
+        measurements.skip(METRICS, why)
+        return
     labels, groups = images.labels, images.groups
     drawn = draw_episodes(labels, asked.ways, asked.shots, asked.queries, asked.count, seed)
     drawn = drawn and drawn.without_group_mates(groups)

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judging.classifier import Support, best_scores
+from judging.folded_view import AnyView
 from judging.judgement import Curve, Measure, Threshold
 from judging.measurements import Measurements, curve, threshold, with_intervals
+from judging.open_set_scores import Scores
 from judging.statistics.influence import Estimate, complement, mean, share, stacked
 from judging.statistics.intervals import by_groups, effective_groups
 from judging.statistics.roc import Roc, auc
-from judging.thresholds import known_and_unknown
-from judging.views import CANDIDATE, HeldOutImages, View
+from judging.views import CANDIDATE, HeldOutImages
 
 METRICS = ("open_set_auc", "open_set_accuracy")
 """Metrics of a model."""
@@ -49,7 +49,7 @@ class JudgedOpenSet(NamedTuple):
 def judge_open_set(
     images: HeldOutImages,
     unknown_groups: np.ndarray,
-    views: Mapping[str, View],
+    views: Mapping[str, AnyView],
     measurements: Measurements,
 ) -> JudgedOpenSet | None:
     """Measure how known and unknown images are separated.
@@ -65,10 +65,7 @@ def judge_open_set(
     """
     scores = {}
     for name, view in views.items():
-        of_model = open_set_scores(
-            view.support, view.embeddings, images.labels, view.unknown, images.groups
-        )
-        if of_model:
+        if of_model := view.open_set_scores(images.labels, images.groups):
             scores[name] = of_model
     if CANDIDATE not in scores:
         measurements.skip(
@@ -88,64 +85,6 @@ def judge_open_set(
         scores[CANDIDATE],
         groups,
     )
-
-
-class Scores(NamedTuple):
-    """Best classes' scores of known and unknown images.
-
-    Attributes:
-        known: float64 [k].
-        known_image: int [k], the indices of the images.
-        unknown: float64 [u].
-        unknown_image: int [u]; an image may be among both, once with its class and once without.
-    """
-
-    known: np.ndarray
-    known_image: np.ndarray
-    unknown: np.ndarray
-    unknown_image: np.ndarray
-
-    def every(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return all scores, float64 [k + u], and which are of known images, bool [k + u]."""
-        every = np.concatenate([self.known, self.unknown])
-        return every, np.arange(len(every)) < len(self.known)
-
-
-def open_set_scores(
-    support: Support,
-    embeddings: np.ndarray,
-    labels: np.ndarray,
-    unknown: np.ndarray,
-    groups: np.ndarray | None = None,
-) -> Scores | None:
-    """Return the scores, as `judging.thresholds.known_and_unknown` calculates them.
-
-    Args:
-        support: The model's support set.
-        embeddings: float [n, d], of test images.
-        labels: str [n], their classes.
-        unknown: float [u, d], embeddings of unknown images, whose indices start at n. Without any,
-            each class is left out in turn.
-        groups: int [n], the groups of the test images; None: each is one by itself.
-
-    Returns:
-        None if there are too few classes.
-    """
-    found = known_and_unknown(support.embeddings, support.labels, embeddings, labels, groups)
-    if not len(unknown):
-        return found and Scores(found.known, found.queries, found.unknown, found.queries)
-    places = len(embeddings) + np.arange(len(unknown))
-    if set(labels) <= set(support.labels):
-        known, unknown_scores = (
-            best_scores(support.embeddings, support.labels, x) for x in (embeddings, unknown)
-        )
-        return Scores(known, np.arange(len(embeddings)), unknown_scores, places)
-    if found is None:
-        return None
-    of_support = np.ones(len(embeddings), bool)
-    of_support[found.queries] = False
-    unknown_scores = best_scores(embeddings[of_support], labels[of_support], unknown)
-    return Scores(found.known, found.queries, unknown_scores, places)
 
 
 class Measured(NamedTuple):

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from base.errors import DataError
+from judging.folded_view import AnyView
 from judging.judgement import Curve, Measure, Threshold
 from judging.measurements import Measurements, curve, is_defined, threshold, with_intervals
 from judging.statistics.influence import Estimate, complement, share, stacked
 from judging.statistics.intervals import by_pairs, effective_groups
 from judging.statistics.roc import Roc, auc, equal_error_rate
-from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
+from judging.views import CANDIDATE, HeldOutImages, PairSettings
 from records.pair_sampling import held_out_pairs
 
 METRICS = ("auc", "accuracy", "precision", "recall", "equal_error_rate")
@@ -82,7 +83,7 @@ class JudgedPairs(NamedTuple):
 
 def judge_pairs(
     images: HeldOutImages,
-    views: Mapping[str, View],
+    views: Mapping[str, AnyView],
     pairing: PairSettings,
     measurements: Measurements,
 ) -> JudgedPairs | None:
@@ -97,11 +98,11 @@ def judge_pairs(
     Returns:
         None if there are no pairs, or the candidate has no similarity.
     """
-    if views[CANDIDATE].similarity is None:
+    if not views[CANDIDATE].compares_pairs:
         measurements.skip(METRICS, "the model compares no pairs")
         return None
     try:
-        drawn = draw_pairs(images.labels, *pairing)
+        drawn = _draw(images, pairing)
     except DataError as e:
         measurements.skip(METRICS, str(e))
         return None
@@ -112,9 +113,9 @@ def judge_pairs(
         measurements.skip(METRICS, "no pair of both kinds is of two groups of images")
         return None
     similarities = {
-        name: np.asarray(view.similarity(view.embeddings[drawn.left], view.embeddings[drawn.right]))
+        name: view.similarities(drawn.left, drawn.right)
         for name, view in views.items()
-        if view.similarity
+        if view.compares_pairs
     }
     thresholds = [views[name].same for name in similarities]
     measures, covariance = measure_pairs(drawn, images.groups, similarities, thresholds)
@@ -126,6 +127,25 @@ def judge_pairs(
         threshold(views[CANDIDATE].same, measures[CANDIDATE], "accuracy"),
         curve(similarities[CANDIDATE], drawn.same, 0.0, 1.0),
     )
+
+
+def _draw(images: HeldOutImages, pairing: PairSettings) -> Pairs:
+    """Return the pairs of each fold; without folds, of all images.
+
+    Raises:
+        DataError: No fold makes pairs of both kinds.
+    """
+    parts, reasons = [], []
+    for places in images.places_of_folds():
+        try:
+            drawn = draw_pairs(images.labels[places], *pairing)
+        except DataError as e:
+            reasons.append(e)
+        else:
+            parts.append(Pairs(places[drawn.left], places[drawn.right], drawn.same))
+    if not parts:
+        raise reasons[0]
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def draw_pairs(labels: np.ndarray, partners: int, most_images: int, seed: int) -> Pairs:

@@ -18,6 +18,7 @@ from judging.settings import JudgeSettings, Thresholds
 from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
 from storage.file_systems import absolute, is_remote, is_s3
+from trainer.recipe.conditions import only_fine_tuning
 from trainer.settings import Model, Training, check_loss, check_recipe
 
 _ON_THIS_MACHINE = (None, "DirectRunner", "PrismRunner")
@@ -95,6 +96,22 @@ class RunConfig(Section):
     def _loss_can_learn(self) -> RunConfig:
         check_loss(self.model, self.training, self.pairs.train.sampling)
         check_recipe(self.model, self.training)
+        return self
+
+    def no_folds(self) -> str:
+        """Return why images cannot be judged in folds, in words, or an empty text."""
+        if self.splits.by == "class":
+            return "splits.by 'class' holds out whole classes"
+        if self.tuner.enabled or self.tuner.reuse:
+            return "a search (tuner) needs validation images"
+        if why := only_fine_tuning(self.model, self.training):
+            return f"they need a frozen encoder, and all weights are trained, since {why}"
+        return ""
+
+    @model_validator(mode="after")
+    def _folds_can_be_judged(self) -> RunConfig:
+        if isinstance(self.splits.folds, int) and (why := self.no_folds()):
+            raise ValueError(f"splits.folds {self.splits.folds}: {why}; set splits.folds: null")
         return self
 
     @model_validator(mode="after")

@@ -69,6 +69,13 @@ class Splits(Section):
     train: Share = Field(0.6, gt=0, description="Share of the images for training.")
     validation: Share = Field(0.2, gt=0, description="Share for choices (best epoch, thresholds).")
     test: Share = Field(0.2, gt=0, description="Share for judging; never used for a choice.")
+    folds: Literal["auto", 2, 3, 4, 5, 6, 7, 8, 9, 10] | None = Field(
+        "auto",
+        description="Deal the images to this many folds in place of splits: each image is judged "
+        "once, by a model that has learned from the other folds, and the final model learns from "
+        "all images. Needs a frozen encoder. `auto`: 5 if there are fewer than 30 images a class, "
+        "in a local folder, and the shares below are the default; null: splits.",
+    )
     group: str | None = Field(
         None,
         description="Which images belong together, such as those of one patient or part: they are "

@@ -41,6 +41,12 @@ class Points(NamedTuple):
     sources: list[str]
     ids: list[str]
 
+    def without(self, sources: set[str]) -> Points:
+        """Return the images whose file is not among `sources`."""
+        kept = [i for i, source in enumerate(self.sources) if source not in sources]
+        columns = (self.labels, self.splits, self.sources, self.ids)
+        return Points(self.embeddings[kept], *([column[i] for i in kept] for column in columns))
+
 
 def read_points(run: Run) -> Points | None:
     """Return the embeddings of a run's images; None if there are none."""
@@ -52,6 +58,10 @@ def read_points(run: Run) -> Points | None:
     found = [part for part in parts if part is not None and len(part.labels)]
     if not found:
         return None
+    # With folds, the Judge has embedded the images that the Trainer has learned from.
+    judged = {source for part in found for source, id_ in zip(part.sources, part.ids, strict=True)
+              if id_}  # fmt: skip
+    found = [part.without(judged) if not any(part.ids) else part for part in found]
     size = found[-1].embeddings.shape[1]
     found = [part for part in found if part.embeddings.shape[1] == size]
     rows, *columns = zip(*found, strict=True)

@@ -21,7 +21,6 @@ from pipeline.report.rendering import scale
 from pipeline.report.tradeoff import Tradeoff, tradeoff
 from pipeline.runs.history import Run
 from pipeline.runs.summary import Summary
-from records import features
 
 # Limits that keep the page below 4 MB, whatever the data.
 MAX_CLASSES_IN_MATRIX = 30
@@ -222,13 +221,14 @@ class Data(NamedTuple):
 
 def data(ingestion: IngestionReport) -> Data:
     """Return the numbers of images of an ingestion report."""
+    splits = ingestion.splits
     counts = [
-        (label, [of_class.get(split, 0) for split in features.SPLITS])
+        (label, [of_class.get(split, 0) for split in splits])
         for label, of_class in ingestion.classes.items()
     ]
     totals = [sum(column) for column in zip(*(row for _, row in counts), strict=True)]
     return Data(
-        ingestion, features.SPLITS, totals or [0] * len(features.SPLITS), counts[:MAX_CLASSES],
+        ingestion, splits, totals or [0] * len(splits), counts[:MAX_CLASSES],
         max(0, len(counts) - MAX_CLASSES),
     )  # fmt: skip
 

@@ -46,7 +46,13 @@ def held_out_images(config: RunConfig, version: int | None = None) -> list[tuple
     examples = run.run.output("ImageExampleGen", "examples") if run and run.run else None
     if examples is None:
         raise UserError(f"{model}: no run of {config.root} has pushed it; name images instead")
-    root = IngestionReport.read(examples.uri).root
+    report = IngestionReport.read(examples.uri)
+    if report.folds:
+        raise UserError(
+            f"{model}: has learned from every image (splits.folds), so that there are no held-out "
+            "ones; name new images instead"
+        )
+    root = report.root
     if is_remote(root):
         raise UserError(
             f"--held-out sends local files, and the images are in {root}; copy some here and name "

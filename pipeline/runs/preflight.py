@@ -11,11 +11,12 @@ from pathlib import Path
 
 from base.errors import DataError, StorageError
 from base.printable import printable
-from components.image_example_gen.forecast import images_by_split, too_few
+from components.image_example_gen.forecast import images_by_split, too_few, too_few_for_folds
 from components.image_example_gen.groups import check_classes
 from components.image_example_gen.sources import Source, list_sources
 from images.file_names import files_below
 from pipeline.config.errors import ConfigError
+from pipeline.config.folds import folds_of
 from pipeline.config.run_config import RunConfig
 from records import features
 from storage.file_systems import is_remote
@@ -131,10 +132,20 @@ def _sources(config: RunConfig) -> list[Source]:
 
 def _check_counts(config: RunConfig, sources: Sequence[Source]) -> None:
     """Refuse too few images for pairs in each split, before any of them is read."""
-    if config.splits.by == "class" or any(source.split for source in sources):
+    given = any(source.split for source in sources)
+    if given and isinstance(config.splits.folds, int):
+        raise ConfigError(
+            f"splits.folds: {config.data.root} gives images their splits, and folds would deal "
+            "them anew; set splits.folds: null"
+        )
+    if config.splits.by == "class" or given:
         return
-    shares = {split: getattr(config.splits, split) for split in features.SPLITS}
-    if problem := too_few(images_by_split(sources, shares)):
+    if folds_of(config, list(sources)):
+        problem = too_few_for_folds(sources)
+    else:
+        shares = {split: getattr(config.splits, split) for split in features.SPLITS}
+        problem = too_few(images_by_split(sources, shares))
+    if problem:
         raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}")
 
 
@@ -181,8 +192,9 @@ def _check_blocks(config: RunConfig, sources: Sequence[Source]) -> None:
     if config.splits.by == "class" or any(source.split for source in sources):
         return
     classes = Counter(source.label for source in sources)
-    train = {label: max(1, round(count * config.splits.train)) for label, count in classes.items()}
-    share = f"{config.splits.train:.0%} of {len(sources)}"
+    of_all = 1.0 if folds_of(config, list(sources)) else config.splits.train
+    train = {label: max(1, round(count * of_all)) for label, count in classes.items()}
+    share = f"{of_all:.0%} of {len(sources)}"
     limits = {
         "all_pairs": {"block_size": (sum(train.values()), f"images ({share})")},
         "class_balanced": {

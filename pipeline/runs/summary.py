@@ -19,7 +19,7 @@ from pipeline.config.run_config import RunConfig
 from pipeline.gate.verdict import with_infra_check
 from pipeline.runs.history import HistoryError, Run, read_run
 from pipeline.runs.outcome import Outcome
-from storage.file_systems import download, open_file
+from storage.file_systems import download, exists, open_file
 
 
 class Summary(BaseModel):
@@ -170,7 +170,8 @@ _FINDINGS = (
 def _pairs(uri: str) -> dict[str, dict[str, int]]:
     from records import features
 
-    return {s: json.loads(_text(f"{uri}/counts/{s}.json")) for s in features.SPLITS}
+    paths = {split: f"{uri}/counts/{split}.json" for split in features.SPLITS}
+    return {split: json.loads(_text(path)) for split, path in paths.items() if exists(path)}
 
 
 def _text(path: str) -> str:

@@ -74,21 +74,24 @@ def _mark(outcome: ComponentOutcome) -> str:
 
 def _data(summary: Summary) -> Table:
     assert summary.data is not None
-    table = make_table("Images", *(f">{split}" for split in features.SPLITS))
+    splits, folds = summary.data.splits, summary.data.folds
+    heads = [f"in {len(folds)} folds"] if folds else splits
+    table = make_table("Images", *(f">{head}" for head in heads))
     classes = summary.data.classes
     for label in list(classes)[:_MOST_CLASSES]:
-        table.add_row(
-            f"class {escape(label)}", *(str(classes[label][split]) for split in features.SPLITS)
-        )
+        table.add_row(f"class {escape(label)}", *(str(classes[label][split]) for split in splits))
     if len(classes) > _MOST_CLASSES:
         table.add_row(f"and {len(classes) - _MOST_CLASSES} more classes")
     table.add_section()
-    table.add_row("all", *(str(summary.data.images_in(split)) for split in features.SPLITS))
+    table.add_row("all", *(str(summary.data.images_in(split)) for split in splits))
     groups = summary.data.groups
     if any(groups.get(split, 0) != summary.data.images_in(split) for split in groups):
-        table.add_row("groups of images", *(str(groups[split]) for split in features.SPLITS))
+        table.add_row("groups of images", *(str(groups[split]) for split in splits))
     if summary.pairs:
-        table.add_row("pairs", *(f"{summary.pairs[split]['pairs']:,}" for split in features.SPLITS))
+        table.add_row("pairs", *(f"{summary.pairs[split]['pairs']:,}" for split in splits))
+    if folds and features.TEST in summary.pairs:
+        within = summary.pairs[features.TEST]["pairs"]
+        table.add_row("pairs judged, within folds", f"{within:,}")
     return table
 
 

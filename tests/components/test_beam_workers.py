@@ -61,7 +61,9 @@ def transformed(count, classes, size=1000):
         }
         for i in range(count)
     )
-    return [make_example(one, {}).SerializeToString() for one in values]
+    return [
+        make_example(one, {features.FOLD: [features.NO_FOLD]}).SerializeToString() for one in values
+    ]
 
 
 class Sampler(tf.Module):

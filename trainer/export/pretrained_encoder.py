@@ -35,7 +35,7 @@ class PretrainedEncoder(tf.Module):
 
     Attributes:
         support: The variables `embeddings`, `labels` and `sources` of the support images, as in
-            the served model, and `pixels` uint8 [s, height, width, 3].
+            the served model, `pixels` uint8 [s, height, width, 3] and `folds` int64 [s].
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class PretrainedEncoder(tf.Module):
             ("labels", [label.encode() for label in support.labels.tolist()]),
             ("sources", support.sources),
             ("pixels", support.pixels),
+            ("folds", support.folds),
         ):
             setattr(self.support, name, tf.Variable(values, trainable=False))
 

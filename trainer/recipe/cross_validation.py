@@ -49,8 +49,15 @@ class LabelledFeatures(NamedTuple):
     groups: np.ndarray
     new_classes: bool = False
 
+    def only(self, places: np.ndarray) -> LabelledFeatures:
+        """Return the images at some indices, int [k]."""
+        prepared = self.prepared[places] if len(self.prepared) else self.prepared
+        return LabelledFeatures(
+            prepared, self.labels[places], self.groups[places], self.new_classes
+        )
 
-class OutOfFold(NamedTuple):
+
+class CrossValidated(NamedTuple):
     """What heads say of images that they were not fitted on.
 
     Attributes:
@@ -79,7 +86,7 @@ class OutOfFold(NamedTuple):
         return float(roc_auc_score(self.same, self.cosines)) if both else math.nan
 
 
-def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) -> OutOfFold:
+def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) -> CrossValidated:
     """Return what a candidate's heads say of images that they were not fitted on.
 
     Args:
@@ -114,7 +121,7 @@ def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) ->
     with np.errstate(invalid="ignore"):
         right = hits / np.where(counts, counts, np.nan)
     known = right[np.isfinite(right)]
-    return OutOfFold(
+    return CrossValidated(
         accuracy=float(known.mean()) if len(known) else math.nan,
         right=right,
         cosines=_joined(cosines),
@@ -166,10 +173,10 @@ def _folds(images: LabelledFeatures, seed: int) -> Iterator[tuple[np.ndarray, np
                 held = np.isin(labels, left_out)
                 yield np.flatnonzero(~held), np.flatnonzero(held)
             continue
-        least = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
-        folds = max(2, min(FOLDS, least))
-        if len(np.unique(groups)) < folds:
-            return
+        of_classes = [len(np.unique(groups[labels == label])) for label in np.unique(labels)]
+        folds = max(2, min(FOLDS, *of_classes))
+        if max(of_classes) < folds or len(np.unique(groups)) < folds:
+            return  # no class has a group to learn from and another one to be judged
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repetition)
         for fitted, held in splitter.split(labels, labels, groups):
             if len(np.unique(labels[fitted])) > 1 and len(held):

@@ -12,23 +12,14 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from judging.probabilities import temperature_of_scores
-from judging.thresholds import CalibratedThresholds, known_from_scores, same_threshold
-from records import features as names
-from records import training_keys
+from records import features, training_keys
 from trainer.errors import TrainingError
 from trainer.network.backbone import build_backbone
-from trainer.network.calibrated_cosine import calibrate_cosine
 from trainer.network.frozen_siamese import FrozenSiamese
-from trainer.recipe import heads
-from trainer.recipe.cached_features import VIEWS, CachedFeatures
-from trainer.recipe.cross_validation import (
-    LabelledFeatures,
-    OutOfFold,
-    cross_validate,
-    unknown_scores,
-)
-from trainer.recipe.heads import Candidate
+from trainer.recipe.cached_features import CachedFeatures
+from trainer.recipe.choice import FittedHead, fit_best_head
+from trainer.recipe.cross_validation import LabelledFeatures
+from trainer.recipe.folds import out_of_fold
 from trainer.settings import Model, Tiles, Training
 from trainer.training.distribution import memory_on_demand
 from trainer.training.embedder import in_batches
@@ -43,28 +34,6 @@ MOST_PIXEL_BYTES = 2**31
 
 MOST_FEATURES = 4096
 """Longest vector of features that a head is fitted on."""
-
-
-class Choice(NamedTuple):
-    """A candidate and how it did in cross-validation.
-
-    Attributes:
-        candidate: How the head is fitted.
-        views: Number of views of an image.
-        found: What its heads say of images that they were not fitted on.
-    """
-
-    candidate: Candidate
-    views: int
-    found: OutOfFold
-
-    @property
-    def name(self) -> str:
-        """What it is, in words."""
-        kind = self.candidate.kind.replace("_", " ")
-        if self.candidate.kind == "discriminant":
-            kind += f", shrinkage {self.candidate.shrinkage:g}"
-        return kind if self.views == 1 else f"{kind}, {self.views} views"
 
 
 class _Given(NamedTuple):
@@ -114,10 +83,14 @@ def train_frozen(
     given = _given(
         training, held, build_backbone(model_settings, image_size, tiles), model_settings
     )
-    tried = _compare(given, settings.views, seed)
-    best = choose(tried)
-    print(f"chosen: {best.name}", flush=True)
-    trained = _fit(best, given, model_settings, settings, seed, own)
+    fitted = fit_best_head(given.cache.of_views, given.labelled, settings, seed, _tell)
+    _tell(f"chosen: {fitted.choice.name}")
+    trained = _trained(fitted, given, model_settings, own)
+    if training.folds.max(initial=features.NO_FOLD) != features.NO_FOLD:
+        found = out_of_fold(
+            given.cache.of_views, given.images, given.labelled, settings, seed, _support, fitted
+        )
+        trained = trained._replace(out_of_fold=found)
     accuracy = raw_pixel_accuracy(training, held)
     summary = {
         "epochs": 0,
@@ -130,7 +103,7 @@ def train_frozen(
         ),
         "calibration": trained.thresholds._asdict(),
         "history": {},
-        "recipe": _described(best, tried, given, settings),
+        "recipe": _described(fitted, given, settings),
     }
     return trained._replace(summary=summary)
 
@@ -152,92 +125,38 @@ def _given(training: Images, held: Images, backbone: keras.Model, settings: Mode
     return _Given(images, len(training.labels), labelled, backbone, cache)
 
 
-def _compare(given: _Given, views: int | str, seed: int) -> list[Choice]:
-    """Cross-validate all candidates, with more views as long as these are better."""
-    tried: list[Choice] = []
-    for count in VIEWS if views == "auto" else (int(views),):
-        prepared = heads.in_span(heads.prepare(given.cache.of_views(count)))
-        of_views = given.labelled._replace(prepared=prepared)
-        before = choose(tried).found.accuracy if tried else -1.0
-        for candidate in heads.CANDIDATES:
-            one = Choice(candidate, count, cross_validate(candidate, of_views, seed))
-            tried.append(one)
-            print(
-                f"{one.name}: accuracy {one.found.accuracy:.3f}, AUC of pairs {one.found.auc:.3f}",
-                flush=True,
-            )
-        accuracy = choose(tried).found.accuracy
-        if not before < accuracy < 1:
-            break
-    return tried
-
-
-def choose(tried: Sequence[Choice]) -> Choice:
-    """Return the choice with the best AUC of pairs, of those as accurate as the best.
-
-    One standard error of the best accuracy is allowed for a better AUC with the same views (the
-    rule of Breiman et al. 1984), so that pairs count where classes hardly differ. More views cost
-    time in each query and are only chosen for more accuracy.
-    """
-
-    def accuracy(one: Choice) -> float:
-        return -1.0 if math.isnan(one.found.accuracy) else one.found.accuracy
-
-    best = max(tried, key=accuracy)
-    counted = max(1, int(np.isfinite(best.found.right).sum()))
-    share = max(0.0, accuracy(best))
-    least = accuracy(best) - math.sqrt(share * (1 - share) / counted)
-    equals = [one for one in tried if one.views == best.views and accuracy(one) >= least]
-    return max(equals, key=lambda one: -1.0 if math.isnan(one.found.auc) else one.found.auc)
-
-
-def _fit(
-    best: Choice,
-    given: _Given,
-    model_settings: Model,
-    settings: Training,
-    seed: int,
-    folder: Path,
-) -> Trained:
-    """Fit the chosen head to all images, and calibrate it by its cross-validation."""
-    images, labels = given.images, given.images.labels
-    features = given.cache.of_views(best.views)
-    prepared = heads.prepare(features)
-    head = best.candidate.fit(prepared, labels)
-    found, calibration = best.found, settings.calibration
-    similarity = calibrate_cosine(found.cosines, found.same)
-    logits = similarity.scale * found.cosines + similarity.offset
-    unknown = unknown_scores(
-        best.candidate, given.labelled._replace(prepared=heads.in_span(prepared)), seed
-    )
-    thresholds = CalibratedThresholds(
-        same=same_threshold(1 / (1 + np.exp(-logits)), found.same, calibration.same_false_accepts),
-        known=known_from_scores(found.scores, unknown, calibration.known_false_accepts),
-        temperature=temperature_of_scores(found.class_scores, found.own),
-    )
-    embeddings = head.embed(prepared).astype("float32")
+def _trained(fitted: FittedHead, given: _Given, settings: Model, folder: Path) -> Trained:
+    """Return the network with a head that was fitted to all images."""
+    images, labels, views = given.images, given.images.labels, fitted.choice.views
+    cached = given.cache.of_views(views)
+    embeddings = fitted.embed(cached)
     write_projector(
         folder / "tensorboard",
         embeddings,
         images.pixels,
         labels,
-        [names.TRAIN] * given.training + [names.VALIDATION] * (len(labels) - given.training),
+        [features.TRAIN] * given.training + [features.VALIDATION] * (len(labels) - given.training),
         images.sources,
     )
-    kept = _support(labels, MOST_SUPPORT_IMAGES)
+    kept = _support(labels)
     support = images.only(kept)
-    if model_settings.pooling == "avg":
-        pretrained = features[kept, 0]
+    if settings.pooling == "avg":
+        pretrained = cached[kept, 0]
     else:  # the reference method averages
         pretrained = in_batches(pooled_features(given.backbone))(support.pixels)
     save_snapshot(given.backbone, pretrained, folder)
     return Trained(
         FrozenSiamese(
-            given.backbone, model_settings, best.views, head.matrix, head.offset, similarity
+            given.backbone,
+            settings,
+            views,
+            fitted.head.matrix,
+            fitted.head.offset,
+            fitted.similarity,
         ),
         support,
         embeddings[kept],
-        thresholds,
+        fitted.thresholds,
         training_keys.as_keys(images.content_hashes),
         load_snapshot(folder),
         folder,
@@ -245,17 +164,20 @@ def _fit(
     )
 
 
-def _support(labels: np.ndarray, most: int) -> np.ndarray:
+def _support(labels: np.ndarray) -> np.ndarray:
     """Return the indices of equally many images per class, or of all of a class that has fewer."""
     classes = np.unique(labels)
-    each = max(1, most // len(classes))
+    each = max(1, MOST_SUPPORT_IMAGES // len(classes))
     return np.sort(np.concatenate([np.flatnonzero(labels == c)[:each] for c in classes]))
 
 
-def _described(
-    best: Choice, tried: Sequence[Choice], given: _Given, settings: Training
-) -> dict[str, Any]:
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _described(fitted: FittedHead, given: _Given, settings: Training) -> dict[str, Any]:
     """Return the choice for the summary."""
+    best, tried = fitted.choice, fitted.tried
     images = len(given.images.labels)
     of_validation = best.found.right[given.training :]
     simplest = tried[0]

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from trainer.errors import TrainingError
+from trainer.recipe.conditions import only_fine_tuning
 from trainer.recipe.frozen_encoder import train_frozen
 from trainer.settings import ONE_TILE, Model, Tiles, Training
 from trainer.training.distribution import worker_count
@@ -32,6 +34,7 @@ def train_by_recipe(
     seed: int = 0,
     tiles: Tiles = ONE_TILE,
     searched: bool = False,
+    in_folds: bool = False,
 ) -> Trained:
     """Train by `settings.recipe`.
 
@@ -40,11 +43,14 @@ def train_by_recipe(
         settings: The `training` section.
         image_size: Height and width in pixels, of a tile if there are several.
         train_files: Gzipped TFRecords of pair blocks.
-        validation_files: The same, plain pairs.
+        validation_files: The same, plain pairs; none with folds.
         folder: A local folder for a training with exactly these arguments.
         seed: Of the folds and of everything that fine-tuning draws.
         tiles: Of each image.
         searched: Whether the settings are a tuner's, which searches those of fine-tuning.
+        in_folds: Whether the images are in folds (`features.FOLD`): they are judged by models that
+            learned from the other folds, and the model learns from all. Fine-tuning is not tried,
+            which would take a training for each fold.
 
     Returns:
         The result; `summary["recipe"]` says what was chosen, why, and from which candidates.
@@ -55,11 +61,19 @@ def train_by_recipe(
     arguments = (
         model_settings, settings, image_size, train_files, validation_files, folder, seed, tiles,
     )  # fmt: skip
-    if why := _only_fine_tuning(model_settings, settings, searched):
+    why = only_fine_tuning(model_settings, settings, searched)
+    if not why and settings.recipe == "auto" and worker_count() > 1:
+        why = "several machines train together"
+    if why and in_folds:
+        raise TrainingError(
+            f"folds need a frozen encoder, and all weights are trained, since {why}; set "
+            "splits.folds: null"
+        )
+    if why:
         return _with_recipe(train(*arguments), {"name": "fine_tuned", "reason": why})
     frozen = train_frozen(*arguments)
     recipe = frozen.summary["recipe"]
-    if settings.recipe == "frozen_encoder" or not _tuning_can_pay(recipe):
+    if settings.recipe == "frozen_encoder" or in_folds or not _tuning_can_pay(recipe):
         return frozen
     print(
         f"{recipe['accuracy']:.1%} are right in cross-validation: fine-tuning the whole network "
@@ -68,25 +82,6 @@ def train_by_recipe(
     )
     tuned = train(*arguments[:5], Path(folder) / "fine_tuned", *arguments[6:])
     return _better(frozen, tuned)
-
-
-def _only_fine_tuning(model: Model, settings: Training, searched: bool) -> str:
-    """Return why all weights are trained, or an empty text."""
-    if settings.recipe == "fine_tuned":
-        return "the configuration asks for it"
-    if settings.recipe == "frozen_encoder":
-        return ""
-    if searched:
-        return "the hyperparameters are those of fine-tuning"
-    if not model.pretrained:
-        return "there are no pretrained weights"
-    if not model.article.normalize or settings.loss == "binary_crossentropy":
-        return "the pair head trains the encoder (2019)"
-    if model.pooling == "flatten":
-        return "flattened features are too many for a closed-form head"
-    if worker_count() > 1:
-        return "several machines train together"
-    return ""
 
 
 def _tuning_can_pay(recipe: dict[str, Any]) -> bool:

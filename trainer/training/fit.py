@@ -17,6 +17,7 @@ import tensorflow as tf
 from judging.probabilities import temperature
 from judging.thresholds import CalibratedThresholds, known_threshold, same_threshold
 from records import training_keys
+from records.out_of_fold import OutOfFold
 from trainer.errors import TrainingError
 from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
@@ -59,6 +60,7 @@ class Trained(NamedTuple):
         summary: `epochs`, `best_epoch` (from 1 on), `resumed_at` (epochs done before), `seconds`,
             `parameters`, `reference_methods`, `calibration` (the thresholds), and `history` (a list
             per metric, one value per epoch).
+        out_of_fold: With folds, what models say of the images that they have not learned from.
     """
 
     model: Siamese | FrozenSiamese
@@ -69,6 +71,7 @@ class Trained(NamedTuple):
     snapshot: Snapshot
     folder: Path
     summary: dict[str, Any]
+    out_of_fold: OutOfFold | None = None
 
 
 class _Job(NamedTuple):

@@ -23,6 +23,7 @@ class Images(NamedTuple):
         sources: bytes [n], the files, relative to the data root.
         content_hashes: bytes [n], SHA-256 of the files, hexadecimal.
         groups: bytes [n], see `features.GROUP`.
+        folds: int64 [n], see `features.FOLD`.
     """
 
     pixels: np.ndarray
@@ -31,6 +32,7 @@ class Images(NamedTuple):
     sources: list[bytes]
     content_hashes: list[bytes]
     groups: list[bytes]
+    folds: np.ndarray
 
     def numbered_groups(self) -> np.ndarray:
         """Return the number of each image's group, int [n]."""
@@ -42,7 +44,10 @@ class Images(NamedTuple):
             [column[i] for i in places.tolist()]
             for column in (self.ids, self.sources, self.content_hashes, self.groups)
         )
-        return Images(self.pixels[places], self.labels[places], ids, sources, hashes, groups)
+        return Images(
+            self.pixels[places], self.labels[places], ids, sources, hashes, groups,
+            self.folds[places],
+        )  # fmt: skip
 
 
 class HeldOut(NamedTuple):
@@ -84,7 +89,11 @@ def concatenated(one: Images, other: Images) -> Images:
     return Images(
         np.concatenate([one.pixels, other.pixels]),
         np.concatenate([one.labels, other.labels]),
-        *(a + b for a, b in zip(one[2:], other[2:], strict=True)),
+        one.ids + other.ids,
+        one.sources + other.sources,
+        one.content_hashes + other.content_hashes,
+        one.groups + other.groups,
+        np.concatenate([one.folds, other.folds]),
     )
 
 
@@ -143,7 +152,7 @@ def _collect(
     files: Sequence[str], image_size: Size, wanted: set[bytes] | None
 ) -> tuple[Images, list[int], list[int], list[int]]:
     place: dict[bytes, int] = {}
-    pixels, labels, sources, content_hashes, groups = [], [], [], [], []
+    pixels, labels, sources, content_hashes, groups, folds = [], [], [], [], [], []
     left: list[int] = []
     right: list[int] = []
     target: list[int] = []
@@ -159,6 +168,7 @@ def _collect(
             sources.append(block[features.SOURCE].bytes_list.value[position])
             content_hashes.append(block[features.CONTENT_HASH].bytes_list.value[position])
             groups.append(block[features.GROUP].bytes_list.value[position])
+            folds.append(block[features.FOLD].int64_list.value[position])
         if wanted is not None:
             if len(place) == len(wanted):
                 break
@@ -169,8 +179,9 @@ def _collect(
     shape = (len(pixels), *pixel_shape(image_size))
     stacked = np.stack(pixels) if pixels else np.zeros(shape, "uint8")
     images = Images(
-        stacked.reshape(shape), np.array(labels, str), list(place), sources, content_hashes, groups
-    )
+        stacked.reshape(shape), np.array(labels, str), list(place), sources, content_hashes, groups,
+        np.array(folds, "int64"),
+    )  # fmt: skip
     return images, left, right, target
 
 

@@ -124,7 +124,9 @@ def write_images(folder, each, spread, labels=None):
                 features.GROUP: [b"group %d" % i],
                 features.CONTENT_HASH: [hash_of(point)],
             }
-            writer.write(make_example(record, {}).SerializeToString())
+            writer.write(
+                make_example(record, {features.FOLD: [features.NO_FOLD]}).SerializeToString()
+            )
     return folder
 
 

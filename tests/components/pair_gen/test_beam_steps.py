@@ -10,11 +10,12 @@ from base.errors import DataError
 from components.pair_gen import beam_steps
 from components.pair_gen.image_store import image_store
 from records import features
+from records.example import make_example
 from records.lost import RecordsLost
 from records.pair_sampling import class_balanced, held_out_pairs
 
 
-def record(number, label, image_id=None, content=None):
+def record(number, label, image_id=None, content=None, fold=features.NO_FOLD):
     values = {
         features.PIXELS: b"pixels of %d" % number,
         features.LABEL: label,
@@ -23,14 +24,8 @@ def record(number, label, image_id=None, content=None):
         features.IMAGE_ID: image_id or b"id %d" % number,
         features.GROUP: b"group %d" % number,
     }
-    return tf.train.Example(
-        features=tf.train.Features(
-            feature={
-                name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-                for name, value in values.items()
-            }
-        )
-    ).SerializeToString()
+    columns = {name: [value] for name, value in values.items()}
+    return make_example(columns, {features.FOLD: [fold]}).SerializeToString()
 
 
 RECORDS = [record(i, b"ab"[i % 2 : i % 2 + 1]) for i in range(12)]

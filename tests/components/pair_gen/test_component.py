@@ -12,6 +12,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from pipeline.runs.launch import explain
 from records import features
+from records.example import make_example
 
 SETTINGS = {
     "sampling": "class_balanced",
@@ -51,11 +52,9 @@ def images():
 
 
 def serialized(values):
-    feature = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-        for name, value in values.items()
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    columns = {name: [value] for name, value in values.items() if name != features.FOLD}
+    numbers = {features.FOLD: [values.get(features.FOLD, features.NO_FOLD)]}
+    return make_example(columns, numbers).SerializeToString()
 
 
 def pair_gen(folder, by_split, **settings):

@@ -7,7 +7,7 @@ from trainer.training.reference_methods import raw_pixel_accuracy
 def images(values, labels):
     pixels = np.array(values, "uint8")[:, None, None, None] * np.ones((1, 2, 2, 3), "uint8")
     names = [b"%d" % i for i in range(len(values))]
-    return Images(pixels, np.array(labels), names, names, names, names)
+    return Images(pixels, np.array(labels), names, names, names, names, np.full(len(labels), -1))
 
 
 def test_raw_pixels_by_the_nearest_image():

@@ -1,7 +1,7 @@
 import numpy as np
 
-from trainer.recipe.cross_validation import OutOfFold
-from trainer.recipe.frozen_encoder import Choice, choose
+from trainer.recipe.choice import Choice, choose
+from trainer.recipe.cross_validation import CrossValidated
 from trainer.recipe.heads import Candidate
 
 
@@ -12,7 +12,7 @@ def made_up(accuracy, auc, views=1, kind="discriminant", images=100):
     same = rng.random(4000) < 0.5
     cosines = np.where(rng.random(4000) < 2 * auc - 1, same, rng.random(4000))
     return Choice(
-        Candidate(kind), views, OutOfFold(accuracy, right, cosines, same, *[np.empty(0)] * 3)
+        Candidate(kind), views, CrossValidated(accuracy, right, cosines, same, *[np.empty(0)] * 3)
     )
 
 

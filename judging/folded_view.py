@@ -1,0 +1,196 @@
+"""The view of a training procedure whose images are in folds: a model for each fold."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from judging.classifier import Classified, Support, best_scores
+from judging.open_set_scores import Scores
+from judging.views import View
+
+
+class FoldedView(NamedTuple):
+    """Images in folds, each seen by the model that has not learned from its fold.
+
+    Scores of a fold are shifted, so that the threshold of its model becomes the final model's: the
+    decisions of all folds can be counted together.
+
+    Attributes:
+        folds: int [n], the fold of each test image.
+        parts: The view of each fold, of its images in order; similarities are shifted already.
+        places: Of each fold, the indices in `support` of the images that its model classifies by.
+        support: All labelled images, of whatever fold; only labels and sources are used.
+        final: The view of the model that has learned from all images; it sees the unknown ones.
+    """
+
+    folds: np.ndarray
+    parts: tuple[View, ...]
+    places: tuple[np.ndarray, ...]
+    support: Support
+    final: View
+
+    @property
+    def model(self) -> str:
+        """The final model's path, or a description."""
+        return self.final.model
+
+    @property
+    def same(self) -> float:
+        """The final model's threshold for the similarity."""
+        return self.final.same
+
+    @property
+    def known(self) -> float:
+        """The final model's threshold for the best class's score."""
+        return self.final.known
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """Float [u, d], the final model's embeddings of the unknown images."""
+        return self.final.unknown
+
+    @property
+    def enrolled(self) -> frozenset[str]:
+        """Classes of the final model that were added without training."""
+        return self.final.enrolled
+
+    @property
+    def embeddings(self) -> np.ndarray:
+        """Float [n, d], each by its fold's model: only those of one fold can be compared."""
+        size = max(part.embeddings.shape[1] for part in self.parts)
+        found = np.full((len(self.folds), size), math.nan)
+        for fold, part in enumerate(self.parts):
+            found[self.folds == fold] = part.embeddings
+        return found
+
+    @property
+    def accepted(self) -> np.ndarray:
+        """Bool [n], the test images that its models accept."""
+        return np.isfinite(self.embeddings).all(axis=1)
+
+    @property
+    def accepted_unknown(self) -> np.ndarray:
+        """Bool [u], the unknown images that the final model accepts."""
+        return self.final.accepted_unknown
+
+    @property
+    def unseen(self) -> np.ndarray:
+        """Bool [n], all true: no image is judged by a model that has learned from it."""
+        return np.ones(len(self.folds), bool)
+
+    @property
+    def unseen_unknown(self) -> np.ndarray:
+        """Bool [u], the unknown images that the final model is not known to be trained on."""
+        return self.final.unseen_unknown
+
+    @property
+    def compares_pairs(self) -> bool:
+        """Whether its models have a similarity."""
+        return all(part.compares_pairs for part in self.parts)
+
+    def only(self, images: np.ndarray, unknown: np.ndarray | None = None) -> FoldedView:
+        """Return the view of some test images, bool [n], and some unknown images, bool [u]."""
+        final = self.final
+        if unknown is not None:
+            final = final.only(np.zeros(len(final.embeddings), bool), unknown)
+        return self._replace(
+            folds=self.folds[images],
+            parts=tuple(
+                part.only(images[self.folds == fold]) for fold, part in enumerate(self.parts)
+            ),
+            final=final,
+        )
+
+    def classify(self, labels: np.ndarray) -> Classified:
+        """Classify each image by the support set of its fold's model.
+
+        Args:
+            labels: str [n], the images' own classes.
+        """
+        found, images = [], []
+        for of_fold, part, places in self._folds_with_images():
+            images.append(np.flatnonzero(of_fold))
+            one = part.classify(labels[of_fold])
+            shift = self._shift(part)
+            found.append(
+                one._replace(
+                    score=one.score + shift,
+                    own_score=one.own_score + shift,
+                    neighbours=places[one.neighbours],
+                    rival=places[one.rival],
+                )
+            )
+        # Of few images, models may have fewer neighbours than others.
+        most = min(one.neighbours.shape[1] for one in found)
+        found = [one._replace(neighbours=one.neighbours[:, :most]) for one in found]
+        order = np.argsort(np.concatenate(images))
+        return Classified(*(np.concatenate(column)[order] for column in zip(*found, strict=True)))
+
+    def similarities(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return similarities float [p] of pairs of images of one fold, int [p] each."""
+        found = np.full(len(left), math.nan)
+        place = np.zeros(len(self.folds), int)
+        for fold, part in enumerate(self.parts):
+            of_fold = self.folds == fold
+            place[of_fold] = np.arange(np.count_nonzero(of_fold))
+            pairs = of_fold[left]
+            if pairs.any():
+                found[pairs] = part.similarities(place[left[pairs]], place[right[pairs]])
+        return found
+
+    def open_set_scores(self, labels: np.ndarray, groups: np.ndarray) -> Scores | None:
+        """Return the scores of known and unknown images; None if there are too few classes.
+
+        Without unknown images, each class is left out in turn of each fold's support set. Unknown
+        images are scored by the final model, which has not learned from them.
+
+        Args:
+            labels: str [n], the images' classes.
+            groups: int [n], their groups.
+        """
+        parts = []
+        for of_fold, part, _ in self._folds_with_images():
+            supported = np.isin(labels[of_fold], part.support.labels)
+            images = np.flatnonzero(of_fold)[supported]
+            seen = part.only(supported)
+            if len(self.unknown):
+                known = best_scores(seen.support.embeddings, seen.support.labels, seen.embeddings)
+                parts.append((known + self._shift(part), images, np.empty(0), images[:0]))
+            elif found := seen.open_set_scores(labels[images], groups[images]):
+                parts.append(
+                    (
+                        found.known + self._shift(part),
+                        images[found.known_image],
+                        found.unknown + self._shift(part),
+                        images[found.unknown_image],
+                    )
+                )
+        if not parts:
+            return None
+        pooled = Scores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        if not len(self.unknown):
+            return pooled
+        support = self.final.support
+        return pooled._replace(
+            unknown=best_scores(support.embeddings, support.labels, self.unknown),
+            unknown_image=len(labels) + np.arange(len(self.unknown)),
+        )
+
+    def _folds_with_images(self) -> list[tuple[np.ndarray, View, np.ndarray]]:
+        """Return the images of each fold, bool [n], its view, and the places of its support set."""
+        return [
+            (self.folds == fold, part, places)
+            for fold, (part, places) in enumerate(zip(self.parts, self.places, strict=True))
+            if len(part.embeddings)
+        ]
+
+    def _shift(self, part: View) -> float:
+        """Return what is added to the scores of a fold's model; an encoder has no threshold."""
+        return 0.0 if math.isnan(self.known) else self.known - part.known
+
+
+AnyView = View | FoldedView
+"""A model's view of the test images, or that of a procedure whose images are in folds."""

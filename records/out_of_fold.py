@@ -1,0 +1,120 @@
+"""What models say of images that they have not learned from: one model for each fold.
+
+The Trainer writes `out_of_fold.npz` into its `model_run`; the Judge and the Evaluator judge by it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from storage.file_systems import exists, open_file
+
+FILE = "out_of_fold.npz"
+
+
+class FoldModel(NamedTuple):
+    """The model that has not learned from one fold.
+
+    Attributes:
+        support: int64 [s], indices of the images that it classifies by.
+        support_embeddings: float32 [s, d], their embeddings by it.
+        same: Its threshold for similarities.
+        known: Its threshold for the best class's score.
+        scale: Of its similarity, a logistic function of the cosine.
+        offset: Of the same.
+    """
+
+    support: np.ndarray
+    support_embeddings: np.ndarray
+    same: float
+    known: float
+    scale: float
+    offset: float
+
+
+class OutOfFold(NamedTuple):
+    """The n images that a model has learned from, each embedded by a model that has not.
+
+    Attributes:
+        ids: bytes [n].
+        labels: str [n], their classes.
+        sources: bytes [n], their files.
+        keys: int64 [n], see `records.training_keys`.
+        folds: int64 [n], see `features.FOLD`.
+        embeddings: float32 [n, d], each by the model of its own fold.
+        models: That of each fold.
+        same: The final model's threshold for similarities.
+        known: Its threshold for the best class's score.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    sources: np.ndarray
+    keys: np.ndarray
+    folds: np.ndarray
+    embeddings: np.ndarray
+    models: tuple[FoldModel, ...]
+    same: float
+    known: float
+
+    def similarities(self, fold: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return similarities float64 [p] in [0, 1] of embeddings float [p, d] of a fold's images.
+
+        Their logits are shifted, so that the threshold of the fold's model becomes the final one's:
+        decisions of several models, each by its own threshold, are then decisions by one.
+        """
+        model = self.models[fold]
+        cosines = (left * right).sum(axis=1).astype("float64")
+        return _logistic(model.scale * cosines + model.offset + self.shift(model))
+
+    def shift(self, model: FoldModel) -> float:
+        """Return by how much the logits of a model's similarities are shifted."""
+        return float(_logit(self.same) - _logit(model.same))
+
+
+def write_out_of_fold(found: OutOfFold, folder: str) -> None:
+    """Write `FILE` into a folder, local or an address."""
+    arrays = {name: value for name, value in found._asdict().items() if name != "models"}
+    for number, model in enumerate(found.models):
+        arrays |= {f"model {number} {name}": value for name, value in model._asdict().items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.asarray(value) for name, value in arrays.items()})
+    with open_file(os.path.join(folder, FILE), "wb") as file:
+        file.write(buffer.getvalue())
+
+
+def read_out_of_fold(folder: str) -> OutOfFold | None:
+    """Return what `write_out_of_fold` wrote; None if the folder lacks the file."""
+    path = os.path.join(folder, FILE)
+    if not exists(path):
+        return None
+    with open_file(path, "rb") as file, np.load(io.BytesIO(file.read())) as saved:
+        arrays = {name: saved[name] for name in saved.files}
+    count = len({name.split()[1] for name in arrays if name.startswith("model ")})
+    models = tuple(
+        FoldModel(
+            *(arrays[f"model {i} {name}"] for name in ("support", "support_embeddings")),
+            *(float(arrays[f"model {i} {name}"]) for name in FoldModel._fields[2:]),
+        )
+        for i in range(count)
+    )
+    numbers = {name: float(arrays[name]) for name in ("same", "known")}
+    columns = {name: arrays[name] for name in OutOfFold._fields if name in arrays}
+    return OutOfFold(**{**columns, **numbers, "models": models})
+
+
+_LEAST = 1e-12
+
+
+def _logit(share: float) -> float:
+    bounded = min(max(share, _LEAST), 1 - _LEAST)
+    return math.log(bounded) - math.log1p(-bounded)
+
+
+def _logistic(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))

@@ -1,0 +1,153 @@
+"""Chooses a head for cached features by cross-validation, fits it and calibrates it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from judging.probabilities import temperature_of_scores
+from judging.thresholds import CalibratedThresholds, known_from_scores, same_threshold
+from trainer.network.calibrated_cosine import CalibratedCosine, calibrate_cosine
+from trainer.recipe import heads
+from trainer.recipe.cached_features import VIEWS
+from trainer.recipe.cross_validation import (
+    CrossValidated,
+    LabelledFeatures,
+    cross_validate,
+    unknown_scores,
+)
+from trainer.recipe.heads import Candidate, Head
+from trainer.settings import Training
+
+FeaturesOfViews = Callable[[int], np.ndarray]
+"""From a number of views v to features float32 [n, v, d]."""
+
+
+class Choice(NamedTuple):
+    """A candidate and how it did in cross-validation.
+
+    Attributes:
+        candidate: How the head is fitted.
+        views: Number of views of an image.
+        found: What its heads say of images that they were not fitted on.
+    """
+
+    candidate: Candidate
+    views: int
+    found: CrossValidated
+
+    @property
+    def name(self) -> str:
+        """What it is, in words."""
+        kind = self.candidate.kind.replace("_", " ")
+        if self.candidate.kind == "discriminant":
+            kind += f", shrinkage {self.candidate.shrinkage:g}"
+        return kind if self.views == 1 else f"{kind}, {self.views} views"
+
+
+class FittedHead(NamedTuple):
+    """A head, and what was fitted to images that no head was fitted on.
+
+    Attributes:
+        choice: What was chosen.
+        tried: What it was chosen from.
+        head: Fitted to all images.
+        similarity: Of two embeddings.
+        thresholds: Of the similarity and of the best class's score.
+    """
+
+    choice: Choice
+    tried: Sequence[Choice]
+    head: Head
+    similarity: CalibratedCosine
+    thresholds: CalibratedThresholds
+
+    def embed(self, features: np.ndarray) -> np.ndarray:
+        """Return embeddings float32 [n, d] of features float32 [n, v, d] of the chosen views."""
+        return self.head.embed(heads.prepare(features)).astype("float32")
+
+
+def fit_best_head(
+    features: FeaturesOfViews,
+    images: LabelledFeatures,
+    settings: Training,
+    seed: int,
+    tell: Callable[[str], None] = lambda line: None,
+) -> FittedHead:
+    """Choose a head by cross-validation, fit it to all images, and calibrate it.
+
+    Args:
+        features: Of the images.
+        images: Their labels and groups; the features are not used.
+        settings: The `training` section.
+        seed: Of the folds of the cross-validation.
+        tell: Gets a line for each candidate.
+    """
+    tried = compare(features, images, settings.views, seed, tell)
+    best = choose(tried)
+    prepared = heads.prepare(features(best.views))
+    similarity, thresholds = _calibrated(
+        best, images._replace(prepared=heads.in_span(prepared)), settings, seed
+    )
+    return FittedHead(
+        best, tried, best.candidate.fit(prepared, images.labels), similarity, thresholds
+    )
+
+
+def compare(
+    features: FeaturesOfViews,
+    images: LabelledFeatures,
+    views: int | str,
+    seed: int,
+    tell: Callable[[str], None],
+) -> list[Choice]:
+    """Cross-validate all candidates, with more views as long as these are better."""
+    tried: list[Choice] = []
+    for count in VIEWS if views == "auto" else (int(views),):
+        of_views = images._replace(prepared=heads.in_span(heads.prepare(features(count))))
+        before = choose(tried).found.accuracy if tried else -1.0
+        for candidate in heads.CANDIDATES:
+            one = Choice(candidate, count, cross_validate(candidate, of_views, seed))
+            tried.append(one)
+            tell(f"{one.name}: accuracy {one.found.accuracy:.3f}, AUC of pairs {one.found.auc:.3f}")
+        accuracy = choose(tried).found.accuracy
+        if not before < accuracy < 1:
+            break
+    return tried
+
+
+def choose(tried: Sequence[Choice]) -> Choice:
+    """Return the choice with the best AUC of pairs, of those as accurate as the best.
+
+    One standard error of the best accuracy is allowed for a better AUC with the same views (the
+    rule of Breiman et al. 1984), so that pairs count where classes hardly differ. More views cost
+    time in each query and are only chosen for more accuracy.
+    """
+
+    def accuracy(one: Choice) -> float:
+        return -1.0 if math.isnan(one.found.accuracy) else one.found.accuracy
+
+    best = max(tried, key=accuracy)
+    counted = max(1, int(np.isfinite(best.found.right).sum()))
+    share = max(0.0, accuracy(best))
+    least = accuracy(best) - math.sqrt(share * (1 - share) / counted)
+    equals = [one for one in tried if one.views == best.views and accuracy(one) >= least]
+    return max(equals, key=lambda one: -1.0 if math.isnan(one.found.auc) else one.found.auc)
+
+
+def _calibrated(
+    best: Choice, images: LabelledFeatures, settings: Training, seed: int
+) -> tuple[CalibratedCosine, CalibratedThresholds]:
+    """Calibrate by the cross-validation of the chosen candidate."""
+    found, calibration = best.found, settings.calibration
+    similarity = calibrate_cosine(found.cosines, found.same)
+    logits = similarity.scale * found.cosines + similarity.offset
+    unknown = unknown_scores(best.candidate, images, seed)
+    return similarity, CalibratedThresholds(
+        same=same_threshold(1 / (1 + np.exp(-logits)), found.same, calibration.same_false_accepts),
+        known=known_from_scores(found.scores, unknown, calibration.known_false_accepts),
+        temperature=temperature_of_scores(found.class_scores, found.own),
+    )

@@ -1,0 +1,97 @@
+"""Lets models judge images that they have not learned from: the same procedure for each fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from judging.classifier import Support, classify
+from records import training_keys
+from records.out_of_fold import FoldModel, OutOfFold
+from trainer.recipe.choice import FeaturesOfViews, FittedHead, fit_best_head
+from trainer.recipe.cross_validation import LabelledFeatures
+from trainer.settings import Training
+from trainer.training.images import Images
+
+_Embedded = tuple[FittedHead, np.ndarray]
+
+
+def out_of_fold(
+    features: FeaturesOfViews,
+    images: Images,
+    labelled: LabelledFeatures,
+    settings: Training,
+    seed: int,
+    most_support: Callable[[np.ndarray], np.ndarray],
+    final: FittedHead,
+) -> OutOfFold:
+    """Fit a head for each fold, on the images of the other folds, and embed the fold with it.
+
+    Candidates are compared and thresholds calibrated within the other folds, so that nothing about
+    the judged images is known.
+
+    Args:
+        features: Of all images.
+        images: All images.
+        labelled: Their labels and groups.
+        settings: The `training` section.
+        seed: As for the final model.
+        most_support: From labels to the indices of the images that are kept as support.
+        final: The head that was fitted to all images.
+    """
+    folds = images.folds
+    embeddings = np.zeros((len(folds), final.head.matrix.shape[1]), "float32")
+    models: list[FoldModel] = []
+    for fold in np.unique(folds):
+        learned, judged = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        fitted = fit_best_head(
+            _features_of(features, learned), labelled.only(learned), settings, seed
+        )
+        rows = features(fitted.choice.views)
+        embeddings[judged] = fitted.embed(rows[judged])
+        support = learned[most_support(images.labels[learned])]
+        of_support = fitted.embed(rows[support])
+        right = _right(of_support, embeddings[judged], support, judged, images)
+        print(
+            f"fold {len(models) + 1} of {len(np.unique(folds))}: {fitted.choice.name}; "
+            f"{right} of {len(judged)} images right",
+            flush=True,
+        )
+        models.append(
+            FoldModel(
+                support,
+                of_support,
+                fitted.thresholds.same,
+                fitted.thresholds.known,
+                fitted.similarity.scale,
+                fitted.similarity.offset,
+            )
+        )
+    return OutOfFold(
+        np.array(images.ids),
+        images.labels,
+        np.array(images.sources),
+        np.array([training_keys.key(one) for one in images.content_hashes], "int64"),
+        np.unique(folds, return_inverse=True)[1],
+        embeddings,
+        tuple(models),
+        final.thresholds.same,
+        final.thresholds.known,
+    )
+
+
+def _features_of(features: FeaturesOfViews, places: np.ndarray) -> FeaturesOfViews:
+    return lambda views: features(views)[places]
+
+
+def _right(
+    of_support: np.ndarray,
+    of_judged: np.ndarray,
+    support: np.ndarray,
+    judged: np.ndarray,
+    images: Images,
+) -> int:
+    known = Support(of_support, images.labels[support], np.array(images.sources)[support])
+    labels = images.labels[judged]
+    return int(np.sum(classify(known, of_judged, labels).label == labels))
