@@ -10,6 +10,7 @@ import numpy as np
 from judging.classifier import Classified, Support, best_scores
 from judging.open_set_scores import Scores
 from judging.views import View
+from records.out_of_fold import OutOfFold
 
 
 class FoldedView(NamedTuple):
@@ -24,6 +25,9 @@ class FoldedView(NamedTuple):
         places: Of each fold, the indices in `support` of the images that its model classifies by.
         support: All labelled images, of whatever fold; only labels and sources are used.
         final: The view of the model that has learned from all images; it sees the unknown ones.
+        unknown_scores: float [n], the best score of each test image by a model that has learned
+            neither from its fold nor from its class; None: its class is left out of the support
+            set of its fold's model alone.
     """
 
     folds: np.ndarray
@@ -31,6 +35,7 @@ class FoldedView(NamedTuple):
     places: tuple[np.ndarray, ...]
     support: Support
     final: View
+    unknown_scores: np.ndarray | None = None
 
     @property
     def model(self) -> str:
@@ -102,6 +107,7 @@ class FoldedView(NamedTuple):
                 part.only(images[self.folds == fold]) for fold, part in enumerate(self.parts)
             ),
             final=final,
+            unknown_scores=None if self.unknown_scores is None else self.unknown_scores[images],
         )
 
     def classify(self, labels: np.ndarray) -> Classified:
@@ -144,8 +150,8 @@ class FoldedView(NamedTuple):
     def open_set_scores(self, labels: np.ndarray, groups: np.ndarray) -> Scores | None:
         """Return the scores of known and unknown images; None if there are too few classes.
 
-        Without unknown images, each class is left out in turn of each fold's support set. Unknown
-        images are scored by the final model, which has not learned from them.
+        Without unknown images, each class is left out in turn. Unknown images are scored by the
+        final model, which has not learned from them.
 
         Args:
             labels: str [n], the images' classes.
@@ -156,28 +162,43 @@ class FoldedView(NamedTuple):
             supported = np.isin(labels[of_fold], part.support.labels)
             images = np.flatnonzero(of_fold)[supported]
             seen = part.only(supported)
-            if len(self.unknown):
+            if len(self.unknown) or self.unknown_scores is not None:
                 known = best_scores(seen.support.embeddings, seen.support.labels, seen.embeddings)
-                parts.append((known + self._shift(part), images, np.empty(0), images[:0]))
+                of_part = Scores(known, images, self._of_unknown_classes(images), images)
             elif found := seen.open_set_scores(labels[images], groups[images]):
-                parts.append(
-                    (
-                        found.known + self._shift(part),
-                        images[found.known_image],
-                        found.unknown + self._shift(part),
-                        images[found.unknown_image],
-                    )
+                of_part = found._replace(
+                    known_image=images[found.known_image],
+                    unknown_image=images[found.unknown_image],
                 )
+            else:
+                continue
+            shift = self._shift(part)
+            parts.append(
+                of_part._replace(known=of_part.known + shift, unknown=of_part.unknown + shift)
+            )
         if not parts:
             return None
         pooled = Scores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         if not len(self.unknown):
-            return pooled
+            scored = np.isfinite(pooled.unknown)
+            return (
+                pooled._replace(
+                    unknown=pooled.unknown[scored], unknown_image=pooled.unknown_image[scored]
+                )
+                if scored.any()
+                else None
+            )
         support = self.final.support
         return pooled._replace(
             unknown=best_scores(support.embeddings, support.labels, self.unknown),
             unknown_image=len(labels) + np.arange(len(self.unknown)),
         )
+
+    def _of_unknown_classes(self, images: np.ndarray) -> np.ndarray:
+        """Return the scores of some images, int [k], as those of classes that are not learned."""
+        if self.unknown_scores is None:
+            return np.full(len(images), math.nan)
+        return self.unknown_scores[images]
 
     def _folds_with_images(self) -> list[tuple[np.ndarray, View, np.ndarray]]:
         """Return the images of each fold, bool [n], its view, and the places of its support set."""
@@ -190,6 +211,49 @@ class FoldedView(NamedTuple):
     def _shift(self, part: View) -> float:
         """Return what is added to the scores of a fold's model; an encoder has no threshold."""
         return 0.0 if math.isnan(self.known) else self.known - part.known
+
+
+def view_in_folds(found: OutOfFold, places: np.ndarray, final: View) -> FoldedView:
+    """Return the view of test images that are in folds.
+
+    Args:
+        found: The out-of-fold results of all images.
+        places: int [n], where the test images are in `found`.
+        final: See `FoldedView`.
+    """
+    folds = found.folds[places]
+    labels = found.labels
+    sources = np.array([one.decode("utf-8", "backslashreplace") for one in found.sources.tolist()])
+    parts = tuple(
+        View(
+            f"{final.model}, fold {fold + 1}",
+            found.embeddings[places[folds == fold]],
+            np.empty((0, found.embeddings.shape[1])),
+            Support(model.support_embeddings, labels[model.support], sources[model.support]),
+            _Similarity(found, fold),
+            found.same,
+            model.known,
+        )
+        for fold, model in enumerate(found.models)
+    )
+    return FoldedView(
+        folds,
+        parts,
+        tuple(model.support for model in found.models),
+        Support(found.embeddings, labels, sources),
+        final,
+        found.unknown_scores[places],
+    )
+
+
+class _Similarity:
+    """The similarity of a fold's model."""
+
+    def __init__(self, found: OutOfFold, fold: int) -> None:
+        self._found, self._fold = found, fold
+
+    def __call__(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return self._found.similarities(self._fold, left, right)
 
 
 AnyView = View | FoldedView

@@ -47,6 +47,8 @@ class OutOfFold(NamedTuple):
         keys: int64 [n], see `records.training_keys`.
         folds: int64 [n], see `features.FOLD`.
         embeddings: float32 [n, d], each by the model of its own fold.
+        unknown_scores: float64 [n], each image's best score by a model that has learned neither
+            from its fold nor from its class; NaN if there are too few classes.
         models: That of each fold.
         same: The final model's threshold for similarities.
         known: Its threshold for the best class's score.
@@ -58,6 +60,7 @@ class OutOfFold(NamedTuple):
     keys: np.ndarray
     folds: np.ndarray
     embeddings: np.ndarray
+    unknown_scores: np.ndarray
     models: tuple[FoldModel, ...]
     same: float
     known: float

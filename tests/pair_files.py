@@ -57,3 +57,14 @@ def write_splits(
         )
         files.append([write_blocks(folder / f"{split}.gz", records, blocks)])
     return files[0], files[1]
+
+
+def write_folds(
+    folder: Path, classes: int = 3, each: int = 9, folds: int = 3, **picture_options
+) -> list[str]:
+    """Training blocks of images in folds; returns their files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbered = [(c, n) for c in range(classes) for n in range(each)]
+    records = [transformed(c, n, fold=n % folds, **picture_options) for c, n in numbered]
+    blocks = class_balanced([b"%d" % c for c, _ in numbered], classes, 2, 2, seed=0)
+    return [write_blocks(folder / "train.gz", records, blocks)]

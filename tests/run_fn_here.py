@@ -55,6 +55,7 @@ def main(train, validation, backbone, folder, **custom):
                     "tiles": Tiles().model_dump_json(),
                     "max_pixels": 10_000,
                     "seed": 0,
+                    "folds": 0,
                     "model": Model(backbone=backbone, embedding_size=6).model_dump_json(),
                     "training": Training(
                         epochs=2, learning_rate=0.1, recipe="fine_tuned"

@@ -51,7 +51,11 @@ def too_few_for_folds(sources: Iterable[Source]) -> str | None:
     Args:
         sources: The files.
     """
-    groups = Counter(label for counts in _classes_of_groups(sources).values() for label in counts)
+    of_group = _classes_of_groups(sources)
+    images = sum(of_group.values(), Counter())
+    if few := [printable(label) for label, count in sorted(images.items()) if count < 2]:
+        return f"class {few[0]} has one image, and a pair needs two: add images"
+    groups = Counter(label for counts in of_group.values() for label in counts)
     if len(groups) > 1 and max(groups.values()) >= folds.LEAST:
         return None
     [(label, most)] = groups.most_common(1)

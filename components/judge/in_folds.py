@@ -10,7 +10,7 @@ from components.judge.exported_model import JudgedModel, texts
 from judging import gate
 from judging.classifier import Support
 from judging.embedded_images import Model
-from judging.folded_view import AnyView, FoldedView
+from judging.folded_view import AnyView, FoldedView, view_in_folds
 from judging.views import CANDIDATE, View
 from records.out_of_fold import OutOfFold
 
@@ -64,33 +64,8 @@ class _Candidate(_InFolds):
     ) -> AnyView:
         """Return the view of test images; their `embeddings`, of the final model, are not used."""
         del embeddings
-        found, places = self._found, self._places(keys)
-        support = Support(found.embeddings, found.labels, texts(found.sources))
-        folds = found.folds[places]
-        parts = []
-        for fold, model in enumerate(found.models):
-            parts.append(
-                View(
-                    f"{self._model.directory}, fold {fold + 1}",
-                    found.embeddings[places[folds == fold]],
-                    np.empty((0, found.embeddings.shape[1])),
-                    Support(
-                        model.support_embeddings,
-                        support.labels[model.support],
-                        support.sources[model.support],
-                    ),
-                    _Similarity(found, fold),
-                    found.same,
-                    model.known,
-                )
-            )
-        return FoldedView(
-            folds,
-            tuple(parts),
-            tuple(model.support for model in found.models),
-            support,
-            self._final(keys, unknown, unknown_keys),
-        )
+        final = self._final(keys, unknown, unknown_keys)
+        return view_in_folds(self._found, self._places(keys), final)
 
 
 class _PretrainedEncoder(_InFolds):
@@ -120,13 +95,3 @@ class _PretrainedEncoder(_InFolds):
         )
         final = self._final(keys, unknown, unknown_keys)
         return FoldedView(folds, parts, tuple(others), support, final)
-
-
-class _Similarity:
-    """The similarity of a fold's model."""
-
-    def __init__(self, found: OutOfFold, fold: int) -> None:
-        self._found, self._fold = found, fold
-
-    def __call__(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return self._found.similarities(self._fold, left, right)

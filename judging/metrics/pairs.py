@@ -102,7 +102,7 @@ def judge_pairs(
         measurements.skip(METRICS, "the model compares no pairs")
         return None
     try:
-        drawn = _draw(images, pairing)
+        drawn = draw_within_folds(images, pairing)
     except DataError as e:
         measurements.skip(METRICS, str(e))
         return None
@@ -129,7 +129,7 @@ def judge_pairs(
     )
 
 
-def _draw(images: HeldOutImages, pairing: PairSettings) -> Pairs:
+def draw_within_folds(images: HeldOutImages, pairing: PairSettings) -> Pairs:
     """Return the pairs of each fold; without folds, of all images.
 
     Raises:

@@ -146,6 +146,7 @@ def _calibrated(
     similarity = calibrate_cosine(found.cosines, found.same)
     logits = similarity.scale * found.cosines + similarity.offset
     unknown = unknown_scores(best.candidate, images, seed)
+    unknown = unknown[np.isfinite(unknown)]
     return similarity, CalibratedThresholds(
         same=same_threshold(1 / (1 + np.exp(-logits)), found.same, calibration.same_false_accepts),
         known=known_from_scores(found.scores, unknown, calibration.known_false_accepts),

@@ -136,24 +136,38 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def unknown_scores(candidate: Candidate, images: LabelledFeatures, seed: int) -> np.ndarray:
-    """Return best scores float [n] of images whose class the head was not fitted on.
+def unknown_scores(
+    candidate: Candidate,
+    images: LabelledFeatures,
+    seed: int,
+    scored: LabelledFeatures | None = None,
+) -> np.ndarray:
+    """Return best scores of images whose class the head was not fitted on.
 
-    Empty with fewer than three classes: with one of two left out, nothing is left to compare.
+    Args:
+        candidate: How the heads are fitted.
+        images: What they are fitted on, without some of the classes.
+        seed: Of the folds of classes.
+        scored: n images; None: those of `images`.
+
+    Returns:
+        Float [n]; NaN with fewer than three classes: with one of two left out, nothing is left to
+        compare.
     """
+    scored = scored or images
+    found = np.full(len(scored.labels), math.nan)
     classes = np.unique(images.labels)
     if len(classes) < 3:
-        return np.empty(0)
-    parts = []
+        return found
     for left_out in _class_folds(classes, min(CLASS_FOLDS, len(classes)), seed):
-        fitted = ~np.isin(images.labels, left_out)
-        if len(np.unique(images.labels[fitted])) < 2:
+        fitted, judged = ~np.isin(images.labels, left_out), np.isin(scored.labels, left_out)
+        if len(np.unique(images.labels[fitted])) < 2 or not judged.any():
             continue
         head = candidate.fit(images.prepared[fitted], images.labels[fitted])
         support = _support(head, images, fitted)
-        embeddings = head.embed(images.prepared[~fitted])
-        parts.append(best_scores(support.embeddings, support.labels, embeddings))
-    return _joined(parts)
+        embeddings = head.embed(scored.prepared[judged])
+        found[judged] = best_scores(support.embeddings, support.labels, embeddings)
+    return found
 
 
 def _support(head: Head, images: LabelledFeatures, of: np.ndarray) -> Support:

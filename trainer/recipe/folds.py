@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from judging.classifier import Support, classify
 from records import training_keys
 from records.out_of_fold import FoldModel, OutOfFold
+from trainer.recipe import heads
 from trainer.recipe.choice import FeaturesOfViews, FittedHead, fit_best_head
-from trainer.recipe.cross_validation import LabelledFeatures
+from trainer.recipe.cross_validation import LabelledFeatures, unknown_scores
 from trainer.settings import Training
 from trainer.training.images import Images
 
@@ -42,6 +44,7 @@ def out_of_fold(
     """
     folds = images.folds
     embeddings = np.zeros((len(folds), final.head.matrix.shape[1]), "float32")
+    unknown = np.full(len(folds), math.nan)
     models: list[FoldModel] = []
     for fold in np.unique(folds):
         learned, judged = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -57,6 +60,10 @@ def out_of_fold(
             f"fold {len(models) + 1} of {len(np.unique(folds))}: {fitted.choice.name}; "
             f"{right} of {len(judged)} images right",
             flush=True,
+        )
+        prepared = labelled._replace(prepared=heads.in_span(heads.prepare(rows)))
+        unknown[judged] = unknown_scores(
+            fitted.choice.candidate, prepared.only(learned), seed, prepared.only(judged)
         )
         models.append(
             FoldModel(
@@ -75,6 +82,7 @@ def out_of_fold(
         np.array([training_keys.key(one) for one in images.content_hashes], "int64"),
         np.unique(folds, return_inverse=True)[1],
         embeddings,
+        unknown,
         tuple(models),
         final.thresholds.same,
         final.thresholds.known,

@@ -68,7 +68,7 @@ def train_frozen(
 
     Raises:
         BackboneError, WeightsError: See `trainer.network.backbone`.
-        TrainingError: The features are too long.
+        TrainingError: The features are too long, or folds have too many images.
     """
     started = time.perf_counter()
     memory_on_demand()
@@ -78,7 +78,9 @@ def train_frozen(
     own.mkdir(parents=True)
     size = tiles.size(image_size)
     most = max(MOST_SUPPORT_IMAGES, MOST_PIXEL_BYTES // (3 * math.prod(size)))
-    training = few_of_each_class(train_files, scan(train_files).members, size, most)
+    members = scan(train_files).members
+    training = few_of_each_class(train_files, members, size, most)
+    _check_folds(training, sum(map(len, members.values())))
     held = held_out(validation_files, size).images
     given = _given(
         training, held, build_backbone(model_settings, image_size, tiles), model_settings
@@ -86,7 +88,7 @@ def train_frozen(
     fitted = fit_best_head(given.cache.of_views, given.labelled, settings, seed, _tell)
     _tell(f"chosen: {fitted.choice.name}")
     trained = _trained(fitted, given, model_settings, own)
-    if training.folds.max(initial=features.NO_FOLD) != features.NO_FOLD:
+    if (training.folds != features.NO_FOLD).any():
         found = out_of_fold(
             given.cache.of_views, given.images, given.labelled, settings, seed, _support, fitted
         )
@@ -106,6 +108,15 @@ def train_frozen(
         "recipe": _described(fitted, given, settings),
     }
     return trained._replace(summary=summary)
+
+
+def _check_folds(images: Images, there_are: int) -> None:
+    """Refuse folds of more images than fit in memory: the others would not be judged."""
+    if (images.folds != features.NO_FOLD).any() and len(images.folds) < there_are:
+        raise TrainingError(
+            f"only {len(images.folds)} of {there_are} images of this size fit in memory, and with "
+            "folds all are learned from and judged; set splits.folds: null"
+        )
 
 
 def _given(training: Images, held: Images, backbone: keras.Model, settings: Model) -> _Given:

@@ -10,6 +10,8 @@ from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
+from judging.metrics.pairs import draw_within_folds
+from judging.views import HeldOutImages, PairSettings
 from pipeline.runs.launch import explain
 from records import features
 from records.example import make_example
@@ -24,6 +26,7 @@ SETTINGS = {
     "held_out_partners": 4,
     "held_out_max_images": 100,
     "seed": 0,
+    "folds": 0,
     "code": "",
 }
 SIZES = {features.TRAIN: 6, features.VALIDATION: 4, features.TEST: 3}
@@ -171,8 +174,8 @@ def test_an_image_in_two_splits_fails_the_run(tmp_path, shared):
         pair_gen(tmp_path, leaking)
     words = explain(caught.value)
     assert words.startswith("the same ")
-    assert "cat/train-cat-0.png in 'train'" in words
-    assert "cat/test-cat-0.png in 'test'" in words
+    assert "cat/train-cat-0.png in split 'train'" in words
+    assert "cat/test-cat-0.png in split 'test'" in words
 
 
 def test_an_image_id_twice_in_a_split_fails_the_run(tmp_path):
@@ -216,6 +219,60 @@ def test_a_held_out_split_whose_classes_have_a_group_each_fails_the_run(tmp_path
     with pytest.raises(Exception, match="no two images of one class") as caught:
         pair_gen(tmp_path, by_split)
     assert explain(caught.value).startswith("split 'test' has no two images of one class and of")
+
+
+def in_folds(folds=3, **changed):
+    """Images that are all learned from; each fold has one image of each class at least."""
+    records = images()[features.TRAIN]
+    for number, record in enumerate(records):
+        record[features.FOLD] = number % SIZES[features.TRAIN] % folds
+    records[0] |= changed
+    return {features.TRAIN: records}
+
+
+def test_with_folds_images_are_learned_from_and_judged_in_pairs_of_one_fold(tmp_path):
+    by_split = in_folds()
+    pairs = pair_gen(tmp_path, by_split, folds=3)
+    assert artifact_utils.decode_split_names(pairs.split_names) == [features.TRAIN, features.TEST]
+    folds = {one[features.IMAGE_ID]: one[features.FOLD] for one in by_split[features.TRAIN]}
+    learned, judged = (blocks(pairs, split) for split in (features.TRAIN, features.TEST))
+    assert {i for block in learned for i in block[features.IMAGE_ID]} == set(folds)
+    assert {i for block in judged for i in block[features.IMAGE_ID]} == set(folds)
+    for block in [*learned, *judged]:
+        assert block[features.FOLD] == [folds[i] for i in block[features.IMAGE_ID]]
+    assert all(len(set(block[features.FOLD])) == 1 for block in judged)
+    assert sum(block[features.TARGET][0] for block in judged) == len(judged) / 2
+
+
+def test_the_judge_draws_the_same_pairs_of_a_fold(tmp_path):
+    by_split = in_folds()
+    judged = blocks(pair_gen(tmp_path, by_split, folds=3), features.TEST)
+    ordered = sorted(by_split[features.TRAIN], key=lambda one: one[features.IMAGE_ID])
+    names, labels, folds = (
+        np.array([one[name] for one in ordered])
+        for name in (features.IMAGE_ID, features.LABEL, features.FOLD)
+    )
+    held = HeldOutImages(names, labels.astype(str), names, np.arange(len(names)), folds)
+    drawn = draw_within_folds(
+        held, PairSettings(SETTINGS["held_out_partners"], 100, SETTINGS["seed"])
+    )
+    expected = {(names[a], names[b]) for a, b in zip(drawn.left, drawn.right, strict=True)}
+    assert {tuple(block[features.IMAGE_ID]) for block in judged} == expected
+
+
+@pytest.mark.parametrize("shared", [features.CONTENT_HASH, features.GROUP])
+def test_content_in_two_folds_fails_the_run(tmp_path, shared):
+    by_split = in_folds(**{shared: image(features.TRAIN, b"dog", 1)[shared]})
+    with pytest.raises(Exception, match="is in two folds") as caught:
+        pair_gen(tmp_path, by_split, folds=3)
+    words = explain(caught.value)
+    assert "cat/train-cat-0.png in fold 0" in words
+    assert "dog/train-dog-1.png in fold 1" in words
+
+
+def test_folds_without_a_pair_of_both_kinds_fail_the_run(tmp_path):
+    with pytest.raises(Exception, match="split 'test' has no two images of one class"):
+        pair_gen(tmp_path, in_folds(folds=6), folds=6)
 
 
 def test_an_unknown_split_is_named(tmp_path):

@@ -112,14 +112,14 @@ def test_the_folder_of_one_class_is_refused_by_name(images):
 @pytest.mark.parametrize(("each", "groups"), [(3, None), (4, None), (12, 2)])
 def test_too_few_images_are_refused_with_the_number_that_suffices(tmp_path, each, groups):
     write_classes(tmp_path, each=each)
-    group = {}
+    splits = {"folds": None}
     if groups:
-        group = {"splits": {"group": r"(g\d-\d)_"}}
+        splits["group"] = r"(g\d-\d)_"
         for path in list(tmp_path.glob("*/*.png")):
             name = f"g{path.parent.name[-1]}-{int(path.stem) % groups}_{path.name}"
             path.rename(path.with_name(name))
     with pytest.raises(ConfigError, match=r"too few images: the split 'validation' would have"):
-        check(config(tmp_path, **group))
+        check(config(tmp_path, splits=splits))
 
 
 def test_the_class_that_lacks_images_is_named(tmp_path):
@@ -127,12 +127,30 @@ def test_the_class_that_lacks_images_is_named(tmp_path):
     (tmp_path / "class-0").rename(tmp_path / "many")
     write_classes(tmp_path, each=1, classes=1)
     with pytest.raises(ConfigError, match=r"have \d+ images of 1 class and none of class-0, and"):
+        check(config(tmp_path, splits={"folds": None}))
+    with pytest.raises(ConfigError, match="class class-0 has one image, and a pair needs two"):
         check(config(tmp_path))
 
 
-def test_five_images_a_class_are_enough(tmp_path):
-    write_classes(tmp_path, each=5, classes=2)
+def test_five_images_a_class_are_enough_for_splits_and_three_for_folds(tmp_path):
+    write_classes(tmp_path / "five", each=5, classes=2)
+    check(config(tmp_path / "five", splits={"folds": None}))
+    write_classes(tmp_path / "three", each=3, classes=2)
+    check(config(tmp_path / "three"))
+
+
+def test_two_images_a_class_are_too_few_for_folds(tmp_path):
+    write_classes(tmp_path, each=2, classes=3)
+    with pytest.raises(ConfigError, match="has 2 of different groups"):
+        check(config(tmp_path))
+
+
+def test_folds_need_images_without_splits(tmp_path):
+    for split in ("train", "validation", "test"):
+        write_classes(tmp_path / split, each=6, classes=2)
     check(config(tmp_path))
+    with pytest.raises(ConfigError, match=r"splits.folds: .*gives images their splits"):
+        check(config(tmp_path, splits={"folds": 5}))
 
 
 def test_files_of_the_model_are_there(images):

@@ -1,0 +1,140 @@
+"""Images in folds are judged by the models of their folds, whose decisions are counted together."""
+
+import numpy as np
+import pytest
+from judge_views import clouds, held_out, similarity
+
+from judging.classifier import Support, classify
+from judging.folded_view import FoldedView
+from judging.judge import judge
+from judging.settings import JudgeSettings, Thresholds
+from judging.views import PairSettings, View
+
+FOLDS = np.arange(40) % 4
+
+
+def model_of(fold, points, labels, shift=0.0, turn=False):
+    """The view of one fold: its images, and a support set of all others."""
+    own = fold == FOLDS
+    # Each fold's model has a space of its own, which cannot be compared with the others'.
+    turned = points @ (np.roll(np.eye(12), fold, axis=1) if turn else np.eye(12))
+    support = Support(turned[~own], labels[~own], np.array([f"{i}" for i in np.flatnonzero(~own)]))
+    return View("m", turned[own], np.empty((0, 12)), support, similarity, 0.3, 0.5 + shift)
+
+
+def in_folds(spread=0.3, turn=False, shifts=(0, 0, 0, 0), unknown=0, unknown_scores=None):
+    points, labels = clouds(4, 10, spread, seed=0)
+    images, _ = held_out()
+    parts = tuple(model_of(fold, points, labels, shift, turn) for fold, shift in enumerate(shifts))
+    every = Support(points, labels, np.arange(40).astype(str))
+    strangers = clouds(1, unknown, 0.3, seed=5, first=10)[0] if unknown else np.empty((0, 12))
+    final = View("m", np.empty((0, 12)), strangers, every, similarity, 0.3, 0.5)
+    places = tuple(np.flatnonzero(fold != FOLDS) for fold in range(4))
+    view = FoldedView(FOLDS, parts, places, every, final, unknown_scores)
+    return images._replace(folds=FOLDS), view, points, labels
+
+
+def test_each_image_is_classified_by_the_other_folds():
+    _, view, points, labels = in_folds()
+    found = view.classify(labels)
+    for fold in range(4):
+        own = fold == FOLDS
+        alone = classify(view.parts[fold].support, points[own], labels[own])
+        np.testing.assert_array_equal(found.label[own], alone.label)
+        np.testing.assert_allclose(found.score[own], alone.score)
+    assert (FOLDS[found.neighbours] != FOLDS[:, None]).all()
+    assert (FOLDS[found.rival] != FOLDS).all()
+    assert (labels[found.rival] == found.label).all()
+
+
+def test_spaces_of_different_folds_are_never_compared():
+    images, view, _, labels = in_folds()
+    turned = in_folds(turn=True)[1]
+    np.testing.assert_allclose(
+        turned.classify(labels).score, view.classify(labels).score, atol=1e-6
+    )
+    left, right = np.array([0, 4, 1]), np.array([4, 8, 5])
+    np.testing.assert_allclose(
+        turned.similarities(left, right), view.similarities(left, right), atol=1e-6
+    )
+    one, other = (judged(images, v) for v in (view, turned))
+    assert one.metrics["class_accuracy"] == other.metrics["class_accuracy"]
+    assert one.metrics["auc"].value == pytest.approx(other.metrics["auc"].value)
+
+
+def judged(images, view):
+    return judge(images, view, {}, None, Thresholds(), JudgeSettings(), PairSettings()).judgement
+
+
+def test_a_folds_own_threshold_decides():
+    _, view, _, labels = in_folds(shifts=(0, 0.2, -0.1, 0))
+    plain = in_folds()[1].classify(labels)
+    shifted = view.classify(labels)
+    np.testing.assert_allclose(shifted.score[FOLDS == 1], plain.score[FOLDS == 1] - 0.2)
+    known = shifted.score >= view.known
+    for fold, own in enumerate((0.5, 0.7, 0.4, 0.5)):
+        np.testing.assert_array_equal(known[fold == FOLDS], plain.score[fold == FOLDS] >= own)
+
+
+def test_pairs_are_of_one_fold_each():
+    images, view, *_ = in_folds()
+    outcomes = judge(images, view, {}, None, None, JudgeSettings(), PairSettings())
+    fold_of = dict(zip(images.ids.tolist(), FOLDS.tolist(), strict=True))
+    pairs = list(outcomes.pairs)
+    assert pairs
+    assert all(fold_of[pair.left] == fold_of[pair.right] for pair in pairs)
+
+
+def test_the_judgement_says_that_it_is_out_of_fold():
+    images, view, *_ = in_folds()
+    judgement = judged(images, view)
+    assert judgement.folds == 4
+    assert judgement.images == 40
+    assert "model of its own" in judgement.missing["episode_accuracy"]
+    assert judgement.classes[0].support == 10
+
+
+def test_unknown_images_meet_the_final_model():
+    images, view, _, labels = in_folds(unknown=6)
+    found = view.open_set_scores(labels, images.groups)
+    assert len(found.known) == 40
+    assert found.unknown_image.tolist() == list(range(40, 46))
+    assert np.median(found.unknown) < np.median(found.known)
+
+
+def test_scores_of_a_class_that_was_not_learned_count_as_unknown():
+    scores = np.linspace(-0.5, 0.5, 40)
+    scores[3] = np.nan
+    images, view, _, labels = in_folds(shifts=(0.1, 0, 0, 0), unknown_scores=scores)
+    found = view.open_set_scores(labels, images.groups)
+    assert set(range(40)) - set(found.unknown_image.tolist()) == {3}
+    order = np.argsort(found.unknown_image)
+    expected = np.delete(scores - 0.1 * (FOLDS == 0), 3)
+    np.testing.assert_allclose(found.unknown[order], expected)
+
+
+def test_without_them_each_class_is_left_out_of_the_support_set():
+    images, view, _, labels = in_folds()
+    found = view.open_set_scores(labels, images.groups)
+    assert len(found.known) == len(found.unknown) == 40
+    assert np.median(found.unknown) < np.median(found.known)
+
+
+def test_a_class_that_the_other_folds_lack_is_not_counted():
+    _, view, points, labels = in_folds()
+    alone = np.where(FOLDS == 0, labels, np.where(labels == "c0", "c1", labels))
+    parts = tuple(model_of(fold, points, alone) for fold in range(4))
+    found = view._replace(parts=parts).classify(alone)
+    lost = (FOLDS == 0) & (labels == "c0")
+    assert np.isnan(found.own_score[lost]).all()
+    assert np.isfinite(found.own_score[~lost]).all()
+
+
+def test_some_images_of_a_view():
+    _, view, _, labels = in_folds()
+    some = np.arange(40) % 3 > 0
+    part = view.only(some)
+    np.testing.assert_allclose(part.embeddings, view.embeddings[some])
+    np.testing.assert_array_equal(
+        part.classify(labels[some]).label, view.classify(labels).label[some]
+    )
