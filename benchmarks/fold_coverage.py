@@ -26,6 +26,7 @@ from judging.measurements import Measurements
 from judging.metrics.classes import judge_classes
 from judging.metrics.open_set import judge_open_set
 from judging.metrics.pairs import judge_pairs
+from judging.statistics.fold_intervals import widened
 from judging.views import CANDIDATE, HeldOutImages, PairSettings, View
 from records.out_of_fold import OutOfFold
 from trainer.recipe.choice import FittedHead, fit_best_head
@@ -47,7 +48,8 @@ def measure(images: HeldOutImages, view: AnyView) -> dict[str, Measure]:
     judge_pairs(images, views, PairSettings(most_images=2000), measurements)
     unknown_groups = -1 - np.arange(len(view.unknown))
     judge_open_set(images, unknown_groups, views, measurements)
-    return measurements.metrics
+    folds = None if images.folds is None else len(np.unique(images.folds))
+    return widened(measurements.metrics, folds)
 
 
 class Draw:

@@ -19,6 +19,7 @@ from judging.metrics.open_set import JudgedOpenSet, judge_open_set
 from judging.metrics.pairs import JudgedPairs, judge_pairs
 from judging.outcomes import ImageOutcome, PairOutcome
 from judging.settings import Costs, JudgeSettings, Thresholds
+from judging.statistics.fold_intervals import widened
 from judging.views import CANDIDATE, HeldOutImages, PairSettings
 
 
@@ -198,8 +199,10 @@ def _judged(
     invalid: dict[str, str],
 ) -> Judged:
     """Return the judgement on what was measured."""
-    metrics, missing = measured.measurements.metrics, measured.measurements.missing
-    classes = measured.classes
+    folds = None if images.folds is None else len(np.unique(images.folds))
+    metrics = widened(measured.measurements.metrics, folds)
+    compared = widened(compared, folds)
+    missing, classes = measured.measurements.missing, measured.classes
     gated = gate.Measured(
         len(images.ids), metrics, missing, classes.chance, compared, classes.chance_p_value
     )
@@ -214,7 +217,7 @@ def _judged(
         settings=setup.settings,
         images=len(images.ids),
         groups=len(np.unique(images.groups)),
-        folds=None if images.folds is None else len(np.unique(images.folds)),
+        folds=folds,
         invalid=invalid,
         classified_by="support set" if setup.with_support else "other test images",
         unknown_by="folder" if len(candidate.unknown) else "each class left out",
@@ -222,18 +225,23 @@ def _judged(
         chance_p_value=classes.chance_p_value,
         metrics=metrics,
         missing=missing,
-        classes=tuple(
-            classes.result(
-                label,
-                candidate.support.labels,
-                pairs.of_class(images.labels, label) if pairs else {},
-            )
-            for label in classes.recalls
+        classes=widened(
+            tuple(
+                classes.result(
+                    label,
+                    candidate.support.labels,
+                    pairs.of_class(images.labels, label) if pairs else {},
+                )
+                for label in classes.recalls
+            ),
+            folds,
         ),
         confusion=classes.confusion(),
-        thresholds={name: one.threshold for name, one in by_threshold.items() if one},
+        thresholds=widened(
+            {name: one.threshold for name, one in by_threshold.items() if one}, folds
+        ),
         curves={name: one.curve for name, one in by_threshold.items() if one},
-        costs=_costs(by_threshold, setup.settings.costs),
+        costs=widened(_costs(by_threshold, setup.settings.costs), folds),
         pairs=pairs.counts() if pairs else {},
         compared=compared,
         mistakes=tuple(evidence.mistakes()),

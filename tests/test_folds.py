@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 import yaml
-from command_line import siamese_process
+from command_line import run_here, siamese
 from pipeline_folder import LENIENT, UNSERVED
 from sample_images import write_classes
 from tiny_encoder import write_encoder
@@ -26,8 +26,8 @@ def place(tmp_path_factory):
         "thresholds": {**LENIENT, "auc": 0, "better_than_chance": False},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    done = siamese_process(folder, "run", "config.yaml", *UNSERVED)
-    assert done.returncode == 0, done.stderr
+    done = run_here(folder, "config.yaml", *UNSERVED)
+    assert done.exit_code == 0, done.stderr
     assert "in 3 folds" in done.stdout
     return folder
 
@@ -72,8 +72,8 @@ def test_the_evaluator_has_judged_the_same(place, judgement):
 
 
 def test_the_model_has_no_held_out_images(place):
-    done = siamese_process(place, "predict", "--config", "config.yaml", "--held-out", "2")
-    assert done.returncode == 2
+    done = siamese("predict", "--config", place / "config.yaml", "--held-out", "2")
+    assert done.exit_code == 2
     assert "has learned from every image (splits.folds)" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -81,5 +81,5 @@ def test_the_model_has_no_held_out_images(place):
 def test_the_report_says_how_the_images_were_judged(place):
     [page] = place.glob("runs/few/runs/*/report.html")
     text = page.read_text()
-    assert "in 3 folds of 6, 6, 3 images" in text or "in 3 folds of" in text
+    assert "in 3 folds of" in text
     assert "each judged by one of 3 models" in text

@@ -31,7 +31,7 @@ class StandIn:
 def found():
     embeddings = np.eye(8, dtype="float32") + np.where(LABELS == "a", 0.5, 0)[:, None]
     models = tuple(
-        FoldModel(np.flatnonzero(FOLDS != f), embeddings[FOLDS != f], 0.5, 0.2, 4.0, 0.0)
+        FoldModel(np.flatnonzero(f != FOLDS), embeddings[f != FOLDS], 0.5, 0.2, 4.0, 0.0)
         for f in (0, 1)
     )
     names = np.array([b"%d.png" % i for i in range(8)])
@@ -71,9 +71,7 @@ def test_the_encoder_classifies_by_images_of_other_folds(found):
     for fold, part in enumerate(view.parts):
         assert set(part.support.embeddings[:, 0]).isdisjoint(part.embeddings[:, 0])
         assert len(part.support.labels) == 4
-        np.testing.assert_array_equal(
-            view.support.sources[view.places[fold]], part.support.sources
-        )
+        np.testing.assert_array_equal(view.support.sources[view.places[fold]], part.support.sources)
 
 
 def test_other_models_are_judged_as_ever(found):

@@ -144,8 +144,8 @@ def test_a_leak_names_the_files(leaking, kind, tmp_path):
     with pytest.raises(Exception, match=kind) as caught:
         no_leak([*RECORDS[:6], leaking], RECORDS[6:], tmp_path)
     assert "DataError" in f"{type(caught.value)} {caught.value}"
-    assert "a/50.png in 'train'" in str(caught.value)
-    assert "a/8.png in 'test'" in str(caught.value)
+    assert "a/50.png in split 'train'" in str(caught.value)
+    assert "a/8.png in split 'test'" in str(caught.value)
 
 
 def test_data_errors_are_value_errors():

@@ -252,7 +252,13 @@ def test_the_judge_draws_the_same_pairs_of_a_fold(tmp_path):
         np.array([one[name] for one in ordered])
         for name in (features.IMAGE_ID, features.LABEL, features.FOLD)
     )
-    held = HeldOutImages(names, labels.astype(str), names, np.arange(len(names)), folds)
+    held = HeldOutImages(
+        names,
+        np.array([one.decode() for one in labels.tolist()]),
+        names,
+        np.arange(len(names)),
+        folds,
+    )
     drawn = draw_within_folds(
         held, PairSettings(SETTINGS["held_out_partners"], 100, SETTINGS["seed"])
     )

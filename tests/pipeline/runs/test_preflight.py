@@ -36,7 +36,9 @@ def config(images, pairs=None, **sections):
 )  # fmt: skip
 def test_a_block_larger_than_the_split_is_refused_by_name(images, pairs, message):
     with pytest.raises(ConfigError, match=message):
-        check(config(images, pairs, training={"loss": "contrastive_margin"}))
+        check(
+            config(images, pairs, training={"loss": "contrastive_margin"}, splits={"folds": None})
+        )
 
 
 @pytest.mark.parametrize(
