@@ -48,6 +48,29 @@ class UnusableImage(ValueError):
     """Not a complete image; the message completes "the file ...", such as "is empty"."""
 
 
+class Region(NamedTuple):
+    """A rectangle of an image, in pixels of the upright original (`image.region`)."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def of(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the region of pixels [h, w, ...].
+
+        Raises:
+            UnusableImage: The image does not contain it.
+        """
+        height, width = pixels.shape[:2]
+        right, bottom = self.x + self.width, self.y + self.height
+        if width < right or height < bottom:
+            raise UnusableImage(
+                f"has {width} x {height} pixels, but image.region ends at {right} x {bottom}"
+            )
+        return pixels[self.y : bottom, self.x : right]
+
+
 class CanonicalImage(NamedTuple):
     """An image that `components.transform.pixels` decodes to upright RGB pixels.
 
@@ -57,8 +80,9 @@ class CanonicalImage(NamedTuple):
         width: Columns in pixels.
         reencoded: Whether `data` is a new PNG and not the original bytes.
         frames: Number of frames or pages, of which `data` is the first.
-        grey: uint8 [256, 256], the image in grey and resized, for finding copies of it.
-        depth: The summary of an image of more than eight bits; None for others.
+        grey: uint8 [256, 256], the image, or a region of it, in grey and resized: for finding
+            copies of it.
+        depth: The summary of an image, or of a region, of more than eight bits; None for others.
     """
 
     data: bytes
@@ -70,7 +94,9 @@ class CanonicalImage(NamedTuple):
     depth: deep.Depth | None = None
 
 
-def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage:
+def canonical_image(
+    data: bytes, max_pixels: int = MAX_PIXELS, region: Region | None = None
+) -> CanonicalImage:
     """Check an encoded image and make it canonical.
 
     Colours are converted to sRGB, transparency is blended with white, and of several frames the
@@ -79,10 +105,11 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     Args:
         data: A file's bytes, of one of `FORMATS`.
         max_pixels: Height times width; a larger image is refused by its header, before decoding.
+        region: What the image must contain, and `grey` and `depth` describe; None for all.
 
     Raises:
-        UnusableImage: The bytes are empty, not an image, truncated, or have too many pixels or
-            values that are no numbers.
+        UnusableImage: The bytes are empty, not an image, truncated, or have too many pixels,
+            values that are no numbers, or no such region.
     """
     if not data:
         raise UnusableImage("is empty")
@@ -100,7 +127,7 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
         upright = orientation in (0, 1)
         if (values := deep.deep_values(data, image)) is not None:
             untouched = upright and frames == 1 and deep.is_plain_png(data, image)
-            return _deep(data, deep.upright(values, orientation), frames, untouched)
+            return _deep(data, deep.upright(values, orientation), frames, untouched, region)
         untouched = (
             upright
             and not colour_profile.has_other_profile(image)
@@ -114,16 +141,20 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     height, width = pixels.shape[:2]
     if not untouched:
         data = cv2.imencode(".png", pixels)[1].tobytes()
-    return CanonicalImage(data, height, width, not untouched, frames, _shrunk(pixels))
+    grey = _shrunk(region.of(pixels) if region else pixels)
+    return CanonicalImage(data, height, width, not untouched, frames, grey)
 
 
-def _deep(data: bytes, values: np.ndarray, frames: int, untouched: bool) -> CanonicalImage:
+def _deep(
+    data: bytes, values: np.ndarray, frames: int, untouched: bool, region: Region | None
+) -> CanonicalImage:
     if not np.isfinite(values).all():
         raise UnusableImage("has values that are NaN or infinite; replace them by numbers")
-    depth = deep.depth(values)
+    described = region.of(values) if region else values
+    depth = deep.depth(described)
     # By the image's own range: that of the data set is not known yet.
     low, high = float(depth.quantiles[0]), float(depth.quantiles[-1])
-    small = deep.preview(values, (GREY_SIZE, GREY_SIZE), low, high)
+    small = deep.preview(described, (GREY_SIZE, GREY_SIZE), low, high)
     height, width = values.shape[:2]
     if not untouched:
         data = deep.encode(values)

@@ -196,6 +196,7 @@ class RunConfig(Section):
             max_pixels=data.max_pixels,
             size=self.image.size * max(tiles.rows, tiles.columns),
             resize=self.image.resize,
+            region=self.image.region.model_dump() if self.image.region else None,
         )
 
     @property

@@ -163,11 +163,13 @@ def _check_images(config: RunConfig, sources: Sequence[Source]) -> None:
 
 def _problem(path: Path, config: RunConfig) -> str | None:
     """Return why a file is no usable image, such as "is empty"; None if it is one."""
-    from images.canonical import UnusableImage, canonical_image
+    from images.canonical import Region, UnusableImage, canonical_image
     from images.reading import read_bytes
 
+    cut = config.image.region
+    region = Region(**cut.model_dump()) if cut else None
     try:
-        canonical_image(read_bytes(str(path)), config.data.max_pixels)
+        canonical_image(read_bytes(str(path)), config.data.max_pixels, region)
     except UnusableImage as e:
         return str(e)
     return None

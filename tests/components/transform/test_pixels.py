@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 from deep_images import COLOURS, KINDS, RAMP, grey_png
 
-from components.transform.pixels import Fitting, Region, decode_and_resize, to_pixels
+from components.transform.pixels import Fitting, decode_and_resize, to_pixels
 from components.transform.preprocessing import fitting_of
-from images.canonical import canonical_image
+from images.canonical import Region, canonical_image
 
 AS_IT_IS = Fitting(24, 20)
 

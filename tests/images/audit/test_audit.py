@@ -12,6 +12,7 @@ from images.audit.audit import audit
 from images.audit.collection import File, collect, sample
 from images.audit.copies import find_copies
 from images.audit.properties import measure
+from images.canonical import Region
 
 CLASSES, EACH, SIDE = 3, 12, 64
 
@@ -156,6 +157,19 @@ def test_of_many_similar_pairs_the_most_similar_are_compared(tmp_path, clean):
     assert found["near_duplicates"].files == 2
     assert "the 2 most similar were compared" in found["many_alike"].text
     assert "many_alike" not in {one.kind for one in find_copies(images)}
+
+
+def test_only_the_region_counts(tmp_path, clean):
+    """Not the size of the pictures, nor what is around."""
+    images = {}
+    for number, (path, image) in enumerate(clean.items()):
+        images[path] = Image.new("RGB", (SIDE + number, SIDE + 20), (number, 0, 0))
+        images[path].paste(image, (0, 10))
+    region = Region(0, 10, SIDE, SIDE)
+    assert check(tmp_path, images, region=region) == {}
+    images["class-0/00.png"] = Image.new("RGB", (SIDE, SIDE))
+    [unusable] = check(tmp_path, images, region=region)["unusable"].examples
+    assert unusable.detail == "has 64 x 64 pixels, but image.region ends at 64 x 74"
 
 
 def test_a_blank_image_of_float_values_is_found(tmp_path):
