@@ -121,7 +121,6 @@ def _export(
         "preprocess": preprocess,
         "image_size": image_size,
         "max_pixels": int(custom["max_pixels"]),
-        "tracked": layer,
     }
     support = trained.support
     served = ServedModel(
