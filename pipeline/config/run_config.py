@@ -18,7 +18,14 @@ from judging.settings import JudgeSettings, Thresholds
 from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
 from storage.file_systems import absolute, is_remote, is_s3
-from trainer.settings import Model, Training, check_loss, check_recipe
+from trainer.settings import (
+    ArticleModel,
+    ArticleTraining,
+    Model,
+    Training,
+    check_loss,
+    check_recipe,
+)
 
 _ON_THIS_MACHINE = (None, "DirectRunner", "PrismRunner")
 _PATTERN = re.compile(r"[*?\[\]]")
@@ -95,6 +102,16 @@ class RunConfig(Section):
     def _loss_can_learn(self) -> RunConfig:
         check_loss(self.model, self.training, self.pairs.train.sampling)
         check_recipe(self.model, self.training)
+        return self
+
+    @model_validator(mode="after")
+    def _the_article_has_no_tiles(self) -> RunConfig:
+        article = (self.model.article, self.training.article)
+        if self.image.tiles and article != (ArticleModel(), ArticleTraining()):
+            raise ValueError(
+                "image.tiles is no part of the 2019 article's recipe (model.article, "
+                "training.article); leave out one of them"
+            )
         return self
 
     @model_validator(mode="after")

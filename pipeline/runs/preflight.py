@@ -11,9 +11,10 @@ from pathlib import Path
 
 from base.errors import DataError, StorageError
 from base.printable import printable
-from components.image_example_gen.forecast import images_by_split, too_few
+from components.image_example_gen import forecast
 from components.image_example_gen.groups import check_classes
 from components.image_example_gen.sources import Source, list_sources
+from components.image_example_gen.splitting import LEAST
 from images.file_names import files_below
 from pipeline.config.errors import ConfigError
 from pipeline.config.run_config import RunConfig
@@ -131,11 +132,22 @@ def _sources(config: RunConfig) -> list[Source]:
 
 def _check_counts(config: RunConfig, sources: Sequence[Source]) -> None:
     """Refuse too few images for pairs in each split, before any of them is read."""
-    if config.splits.by == "class" or any(source.split for source in sources):
-        return
     shares = {split: getattr(config.splits, split) for split in features.SPLITS}
-    if problem := too_few(images_by_split(sources, shares)):
-        raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}")
+    if any(source.split for source in sources):
+        counts = forecast.counts_of_given(sources)
+        advice = "move images into it, or do not give splits, so that the run divides the classes"
+    elif config.splits.by == "class":
+        counts = forecast.counts_of_whole_classes(sources, shares, config.seed)
+        advice = "add classes, or set splits.by to image"
+    else:
+        counts = forecast.counts_by_share(sources, shares)
+        advice = (
+            f"{LEAST} images of each class suffice, of {LEAST} different groups if there are "
+            "groups: add images"
+        )
+    grouped = any(source.group is not None for source in sources)
+    if problem := forecast.too_few(counts, grouped):
+        raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}. {advice}")
 
 
 def _one_level_down(root: Path, sources: Sequence[Source]) -> str:
