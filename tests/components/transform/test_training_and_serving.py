@@ -19,7 +19,7 @@ from components.image_example_gen.value_range import ValueRange
 from components.image_schema_gen.component import image_schema
 from components.transform.preprocessing import fitting_of, preprocessing_fn
 from records import features
-from serving.client import _canonical
+from serving.query_image import canonical_query
 from trainer.export.safe_pixels import safe_pixels
 
 EXIF = Image.Exif()
@@ -105,7 +105,7 @@ def served(transformed, images):
 
 
 def test_all_files_through_the_client(transformed):
-    pixels, valid, _ = served(transformed, [_canonical(data) for data, _ in FILES.values()])
+    pixels, valid, _ = served(transformed, [canonical_query(data) for data, _ in FILES.values()])
     assert valid.numpy().all()
     for name, one in zip(FILES, pixels, strict=True):
         np.testing.assert_array_equal(one, transformed[0][name], name)

@@ -1,0 +1,44 @@
+"""Exact search for the nearest embeddings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Nearest(NamedTuple):
+    """The nearest embeddings of n queries, nearest first.
+
+    Attributes:
+        indices: int [n, k].
+        similarities: float32 [n, k], cosines in [-1, 1].
+    """
+
+    indices: np.ndarray
+    similarities: np.ndarray
+
+
+def nearest(queries: np.ndarray, vectors: np.ndarray, count: int) -> Nearest:
+    """Return the nearest of m embeddings by cosine; compares each query with all of them.
+
+    100,000 embeddings of 1,280 numbers take 0.5 GB and some hundredths of a second a query.
+
+    Args:
+        queries: float32 [n, d].
+        vectors: float32 [m, d].
+        count: k; fewer are returned if m is smaller.
+    """
+    similarities = _of_length_one(queries) @ _of_length_one(vectors).T
+    count = min(count, len(vectors))
+    found = np.argpartition(-similarities, count - 1, axis=1)[:, :count]
+    values = np.take_along_axis(similarities, found, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    return Nearest(
+        np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
+    )
+
+
+def _of_length_one(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
