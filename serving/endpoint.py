@@ -88,7 +88,8 @@ class Endpoint:
         """Return the limits of a call; None: the connection's timeout."""
         return {
             "timeout": self._timeout if timeout is None else timeout,
-            "metadata": (*self._metadata, *metadata),
+            # gRPC takes no capital letters, which headers may have elsewhere.
+            "metadata": tuple((key.lower(), v) for key, v in (*self._metadata, *metadata)),
         }
 
     def _predict_request(self, signature: str, inputs: Mapping[str, Any]) -> wire.PredictRequest:

@@ -69,6 +69,9 @@ def journal_for(
     try:
         yield journal
     except BaseException:
+        if not journal.done:
+            journal.delete()
+            raise
         journal.close()
         note(f"{journal.path} keeps {len(journal.done)} answers: the same command goes on there.")
         raise

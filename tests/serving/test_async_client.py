@@ -105,7 +105,7 @@ def test_metadata_of_the_connection_and_of_a_call(service, address):
     async def use(client):
         await client.classify([PNG], metadata=[("b", "2")])
 
-    run(address, use, metadata=[("a", "1")])
+    run(address, use, metadata=[("A", "1")])
     assert {("a", "1"), ("b", "2")} <= {tuple(each) for each in service.metadata[0]}
 
 

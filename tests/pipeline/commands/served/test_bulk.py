@@ -65,8 +65,9 @@ def test_a_run_that_failed_goes_on_without_asking_twice(place, service, server):
 
 
 def test_another_question_does_not_go_on(place, service, server):
-    service.failures = [(grpc.StatusCode.PERMISSION_DENIED, "no token")]
-    siamese("classify", "data", *server, "-o", "a.csv")
+    service.failures = [None, (grpc.StatusCode.PERMISSION_DENIED, "no token")]
+    one_by_one = ("--batch-size", "1", "--in-flight", "1")
+    siamese("classify", "data", *server, "-o", "a.csv", *one_by_one)
     result = siamese("classify", "data", *server, "-o", "a.csv", "--known-threshold", "0.5")
     assert result.exit_code == WRONG_USE
     assert "a.csv.partial: has the answers to something else" in result.stderr
@@ -124,6 +125,11 @@ def test_wrong_use_asks_nothing(place, service, server, arguments, message):
     assert result.exit_code == WRONG_USE
     assert message in result.stderr
     assert not service.requests
+
+
+def test_nothing_is_left_where_nothing_was_answered(place):
+    siamese("classify", "data", "--server", "localhost:1", "-o", "a.csv")
+    assert not list(place.glob("a.csv*"))
 
 
 def test_a_token_is_read_from_a_file(place, service, server):
