@@ -28,7 +28,9 @@ PIPELINE = [
     "markupsafe",
     "prometheus-client",
     "scikit-learn>=1.5",
+    "starlette>=0.40",  # HTTP of the embedded server, with uvicorn
     "tensorflow-serving-api",  # the embedded server's messages; TFX bounds its version
+    "uvicorn>=0.30",
 ]
 PACKAGES = [
     *("pipeline", "components", "trainer", "serving"),
