@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import socket
 import sys
 import tempfile
@@ -32,6 +33,7 @@ SECONDS = 60.0
 """Without an answer for so long, a request hangs."""
 
 KINDS = ("protobuf", "json", "http")
+_PATIENCE = 0.3
 _PREDICTION, _MODEL = "/tensorflow.serving.PredictionService", "/tensorflow.serving.ModelService"
 _METHODS = (
     *(f"{_PREDICTION}/{name}" for name in ("Predict", "Predict", "Predict", "GetModelMetadata")),
@@ -235,11 +237,11 @@ class Asker:
         """Send a request, and judge its answer."""
         if case.kind == "protobuf":
             return self._ask_grpc(case)
-        payload = case.payload
-        if case.kind == "json":
+        payload, whole = case.payload, case.kind == "json"
+        if whole:
             head = f"POST {case.target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
             payload = f"{head}Content-Length: {len(payload)}\r\n\r\n".encode() + payload
-        return self._ask_http(payload)
+        return self._ask_http(payload, whole)
 
     def _ask_grpc(self, case: Case) -> Verdict:
         try:
@@ -250,25 +252,32 @@ class Asker:
             return Verdict(name, name not in (*self._CLEAR, "RESOURCE_EXHAUSTED"))
         return Verdict("OK", False)
 
-    def _ask_http(self, payload: bytes) -> Verdict:
+    def _ask_http(self, payload: bytes, whole: bool) -> Verdict:
         end = time.monotonic() + SECONDS
         answer = b""
         with socket.create_connection(self._rest, timeout=SECONDS) as connection:
+            # For the rest of a request that is incomplete the server waits longer.
+            connection.settimeout(SECONDS if whole else _PATIENCE)
             try:
                 connection.sendall(payload)
-                connection.shutdown(socket.SHUT_WR)  # what is incomplete stays so
-                while part := connection.recv(2**16):
+                while not _complete(answer) and (part := connection.recv(2**16)):
                     answer += part
                     if time.monotonic() > end:
                         return Verdict("no end", True)
             except TimeoutError:
-                return Verdict("no answer", True)
+                return Verdict("no answer", whole)
             except OSError:
                 pass  # the server has closed: it refused what it had not read yet
         if not answer.startswith(b"HTTP/1.1 "):
-            return Verdict("closed", bool(answer))
+            return Verdict("closed", bool(answer) or whole)
         status = int(answer[9:12])
         return Verdict(str(status), status >= 500 and status != 501)
+
+
+def _complete(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: (\d+)", head.lower())
+    return bool(end and length and len(body) >= int(length[1]))
 
 
 def fuzz(askers: list[Asker], seed: int, count: int, told: Callable[[int], None]) -> Report:

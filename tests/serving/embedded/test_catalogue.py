@@ -30,7 +30,10 @@ class Loaded:
 
 @pytest.fixture
 def place(tmp_path):
-    return Place(tmp_path)
+    place = Place(tmp_path)
+    yield place
+    place.release(*place.folders)
+    place.catalogue.stop(timeout=10)
 
 
 class Place:
@@ -56,6 +59,10 @@ class Place:
     def release(self, *folders):
         for folder in folders:
             self._released[folder].set()
+
+    @property
+    def folders(self):
+        return list(self._released)
 
     def serves(self, **which):
         """The folder and version that answer; the code where none does."""
@@ -99,6 +106,7 @@ def test_the_folder_named_last_is_served(served):
 
 def test_back_to_what_is_served(served):
     served.configure("second", version=2)
+    eventually(lambda: served.catalogue.statuses(SPEC)[0].state is State.LOADING, seconds=10)
     served.configure("first")
     served.release("second")
     eventually(lambda: served.catalogue.statuses(SPEC)[0].state is State.END, seconds=10)
@@ -126,7 +134,8 @@ def test_a_refused_configuration_changes_nothing(served, tmp_path):
         ("here", "absolute path"),
         ("/none", "Could not find base path /none for servable m"),
     ]:
-        config = served.configure("first")
+        config = model_server_config_pb2.ModelServerConfig()
+        config.CopyFrom(served.configure("first"))
         config.model_config_list.config[0].base_path = path
         with pytest.raises(Status, match=message):
             served.catalogue.configure(config)

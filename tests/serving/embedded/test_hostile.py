@@ -4,6 +4,7 @@
 """
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import numpy as np
@@ -40,7 +41,7 @@ def test_requests_made_up_from_a_seed(probe_server):
     report = fuzz(askers, seed=11, count=3000, told=lambda done: None)
     assert not report.wrong, report.wrong[:3]
     answers = report.answers
-    assert min(answers[each] for each in ("protobuf: OK", "json: 200", "http: 200")) > 20
+    assert min(answers[each] for each in ("protobuf: OK", "json: 200", "http: 200")) > 20, answers
     assert answers.total() == 3000
 
 
@@ -49,9 +50,12 @@ def test_messages_that_can_not_be_parsed_leave_nothing(probe_server, client):
     ask = client.channel.unary_unary(PREDICT)
     assert code_of(lambda: ask(b"\xff\xff\xff", timeout=30)) is CODE.INVALID_ARGUMENT
     before = probe_server.memory()
-    pending = [ask.future(b"\xff\xff\xff", timeout=60) for _ in range(4000)]
-    assert {each.code() for each in pending} <= {CODE.INVALID_ARGUMENT, CODE.RESOURCE_EXHAUSTED}
-    assert probe_server.memory() < before + 4000 * 4 * 2**10
+    with ThreadPoolExecutor(8) as pool:
+        codes = set(
+            pool.map(lambda _: code_of(lambda: ask(b"\xff\xff\xff", timeout=60)), range(3000))
+        )
+    assert codes == {CODE.INVALID_ARGUMENT}
+    assert probe_server.memory() < before + 3000 * 4 * 2**10
 
 
 class TestTensors:
