@@ -204,7 +204,7 @@ def _http(rng: random.Random) -> Case:
         (b"GET", b"GET", b"POST", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"\0", b"get")
     )
     lines = [method + b" " + rng.choice(_PATHS) + b" " + rng.choice((b"HTTP/1.1", b"HTTP/1.0"))]
-    lines += [b"Host: x", *rng.choices(_LINES, k=rng.randrange(5)), b"", b""]
+    lines += [b"Host: x", *rng.choices(_LINES, k=rng.choice((0, 0, 1, 3))), b"", b""]
     body = rng.choice((b"", b"", b"hello", b'{"instances": [1.0]}', b"5\r\nhello\r\n0\r\n\r\n"))
     whole = b"\r\n".join(lines) + body
     return Case("http", "", _damaged(rng, whole) if rng.random() < 0.3 else whole)
@@ -268,6 +268,7 @@ class Asker:
                 return Verdict("no answer", whole)
             except OSError:
                 pass  # the server has closed: it refused what it had not read yet
+        answer = answer.removeprefix(b"HTTP/1.1 100 \r\n\r\n")
         if not answer.startswith(b"HTTP/1.1 "):
             return Verdict("closed", bool(answer) or whole)
         status = int(answer[9:12])
@@ -275,6 +276,7 @@ class Asker:
 
 
 def _complete(answer: bytes) -> bool:
+    """Return whether an answer's head and body are there."""
     head, end, body = answer.partition(b"\r\n\r\n")
     length = re.search(rb"\r\ncontent-length: (\d+)", head.lower())
     return bool(end and length and len(body) >= int(length[1]))
