@@ -226,6 +226,17 @@ class TestConnections:
         assert told(ask(server, request("GET", "/"))[0])
 
 
+def test_answers_have_the_timeout_as_their_deadline(start):
+    deadlines = []
+
+    def answer(method, target, body, deadline):
+        deadlines.append(deadline.remaining)
+        return 200, "text/plain", b""
+
+    ask(start(answer, timeout=7), request("GET", "/"))
+    assert 0 < deadlines[0] <= 7
+
+
 def test_stopping_finishes_what_runs(start):
     started, go = threading.Event(), threading.Event()
 

@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import math
+import socket
 import urllib.error
 import urllib.request
 
@@ -101,8 +102,17 @@ class TestRestPredict:
         _, answer = rest(f"{MODEL}:predict", {"instances": [1.0, "a"]})
         assert "Failed to process element: 1 of 'instances' list. Error: INV" in answer["error"]
 
+    def test_expect_is_answered_at_once(self, client, rest):
+        host, port = client.rest.rsplit(":", 1)
+        head = f"POST {MODEL}:predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: 20\r\n"
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+            connection.sendall(b'{"instances": [1.0]}')
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
     @pytest.mark.parametrize("encoding", ["gzip", "chunked"])
-    def test_encodings_of_the_body(self, client, encoding):
+    def test_encodings_of_the_body(self, client, rest, encoding):
         body = b'{"instances": [1.0]}'
         connection = http.client.HTTPConnection(client.rest, timeout=30)
         with contextlib.closing(connection):
@@ -199,7 +209,7 @@ class TestRestModel:
         status, answer = rest(path)
         assert (status, list(answer)) == (code, ["error"])
 
-    def test_outside(self, client):
+    def test_outside(self, client, rest):
         assert rest_text(client, "/elsewhere")[0] == 404
 
     def test_names_are_decoded(self, rest):
@@ -212,7 +222,7 @@ class TestRestModel:
         assert (status, "Malformed request" in answer["error"]) == (400, True)
 
     @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
-    def test_the_wrong_method(self, client, method):
+    def test_the_wrong_method(self, client, rest, method):
         assert rest_text(client, f"{MODEL}:predict", method=method)[0] == 400
 
     def test_a_status_is_counted_without_an_api(self, client, rest):
