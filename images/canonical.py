@@ -172,13 +172,13 @@ def _is_canonical(data: bytes, image: Image.Image) -> bool:
     """Return whether TensorFlow decodes the bytes to the values of `_upright_values`."""
     if image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1):
         return False
+    if deep.is_plain_png(data, image) and number_of_frames(image) > 1:
+        return False
     if deep.is_plain_png(data, image) and image.mode != "RGB":
-        return number_of_frames(image) == 1
+        return True  # measured values, whatever their profile
     if colour_profile.has_other_profile(image):
         return False
-    if deep.is_plain_png(data, image):
-        return number_of_frames(image) == 1
-    return _tensorflow_reads(data, image)
+    return deep.is_plain_png(data, image) or _tensorflow_reads(data, image)
 
 
 def _upright_values(data: bytes, image: Image.Image) -> np.ndarray:

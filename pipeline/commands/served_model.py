@@ -198,6 +198,7 @@ def held_out_files(settings: RunConfig | None, options: Connection) -> list[tupl
 
     if settings is None:
         raise UserError("--held-out needs --config, whose test split it uses")
+    log_noise.load_tensorflow()  # which reads the test split
     if options.label:
         raise UserError(
             "--held-out cannot tell which version has a label; give --version in place of --label"

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from base.errors import UserError
+
+_CHUNK = 2**16
+"""Bytes that are searched at once for the end of the last whole line."""
 
 
 class Journal:
@@ -78,5 +82,12 @@ class Journal:
 
     def _drop_half_a_line(self) -> None:
         """Cut off what a killed process did not finish."""
-        data = self.path.read_bytes()
-        self._file.truncate(data.rfind(b"\n") + 1)
+        end = self._file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _CHUNK)
+            self._file.seek(start)
+            newline = self._file.read(end - start).rfind(b"\n")
+            end = start + newline + 1
+            if newline >= 0:
+                break
+        self._file.truncate(end)

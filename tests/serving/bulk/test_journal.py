@@ -21,8 +21,10 @@ def test_a_later_run_goes_on(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 2**16])
 @pytest.mark.parametrize("cut", range(1, 12))
-def test_half_a_line_of_a_killed_run_is_dropped(tmp_path, cut):
+def test_half_a_line_of_a_killed_run_is_dropped(tmp_path, monkeypatch, cut, chunk):
+    monkeypatch.setattr("serving.bulk.journal._CHUNK", chunk)
     path = tmp_path / "a.partial"
     journal = Journal(path, ASKED)
     journal.add({"image": "a"})
