@@ -7,7 +7,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PACKAGES := pipeline components trainer serving judging records images storage base
 
-.PHONY: help setup demo test smoke test-other lint typecheck format lock audit clean distclean
+.PHONY: help setup demo test smoke test-other lint typecheck format proto lock audit clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ typecheck: setup ## check types
 format: setup ## format the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
+
+proto: ## generate the client's messages from serving/wire/serving.proto
+	@tools/proto.sh
 
 lock: setup ## pin the versions that setup.py allows, for both stacks (newest: UPGRADE=1)
 	@tools/lock.sh $(if $(UPGRADE),--upgrade)

@@ -10,6 +10,28 @@ S3 = "boto3>=1.36"  # older ones do not know the settings of checksums
 KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # later Pythons: no kfp is compatible with TFX
 KFP_SPEC = "kfp-pipeline-spec"  # enough to compile, and to run a task in its container
 HEIF = ["pillow-heif"]  # reads HEIC; Pillow itself reads AVIF
+PIPELINE = [
+    f"tfx==1.21.0; {TFX_1_21}",
+    f"keras>=3.15.1; {TFX_1_21}",  # earlier ones have known vulnerabilities
+    f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 no longer brings it
+    f"opencv-python-headless>=4.12,<5; {TFX_1_21}",
+    f"tfx==1.16.0; {TFX_1_16}",
+    f"apache-beam==2.59.0; {TFX_1_16}",
+    f"dill==0.3.1.1; {TFX_1_16}",  # tfx_bsl and TFT import it without declaring it
+    f"ipykernel; {TFX_1_16}",  # of TFMA; notebook, which has it, is left out
+    f"keras>=3.12.4,<3.13; {TFX_1_16}",  # earlier ones have known vulnerabilities
+    f"tf-keras~=2.16.0; {TFX_1_16}",
+    f"opencv-python-headless>=4.9,<4.12; {TFX_1_16}",  # later ones need NumPy 2
+    "grpcio-health-checking",
+    "jinja2",
+    "keras-tuner>=1.4.8",
+    "markupsafe",
+    "prometheus-client",
+    "scikit-learn>=1.5",
+    "starlette>=0.40",  # HTTP of the embedded server, with uvicorn
+    "tensorflow-serving-api",  # the embedded server's messages; TFX bounds its version
+    "uvicorn>=0.30",
+]
 PACKAGES = [
     *("pipeline", "components", "trainer", "serving"),
     *("judging", "records", "images", "storage", "base"),
@@ -26,39 +48,26 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=[f"{name}{below}" for name in PACKAGES for below in ("", ".*")]),
     package_data={"pipeline.report": ["templates/*"]},
-    install_requires=[
-        f"tfx==1.21.0; {TFX_1_21}",
-        f"keras>=3.15.1; {TFX_1_21}",  # earlier ones have known vulnerabilities
-        f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 no longer brings it
-        f"opencv-python-headless>=4.12,<5; {TFX_1_21}",
-        f"tfx==1.16.0; {TFX_1_16}",
-        f"apache-beam==2.59.0; {TFX_1_16}",
-        f"dill==0.3.1.1; {TFX_1_16}",  # tfx_bsl and TFT import it without declaring it
-        f"ipykernel; {TFX_1_16}",  # of TFMA; notebook, which has it, is left out
-        f"keras>=3.12.4,<3.13; {TFX_1_16}",  # earlier ones have known vulnerabilities
-        f"tf-keras~=2.16.0; {TFX_1_16}",
-        f"opencv-python-headless>=4.9,<4.12; {TFX_1_16}",  # later ones need NumPy 2
-        "grpcio-health-checking",
-        "jinja2",
-        "keras-tuner>=1.4.8",
-        "markupsafe",
+    install_requires=[  # enough for serving/client.py, and for the commands that ask a server
+        "grpcio",
         "numpy",
         "pillow>=12.3",
-        "prometheus-client",
+        "protobuf>=3.20.3",
         "pydantic>=2.6",
         "pyyaml",
         "rich",
-        "scikit-learn>=1.5",
-        "scipy",
-        "tensorflow-serving-api",  # TensorFlow Serving's messages; TFX bounds its version
+        "scipy",  # of the command line; the client itself does not load it
         "typer>=0.19",
     ],
     extras_require={
-        "gpu": ["tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
-        "kubeflow": [KFP, KFP_SPEC],
+        "pipeline": PIPELINE,
+        "gpu": [*PIPELINE, "tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
+        "kubeflow": [*PIPELINE, KFP, KFP_SPEC],
         "heif": HEIF,
+        "parquet": ["pyarrow"],  # which the pipeline has
         "s3": [S3],
         "dev": [
+            *PIPELINE,
             *HEIF,
             KFP,  # the tests compile pipelines and run the result
             KFP_SPEC,

@@ -32,6 +32,9 @@ from benchmarks.report import report
 CLASSES, SIZE = 10, 24
 PIECE = 1 << 20
 
+GROUP = r"(\d{4})\d\d\.png"
+"""A hundred images, ten of each class, belong together."""
+
 _DIRECT = "--runner=DirectRunner"
 _WORKERS = [_DIRECT, "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
@@ -101,7 +104,7 @@ def ingest(folder: Path, arguments: list[str]) -> None:
     from components.image_example_gen.driver import Driver
     from components.image_example_gen.executor import Executor
 
-    component = ImageExampleGen(root=str(folder))
+    component = ImageExampleGen(root=str(folder), group=GROUP)
     properties = Driver(None).resolve_exec_properties(dict(component.exec_properties), None, None)
     examples = standard_artifacts.Examples()
     with tempfile.TemporaryDirectory() as examples.uri:

@@ -1,7 +1,7 @@
 """Compares the embedded server with direct calls of the model: `python -m benchmarks.serving`.
 
-A direct call runs the model's signature, with constants for its variables, in this process on the
-same images. Server and direct calls alternate in short rounds, so that a slower machine slows both.
+A direct call runs the model's signature in this process on the same images. Server and direct calls
+alternate in short rounds, so that a slower machine slows both.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,6 @@ from typing import Any
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import convert_to_constants
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 CLIENTS = (1, 4, 16)
@@ -48,15 +48,16 @@ def main() -> None:
         base = Path(folder) / "base"
         base.mkdir()
         (base / "1").symlink_to(Path(model).resolve(), target_is_directory=True)
-        with served(base, Path(folder), options) as address:
+        with served(base, Path(folder), options) as (address, process):
             figures = measure(direct, address, options.signature, image, options)
+            figures["peak_mib"] = _peak_mib(process.pid)
     report(figures)
     if options.json:
         Path(options.json).write_text(json.dumps(figures, indent=2) + "\n")
 
 
 class Direct:
-    """A SavedModel's signature, with constants for its variables, on image bytes.
+    """A SavedModel's signature on image bytes.
 
     Args:
         model: Folder of the SavedModel.
@@ -65,20 +66,20 @@ class Direct:
 
     def __init__(self, model: str, name: str) -> None:
         self._model = tf.saved_model.load(model)
-        signature = self._model.signatures[name]
-        (self.input,) = signature.structured_input_signature[1]
-        self._function = convert_to_constants.convert_variables_to_constants_v2(
-            signature, lower_control_flow=False
-        )
+        self._signature = self._model.signatures[name]
+        (self.input,) = self._signature.structured_input_signature[1]
 
     def __call__(self, images: Sequence[bytes]) -> list[np.ndarray]:
         """Return all outputs for n encoded images."""
-        return [output.numpy() for output in self._function(tf.constant(list(images)))]
+        outputs = self._signature(**{self.input: tf.constant(list(images))})
+        return [output.numpy() for output in outputs.values()]
 
 
 @contextlib.contextmanager
-def served(base: Path, folder: Path, options: argparse.Namespace) -> Iterator[str]:
-    """Start a server on a model's folder; yields its gRPC address."""
+def served(
+    base: Path, folder: Path, options: argparse.Namespace
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start a server on a model's folder; yields its gRPC address and its process."""
     parameters = folder / "batching.txt"
     parameters.write_text(BATCHING.format(threads=options.batch_threads, size=options.max_batch))
     command = [sys.executable, "-m", "serving.embedded", "--host=localhost", "--port=0"]
@@ -92,7 +93,7 @@ def served(base: Path, folder: Path, options: argparse.Namespace) -> Iterator[st
         if not line:
             sys.exit("The server didn't start; run it yourself to see why: " + " ".join(command))
         try:
-            yield line.removeprefix("gRPC on ").strip()
+            yield line.removeprefix("gRPC on ").strip(), process
         finally:
             process.terminate()
 
@@ -162,6 +163,7 @@ def report(figures: dict[str, Any]) -> None:
     print(f"16 clients / best direct throughput   {share:6.2f}   (aim: at least 0.90)")
     print(f"1 client - direct call, p50           {more:6.2f} ms (aim: at most {allowed:.2f})")
     print(f"1 client / direct call, p50           {ratios['p50_of_1_client_to_direct']:6.2f}")
+    print(f"peak memory of the server             {figures['peak_mib']:6.0f} MiB")
     print(f"\n{'':22}{'images/s':>10}{'p50 ms':>10}{'p99 ms':>10}")
     for kind, unit in (("direct", "in a batch"), ("served", "clients")):
         for count, each in figures[kind].items():
@@ -197,6 +199,12 @@ def _round(calls: Sequence[Call], seconds: float) -> tuple[list[float], float]:
         for thread in threads:
             thread.join()
     return [each for mine in took for each in mine], time.monotonic() - began
+
+
+def _peak_mib(pid: int) -> float:
+    """Return the most memory that a process had resident, in MiB."""
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(match[1]) / 1024 if match else 0.0
 
 
 def _stub(address: str) -> prediction_service_pb2_grpc.PredictionServiceStub:

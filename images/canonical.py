@@ -1,24 +1,25 @@
-"""Makes an image canonical: TensorFlow and OpenCV decode it to the same upright RGB pixels.
+"""Makes an image canonical: TensorFlow decodes it to upright RGB pixels.
 
 TensorFlow's decoders ignore EXIF rotation and colour profiles, and do not read WebP, TIFF or CMYK
-as OpenCV does. So a file's bytes are kept if TensorFlow decodes them to the upright pixels in sRGB,
+as Pillow does. So a file's bytes are kept if TensorFlow decodes them to the upright pixels in sRGB,
 and are replaced by a PNG of those pixels otherwise. Images of more than eight bits keep all their
 values (`images.deep`). ImageExampleGen does this to training images
 and the client to queries, so that both are treated alike and the served graph sees canonical bytes
 only.
 
-Imports neither TFX nor TensorFlow.
+Imports neither TFX nor TensorFlow, and OpenCV only for what is said to need it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import io
 import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -41,11 +42,33 @@ _EXIF_ORIENTATION = 0x0112
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
 _TIFF = (b"II*\0", b"MM\0*")
 _HEIF = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
-_TURNED_BY_OPENCV = ("JPEG", "MPO", "PNG", "TIFF")
 
 
 class UnusableImage(ValueError):
     """Not a complete image; the message completes "the file ...", such as "is empty"."""
+
+
+class Region(NamedTuple):
+    """A rectangle of an image, in pixels of the upright original (`image.region`)."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def of(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the region of pixels [h, w, ...].
+
+        Raises:
+            UnusableImage: The image does not contain it.
+        """
+        height, width = pixels.shape[:2]
+        right, bottom = self.x + self.width, self.y + self.height
+        if width < right or height < bottom:
+            raise UnusableImage(
+                f"has {width} x {height} pixels, but image.region ends at {right} x {bottom}"
+            )
+        return pixels[self.y : bottom, self.x : right]
 
 
 class CanonicalImage(NamedTuple):
@@ -57,8 +80,9 @@ class CanonicalImage(NamedTuple):
         width: Columns in pixels.
         reencoded: Whether `data` is a new PNG and not the original bytes.
         frames: Number of frames or pages, of which `data` is the first.
-        grey: uint8 [256, 256], the image in grey and resized, for finding copies of it.
-        depth: The summary of an image of more than eight bits; None for others.
+        grey: uint8 [256, 256], the image, or a region of it, in grey and resized: for finding
+            copies of it.
+        depth: The summary of an image, or of a region, of more than eight bits; None for others.
     """
 
     data: bytes
@@ -70,8 +94,10 @@ class CanonicalImage(NamedTuple):
     depth: deep.Depth | None = None
 
 
-def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage:
-    """Check an encoded image and make it canonical.
+def canonical_image(
+    data: bytes, max_pixels: int = MAX_PIXELS, region: Region | None = None
+) -> CanonicalImage:
+    """Check an encoded image, make it canonical and summarize it; needs OpenCV.
 
     Colours are converted to sRGB, transparency is blended with white, and of several frames the
     first is used. Images of more than eight bits keep their values.
@@ -79,11 +105,48 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
     Args:
         data: A file's bytes, of one of `FORMATS`.
         max_pixels: Height times width; a larger image is refused by its header, before decoding.
+        region: What the image must contain, and `grey` and `depth` describe; None for all.
 
     Raises:
-        UnusableImage: The bytes are empty, not an image, truncated, or have too many pixels or
-            values that are no numbers.
+        UnusableImage: The bytes are empty, not an image, truncated, or have too many pixels,
+            values that are no numbers, or no such region.
     """
+    image = _small_enough(data, max_pixels)
+    with _damage_reported():
+        image.load()
+        frames = number_of_frames(image)
+        values = _upright_values(data, image)
+        kept = _is_canonical(data, image)
+        encoded = data if kept else deep.encode(values)
+        height, width = values.shape[:2]
+        described = _summary(region.of(values) if region else values)
+        return CanonicalImage(encoded, height, width, not kept, frames, *described)
+
+
+def canonical_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
+    """Return the bytes of `canonical_image`, which has arguments and errors.
+
+    Needs OpenCV only for colour images of more than eight bits that are not PNG or have
+    transparency.
+    """
+    image = _small_enough(data, max_pixels)
+    try:
+        with _damage_reported():
+            image.load()
+            kept = _is_canonical(data, image)
+            if kept and not deep.is_float_png(data):  # which may have values that are no numbers
+                return data
+            values = _upright_values(data, image)
+            return data if kept else deep.encode(values)
+    except ImportError as e:
+        raise UnusableImage(
+            "has colours of more than eight bits; reading them needs OpenCV, pip install "
+            "opencv-python-headless"
+        ) from e
+
+
+def _small_enough(data: bytes, max_pixels: int) -> Image.Image:
+    """Return an image with its header read."""
     if not data:
         raise UnusableImage("is empty")
     image = open_header(data)
@@ -92,43 +155,54 @@ def canonical_image(data: bytes, max_pixels: int = MAX_PIXELS) -> CanonicalImage
         raise UnusableImage(
             f"has {width} x {height} pixels, more than data.max_pixels ({max_pixels}) allows"
         )
+    return image
+
+
+@contextlib.contextmanager
+def _damage_reported() -> Iterator[None]:
     try:
-        # OpenCV decodes half a JPEG without an error; Pillow does not.
-        image.load()
-        frames = number_of_frames(image)
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        upright = orientation in (0, 1)
-        if (values := deep.deep_values(data, image)) is not None:
-            untouched = upright and frames == 1 and deep.is_plain_png(data, image)
-            return _deep(data, deep.upright(values, orientation), frames, untouched)
-        untouched = (
-            upright
-            and not colour_profile.has_other_profile(image)
-            and _tensorflow_reads(data, image)
-        )
-        pixels = _pixels(data, image, upright)
-    except UnusableImage:
+        yield
+    except (UnusableImage, ImportError):
         raise
     except Exception as e:  # the decoders raise many kinds for damaged data
         raise UnusableImage(f"is cut off or damaged: {e}") from e
-    height, width = pixels.shape[:2]
-    if not untouched:
-        data = cv2.imencode(".png", pixels)[1].tobytes()
-    return CanonicalImage(data, height, width, not untouched, frames, _shrunk(pixels))
 
 
-def _deep(data: bytes, values: np.ndarray, frames: int, untouched: bool) -> CanonicalImage:
+def _is_canonical(data: bytes, image: Image.Image) -> bool:
+    """Return whether TensorFlow decodes the bytes to the values of `_upright_values`."""
+    if image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1):
+        return False
+    if deep.is_plain_png(data, image) and number_of_frames(image) > 1:
+        return False
+    if deep.is_plain_png(data, image) and image.mode != "RGB":
+        return True  # measured values, whatever their profile
+    if colour_profile.has_other_profile(image):
+        return False
+    return deep.is_plain_png(data, image) or _tensorflow_reads(data, image)
+
+
+def _upright_values(data: bytes, image: Image.Image) -> np.ndarray:
+    """Return RGB in sRGB, uint8 [h, w, 3], or what `deep.deep_values` does, upright."""
+    values = deep.deep_values(data, image)
+    if values is None:
+        return _pixels(image)
     if not np.isfinite(values).all():
         raise UnusableImage("has values that are NaN or infinite; replace them by numbers")
+    return deep.upright(values, image.getexif().get(_EXIF_ORIENTATION, 1))
+
+
+def _summary(values: np.ndarray) -> tuple[np.ndarray, deep.Depth | None]:
+    """Return the fields `grey` and `depth` of an image."""
+    import cv2  # here, since clients need none
+
+    size = (GREY_SIZE, GREY_SIZE)
+    if values.dtype == np.uint8:
+        small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+        return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), None
     depth = deep.depth(values)
     # By the image's own range: that of the data set is not known yet.
     low, high = float(depth.quantiles[0]), float(depth.quantiles[-1])
-    small = deep.preview(values, (GREY_SIZE, GREY_SIZE), low, high)
-    height, width = values.shape[:2]
-    if not untouched:
-        data = deep.encode(values)
-    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    return CanonicalImage(data, height, width, not untouched, frames, grey, depth)
+    return cv2.cvtColor(deep.preview(values, size, low, high), cv2.COLOR_BGR2GRAY), depth
 
 
 @functools.cache
@@ -194,34 +268,14 @@ def _tensorflow_reads(data: bytes, header: Image.Image) -> bool:
     return False
 
 
-def _pixels(data: bytes, image: Image.Image, upright: bool) -> np.ndarray:
-    """Return upright BGR in sRGB, uint8 [h, w, 3], with transparency blended with white."""
-    if (
-        "A" in image.getbands()
-        or "transparency" in image.info
-        or image.format in ("GIF", "HEIF")
-        or colour_profile.has_other_profile(image)
-        or not (upright or image.format in _TURNED_BY_OPENCV)
-    ):
-        return _by_pillow(image)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 3:
-        return _by_pillow(image)
-    return pixels
-
-
-def _by_pillow(image: Image.Image) -> np.ndarray:
-    """As `_pixels`."""
+def _pixels(image: Image.Image) -> np.ndarray:
+    """Return upright RGB in sRGB, uint8 [h, w, 3], with transparency blended with white."""
     turned = ImageOps.exif_transpose(image)
     if colour_profile.has_other_profile(turned):
         turned = colour_profile.to_srgb(turned)
-    turned = turned.convert("RGBA")
-    flat = Image.new("RGBA", turned.size, "white")
-    flat.alpha_composite(turned)
-    return np.ascontiguousarray(np.asarray(flat.convert("RGB"))[..., ::-1])
-
-
-def _shrunk(pixels: np.ndarray) -> np.ndarray:
-    """Return BGR pixels as grey, uint8 [256, 256]."""
-    small = cv2.resize(pixels, (GREY_SIZE, GREY_SIZE), interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    if turned.has_transparency_data:
+        turned = turned.convert("RGBA")
+        flat = Image.new("RGBA", turned.size, "white")
+        flat.alpha_composite(turned)
+        turned = flat
+    return np.asarray(turned.convert("RGB"))

@@ -145,6 +145,8 @@ def _share_noise(
     gradient = _gradient(usual)
     flat = inside & (gradient <= np.median(gradient[inside]))
     left, right = (_clipped((pixels - usual)[flat]) for pixels in (left, right))
+    if not (left.std() and right.std()):
+        return False  # a background without noise, such as a border, tells nothing
     return bool(np.corrcoef(left, right)[0, 1] >= _MIN_SHARED_NOISE)
 
 

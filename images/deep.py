@@ -8,11 +8,11 @@ those of a float32, marked by an empty chunk right after the header.
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -71,9 +71,7 @@ def deep_values(data: bytes, image: Image.Image) -> np.ndarray | None:
         image with a profile other than sRGB: converting it leaves eight bits.
     """
     if is_float_png(data):
-        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        stored = np.ascontiguousarray(cv2.cvtColor(stored, cv2.COLOR_BGRA2RGBA))
-        return stored.view("<f4")[..., 0].astype(np.float32)
+        return np.ascontiguousarray(image).view("<f4")[..., 0].astype(np.float32)
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)
     if image.mode == "I":
@@ -84,6 +82,8 @@ def deep_values(data: bytes, image: Image.Image) -> np.ndarray | None:
     if image.mode == "F":
         return np.asarray(image).astype(np.float32)
     if _may_be_deep_colour(data, image) and not colour_profile.has_other_profile(image):
+        import cv2  # Pillow reads eight of the bits; clients may do without
+
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         return _colours(decoded, _alpha_kind(image))
     return None
@@ -107,13 +107,28 @@ def upright(values: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def encode(values: np.ndarray) -> bytes:
-    """Return a PNG of values uint16 [h, w] or [h, w, 3], or a float PNG of float32 [h, w]."""
-    if values.dtype == np.uint16:
-        return cv2.imencode(".png", values[..., ::-1] if values.ndim == 3 else values)[1].tobytes()
-    stored = np.ascontiguousarray(values, "<f4")[..., None].view(np.uint8)
-    png = cv2.imencode(".png", cv2.cvtColor(stored, cv2.COLOR_RGBA2BGRA))[1].tobytes()
-    chunk = bytes(4) + FLOAT_CHUNK + zlib.crc32(FLOAT_CHUNK).to_bytes(4, "big")
-    return png[:HEADER_END] + chunk + png[HEADER_END:]
+    """Return a PNG of values.
+
+    Args:
+        values: uint8 [h, w, 3] (RGB), uint16 [h, w] or [h, w, 3] (RGB); or float32 [h, w], for
+            which it is a float PNG.
+    """
+    if values.dtype == np.uint16 and values.ndim == 3:
+        import cv2  # Pillow writes no such PNG
+
+        return cv2.imencode(".png", values[..., ::-1])[1].tobytes()
+    if values.dtype == np.float32:
+        stored = np.ascontiguousarray(values, "<f4")[..., None].view(np.uint8)
+        png = _png(stored)
+        chunk = bytes(4) + FLOAT_CHUNK + zlib.crc32(FLOAT_CHUNK).to_bytes(4, "big")
+        return png[:HEADER_END] + chunk + png[HEADER_END:]
+    return _png(values)
+
+
+def _png(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG", compress_level=1)  # 6 takes several times as long
+    return file.getvalue()
 
 
 def depth(values: np.ndarray) -> Depth:
@@ -138,6 +153,8 @@ def preview(values: np.ndarray, size: tuple[int, int], low: float, high: float) 
     Returns:
         BGR uint8 [height, width, 3].
     """
+    import cv2  # here, since clients need none
+
     # Resizing first makes no float32 copy of the whole image.
     small = cv2.resize(values, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     scaled = (small - low) * (255 / max(high - low, 1e-12))

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 
-from images.canonical import CanonicalImage, UnusableImage, canonical_image
+from images.canonical import CanonicalImage, Region, UnusableImage, canonical_image
 from storage.file_systems import is_folder, is_remote, open_file
 
 
-def read_image(path: str, max_pixels: int) -> tuple[bytes, CanonicalImage]:
+def read_image(
+    path: str, max_pixels: int, region: Region | None = None
+) -> tuple[bytes, CanonicalImage]:
     """Return a file's bytes and its canonical image.
 
     Args:
         path: A local path or an address.
         max_pixels: Height times width of the largest image that is accepted.
+        region: As for `canonical_image`.
 
     Raises:
         UnusableImage: The file cannot be read, or holds no whole image.
     """
     data = read_bytes(path)
-    canonical = canonical_image(data, max_pixels)
+    canonical = canonical_image(data, max_pixels, region)
     if not canonical.reencoded:
         import tensorflow as tf  # here, since reading bytes alone must not load it
 

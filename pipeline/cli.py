@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -16,17 +17,19 @@ from pipeline.commands import kubeflow
 from pipeline.commands.check import check
 from pipeline.commands.classify import classify
 from pipeline.commands.compare import compare
+from pipeline.commands.embed import embed
 from pipeline.commands.enroll import enroll
 from pipeline.commands.gate import gate
 from pipeline.commands.init import init
 from pipeline.commands.predict import predict
 from pipeline.commands.run import run
 from pipeline.commands.sample_data import sample_data
+from pipeline.commands.search import search
 from pipeline.commands.serve import serve
 from pipeline.commands.show import show
 from pipeline.commands.threshold import threshold
 from pipeline.runs.child_process import terminated_as_interrupted
-from pipeline.terminal.console import FAILED, INTERRUPTED, err, out, print_error, say
+from pipeline.terminal.console import FAILED, INTERRUPTED, WRONG_USE, err, out, print_error, say
 from pipeline.terminal.help import Command, Group
 
 app = typer.Typer(
@@ -39,7 +42,8 @@ app = typer.Typer(
 )
 
 _commands = (
-    sample_data, check, init, run, show, gate, compare, predict, classify, enroll, threshold
+    sample_data, check, init, run, show, gate, compare, predict, classify, embed, search, enroll,
+    threshold,
 )  # fmt: skip
 for _command in _commands:
     app.command(_command.__name__.replace("_", "-"), cls=Command)(_command)
@@ -86,6 +90,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(e.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except ModuleNotFoundError as e:
+        if importlib.util.find_spec("tfx"):
+            raise
+        print_error(
+            f"this needs {e.name}, which is not installed: siamese-tfx alone asks servers; install "
+            "the pipeline too, pip install 'siamese-tfx[pipeline]'"
+        )
+        sys.exit(WRONG_USE)
     except Exception as e:
         if os.environ.get("SIAMESE_DEBUG") or log_noise.verbose:
             raise

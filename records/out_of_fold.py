@@ -1,20 +1,14 @@
 """What models say of images that they have not learned from: one model for each fold.
 
-The Trainer writes `out_of_fold.npz` into its `model_run`; the Judge and the Evaluator judge by it.
+The Trainer writes it (`records.out_of_fold_file`), and the Judge and the Evaluator judge by it.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import os
 from typing import NamedTuple
 
 import numpy as np
-
-from storage.file_systems import exists, open_file
-
-FILE = "out_of_fold.npz"
 
 
 class FoldModel(NamedTuple):
@@ -78,37 +72,6 @@ class OutOfFold(NamedTuple):
     def shift(self, model: FoldModel) -> float:
         """Return by how much the logits of a model's similarities are shifted."""
         return float(_logit(self.same) - _logit(model.same))
-
-
-def write_out_of_fold(found: OutOfFold, folder: str) -> None:
-    """Write `FILE` into a folder, local or an address."""
-    arrays = {name: value for name, value in found._asdict().items() if name != "models"}
-    for number, model in enumerate(found.models):
-        arrays |= {f"model {number} {name}": value for name, value in model._asdict().items()}
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(value) for name, value in arrays.items()})
-    with open_file(os.path.join(folder, FILE), "wb") as file:
-        file.write(buffer.getvalue())
-
-
-def read_out_of_fold(folder: str) -> OutOfFold | None:
-    """Return what `write_out_of_fold` wrote; None if the folder lacks the file."""
-    path = os.path.join(folder, FILE)
-    if not exists(path):
-        return None
-    with open_file(path, "rb") as file, np.load(io.BytesIO(file.read())) as saved:
-        arrays = {name: saved[name] for name in saved.files}
-    count = len({name.split()[1] for name in arrays if name.startswith("model ")})
-    models = tuple(
-        FoldModel(
-            *(arrays[f"model {i} {name}"] for name in ("support", "support_embeddings")),
-            *(float(arrays[f"model {i} {name}"]) for name in FoldModel._fields[2:]),
-        )
-        for i in range(count)
-    )
-    numbers = {name: float(arrays[name]) for name in ("same", "known")}
-    columns = {name: arrays[name] for name in OutOfFold._fields if name in arrays}
-    return OutOfFold(**{**columns, **numbers, "models": models})
 
 
 _LEAST = 1e-12

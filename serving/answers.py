@@ -1,8 +1,14 @@
-"""Answers of a served model about images."""
+"""Answers of a served model about images, and how they are read from its outputs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import grpc
+import numpy as np
+
+from serving.serving_error import ServingError
 
 
 class Comparison(NamedTuple):
@@ -28,7 +34,8 @@ class Classification(NamedTuple):
         label: The best class; empty if the image is not valid.
         known: Whether the image is of any of the classes, by the threshold.
         scores: Score in [-1, 1] by class, best first.
-        nearest: Files of the nearest support images, nearest first, as evidence.
+        nearest: Files of the nearest support images, nearest first, as evidence;
+            `serving.evidence` has their pictures.
         valid: Whether the model can use the image.
         reason: Why it cannot, such as `too_many_pixels`; empty if it can.
         probabilities: Calibrated probability by class, best first; they add up to 1 among the known
@@ -42,3 +49,125 @@ class Classification(NamedTuple):
     valid: bool
     reason: str = ""
     probabilities: dict[str, float] = {}
+
+
+class Embedding(NamedTuple):
+    """The model's embedding of an image.
+
+    Attributes:
+        vector: float32 [d]; NaN if the image is not valid.
+        valid: Whether the model can use the image.
+        reason: Why it cannot, such as `too_many_pixels`; empty if it can.
+    """
+
+    vector: np.ndarray
+    valid: bool
+    reason: str = ""
+
+
+def comparisons(
+    outputs: Mapping[str, np.ndarray], same_threshold: float | None = None
+) -> list[Comparison]:
+    """Return the answers of signature `serving_default`.
+
+    Args:
+        outputs: By name.
+        same_threshold: Least similarity to be the same; None: the model's own.
+
+    Raises:
+        ServingError: An output is missing.
+    """
+    similarities = _output(outputs, "similarity")
+    same = _output(outputs, "same")
+    if same_threshold is not None:
+        same = similarities >= same_threshold
+    rows = (each.tolist() for each in (similarities, same, _output(outputs, "valid")))
+    return [Comparison(*row) for row in zip(*rows, _reasons(outputs), strict=True)]
+
+
+def classifications(
+    outputs: Mapping[str, np.ndarray], known_threshold: float | None = None
+) -> list[Classification]:
+    """Return the answers of signature `classify`.
+
+    Args:
+        outputs: By name.
+        known_threshold: Least score of a known class; None: the model's own.
+
+    Raises:
+        ServingError: An output is missing.
+    """
+    scores = _output(outputs, "scores")
+    known = _output(outputs, "known")
+    if known_threshold is not None:
+        known = scores[:, 0] >= known_threshold
+    return [
+        Classification(
+            label=_text(label),
+            known=bool(known),
+            scores=_by_class(classes, scores) if valid else {},
+            nearest=[_text(source) for source in nearest] if valid else [],
+            valid=bool(valid),
+            reason=reason,
+            probabilities=_by_class(classes, probabilities) if valid else {},
+        )
+        for known, scores, probabilities, reason, label, classes, nearest, valid in zip(
+            known,
+            scores,
+            outputs.get("probabilities", np.empty([len(scores), 0])),
+            _reasons(outputs),
+            *(_output(outputs, name) for name in ("label", "classes", "nearest", "valid")),
+            strict=True,
+        )
+    ]
+
+
+def embeddings(outputs: Mapping[str, np.ndarray]) -> list[Embedding]:
+    """Return the answers of signature `embed`.
+
+    Raises:
+        ServingError: An output is missing.
+    """
+    vectors, valid = _output(outputs, "embedding"), _output(outputs, "valid").tolist()
+    return [Embedding(*row) for row in zip(vectors, valid, _reasons(outputs), strict=True)]
+
+
+def refused_by_the_model(reason: str) -> str:
+    """Return why a model cannot use an image.
+
+    Args:
+        reason: The model's answer; empty if it was exported before 0.3.
+    """
+    if reason == "too_many_pixels":
+        return "has more pixels than data.max_pixels of the model's configuration allows"
+    named = f" ({reason})" if reason else ""
+    return (
+        f"the model cannot use it{named}; by the configuration that the model was trained with, it "
+        "has more pixels than data.max_pixels, does not contain image.region, or is of a depth "
+        "without image.range"
+    )
+
+
+def _output(outputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    try:
+        return outputs[name]
+    except KeyError:
+        raise ServingError(
+            f"the model does not answer with {name!r}; train the model again",
+            grpc.StatusCode.FAILED_PRECONDITION,
+        ) from None
+
+
+def _by_class(classes: np.ndarray, numbers: np.ndarray) -> dict[str, float]:
+    """Return numbers by class; nothing if a model has none."""
+    return {_text(name): float(number) for name, number in zip(classes, numbers, strict=False)}
+
+
+def _reasons(outputs: Mapping[str, np.ndarray]) -> list[str]:
+    """Return why each image is not valid; models exported before 0.3 do not say it."""
+    return [_text(each) for each in outputs.get("reason", [b""] * len(_output(outputs, "valid")))]
+
+
+def _text(value: bytes) -> str:
+    """Return a class or file name; bytes that are not UTF-8 are escaped."""
+    return value.decode("utf-8", "backslashreplace")

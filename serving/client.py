@@ -1,51 +1,42 @@
-"""Sends images to a served model over gRPC; needs no model file and no TFX."""
+"""Sends images to a served model over gRPC; needs no model file, TFX, TensorFlow or OpenCV."""
 
 from __future__ import annotations
 
 import itertools
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-import grpc
 import numpy as np
 
-from base.errors import UserError
-from images.canonical import UnusableImage, canonical_image
-from serving.answers import Classification, Comparison
-from serving.connection import Connection, ServingError
+from serving.answers import (
+    Classification,
+    Comparison,
+    Embedding,
+    classifications,
+    comparisons,
+    embeddings,
+)
+from serving.channel import Tls
+from serving.connection import Connection
+from serving.endpoint import Metadata
+from serving.file_batch import Answer, FileAnswer, FileBatch
+from serving.query_image import ImageError, QueryImage, canonical_queries
+from serving.serving_error import ServingError, is_refusal
+from serving.streaming import batches, in_order
 
-Image: TypeAlias = "bytes | str | os.PathLike[str]"
-"""An encoded image (JPEG, PNG, WebP or another format of `images.canonical`), or its file."""
+__all__ = ["FileAnswer", "ImageError", "QueryImage", "ServingError", "SiameseClient", "Tls"]
 
-_IN_A_REQUEST = 32
+IN_A_REQUEST = 32
 """Images or pairs in a request."""
 
-
-class ImageError(UserError):
-    """An image that cannot be used; the message names it."""
-
-
-class FileAnswer(NamedTuple):
-    """The answer about a file.
-
-    Attributes:
-        file: As it was given.
-        answer: The model's answer; None if the file cannot be used.
-        problem: Why it cannot be used; empty if there is an answer.
-    """
-
-    file: Path
-    answer: Classification | None
-    problem: str = ""
+Outputs = Mapping[str, np.ndarray]
 
 
 class SiameseClient(Connection):
     """Sends images to one model of a server; threads may share it.
 
-    Arguments and errors are those of `serving.connection.Connection`.
+    Arguments and errors are those of `serving.endpoint.Endpoint`. All methods take a `timeout`,
+    seconds that an answer may take, in place of the connection's, and `metadata`, sent in addition
+    to the connection's.
 
     Example:
         with SiameseClient("localhost:8500", "parts") as client:
@@ -54,10 +45,11 @@ class SiameseClient(Connection):
 
     def compare(
         self,
-        left: Sequence[Image],
-        right: Sequence[Image],
+        left: Sequence[QueryImage],
+        right: Sequence[QueryImage],
         same_threshold: float | None = None,
         timeout: float | None = None,
+        metadata: Metadata = (),
     ) -> list[Comparison]:
         """Return whether the images of n pairs are of the same class.
 
@@ -65,229 +57,157 @@ class SiameseClient(Connection):
             left: n images.
             right: The n images to compare them with.
             same_threshold: Least similarity to be the same; default: the model's own.
-            timeout: Seconds that an answer may take; default: the connection's.
+            timeout: See the class.
+            metadata: See the class.
 
         Raises:
             ImageError: An image cannot be read.
             ServingError: There was no answer.
             ValueError: `left` and `right` differ in length.
         """
-        if len(left) != len(right):
-            raise ValueError(f"{len(left)} left images for {len(right)} right ones")
-        canonical = {image: _canonical(image) for image in (*left, *right)}
-        inputs = {"left": [canonical[i] for i in left], "right": [canonical[i] for i in right]}
-        answers = [
-            Comparison(*row)
-            for answer in self._in_parts("serving_default", inputs, timeout)
-            for row in zip(
-                *(_output(answer, name).tolist() for name in ("similarity", "same", "valid")),
-                _reasons(answer),
-                strict=True,
+        return [
+            answer
+            for part in pairs_in_parts(left, right)
+            for answer in comparisons(
+                self.predict("serving_default", part, timeout, metadata), same_threshold
             )
         ]
-        if same_threshold is None:
-            return answers
-        return [each._replace(same=each.similarity >= same_threshold) for each in answers]
 
     def classify(
         self,
-        images: Sequence[Image],
+        images: Sequence[QueryImage],
         known_threshold: float | None = None,
         timeout: float | None = None,
+        metadata: Metadata = (),
     ) -> list[Classification]:
         """Return the class of each of n images, and whether it is of any known class.
 
         Args:
             images: n images.
             known_threshold: Least score of a known class; default: the model's own.
-            timeout: Seconds that an answer may take; default: the connection's.
+            timeout: See the class.
+            metadata: See the class.
 
         Raises:
             ImageError: An image cannot be read.
             ServingError: There was no answer.
         """
-        inputs = {"image": [_canonical(image) for image in images]}
         return [
-            classification
-            for answer in self._in_parts("classify", inputs, timeout)
-            for classification in _classifications(answer, known_threshold)
+            answer
+            for part in in_parts(images)
+            for answer in classifications(
+                self.predict("classify", part, timeout, metadata), known_threshold
+            )
+        ]
+
+    def embed(
+        self,
+        images: Sequence[QueryImage],
+        timeout: float | None = None,
+        metadata: Metadata = (),
+    ) -> list[Embedding]:
+        """Return the embeddings of n images.
+
+        Raises:
+            ImageError: An image cannot be read.
+            ServingError: There was no answer.
+        """
+        return [
+            answer
+            for part in in_parts(images)
+            for answer in embeddings(self.predict("embed", part, timeout, metadata))
         ]
 
     def classify_files(
-        self, files: Iterable[Path], batch_size: int = 16, in_flight: int = 4
-    ) -> Iterator[FileAnswer]:
+        self,
+        files: Iterable[QueryImage],
+        batch_size: int = 16,
+        in_flight: int = 4,
+        known_threshold: float | None = None,
+        timeout: float | None = None,
+        metadata: Metadata = (),
+    ) -> Iterator[FileAnswer[Classification]]:
         """Classify any number of files, in their order.
 
-        Files are read as answers arrive, so that at most `batch_size * (in_flight + 1)` are in
+        Files are read as answers are taken, so that at most `batch_size * in_flight` are in
         memory. A file that cannot be used is reported in its place and does not affect the others;
         so is one that the server refuses.
 
         Args:
-            files: Image files.
+            files: Image files, or images of another kind.
             batch_size: Images in a request.
             in_flight: Requests that wait for their answer at the same time.
+            known_threshold: Least score of a known class; default: the model's own.
+            timeout: See the class.
+            metadata: See the class.
 
         Raises:
             ServingError: There was no answer.
         """
-        pending: deque[tuple[list[FileAnswer], Any]] = deque()
-        rest = iter(files)
-        while batch := list(itertools.islice(rest, batch_size)):
-            pending.append(self._ask_for_files(batch))
-            if len(pending) > in_flight:
-                yield from self._file_answers(*pending.popleft())
-        while pending:
-            yield from self._file_answers(*pending.popleft())
 
-    def embed(self, images: Sequence[Image]) -> tuple[np.ndarray, np.ndarray]:
-        """Return embeddings float32 [n, d] of n images, and which images are valid, bool [n].
+        def ask(batch: list[QueryImage]) -> list[FileAnswer[Classification]]:
+            def read(outputs: Outputs) -> list[Classification]:
+                return classifications(outputs, known_threshold)
 
-        Raises:
-            ImageError: An image cannot be read.
-            ServingError: There was no answer.
-            ValueError: There are no images.
-        """
-        if not images:
-            raise ValueError("give at least one image: without any, the size d is unknown")
-        inputs = {"image": [_canonical(image) for image in images]}
-        answers = list(self._in_parts("embed", inputs))
-        return (
-            np.concatenate([_output(answer, "embedding") for answer in answers]),
-            np.concatenate([_output(answer, "valid") for answer in answers]),
-        )
+            return self._about("classify", FileBatch.read(batch), read, timeout, metadata)
 
-    def _in_parts(
+        return itertools.chain.from_iterable(in_order(ask, batches(files, batch_size), in_flight))
+
+    def embed_files(
+        self,
+        files: Iterable[QueryImage],
+        batch_size: int = 16,
+        in_flight: int = 4,
+        timeout: float | None = None,
+        metadata: Metadata = (),
+    ) -> Iterator[FileAnswer[Embedding]]:
+        """Yield the embeddings of any number of files; arguments as those of `classify_files`."""
+
+        def ask(batch: list[QueryImage]) -> list[FileAnswer[Embedding]]:
+            return self._about("embed", FileBatch.read(batch), embeddings, timeout, metadata)
+
+        return itertools.chain.from_iterable(in_order(ask, batches(files, batch_size), in_flight))
+
+    def _about(
         self,
         signature: str,
-        inputs: Mapping[str, Sequence[bytes]],
-        timeout: float | None = None,
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the outputs in parts: a server encodes all images of a request at once."""
-        (count,) = {len(values) for values in inputs.values()}
-        for start in range(0, count, _IN_A_REQUEST):
-            part = slice(start, start + _IN_A_REQUEST)
-            values = {name: images[part] for name, images in inputs.items()}
-            yield self.predict(signature, values, timeout)
-
-    def _ask_for_files(self, files: Sequence[Path]) -> tuple[list[FileAnswer], Any]:
-        """Return the files, with the problems of unusable ones, and the future of the others."""
-        answers, images = [], []
-        for file in files:
-            try:
-                images.append(_canonical(file))
-                answers.append(FileAnswer(file, None))
-            except ImageError as e:
-                answers.append(FileAnswer(file, None, str(e)))
-        return answers, self.ask("classify", {"image": images}) if images else None
-
-    def _file_answers(self, files: Sequence[FileAnswer], future: Any) -> Iterator[FileAnswer]:
+        batch: FileBatch,
+        read: Callable[[Outputs], list[Answer]],
+        timeout: float | None,
+        metadata: Metadata,
+    ) -> list[FileAnswer[Answer]]:
+        """Return an answer about each file of a batch."""
+        if not batch.images:
+            return batch.answers([])
         try:
-            classified = iter(_classifications(self.answer(future)) if future else ())
+            outputs, version = self._ask(signature, {"image": batch.images}, timeout, metadata)
         except ServingError as e:
-            if not _is_refusal(e):
+            if not is_refusal(e):
                 raise
-            if len(files) == 1:
-                yield FileAnswer(files[0].file, None, f"{files[0].file}: {e}")
-            else:  # whichever it was: each by itself
-                for each in files:
-                    yield from self._file_answers(*self._ask_for_files([each.file]))
-            return
-        for each in files:
-            if each.problem:
-                yield each
-                continue
-            answer = next(classified)
-            if answer.valid:
-                yield FileAnswer(each.file, answer)
-            else:
-                problem = f"{each.file}: {refused_by_the_model(answer.reason)}"
-                yield FileAnswer(each.file, None, problem)
+            if len(alone := batch.apart()) == 1:
+                return batch.refused(e)
+            # Whichever it was: each by itself.
+            return [
+                answer
+                for each in alone
+                for answer in self._about(signature, each, read, timeout, metadata)
+            ]
+        return batch.answers(read(outputs), version)
 
 
-def _is_refusal(error: ServingError) -> bool:
-    """Return whether a server refuses these images and may answer about others."""
-    too_large = "larger than max" in str(error)  # the message; not too many of them
-    return error.code is grpc.StatusCode.INVALID_ARGUMENT or too_large
+def in_parts(images: Sequence[QueryImage]) -> list[dict[str, list[bytes]]]:
+    """Return the inputs of requests: a server encodes all images of one at once."""
+    return [{"image": part} for part in batches(canonical_queries(images), IN_A_REQUEST)]
 
 
-def refused_by_the_model(reason: str) -> str:
-    """Return why a model cannot use an image.
-
-    Args:
-        reason: The model's answer; empty if it was exported before 0.3.
-    """
-    if reason == "too_many_pixels":
-        return "has more pixels than data.max_pixels of the model's configuration allows"
-    named = f" ({reason})" if reason else ""
-    return (
-        f"the model cannot use it{named}; by the configuration that the model was trained with, it "
-        "has more pixels than data.max_pixels, does not contain image.region, or is of a depth "
-        "without image.range"
-    )
-
-
-def _canonical(image: Image) -> bytes:
-    data = image if isinstance(image, bytes) else _read(image)
-    try:
-        return canonical_image(data).data
-    except UnusableImage as e:
-        name = f"an image of {len(data)} bytes" if isinstance(image, bytes) else os.fspath(image)
-        raise ImageError(f"{name} {e}") from e
-
-
-def _read(file: str | os.PathLike[str]) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError as e:
-        raise ImageError(f"{file}: cannot be read ({e.strerror}); name an image file") from e
-
-
-def _classifications(
-    answer: Mapping[str, np.ndarray], threshold: float | None = None
-) -> list[Classification]:
-    scores = _output(answer, "scores")
-    known = _output(answer, "known") if threshold is None else scores[:, 0] >= threshold
+def pairs_in_parts(
+    left: Sequence[QueryImage], right: Sequence[QueryImage]
+) -> list[dict[str, list[bytes]]]:
+    """Return the inputs of requests about pairs."""
+    if len(left) != len(right):
+        raise ValueError(f"{len(left)} left images for {len(right)} right ones")
+    pairs = list(zip(canonical_queries(left), canonical_queries(right), strict=True))
     return [
-        Classification(
-            label=_text(label),
-            known=bool(known),
-            scores=_by_class(classes, scores) if valid else {},
-            nearest=[_text(source) for source in nearest] if valid else [],
-            valid=bool(valid),
-            reason=reason,
-            probabilities=_by_class(classes, probabilities) if valid else {},
-        )
-        for known, scores, probabilities, reason, label, classes, nearest, valid in zip(
-            known,
-            scores,
-            answer.get("probabilities", np.empty([len(scores), 0])),
-            _reasons(answer),
-            *(_output(answer, name) for name in ("label", "classes", "nearest", "valid")),
-            strict=True,
-        )
+        {"left": [pair[0] for pair in part], "right": [pair[1] for pair in part]}
+        for part in batches(pairs, IN_A_REQUEST)
     ]
-
-
-def _output(answer: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    try:
-        return answer[name]
-    except KeyError:
-        raise ServingError(
-            f"the model does not answer with {name!r}; train the model again",
-            grpc.StatusCode.FAILED_PRECONDITION,
-        ) from None
-
-
-def _by_class(classes: np.ndarray, numbers: np.ndarray) -> dict[str, float]:
-    """Return numbers by class; nothing if a model has none."""
-    return {_text(name): float(number) for name, number in zip(classes, numbers, strict=False)}
-
-
-def _reasons(answer: Mapping[str, np.ndarray]) -> list[str]:
-    """Return why each image is not valid; models exported before 0.3 do not say it."""
-    return [_text(each) for each in answer.get("reason", [b""] * len(answer["valid"]))]
-
-
-def _text(value: bytes) -> str:
-    """Return a class or file name; bytes that are not UTF-8 are escaped."""
-    return value.decode("utf-8", "backslashreplace")

@@ -51,12 +51,17 @@ def siamese(*arguments):
 def run_here(place, *arguments):
     """The result of `siamese run` in the folder `place`, its pipeline in this process.
 
-    So that TFX, which takes a process 18 s of CPU time, is imported once.
+    So that TFX, which takes a process 18 s of CPU time, is imported once. There are no lines about
+    the progress.
     """
     from pipeline.runs import launch, progress
+    from pipeline.runs.run_folders import LOG
 
     def follow(command, *_):
-        return launch.main(Path(command[-1])), None
+        folder = Path(command[-1])
+        log = (folder / LOG).open("w")
+        with log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            return launch.main(folder), None
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)

@@ -4,6 +4,7 @@ And the fixtures that several folders share, which import what they need when th
 """
 
 import os
+import sys
 
 import pytest
 
@@ -19,6 +20,15 @@ def pytest_collection_modifyitems(items):
     """Whole runs, known by their long time limits, come first: at the end each would run alone."""
     limits = {item: item.get_closest_marker("timeout") for item in items}
     items.sort(key=lambda item: -limits[item].args[0] if limits[item] else 0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def beam_as_in_runs():
+    """Beam's runner inspects each kind of step once, where the tests have imported Beam."""
+    if "apache_beam" in sys.modules:
+        from pipeline.runs.beam_overhead import inspect_each_class_once
+
+        inspect_each_class_once()
 
 
 @pytest.fixture

@@ -6,46 +6,46 @@ from concurrent import futures
 
 import grpc
 import numpy as np
-import tensorflow as tf
-from tensorflow_serving.apis import (
-    get_model_status_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
 
-STATE = get_model_status_pb2.ModelVersionStatus.State
+from serving.wire import serving_pb2 as wire
+from serving.wire.tensors import to_array, to_tensor
+
+STATE = wire.ModelVersionStatus
 
 
-class Service(
-    prediction_service_pb2_grpc.PredictionServiceServicer,
-    model_service_pb2_grpc.ModelServiceServicer,
-):
-    """Answers each image by its size in bytes, once `failures` are used up."""
+class Service:
+    """Answers each image by its size in bytes, once `failures` are used up; None is no failure.
+
+    After `stop_after` requests, answers wait for the gate.
+    """
 
     def __init__(self):
         self.requests, self.failures, self.statuses, self.replies = [], [], [], {}
         self.metadata = []
         self.gate = threading.Event()  # answers wait for it
         self.gate.set()
+        self.stop_after = None
 
     def Predict(self, request, context):
         self.requests.append(request)
         self.metadata.append(context.invocation_metadata())
-        if self.failures:
-            context.abort(*self.failures.pop(0))
+        if self.failures and (failure := self.failures.pop(0)):
+            context.abort(*failure)
+        if self.stop_after is not None and len(self.requests) > self.stop_after:
+            self.gate.clear()
         self.gate.wait(10)
         if not context.is_active():
-            return predict_pb2.PredictResponse()
-        response = predict_pb2.PredictResponse()
+            return wire.PredictResponse()
+        response = wire.PredictResponse(model_spec=request.model_spec)
+        response.model_spec.version.value = 7
         for name, values in self.answer(request).items():
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(values))
+            response.outputs[name].CopyFrom(to_tensor(values))
         return response
 
     def answer(self, request):
         if self.replies:
             return self.replies
-        images = [tf.make_ndarray(proto) for proto in request.inputs.values()]
+        images = [to_array(proto) for proto in request.inputs.values()]
         count = len(images[0])
         valid = np.array([len(image) < 5_000_000 for image in images[0]])
         if request.model_spec.signature_name == "serving_default":
@@ -68,7 +68,7 @@ class Service(
     def GetModelStatus(self, request, context):
         self.metadata.append(context.invocation_metadata())
         state, error = self.statuses.pop(0) if self.statuses else (STATE.AVAILABLE, 0)
-        response = get_model_status_pb2.GetModelStatusResponse()
+        response = wire.GetModelStatusResponse()
         one = response.model_version_status.add(version=1, state=state)
         one.status.error_code, one.status.error_message = error, "no such op"
         return response
@@ -80,8 +80,24 @@ def serving(service, credentials=None):
     server = grpc.server(
         futures.ThreadPoolExecutor(20), options=[("grpc.max_receive_message_length", -1)]
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(service, server)
+    predictions = {
+        "Predict": grpc.unary_unary_rpc_method_handler(
+            service.Predict, wire.PredictRequest.FromString, wire.PredictResponse.SerializeToString
+        )
+    }
+    models = {
+        "GetModelStatus": grpc.unary_unary_rpc_method_handler(
+            service.GetModelStatus,
+            wire.GetModelStatusRequest.FromString,
+            wire.GetModelStatusResponse.SerializeToString,
+        )
+    }
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", methods)
+            for name, methods in (("PredictionService", predictions), ("ModelService", models))
+        ]
+    )
     port = (
         server.add_secure_port("localhost:0", credentials)
         if credentials

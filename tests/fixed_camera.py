@@ -48,6 +48,7 @@ COPIES = {
     "smaller": lambda p: cv2.resize(p, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
     "larger": lambda p: cv2.resize(p, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC),
     "cropped": lambda p: cropped(p, 0.02),
+    "cropped by 7 %": lambda p: cropped(p, 0.07),
     "brighter": lambda p: cv2.convertScaleAbs(p, alpha=0.85, beta=20),
     "all of it": lambda p: recompressed(
         cv2.convertScaleAbs(cropped(p, 0.02), alpha=0.9, beta=12), 75

@@ -2,8 +2,9 @@
 
 import json
 
+import pytest
 import yaml
-from command_line import siamese_process
+from command_line import siamese
 from sample_images import write_classes
 from tiny_encoder import write_encoder
 
@@ -41,8 +42,9 @@ def write_pipeline_folder(folder):
 
 def outcomes(place):
     """The last run's summary, and each of its components' outcome."""
-    shown = siamese_process(place, "show", "config.yaml", "--run", "latest", "--json")
-    summary = json.loads(shown.stdout)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        summary = json.loads(siamese("show", "config.yaml", "--run", "latest", "--json").stdout)
     return summary, {one["id"]: one["outcome"] for one in summary["run"]["components"]}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import SIAMESE, siamese_process
+from command_line import SIAMESE, run_here
 from pipeline_folder import UNSERVED, outcomes, write_pipeline_folder
 
 pytestmark = pytest.mark.timeout(600)
@@ -60,15 +60,14 @@ def kill_at(place, text, *change):
 
 def test_a_run_that_died_goes_on_where_it_stopped(place):
     kill_at(place, "PairGen: done", *UNSERVED)
-    assert siamese_process(place, "run", "config.yaml", *UNSERVED).returncode == 0
+    assert run_here(place, "config.yaml", *UNSERVED).exit_code == 0
     _, outcome = outcomes(place)
     assert outcome["PairGen"] == "cached"
     assert outcome["Trainer"] == "done"
 
 
 def test_another_run_with_the_same_seed_is_equal(place):
-    done = siamese_process(place, "run", "config.yaml", "--set", "name=other", *UNSERVED)
-    assert done.returncode == 0
+    assert run_here(place, "config.yaml", "--set", "name=other", *UNSERVED).exit_code == 0
     histories = []
     for name in ("few", "other"):
         [training] = (place / "runs" / name / "pipeline/Trainer").rglob("training.json")
@@ -84,7 +83,7 @@ def test_a_training_that_was_killed_goes_on_within_itself(place):
     change = ["--set", "training.epochs=12", "--set", "training.patience=0", *UNSERVED]
     log = kill_at(place, "epoch 4/12", *change)
     reached = len(re.findall(r"^epoch \d+/12:", log.read_text(), re.MULTILINE))
-    assert siamese_process(place, "run", "config.yaml", *change).returncode in (0, 3, 4)
+    assert run_here(place, "config.yaml", *change).exit_code in (0, 3, 4)
     summary, _ = outcomes(place)
     if reached < 12:  # else it had ended before the kill came
         assert summary["training"]["resumed_at"] in (reached - 1, reached)

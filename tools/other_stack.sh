@@ -17,7 +17,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 packages=python3,python3-venv,python3-dev,g++,ca-certificates,make
 root=${DEBIAN13_ROOT:-$PWD/.cache/debian13}
-command=${*:-make test}
+if [ $# = 0 ]; then set -- make test; fi
+printf -v command '%q ' "$@" # a word stays a word in the shell that runs it
 certificates=/etc/ssl/certs/ca-certificates.crt
 unavailable=77
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from records import features
-from records.out_of_fold import write_out_of_fold
+from records.out_of_fold_file import write_out_of_fold
 from storage.enrolled_images import EnrolledImage, write_enrolled_images
 from trainer.export.carry_over import carry_over, images_to_carry_over
 from trainer.export.pretrained_encoder import FOLDER, PretrainedEncoder
@@ -127,7 +127,6 @@ def _export(
         "preprocess": preprocess,
         "image_size": image_size,
         "max_pixels": int(custom["max_pixels"]),
-        "tracked": layer,
     }
     support = trained.support
     served = ServedModel(

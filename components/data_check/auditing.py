@@ -12,6 +12,7 @@ from components.image_example_gen.sources import list_sources
 from images.audit.audit import audit
 from images.audit.collection import File
 from images.audit.findings import Audit
+from images.canonical import Region
 from storage.file_systems import open_file
 
 _TOLD = 8
@@ -35,7 +36,14 @@ def audit_sources(root: str, settings: AuditSettings) -> Audit:
         root, settings.layout, settings.manifest, settings.group, settings.classes
     )
     files = [File(one.path, one.label, one.problem, one.split) for one in sources]
-    return audit(root, files, settings.max_pixels, settings.size, settings.resize)
+    return audit(
+        root,
+        files,
+        settings.max_pixels,
+        settings.size,
+        settings.resize,
+        region=Region(**settings.region) if settings.region else None,
+    )
 
 
 def write_audit(root: str, settings: AuditSettings, folder: str) -> None:

@@ -19,6 +19,7 @@ class AuditSettings(Section):
         max_pixels: Height times width of the largest image that is accepted.
         size: Longer side in pixels that images are resized to, that of all tiles.
         resize: How images become square.
+        region: What is cut out of each image (`x`, `y`, `width`, `height`); None: all.
     """
 
     layout: str = "auto"
@@ -28,3 +29,4 @@ class AuditSettings(Section):
     max_pixels: int = 100_000_000
     size: int = 224
     resize: str = "stretch"
+    region: dict[str, int] | None = None

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
 
 from components.image_example_gen.inspection import Inspected
-from images.canonical import UnusableImage, canonical_image
+from images.canonical import Region, UnusableImage, canonical_image
 from images.copy_candidates import Candidates, Described, Statistics, Whitening, candidates
 from images.copy_verification import Thumbnail, are_copies
 from images.near_duplicates import Copy, Groups, grouped
@@ -32,11 +32,19 @@ class FindNearDuplicates(beam.PTransform):
         root: The data root.
         max_pixels: Height times width of the largest image that is accepted.
         identical_only: Whether to find identical files only.
+        region: `image.region`, in which images are compared; None: all of them.
     """
 
-    def __init__(self, root: str, max_pixels: int, identical_only: bool = False) -> None:
+    def __init__(
+        self,
+        root: str,
+        max_pixels: int,
+        identical_only: bool = False,
+        region: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__()
         self._root, self._max_pixels, self._identical_only = root, max_pixels, identical_only
+        self._region = Region(**region) if region else None
 
     def expand(self, inspected: beam.PCollection) -> beam.PCollection:
         """Return all groups of more than one image."""
@@ -62,7 +70,7 @@ class FindNearDuplicates(beam.PTransform):
             | "SameCell" >> beam.GroupByKey()
             | "Candidates" >> beam.FlatMap(_candidates, whitening)
             | "SpreadCandidates" >> beam.Reshuffle()
-            | "Verify" >> beam.FlatMap(verified, self._root, self._max_pixels)
+            | "Verify" >> beam.FlatMap(verified, self._root, self._max_pixels, self._region)
         )
 
 
@@ -104,23 +112,26 @@ class _GroupCopies(beam.CombineFn):
         return grouped(copies)
 
 
-def verified(found: Candidates, root: str, max_pixels: int) -> Iterator[Copy]:
+def verified(
+    found: Candidates, root: str, max_pixels: int, region: Region | None = None
+) -> Iterator[Copy]:
     """Yield the copies among the candidates; a file that cannot be read any more has none."""
     path, label = found.image
     # Writing the record of such a file will fail, and say why.
     with contextlib.suppress(UnusableImage):
-        one = _thumbnail(root, path, max_pixels)
-        scene = [_thumbnail(root, other, max_pixels) for other in found.scene]
+        one = _thumbnail(root, path, max_pixels, region)
+        scene = [_thumbnail(root, other, max_pixels, region) for other in found.scene]
         for other_path, other_label, mirrored in found.others:
-            other = _thumbnail(root, other_path, max_pixels)
+            other = _thumbnail(root, other_path, max_pixels, region)
             if are_copies(one, other.mirrored() if mirrored else other, scene):
                 yield Copy((path, label), (other_path, other_label), identical=False)
 
 
 @functools.lru_cache(_CACHED)
-def _thumbnail(root: str, path: str, max_pixels: int) -> Thumbnail:
-    image = canonical_image(read_bytes(os.path.join(root, path)), max_pixels)
-    return Thumbnail(image.grey, min(image.height, image.width))
+def _thumbnail(root: str, path: str, max_pixels: int, region: Region | None) -> Thumbnail:
+    image = canonical_image(read_bytes(os.path.join(root, path)), max_pixels, region)
+    shown = region or image
+    return Thumbnail(image.grey, min(shown.height, shown.width))
 
 
 def _described(inspected: Inspected) -> Iterator[tuple[str, Described]]:

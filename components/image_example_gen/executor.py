@@ -81,7 +81,10 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             | "Inspect" >> beam_steps.Inspect(root, settings.max_pixels, settings.region)
         )
         groups = inspected | FindNearDuplicates(
-            root, settings.max_pixels, identical_only=not settings.near_duplicates
+            root,
+            settings.max_pixels,
+            identical_only=not settings.near_duplicates,
+            region=settings.region,
         )
         described = inspected | "Describe" >> beam.FlatMap(beam_steps.describe)
         assigned = (described, groups) | split_steps.AssignSplits(

@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from base.printable import printable
 from components.image_example_gen import folds, splitting
 from components.image_example_gen.sources import Source
-from components.image_example_gen.splitting import LEAST, Group
+from components.image_example_gen.splitting import Group
 from records import features
 
 _NAMED = 3
 """Classes that a message names."""
 
+Counts = dict[str, dict[str, int]]
+"""What counts for pairs, by class and split: images in `train`, groups elsewhere, since two images
+of one group are no pair to judge by. An image of no group is one by itself."""
 
-def images_by_split(
-    sources: Iterable[Source], shares: Mapping[str, float]
-) -> dict[str, dict[str, int]]:
-    """Return about how many images of each class each split gets.
+
+def counts_of_given(sources: Iterable[Source]) -> Counts:
+    """Return the counts of the splits that the data set gives; without one it is `train`."""
+    return _counted((one, one.split or features.TRAIN) for one in sources)
+
+
+def counts_of_whole_classes(
+    sources: Sequence[Source], shares: Mapping[str, float], seed: int
+) -> Counts:
+    """Return the counts where whole classes are held out.
+
+    Args:
+        sources: The files, none of which has a split yet.
+        shares: Share of each split of `features.SPLITS`; their sum is 1.
+        seed: Of the splits.
+    """
+    split_of = splitting.assign_classes({one.label for one in sources}, shares, seed)
+    return _counted((one, split_of[one.label]) for one in sources)
+
+
+def _counted(assigned: Iterable[tuple[Source, str]]) -> Counts:
+    found: dict[str, dict[str, int]] = {}
+    seen = set()
+    for source, split in assigned:
+        counts = found.setdefault(source.label, dict.fromkeys(features.SPLITS, 0))
+        one = (source.label, split, _group_of(source))
+        if split == features.TRAIN or one not in seen:
+            counts[split] += 1
+        seen.add(one)
+    return found
+
+
+def _group_of(source: Source) -> str:
+    return f"image {source.path}" if source.group is None else f"group {source.group}"
+
+
+def counts_by_share(sources: Iterable[Source], shares: Mapping[str, float]) -> Counts:
+    """Return about what the counts will be where the classes are divided.
 
     Args:
         sources: The files, none of which has a split yet.
@@ -41,7 +78,7 @@ def images_by_split(
     for some in (spanning, others):
         for group, split in splitting.assign(some, quotas):
             for label, images in group.counts:
-                found[label][split] += images
+                found[label][split] += images if split == features.TRAIN else 1
     return found
 
 
@@ -70,27 +107,27 @@ def _classes_of_groups(sources: Iterable[Source]) -> dict[str, Counter[str]]:
     """Return the number of images of each class in each group."""
     of_group: dict[str, Counter[str]] = defaultdict(Counter)
     for source in sources:
-        name = f"image {source.path}" if source.group is None else f"group {source.group}"
-        of_group[name][source.label] += 1
+        of_group[_group_of(source)][source.label] += 1
     return of_group
 
 
-def too_few(classes: Mapping[str, Mapping[str, int]]) -> str | None:
-    """Return which split would have no pair of both kinds, and what would suffice; None if all do.
+def too_few(classes: Counts, grouped: bool) -> str | None:
+    """Return which split would have no pairs of both kinds; None if all have some.
 
     Args:
-        classes: Number of images of each class in each split.
+        classes: The counts.
+        grouped: Whether any image is in a group.
     """
     for split in features.SPLITS:
         sizes = {label: counts[split] for label, counts in classes.items() if counts[split]}
         if len(sizes) < 2 or max(sizes.values()) < 2:
-            images, of = sum(sizes.values()), len(sizes)
+            count, of = sum(sizes.values()), len(sizes)
+            unit = "group" if grouped and split != features.TRAIN else "image"
             without = [printable(label) for label in sorted(classes) if label not in sizes]
             none_of = f" and none of {', '.join(without[:_NAMED])}" if without else ""
             return (
-                f"the split '{split}' would have {images} image{'' if images == 1 else 's'} of "
-                f"{of} class{'' if of == 1 else 'es'}{none_of}, and needs two classes, and two "
-                f"images of one of them. {LEAST} images of each class suffice, of {LEAST} "
-                "different groups if there are groups: add images"
+                f"the split '{split}' would have {count} {unit}{'' if count == 1 else 's'} of {of} "
+                f"class{'' if of == 1 else 'es'}{none_of}, and needs two classes, and two {unit}s "
+                "of one of them"
             )
     return None

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components.image_example_gen import value_range
 from components.image_example_gen.sources import Source
-from images.canonical import CanonicalImage, UnusableImage
+from images.canonical import Region, UnusableImage
 from images.copy_candidates import descriptor
 from images.reading import read_image
 from records import features
@@ -55,8 +55,8 @@ def inspect(
     if source.problem:
         return Inspected(source, problem=source.problem)
     try:
-        data, canonical = read_image(os.path.join(root, source.path), max_pixels)
-        _check_region(canonical, region)
+        path = os.path.join(root, source.path)
+        data, canonical = read_image(path, max_pixels, Region(**region) if region else None)
     except UnusableImage as e:
         return Inspected(source, problem=str(e))
     depth = canonical.depth
@@ -68,17 +68,6 @@ def inspect(
         frames=canonical.frames,
         depth=depth and value_range.summary(source.path, depth.is_float, depth.quantiles.tobytes()),
     )
-
-
-def _check_region(canonical: CanonicalImage, region: Mapping[str, int] | None) -> None:
-    if region is None:
-        return
-    width, height = region["x"] + region["width"], region["y"] + region["height"]
-    if canonical.width < width or canonical.height < height:
-        raise UnusableImage(
-            f"has {canonical.width} x {canonical.height} pixels, but image.region ends at "
-            f"{width} x {height}"
-        )
 
 
 def image_record(

@@ -32,7 +32,8 @@ from judging.settings import JudgeSettings, Thresholds
 from judging.views import CANDIDATE, PairSettings
 from records import features
 from records.lost import records_lost
-from records.out_of_fold import OutOfFold, read_out_of_fold
+from records.out_of_fold import OutOfFold
+from records.out_of_fold_file import read_out_of_fold
 from trainer.export.pretrained_encoder import FOLDER
 
 VERDICT = "verdict"

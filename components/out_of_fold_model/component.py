@@ -8,7 +8,7 @@ from tfx.utils import path_utils
 from base.errors import DataError
 from components.code_version import code_version
 from components.out_of_fold_model.lookup import OutOfFoldSimilarity
-from records.out_of_fold import read_out_of_fold
+from records.out_of_fold_file import read_out_of_fold
 
 _CODE = code_version(__name__)
 

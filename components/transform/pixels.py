@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from images.canonical import Region
 from images.header import is_float_png, is_sixteen_bit_png
 
 _RESIZE = {
@@ -19,15 +20,6 @@ _BORDER = 128
 """Grey, to which normalization gives about zero."""
 
 _SIXTEEN_BITS = 65535.0
-
-
-class Region(NamedTuple):
-    """A rectangle of an image, in pixels of the upright original."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 class Fitting(NamedTuple):

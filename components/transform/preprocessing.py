@@ -11,7 +11,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.transform.pixels import Fitting, Region, to_pixels
+from components.transform.pixels import Fitting, to_pixels
+from images.canonical import Region
 from records import features
 
 

@@ -14,7 +14,7 @@ from images.audit.findings import Audit, Example, Finding, about, counted
 from images.audit.label_errors import find_label_errors
 from images.audit.shortcuts import find_shortcuts
 from images.audit.sizes import find_sizes
-from images.canonical import MAX_PIXELS
+from images.canonical import MAX_PIXELS, Region
 
 MAX_IMAGES = 2000
 """Images that are read; of a larger data set a sample, so that an audit takes minutes at most."""
@@ -30,6 +30,7 @@ def audit(
     size: int = 224,
     resize: str = "stretch",
     max_images: int = MAX_IMAGES,
+    region: Region | None = None,
 ) -> Audit:
     """Return what a user should know of a data set before training on it.
 
@@ -40,9 +41,10 @@ def audit(
         size: Longer side in pixels that images are resized to, that of all tiles.
         resize: How images become square: `stretch`, or one that keeps the aspect ratio.
         max_images: Maximum number of images that are read.
+        region: What a run cuts out of each image, and is audited; None: all of it.
     """
     chosen = sample(files, max_images)
-    images = collect(root, chosen, max_pixels)
+    images = collect(root, chosen, max_pixels, region)
     findings = [*_find_unusable(images), *_find_counts(files)]
     if images.images:
         findings += find_exposure(images)

@@ -14,7 +14,7 @@ import numpy as np
 
 from images.audit.findings import Example
 from images.audit.properties import Properties, measure
-from images.canonical import UnusableImage
+from images.canonical import Region, UnusableImage
 from images.reading import read_bytes
 
 _MIN_OF_CLASS = 2
@@ -96,16 +96,19 @@ def sample(files: Sequence[File], limit: int) -> list[File]:
     return sorted(file for of in by_class.values() for file in of[:each])
 
 
-def collect(root: str, files: Iterable[File], max_pixels: int) -> Collection:
+def collect(
+    root: str, files: Iterable[File], max_pixels: int, region: Region | None = None
+) -> Collection:
     """Read and measure files, on all CPUs.
 
     Args:
         root: The data root, a local path or an address.
         files: Files below it.
         max_pixels: Height times width of the largest image that is accepted.
+        region: As for `measure`.
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        measured = list(threads.map(functools.partial(_measure, root, max_pixels), files))
+        measured = list(threads.map(functools.partial(_measure, root, max_pixels, region), files))
     usable = [(file, found) for file, found in measured if isinstance(found, Properties)]
     return Collection(
         [file for file, _ in usable],
@@ -114,12 +117,14 @@ def collect(root: str, files: Iterable[File], max_pixels: int) -> Collection:
     )
 
 
-def _measure(root: str, max_pixels: int, file: File) -> tuple[File, Properties | str]:
+def _measure(
+    root: str, max_pixels: int, region: Region | None, file: File
+) -> tuple[File, Properties | str]:
     """Return an image's properties, or why it is unusable."""
     if file.problem:
         return file, file.problem
     try:
-        return file, measure(read_bytes(os.path.join(root, file.path)), max_pixels)
+        return file, measure(read_bytes(os.path.join(root, file.path)), max_pixels, region)
     except UnusableImage as e:
         return file, str(e)
 

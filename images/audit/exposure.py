@@ -30,6 +30,9 @@ _DARK = 0.25
 _CLIPPED = 0.6
 """Share of pixels at the upper end of the range, in an over-exposed image."""
 
+_PARTLY_CLIPPED, _NO_SHADOWS = 0.25, 0.4
+"""Or a smaller share of them, if no pixel is darker than this; ink on paper is."""
+
 _BLURRED = -3.5
 """Logarithm of the Laplacian's variance divided by the variance: of 500 photographs of cats and
 dogs at 128 pixels, one is below; nearly all are once they are blurred by two pixels."""
@@ -61,7 +64,10 @@ def find_exposure(images: Collection) -> Iterator[Finding]:
         "Check the exposure, and remove images that show too little.",
     )
     clipped = np.array([one.at_maximum for one in images.images]) * (lightest > 0.98)
-    bright = ~blank & (clipped > _CLIPPED) & (distances(clipped, labels, 0.4) > 1)
+    washed_out = (clipped > _PARTLY_CLIPPED) & (darkest > _NO_SHADOWS)
+    washed_out &= distances(darkest, labels, 0.2) > 1
+    bright = (clipped > _CLIPPED) & (distances(clipped, labels, 0.4) > 1)
+    bright = ~blank & (bright | washed_out)
     yield from about(
         images.examples(bright, clipped, [f"{value:.0%} of the pixels white" for value in clipped]),
         "bright",

@@ -15,6 +15,7 @@ from images import deep
 from images.canonical import (
     GREY_SIZE,
     MAX_PIXELS,
+    Region,
     UnusableImage,
     canonical_image,
     number_of_frames,
@@ -102,17 +103,19 @@ class _Decoded(NamedTuple):
     grey: np.ndarray
 
 
-def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> Properties:
+def measure(data: bytes, max_pixels: int = MAX_PIXELS, region: Region | None = None) -> Properties:
     """Return the properties of an encoded image.
 
     Args:
         data: A file's bytes.
         max_pixels: Height times width of the largest image that is accepted.
+        region: What is measured, as if it were the whole image; None: all of it.
 
     Raises:
-        UnusableImage: The bytes hold no complete image.
+        UnusableImage: The bytes hold no complete image, or the image does not contain the region.
     """
-    decoded = _decode_reduced(data, max_pixels) or _decode_whole(data, max_pixels)
+    reduced = None if region else _decode_reduced(data, max_pixels)
+    decoded = reduced or _decode_whole(data, max_pixels, region)
     pixels = _limited(decoded.pixels)
     with open_header(data) as header:
         described = _described(header, data)
@@ -156,8 +159,8 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     return (values.astype(np.float32) - low) * (255 / max(high - low, 1e-12))
 
 
-def _decode_whole(data: bytes, max_pixels: int) -> _Decoded:
-    canonical = canonical_image(data, max_pixels)
+def _decode_whole(data: bytes, max_pixels: int, region: Region | None) -> _Decoded:
+    canonical = canonical_image(data, max_pixels, region)
     values: np.ndarray | None
     if canonical.depth is None:
         values = cv2.imdecode(np.frombuffer(canonical.data, np.uint8), cv2.IMREAD_COLOR)
@@ -169,7 +172,10 @@ def _decode_whole(data: bytes, max_pixels: int) -> _Decoded:
     if values.ndim == 2:
         values = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
     pixels = values if canonical.depth else cv2.cvtColor(values, cv2.COLOR_BGR2RGB)
-    return _Decoded(pixels, canonical.height, canonical.width, canonical.grey)
+    if region:
+        pixels = np.ascontiguousarray(region.of(pixels))
+    height, width = pixels.shape[:2]
+    return _Decoded(pixels, height, width, canonical.grey)
 
 
 def _decode_reduced(data: bytes, max_pixels: int) -> _Decoded | None:

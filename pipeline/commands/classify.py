@@ -13,7 +13,15 @@ from rich.text import Text
 
 from base.errors import UserError
 from base.printable import printable
-from images import file_names
+from pipeline.commands.bulk import (
+    BatchSize,
+    InFlight,
+    asked_about,
+    journal_for,
+    journal_path,
+    listed_without,
+    outside,
+)
 from pipeline.commands.options import Quiet, Verbose
 from pipeline.commands.served_model import (
     Connection,
@@ -24,6 +32,8 @@ from pipeline.commands.served_model import (
     with_connection,
 )
 from pipeline.terminal.console import FAILED, note, out
+from serving.bulk.listing import list_files
+from storage.file_systems import is_remote
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,12 +44,37 @@ if TYPE_CHECKING:
 @with_connection
 def classify(
     images: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="IMAGE", help="Image files, or folders of them."),
+        list[str] | None,
+        typer.Argument(
+            metavar="IMAGE", help="Image files, or folders of them; also on s3:// and gs://."
+        ),
     ] = None,
     held_out: HeldOut = 0,
-    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per request.")] = 16,
-    in_flight: Annotated[int, typer.Option(metavar="N", min=1, help="Concurrent requests.")] = 4,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write a table, .csv or .parquet. After a kill, the same command goes on.",
+        ),
+    ] = None,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Copy the files into a folder for each class, 'unknown' and 'not an image' here; "
+            "with a table, answers.csv, unless --output names one.",
+        ),
+    ] = None,
+    known_threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SCORE", help="Least score of a known class; default: the model's own."
+        ),
+    ] = None,
+    batch_size: BatchSize = 16,
+    in_flight: InFlight = 4,
     connection: Connection = Connection(),  # noqa: B008 -- becomes options
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per image.")] = False,
     quiet: Quiet = False,
@@ -55,43 +90,82 @@ def classify(
     """
     if bool(held_out) == bool(images):
         raise UserError("name images or folders, or a number of test images by --held-out")
-    files = files_below(images or [])
-    truths: dict[Path, str] = {}
+    if output or sort_into:
+        if held_out or as_json:
+            raise UserError("--output and --sort-into go with neither --held-out nor --json")
+        return _classify_to_table(
+            images or [], output, sort_into, known_threshold, batch_size, in_flight, connection
+        )
+    files = [_file(listed.path) for listed in list_files(images or [])]
+    truths: dict[Any, str] = {}
     with connected(connection) as (client, settings):
         if held_out:
             from pipeline.runs.held_out import draw_images
 
             truths = dict(draw_images(held_out_files(settings, connection), held_out))
         tally, began = Tally(), time.monotonic()
-        for answer in client.classify_files(files or list(truths), batch_size, in_flight):
+        for answer in client.classify_files(
+            files or list(truths), batch_size, in_flight, known_threshold
+        ):
             truth = truths.get(answer.file)
             tally.count(answer, truth)
             if as_json:
                 print(json.dumps(answer_as_json(answer, truth)), flush=True)
             else:
                 show_answer(out, answer, truth)
+    _conclude(tally, began)
+
+
+def _classify_to_table(
+    images: Sequence[str],
+    output: Path | None,
+    sort_into: Path | None,
+    known_threshold: float | None,
+    batch_size: int,
+    in_flight: int,
+    connection: Connection,
+) -> None:
+    from serving.bulk.sorted_copies import SortedCopies, check_names
+    from serving.bulk.tables import check_output, classification_row, write_classifications
+
+    if sort_into:
+        outside(sort_into, images)
+    output = output or (sort_into or Path()) / "answers.csv"
+    continued = journal_path(output).exists()
+    copies = SortedCopies(sort_into, continued) if sort_into else None
+    if sort_into:
+        sort_into.mkdir(parents=True, exist_ok=True)
+    check_output(output, (".csv", ".parquet"))
+    files = listed_without(images, output, journal_path(output))
+    if copies:
+        check_names(files)
+    asked = {"known_threshold": known_threshold, "sort_into": sort_into and str(sort_into)}
+    with (
+        journal_for(output, "classify", connection, **asked) as journal,
+        connected(connection) as (client, _),
+    ):
+        tally, began = Tally(), time.monotonic()
+        for file, answer in asked_about(
+            files,
+            journal,
+            lambda paths: client.classify_files(paths, batch_size, in_flight, known_threshold),
+        ):
+            tally.count(answer)
+            if copies:
+                copies.add(file, answer)
+            journal.add(classification_row(file.path, answer))
+        write_classifications(journal.rows, output)
+    _conclude(tally, began)
+
+
+def _file(path: str) -> Path | str:
+    return path if is_remote(path) else Path(path)
+
+
+def _conclude(tally: Tally, began: float) -> None:
     note(tally.sentence(time.monotonic() - began))
     if tally.unusable:
         raise typer.Exit(FAILED)
-
-
-def files_below(paths: Sequence[Path]) -> list[Path]:
-    """Return the files among `paths`, and all in its folders that are not ignored, sorted.
-
-    Raises:
-        UserError: A folder has no file.
-    """
-    files: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        below = sorted(map(Path, file_names.files_below(str(path))))
-        below = [file for file in below if file.is_file()]
-        if not below:
-            raise UserError(f"{path}: there is no file in this folder; name one with images")
-        files += below
-    return files
 
 
 def show_answer(console: Console, answer: FileAnswer, truth: str | None = None) -> None:
@@ -108,7 +182,7 @@ def show_answer(console: Console, answer: FileAnswer, truth: str | None = None) 
     said = answer.answer
     label = printable(said.label if said.known else f"unknown, nearest class {said.label}")
     correct = said.known and said.label == truth
-    line = Text(f"{short_path(answer.file)}: ")
+    line = Text(f"{short_path(Path(answer.file))}: ")
     line.append(label, style="" if truth is None else "green" if correct else "red")
     line.append(f" ({said.scores[said.label]:.3f}), nearest image {printable(said.nearest[0])}")
     if truth is not None and not correct:

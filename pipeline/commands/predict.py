@@ -72,7 +72,7 @@ def predict(
 def _refuse_invalid(pairs: Sequence[Pair], answers: Sequence[Comparison]) -> None:
     for (left, right, _), answer in zip(pairs, answers, strict=True):
         if not answer.valid:
-            from serving.client import refused_by_the_model
+            from serving.answers import refused_by_the_model
 
             raise UserError(f"{left} or {right}: {refused_by_the_model(answer.reason)}")
 

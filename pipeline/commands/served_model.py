@@ -71,6 +71,10 @@ class Connection(NamedTuple):
     tls_key: Annotated[
         Path | None, typer.Option(metavar="PEM", help="The certificate's private key.")
     ] = None
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Send the token in this file (authorization: Bearer)."),
+    ] = None
     overrides: Overrides = None
 
 
@@ -117,9 +121,7 @@ def connected(options: Connection) -> Iterator[tuple[SiameseClient, RunConfig | 
             assert settings is not None
             address = stack.enter_context(_served(settings, options.config))
         with progress.status("Connecting ..."):
-            log_noise.load_tensorflow()
-            from serving.client import SiameseClient
-            from serving.connection import Tls
+            from serving.client import SiameseClient, Tls
 
             tls = None
             if options.tls or options.tls_ca or options.tls_cert or options.tls_key:
@@ -131,6 +133,7 @@ def connected(options: Connection) -> Iterator[tuple[SiameseClient, RunConfig | 
                 version_label=options.label,
                 timeout=options.timeout,
                 tls=tls,
+                metadata=_token(options.token_file),
             )
         yield stack.enter_context(client), settings
 
@@ -146,12 +149,23 @@ def _model_name(options: Connection, settings: RunConfig | None) -> str:
         "--name": options.name,
         "--version": options.version is not None,
         "--label": options.label,
+        "--token-file": options.token_file,
         "--tls": options.tls or options.tls_ca or options.tls_cert,
     }
     given = [option for option, value in of_a_server.items() if value]
     if given and not options.server:
         raise UserError(f"{', '.join(given)}: only with --server; name a server too")
     return name
+
+
+def _token(file: Path | None) -> list[tuple[str, str]]:
+    """Return the metadata of each call."""
+    if file is None:
+        return []
+    try:
+        return [("authorization", f"Bearer {file.read_text('ascii').strip()}")]
+    except (OSError, UnicodeError) as e:
+        raise UserError(f"{file}: cannot be read ({e}); name a file with a token") from e
 
 
 @contextlib.contextmanager
@@ -184,6 +198,7 @@ def held_out_files(settings: RunConfig | None, options: Connection) -> list[tupl
 
     if settings is None:
         raise UserError("--held-out needs --config, whose test split it uses")
+    log_noise.load_tensorflow()  # which reads the test split
     if options.label:
         raise UserError(
             "--held-out cannot tell which version has a label; give --version in place of --label"

@@ -19,7 +19,14 @@ from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
 from storage.file_systems import absolute, is_remote, is_s3
 from trainer.recipe.conditions import only_fine_tuning
-from trainer.settings import Model, Training, check_loss, check_recipe
+from trainer.settings import (
+    ArticleModel,
+    ArticleTraining,
+    Model,
+    Training,
+    check_loss,
+    check_recipe,
+)
 
 _ON_THIS_MACHINE = (None, "DirectRunner", "PrismRunner")
 _PATTERN = re.compile(r"[*?\[\]]")
@@ -112,6 +119,16 @@ class RunConfig(Section):
     def _folds_can_be_judged(self) -> RunConfig:
         if isinstance(self.splits.folds, int) and (why := self.no_folds()):
             raise ValueError(f"splits.folds {self.splits.folds}: {why}; set splits.folds: null")
+        return self
+
+    @model_validator(mode="after")
+    def _the_article_has_no_tiles(self) -> RunConfig:
+        article = (self.model.article, self.training.article)
+        if self.image.tiles and article != (ArticleModel(), ArticleTraining()):
+            raise ValueError(
+                "image.tiles is no part of the 2019 article's recipe (model.article, "
+                "training.article); leave out one of them"
+            )
         return self
 
     @model_validator(mode="after")
@@ -213,6 +230,7 @@ class RunConfig(Section):
             max_pixels=data.max_pixels,
             size=self.image.size * max(tiles.rows, tiles.columns),
             resize=self.image.resize,
+            region=self.image.region.model_dump() if self.image.region else None,
         )
 
     @property

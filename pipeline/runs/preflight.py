@@ -11,9 +11,10 @@ from pathlib import Path
 
 from base.errors import DataError, StorageError
 from base.printable import printable
-from components.image_example_gen.forecast import images_by_split, too_few, too_few_for_folds
+from components.image_example_gen import forecast
 from components.image_example_gen.groups import check_classes
 from components.image_example_gen.sources import Source, list_sources
+from components.image_example_gen.splitting import LEAST
 from images.file_names import files_below
 from pipeline.config.errors import ConfigError
 from pipeline.config.folds import folds_of
@@ -138,15 +139,26 @@ def _check_counts(config: RunConfig, sources: Sequence[Source]) -> None:
             f"splits.folds: {config.data.root} gives images their splits, and folds would deal "
             "them anew; set splits.folds: null"
         )
-    if config.splits.by == "class" or given:
-        return
     if folds_of(config, list(sources)):
-        problem = too_few_for_folds(sources)
+        if problem := forecast.too_few_for_folds(sources):
+            raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}")
+        return
+    shares = {split: getattr(config.splits, split) for split in features.SPLITS}
+    if given:
+        counts = forecast.counts_of_given(sources)
+        advice = "move images into it, or do not give splits, so that the run divides the classes"
+    elif config.splits.by == "class":
+        counts = forecast.counts_of_whole_classes(sources, shares, config.seed)
+        advice = "add classes, or set splits.by to image"
     else:
-        shares = {split: getattr(config.splits, split) for split in features.SPLITS}
-        problem = too_few(images_by_split(sources, shares))
-    if problem:
-        raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}")
+        counts = forecast.counts_by_share(sources, shares)
+        advice = (
+            f"{LEAST} images of each class suffice, of {LEAST} different groups if there are "
+            "groups: add images"
+        )
+    grouped = any(source.group is not None for source in sources)
+    if problem := forecast.too_few(counts, grouped):
+        raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}. {advice}")
 
 
 def _one_level_down(root: Path, sources: Sequence[Source]) -> str:
@@ -174,11 +186,13 @@ def _check_images(config: RunConfig, sources: Sequence[Source]) -> None:
 
 def _problem(path: Path, config: RunConfig) -> str | None:
     """Return why a file is no usable image, such as "is empty"; None if it is one."""
-    from images.canonical import UnusableImage, canonical_image
+    from images.canonical import Region, UnusableImage, canonical_image
     from images.reading import read_bytes
 
+    cut = config.image.region
+    region = Region(**cut.model_dump()) if cut else None
     try:
-        canonical_image(read_bytes(str(path)), config.data.max_pixels)
+        canonical_image(read_bytes(str(path)), config.data.max_pixels, region)
     except UnusableImage as e:
         return str(e)
     return None

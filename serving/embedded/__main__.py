@@ -24,11 +24,9 @@ def main() -> int:
         )
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
-        # It logs each message that cannot be parsed at length, and clients can send many.
-        logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
 
+        from serving.embedded.config_files import read_settings
         from serving.embedded.listeners import listen
-        from serving.embedded.settings import read_settings
 
         settings = read_settings(options)
         listeners = listen(options, settings.tls)

@@ -1,4 +1,8 @@
-"""Runs concurrent requests as one batch. Knows arrays only, neither models nor gRPC."""
+"""Runs concurrent requests as one batch, by the rules of TensorFlow Serving's batching session.
+
+Knows arrays only, neither models nor gRPC. Source:
+https://github.com/tensorflow/serving/blob/master/tensorflow_serving/batching/batching_session.cc
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,23 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 
+import grpc
 import numpy as np
 
 from serving.embedded.config_files import BatchingParameters
-from serving.embedded.deadline import Deadline
-from serving.embedded.statuses import deadline_exceeded, invalid_argument, unavailable
+from serving.embedded.deadline import Deadline, deadline_exceeded
+from serving.embedded.statuses import (
+    Status,
+    failed_precondition,
+    invalid_argument,
+    resource_exhausted,
+)
 
 log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, np.ndarray]
-Compute = Callable[[Arrays], dict[str, np.ndarray]]
+Outputs = dict[str, np.ndarray]
+Compute = Callable[[Arrays, Deadline, Sequence[str]], Outputs]
 
 
 @dataclass
@@ -35,6 +46,7 @@ class _Task:
 class _Batch:
     queue: BatchQueue
     kind: tuple
+    wanted: Sequence[str]
     opened: float
     tasks: list[_Task] = field(default_factory=list)
     size: int = 0
@@ -46,7 +58,7 @@ class Batcher:
 
     Args:
         parameters: How to batch.
-        observe: Called with each batch's rows before padding, and its oldest wait in seconds.
+        observe: Called with each batch's rows after padding, and its oldest wait in seconds.
     """
 
     def __init__(
@@ -74,50 +86,64 @@ class Batcher:
         for thread in self._threads:
             thread.join()
 
-    def submit(self, queue: BatchQueue, tasks: Sequence[_Task], kind: tuple) -> None:
-        """Queue all tasks or none.
+    def submit(self, queue: BatchQueue, task: _Task, wanted: Sequence[str]) -> list[_Task]:
+        """Queue a request: the first part fills the open batch if requests may be split.
 
         Args:
-            queue: Whose tasks they are.
-            tasks: Each at most a batch's size.
-            kind: Tasks of another kind can't be in the same batch.
+            queue: Whose request it is.
+            task: Not larger than `max_batch_size`.
+            wanted: The outputs to compute; requests for others are other batches.
+
+        Returns:
+            Its parts, in order.
 
         Raises:
-            Status: UNAVAILABLE: the queue is full.
+            Status: UNAVAILABLE: the queue has no room for the whole request.
         """
         limit = self.parameters.execution_limit
+        kind = tuple((n, a.dtype.str, a.shape[1:]) for n, a in sorted(task.inputs.items()))
         with self._changed:
-            waiting = [batch for batch in self._batches if batch.queue is queue]
-            open_batch = next((b for b in waiting if b.kind == kind and not b.closed), None)
-            # Before anything is queued, since half a request is of no use.
-            needed, room = 0, limit - open_batch.size if open_batch else 0
-            for task in tasks:
-                if task.size > room:
-                    needed, room = needed + 1, limit
-                room -= task.size
+            pending = [batch for batch in self._batches if batch.queue is queue]
+            ours = [b for b in pending if (b.kind, b.wanted) == (kind, wanted) and not b.closed]
+            room = limit - ours[0].size if ours else 0
+            sizes = self._sizes(task.size, room)
+            needed = len(sizes) - (sizes[0] <= room)
             most = self.parameters.max_enqueued_batches
-            if len(waiting) + needed > most:
-                raise unavailable(
+            if len(pending) + needed > most:
+                raise Status(
+                    grpc.StatusCode.UNAVAILABLE,
                     "The batch scheduling queue to which this task was submitted is full; "
-                    f"currently {len(waiting)} batches enqueued and max_enqueued_batches is {most}"
+                    f"currently {len(pending)} batches enqueued and max_enqueued_batches is {most}",
                 )
-            for task in tasks:
-                if open_batch is None or open_batch.size + task.size > limit:
-                    if open_batch is not None:
-                        open_batch.closed = True
-                    open_batch = _Batch(queue, kind, opened=time.monotonic())
-                    self._batches.append(open_batch)
-                open_batch.tasks.append(task)
-                open_batch.size += task.size
-                open_batch.closed = open_batch.size == limit
+            parts, start = [], 0
+            for size in sizes:
+                if size > room:
+                    for batch in ours:
+                        batch.closed = True
+                    ours = [_Batch(queue, kind, wanted, opened=time.monotonic())]
+                    self._batches.extend(ours)
+                parts.append(_Task(_rows(task.inputs, start, start + size), size, task.deadline))
+                ours[0].tasks.append(parts[-1])
+                ours[0].size += size
+                start, room = start + size, limit - ours[0].size
+                ours[0].closed = not room
             self._changed.notify()
+        return parts
+
+    def _sizes(self, size: int, room: int) -> list[int]:
+        if not self.parameters.enable_large_batch_splitting or size <= room:
+            return [size]
+        limit = self.parameters.execution_limit
+        first = [room] if room else []
+        full, last = divmod(size - room, limit)
+        return [*first, *[limit] * full, *([last] if last else [])]
 
     def _work(self) -> None:
         while batch := self._next():
             try:
-                waited = time.monotonic() - batch.opened
-                batch.queue.execute(batch.tasks)
-                self._observe(batch.size, waited)
+                padded = self._padded(batch.size)
+                self._observe(padded, time.monotonic() - batch.opened)
+                batch.queue.execute(batch.tasks, padded, batch.wanted)
             except Exception:  # the thread must live on; the tasks have their answers
                 log.exception("A batch failed")
 
@@ -139,123 +165,108 @@ class Batcher:
                     return None
                 self._changed.wait(soonest)
 
+    def _padded(self, size: int) -> int:
+        return next((s for s in self.parameters.allowed_batch_sizes if s >= size), size)
+
 
 class BatchQueue:
     """The requests of one function that is computed in batches.
 
     Args:
         batcher: Runs it.
-        compute: Arrays [n, ...] by name to arrays [n, ...] by name.
+        compute: Arrays [n, ...] by name, the time until when, and names of outputs to arrays
+            [n, ...] by name.
     """
 
     def __init__(self, batcher: Batcher, compute: Compute) -> None:
         self._batcher = batcher
         self._compute = compute
-        self._rows_kept = True
 
-    def run(self, inputs: Arrays, deadline: Deadline) -> dict[str, np.ndarray]:
+    def run(self, inputs: Arrays, deadline: Deadline, wanted: Sequence[str] = ()) -> Outputs:
         """Compute one request together with others.
 
         Args:
-            inputs: Arrays [n, ...] by name. If they disagree about n, they are computed alone.
+            inputs: Arrays [n, ...] by name.
             deadline: When the answer is no longer needed.
+            wanted: Names of the outputs.
 
         Returns:
             Arrays [n, ...] by name.
 
         Raises:
-            Status: INVALID_ARGUMENT: n is larger than a batch, and splitting is off.
-                UNAVAILABLE: the queue is full. DEADLINE_EXCEEDED.
-            Exception: Whatever `compute` raises for these inputs.
+            Status: INVALID_ARGUMENT: the inputs have no n in common, or it is larger than
+                `max_batch_size`. UNAVAILABLE: the queue is full. DEADLINE_EXCEEDED.
+                RESOURCE_EXHAUSTED: no request of the batch was run in time. FAILED_PRECONDITION:
+                an output doesn't have n rows. Or whatever `compute` raises for the batch.
         """
-        deadline.check()
-        sizes = {array.shape[0] if array.ndim else 0 for array in inputs.values()}
-        if len(sizes) != 1 or 0 in sizes or not self._rows_kept:
-            return self._compute(inputs)
-        (size,) = sizes
-        parameters = self._batcher.parameters
-        if size > parameters.max_batch_size and not parameters.enable_large_batch_splitting:
+        if deadline.remaining == 0:
+            raise deadline_exceeded()
+        if any(array.ndim == 0 for array in inputs.values()):
+            raise invalid_argument("Batching Run() input tensors must have at least one dimension.")
+        sizes = {array.shape[0] for array in inputs.values()}
+        if len(sizes) != 1:
             raise invalid_argument(
-                f"Task size {size} is larger than maximum input batch size "
-                f"{parameters.max_batch_size}"
+                "Batching Run() input tensors must have equal 0th-dimension size."
             )
-        kind = tuple(
-            (name, array.dtype.str, array.shape[1:]) for name, array in sorted(inputs.items())
-        )
-        limit = parameters.execution_limit
-        tasks = [
-            _Task(_rows(inputs, start, start + limit), min(limit, size - start), deadline)
-            for start in range(0, size, limit)
-        ]
-        self._batcher.submit(self, tasks, kind)
+        (size,) = sizes
+        limit = self._batcher.parameters.max_batch_size
+        if size > limit:
+            raise invalid_argument(
+                f"Task size {size} is larger than maximum input batch size {limit}"
+            )
+        if size == 0:
+            return self._compute(inputs, deadline, wanted)
+        parts = self._batcher.submit(self, _Task(inputs, size, deadline), wanted)
         try:
-            answers = [task.answer.result(deadline.remaining) for task in tasks]
+            answers = [part.answer.result(deadline.remaining) for part in parts]
         except FutureTimeout:
             raise deadline_exceeded() from None
         return answers[0] if len(answers) == 1 else _concatenate(answers)
 
-    def execute(self, tasks: Sequence[_Task]) -> None:
-        """Compute the tasks that are not past their deadline, and set their answers."""
-        live = []
-        for task in tasks:
-            if task.deadline.passed:
-                task.answer.set_exception(deadline_exceeded())
-            else:
-                live.append(task)
-        if not live:
-            return
+    def execute(self, tasks: Sequence[_Task], padded: int, wanted: Sequence[str]) -> None:
+        """Compute tasks until the last one's deadline, and set their answers.
+
+        Args:
+            tasks: What the batch holds.
+            padded: Rows to compute; the first row of the last task fills them up.
+            wanted: Names of the outputs.
+        """
         try:
-            answers = self._compute_together(live)
+            answers = self._answers(tasks, padded, wanted)
         except Exception as e:
-            if len(live) == 1:
-                live[0].answer.set_exception(e)
-            else:
-                self._compute_apart(live)
+            for task in tasks:
+                task.answer.set_exception(e)
             return
-        if answers is None:
-            log.warning("A model's outputs don't keep the batch's rows: it is no longer batched")
-            self._rows_kept = False
-            self._compute_apart(live)
-            return
-        for task, answer in zip(live, answers, strict=True):
+        for task, answer in zip(tasks, answers, strict=True):
             task.answer.set_result(answer)
 
-    def _compute_apart(self, tasks: Sequence[_Task]) -> None:
-        # One client's bad request must not fail the others of its batch.
-        for task in tasks:
-            try:
-                task.deadline.check()
-                task.answer.set_result(self._compute(task.inputs))
-            except Exception as e:
-                task.answer.set_exception(e)
-
-    def _compute_together(self, tasks: Sequence[_Task]) -> list[dict[str, np.ndarray]] | None:
-        """Return the answers; None if the outputs' rows are not the inputs'."""
-        size = sum(task.size for task in tasks)
-        padding = self._padding(size)
+    def _answers(
+        self, tasks: Sequence[_Task], padded: int, wanted: Sequence[str]
+    ) -> Sequence[Outputs]:
+        deadline = max(task.deadline for task in tasks)
+        if deadline.remaining == 0:
+            raise resource_exhausted("Run() timeout exceeded while waiting in batching queue")
         parts = [task.inputs for task in tasks]
+        padding = padded - sum(task.size for task in tasks)
         if padding:
-            first = {name: array[:1] for name, array in parts[0].items()}
-            parts = [*parts, {name: np.repeat(row, padding, axis=0) for name, row in first.items()}]
-        outputs = self._compute(parts[0] if len(parts) == 1 else _concatenate(parts))
-        if any(array.ndim == 0 or array.shape[0] != size + padding for array in outputs.values()):
-            return None
-        if len(tasks) == 1 and not padding:
-            return [outputs]
-        answers, start = [], 0
-        for task in tasks:
-            answers.append(_rows(outputs, start, start + task.size))
-            start += task.size
-        return answers
-
-    def _padding(self, size: int) -> int:
-        fitting = [s for s in self._batcher.parameters.allowed_batch_sizes if s >= size]
-        return fitting[0] - size if fitting else 0
+            parts.append({n: np.repeat(a[:1], padding, axis=0) for n, a in parts[-1].items()})
+        outputs = self._compute(_concatenate(parts), deadline, wanted)
+        if any(array.ndim == 0 for array in outputs.values()):
+            raise failed_precondition("Batched output tensor has 0 dimensions")
+        if any(array.shape[0] != padded for array in outputs.values()):
+            raise failed_precondition(
+                "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
+                "sizes of the input tensors"
+            )
+        ends = np.cumsum([task.size for task in tasks]).tolist()
+        return [_rows(outputs, end - task.size, end) for task, end in zip(tasks, ends, strict=True)]
 
 
-def _rows(arrays: Arrays, start: int, stop: int) -> dict[str, np.ndarray]:
+def _rows(arrays: Arrays, start: int, stop: int) -> Outputs:
     return {name: array[start:stop] for name, array in arrays.items()}
 
 
-def _concatenate(parts: Sequence[Arrays]) -> dict[str, np.ndarray]:
+def _concatenate(parts: Sequence[Arrays]) -> Outputs:
+    if len(parts) == 1:
+        return dict(parts[0])
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

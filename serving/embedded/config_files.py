@@ -1,16 +1,19 @@
-"""Reads TensorFlow Serving's configuration files, which are protos in text format."""
+"""Reads TensorFlow Serving's configuration files, which are protos in text format.
+
+It is done before TensorFlow's slow import.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from serving.embedded.options import UsageError
+from serving.embedded.options import Options, UsageError
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,12 @@ class BatchingParameters:
     """Parameters of batching, as in session_bundle_config.proto.
 
     Attributes:
-        max_batch_size: Maximum of rows in a batch.
+        max_batch_size: Maximum of rows in a request, and in a batch if requests are not split.
         batch_timeout_micros: Longest wait for a batch to fill.
         max_enqueued_batches: Maximum of waiting batches per signature; when full: UNAVAILABLE.
         num_batch_threads: Batches that run at once, of all models together.
         allowed_batch_sizes: Sizes that batches are padded up to; empty for any.
-        enable_large_batch_splitting: Whether a request larger than a batch is split or refused.
+        enable_large_batch_splitting: Whether a request may be split into several batches.
         max_execution_batch_size: Maximum of rows that run at once, if requests are split.
     """
 
@@ -53,34 +56,73 @@ class TlsSettings:
     client_verify: bool
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The content of the configuration files.
+
+    Attributes:
+        models: The served models, a `ModelServerConfig`.
+        batching: None: no batching.
+        metrics_path: Path of the metrics on the REST port; None: no metrics.
+        tls: None: no encryption.
+    """
+
+    models: Any
+    batching: BatchingParameters | None
+    metrics_path: str | None
+    tls: TlsSettings | None
+
+
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 
-# Messages that are not in tensorflow-serving-api, as (label, type, name).
-_INT64 = "Int64Value"
-_MESSAGES = {
-    _INT64: [("", "int64", "value")],
-    "BoolValue": [("", "bool", "value")],
-    "StringValue": [("", "string", "value")],
-    "BatchingParameters": [
-        ("", _INT64, "max_batch_size"),
-        ("", _INT64, "batch_timeout_micros"),
-        ("", _INT64, "max_enqueued_batches"),
-        ("", _INT64, "num_batch_threads"),
-        ("", "StringValue", "thread_pool_name"),
-        ("repeated", "int64", "allowed_batch_sizes"),
-        ("", "bool", "pad_variable_length_inputs"),
-        ("", "BoolValue", "enable_large_batch_splitting"),
-        ("", _INT64, "max_execution_batch_size"),
-    ],
-    "PrometheusConfig": [("", "bool", "enable"), ("", "string", "path")],
-    "MonitoringConfig": [("", "PrometheusConfig", "prometheus_config")],
-    "SSLConfig": [
-        ("", "string", "server_key"),
-        ("", "string", "server_cert"),
-        ("", "string", "custom_ca"),
-        ("", "bool", "client_verify"),
-    ],
-}
+# Messages that are not in tensorflow-serving-api, with their fields in order.
+_MESSAGES = """
+Int64Value: int64 value
+BoolValue: bool value
+StringValue: string value
+BatchingParameters: Int64Value max_batch_size, Int64Value batch_timeout_micros,\
+ Int64Value max_enqueued_batches, Int64Value num_batch_threads, StringValue thread_pool_name,\
+ repeated int64 allowed_batch_sizes, bool pad_variable_length_inputs,\
+ BoolValue enable_large_batch_splitting, Int64Value max_execution_batch_size
+PrometheusConfig: bool enable, string path
+MonitoringConfig: PrometheusConfig prometheus_config
+SSLConfig: string server_key, string server_cert, string custom_ca, bool client_verify
+"""
+
+
+def read_settings(options: Options) -> Settings:
+    """Read all files that the options name.
+
+    Raises:
+        UsageError: One can't be used; the message names the file and the field.
+    """
+    metrics_path = read_metrics_path(options.monitoring_config_file)
+    if metrics_path and options.rest_api_port is None:
+        raise UsageError(
+            f"{options.monitoring_config_file}: the metrics are on the REST port: add "
+            "--rest_api_port"
+        )
+    batching = None
+    if options.enable_batching:
+        batching = read_batching_parameters(options.batching_parameters_file)
+    models = (
+        read_model_config(options.model_config_file)
+        if options.model_config_file
+        else _one_model(options.model_name, options.model_base_path)
+    )
+    return Settings(models, batching, metrics_path, read_tls_settings(options.ssl_config_file))
+
+
+def _one_model(name: str, path: str) -> Any:
+    from tensorflow_serving.config import model_server_config_pb2
+
+    config = model_server_config_pb2.ModelServerConfig()
+    config.model_config_list.config.add(
+        name=name,
+        base_path=path if "://" in path else os.path.abspath(path),
+        model_platform="tensorflow",
+    )
+    return config
 
 
 def read_model_config(path: str) -> Any:
@@ -111,23 +153,19 @@ def read_batching_parameters(path: str) -> BatchingParameters:
         return defaults
     message = _read(path, _message("BatchingParameters"))
 
-    def value(name: str, least: int) -> int:
-        if not message.HasField(name):
-            return getattr(defaults, name)
-        number = getattr(message, name).value
+    names = [each.name for each in fields(BatchingParameters) if each.type == "int"]
+    numbers = {name: getattr(message, name).value for name in names if message.HasField(name)}
+    for name, number in numbers.items():
+        least = 0 if name == "batch_timeout_micros" else 1
         if number < least:
             raise UsageError(f"{path}: {name} is {number}, and must be at least {least}")
-        return number
-
     splitting = message.enable_large_batch_splitting.value
-    parameters = BatchingParameters(
-        max_batch_size=value("max_batch_size", 1),
-        batch_timeout_micros=value("batch_timeout_micros", 0),
-        max_enqueued_batches=value("max_enqueued_batches", 1),
-        num_batch_threads=value("num_batch_threads", 1),
-        allowed_batch_sizes=tuple(message.allowed_batch_sizes),
+    sizes = tuple(message.allowed_batch_sizes)
+    parameters = replace(
+        defaults,
+        **numbers,
+        allowed_batch_sizes=sizes,
         enable_large_batch_splitting=splitting,
-        max_execution_batch_size=value("max_execution_batch_size", 1),
     )
     if message.HasField("max_execution_batch_size") and not splitting:
         raise UsageError(
@@ -138,14 +176,13 @@ def read_batching_parameters(path: str) -> BatchingParameters:
             f"{path}: max_execution_batch_size is {parameters.max_execution_batch_size}, and must "
             f"be at most max_batch_size, {parameters.max_batch_size}"
         )
-    sizes = parameters.allowed_batch_sizes
     if any(small >= large for small, large in pairwise(sizes)) or (sizes and sizes[0] < 1):
         raise UsageError(f"{path}: allowed_batch_sizes must be positive and increase")
-    if sizes and sizes[-1] != parameters.execution_limit:
-        limit = "max_execution_batch_size" if splitting else "max_batch_size"
+    # Also where requests are split: TensorFlow Serving refuses to load models otherwise.
+    if sizes and sizes[-1] != parameters.max_batch_size:
         raise UsageError(
-            f"{path}: the last of allowed_batch_sizes is {sizes[-1]}, and must equal {limit}, "
-            f"{parameters.execution_limit}"
+            f"{path}: the last of allowed_batch_sizes is {sizes[-1]}, and must equal "
+            f"max_batch_size, {parameters.max_batch_size}"
         )
     return parameters
 
@@ -218,19 +255,17 @@ def _pool() -> descriptor_pool.DescriptorPool:
         name="serving/embedded/config_files.proto", package="tensorflow.serving", syntax="proto3"
     )
     types = descriptor_pb2.FieldDescriptorProto
-    for name, its_fields in _MESSAGES.items():
+    for line in _MESSAGES.split("\n")[1:-1]:
+        name, its_fields = line.split(": ")
         message = file.message_type.add(name=name)
-        for number, (label, kind, field_name) in enumerate(its_fields, start=1):
-            field = message.field.add(
-                name=field_name,
-                number=number,
-                label=types.LABEL_REPEATED if label == "repeated" else types.LABEL_OPTIONAL,
-            )
-            if kind in _MESSAGES:
-                field.type = types.TYPE_MESSAGE
-                field.type_name = f".tensorflow.serving.{kind}"
-            else:
+        for number, text in enumerate(its_fields.split(", "), start=1):
+            *label, kind, field_name = text.split()
+            field = message.field.add(name=field_name, number=number)
+            field.label = types.LABEL_REPEATED if label else types.LABEL_OPTIONAL
+            if kind.islower():
                 field.type = getattr(types, f"TYPE_{kind.upper()}")
+            else:
+                field.type, field.type_name = types.TYPE_MESSAGE, f".tensorflow.serving.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return pool

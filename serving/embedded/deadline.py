@@ -1,11 +1,13 @@
-"""The deadline of a request, and whether its client still waits."""
+"""The deadline of a request."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
 
-from serving.embedded.statuses import deadline_exceeded
+import grpc
+
+from serving.embedded.statuses import Status
 
 _A_YEAR = 365 * 24 * 3600.0
 
@@ -15,33 +17,36 @@ class Deadline:
 
     Args:
         seconds: From now; None for no limit.
-        abandoned: Tells whether the client has gone.
     """
 
-    def __init__(
-        self, seconds: float | None = None, abandoned: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
         # Without a deadline gRPC gives one in the far future, too far for a lock's timeout.
-        if seconds is not None and seconds > _A_YEAR:
-            seconds = None
-        self._at = None if seconds is None else time.monotonic() + seconds
-        self._abandoned = abandoned
+        limited = seconds is not None and seconds < _A_YEAR
+        self._at = time.monotonic() + seconds if limited and seconds is not None else math.inf
 
     @property
     def remaining(self) -> float | None:
         """Remaining seconds, at least 0; None without a limit."""
-        return None if self._at is None else max(0.0, self._at - time.monotonic())
+        return None if self._at == math.inf else max(0.0, self._at - time.monotonic())
 
     @property
-    def passed(self) -> bool:
-        """Whether the answer is no longer needed."""
-        return self.remaining == 0 or self._abandoned()
-
-    def check(self) -> None:
-        """Stop a request whose answer is no longer needed.
+    def timeout_in_ms(self) -> int:
+        """The remaining time as TensorFlow's RunOptions have it: 0 without a limit, else positive.
 
         Raises:
             Status: DEADLINE_EXCEEDED.
         """
-        if self.passed:
+        seconds = self.remaining
+        if seconds is None:
+            return 0
+        if seconds == 0:
             raise deadline_exceeded()
+        return math.ceil(seconds * 1000)
+
+    def __lt__(self, other: Deadline) -> bool:
+        return self._at < other._at
+
+
+def deadline_exceeded() -> Status:
+    """The client no longer waits for the answer."""
+    return Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline exceeded before the model was run.")

@@ -1,185 +1,185 @@
-"""HTTP on the standard library's server. Knows sockets and limits, neither paths nor models.
+"""HTTP by uvicorn, in a thread beside gRPC. Knows connections and limits, neither paths nor models.
 
-The standard library needs no package that both stacks would have to agree on, and a thread for
-each connection is plenty for what this server is for.
+uvicorn installs signal handlers in a process's main thread only.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 import socket
 import threading
+import zlib
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import uvicorn
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from serving.embedded import json_answers
 from serving.embedded.deadline import Deadline
 
-log = logging.getLogger(__name__)
+# HTTP status, content type and body.
+Answer = tuple[int, str, bytes]
+# Method, path with query, body and deadline to the answer.
+Answerer = Callable[[str, str, bytes, Deadline], Answer]
 
-JSON = "application/json"
-_IDLE_SECONDS = 75.0
+_MOST_CONNECTIONS = 4096
+_IDLE_SECONDS = 75
+_LARGEST_HEAD_BYTES = 64 * 2**10
+_LARGEST_BODY_BYTES = 64 * 2**20  # Python's JSON takes many times its size
+_GZIP = 16 + zlib.MAX_WBITS
 
-# Method, path, body and deadline to HTTP status, content type and body.
-Answer = Callable[[str, str, bytes, Deadline], tuple[int, str, bytes]]
+
+def error(status: int, message: str) -> Answer:
+    """Return an error's answer."""
+    return status, "application/json", json_answers.error(message)
 
 
 class HttpServer:
-    """An HTTP server with a thread per connection; binds at once, answers after `start`.
+    """An HTTP server; binds at once, answers after `start`.
 
     Args:
         host: Address to listen on.
         port: 0 for a free one.
-        timeout: Seconds for a request.
-        most_bytes: Largest body.
-        cors: Whether pages of other origins may ask.
+        threads: Requests that are answered at once.
+        timeout: Seconds for a body to arrive, and for its answer.
+        grace: Seconds for running requests when the server is stopped.
+
+    Attributes:
+        port: The bound port.
 
     Raises:
-        OSError: The port can't be had.
+        OSError: The port can't be bound.
     """
 
-    def __init__(self, host: str, port: int, timeout: float, most_bytes: int, cors: bool) -> None:
-        self._server = _Server((host, port), _Handler, bind_and_activate=False)
-        self._server.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._server.socket.close()
-        self._server.socket = socket.socket(self._server.address_family, socket.SOCK_STREAM)
-        try:
-            self._server.server_bind()
-            self._server.server_activate()
-        except OSError:
-            self._server.server_close()
-            raise
-        self._server.seconds = timeout
-        self._server.most_bytes = most_bytes
-        self._server.cors = cors
+    def __init__(self, host: str, port: int, *, threads: int, timeout: float, grace: float) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=1024)
+        self.port: int = self._socket.getsockname()[1]
+        self._threads = threads
+        self._timeout = timeout
+        self._grace = grace
+        self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
-    @property
-    def port(self) -> int:
-        """The bound port."""
-        return int(self._server.server_address[1])
-
-    def start(self, answer: Answer) -> None:
+    def start(self, answer: Answerer) -> None:
         """Start to answer requests, in threads of its own."""
-        self._server.answer = answer
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # clients' mistakes are warnings
+        config = uvicorn.Config(
+            _App(answer, self._threads, self._timeout),
+            http=_Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(self._grace)),
+            h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
+        )
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="rest", daemon=True
+            target=self._server.run, args=([self._socket],), name="rest", daemon=True
         )
         self._thread.start()
 
-    def stop(self, timeout: float) -> None:
-        """Refuse new requests, and wait at most `timeout` seconds for the running ones."""
-        self._server.stopping = True
-        if self._thread is not None:
-            self._server.shutdown()
-        self._server.server_close()
-        with self._server.idle:
-            self._server.idle.wait_for(lambda: not self._server.running, timeout)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    # A second server must not bind the port; a server that has just stopped must not block it.
-    allow_reuse_address = True
-    request_queue_size = 128
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.answer: Answer | None = None
-        self.seconds, self.most_bytes, self.cors = 30.0, 2**20, False
-        self.stopping = False
-        self.running = 0
-        self.idle = threading.Condition()
-        super().__init__(*args, **kwargs)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that disconnected is no error of the server.
-        log.debug("connection of %s ended", client_address, exc_info=True)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "siamese-tfx"
-    sys_version = ""
-    timeout = _IDLE_SECONDS
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body are sent together
-    server: _Server
-
-    def do_GET(self) -> None:
-        self._handle("GET", b"")
-
-    def do_OPTIONS(self) -> None:
-        self._send(200, JSON, b"")
-
-    def do_POST(self) -> None:
-        refused = self._refuse()
-        if refused is not None:
-            self.close_connection = True  # the body stays unread
-            self._send(refused[0], JSON, error_body(refused[1]))
+    def stop(self) -> None:
+        """Refuse new requests, and wait for the running ones until the grace is over."""
+        if self._server is None or self._thread is None:
+            self._socket.close()
             return
-        length = int(self.headers["Content-Length"])
-        body = self.rfile.read(length)
-        if len(body) < length:
-            self.close_connection = True
-            return
-        self._handle("POST", body)
+        self._server.should_exit = True
+        self._thread.join(self._grace + 2)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        log.debug(format, *args)
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer an HTTP error that the library found, in JSON too."""
-        self.close_connection = True
-        self._send(code, JSON, error_body(message or self.responses[code][0]))
+class _App:
+    """Reads bodies within the limits, and has each request answered in a thread."""
 
-    def _refuse(self) -> tuple[int, str] | None:
-        length = self.headers.get("Content-Length", "")
-        if self.headers.get("Transfer-Encoding"):
-            return 411, "Send the body with a Content-Length, not in chunks."
-        if not (length.isascii() and length.isdigit()):
-            return 411, "Content-Length is missing."
-        if int(length) > self.server.most_bytes:
-            return 413, f"The body is larger than {self.server.most_bytes} bytes."
-        if self.headers.get("Content-Encoding", "identity") != "identity":
-            return 415, "Send the body as plain JSON, without Content-Encoding."
-        return None
+    def __init__(self, answer: Answerer, threads: int, timeout: float) -> None:
+        self._answer = answer
+        self._timeout = timeout
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
 
-    def _handle(self, method: str, body: bytes) -> None:
-        server = self.server
-        assert server.answer is not None
-        with server.idle:
-            server.running += 1
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         try:
-            self._send(*server.answer(method, self.path, body, Deadline(server.seconds)))
-        finally:
-            with server.idle:
-                server.running -= 1
-                server.idle.notify_all()
+            body = await asyncio.wait_for(self._body(request), self._timeout)
+        except ClientDisconnect:
+            return
+        except asyncio.TimeoutError:
+            body = error(408, f"The body did not arrive within {self._timeout:g} s.")
+        if isinstance(body, bytes):
+            status, kind, content = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._answered, request, body
+            )
+            headers = {}
+        else:
+            (status, kind, content), headers = body, {"Connection": "close"}  # it stays unread
+        response = Response(content, status, headers, media_type=None)
+        response.headers["Content-Type"] = kind
+        await response(scope, receive, send)
 
-    def _send(self, status: int, kind: str, body: bytes) -> None:
-        if self.server.stopping:
-            self.close_connection = True
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        if self.server.cors:
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.send_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-            self.send_header("Access-Control-Allow-Headers", "Content-Type")
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
+    async def _body(self, request: Request) -> bytes | Answer:
+        """Return a request's body, or why it is refused."""
+        encoding = request.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in ("identity", "gzip"):
+            return error(415, f"Content-Encoding: {encoding}: send gzip, or no encoding.")
+        if int(request.headers.get("Content-Length", 0)) > _LARGEST_BODY_BYTES:
+            return _too_large()
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LARGEST_BODY_BYTES:
+                return _too_large()
+        return bytes(body)
+
+    def _answered(self, request: Request, body: bytes) -> Answer:
+        deadline = Deadline(self._timeout)
+        if request.headers.get("Content-Encoding", "").lower() == "gzip":
+            unpacker = zlib.decompressobj(_GZIP)
+            try:
+                body = unpacker.decompress(body, _LARGEST_BODY_BYTES)
+            except zlib.error:
+                return error(400, "The body is no gzip.")
+            if unpacker.unconsumed_tail:
+                return _too_large()
+            if not unpacker.eof:
+                return error(400, "The body's gzip is incomplete.")
+        target = request.scope["raw_path"].decode("ascii")
+        if query := request.scope["query_string"]:
+            target += "?" + query.decode("ascii")
+        return self._answer(request.method, target, body, deadline)
 
 
-def error_body(message: str) -> bytes:
-    """Return an error in TensorFlow Serving's form."""
-    return json_body({"error": message})
+class _Protocol(H11Protocol):
+    """Limits connections, and how long one may go without a whole request's head."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > _MOST_CONNECTIONS:
+            transport.close()
+        self._limit_wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._limit_wait()
+
+    def _limit_wait(self) -> None:
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if not answering and self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
 
-def json_body(value: Any) -> bytes:
-    """Return JSON, in which NaN and Infinity are tokens."""
-    return json.dumps(value).encode()
+def _too_large() -> Answer:
+    return error(
+        413, f"The body is larger than {_LARGEST_BODY_BYTES} bytes; gRPC takes larger ones."
+    )

@@ -52,9 +52,9 @@ def _http(options: Options) -> HttpServer | None:
         return HttpServer(
             options.host,
             options.rest_api_port,
+            threads=options.rest_api_num_threads,
             timeout=options.rest_api_timeout_in_ms / 1000,
-            most_bytes=options.grpc_max_message_bytes,
-            cors=options.rest_api_enable_cors_support,
+            grace=options.shutdown_grace_seconds,
         )
     except OSError as e:
         raise UsageError(

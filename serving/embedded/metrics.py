@@ -32,7 +32,7 @@ class Metrics:
         )
         self._batch_size = Histogram(
             f"{_PREFIX}batching_session:processed_batch_size",
-            "Rows of a batch before padding.",
+            "Rows of a batch with its padding.",
             registry=registry,
             buckets=_SIZES,
         )
@@ -44,24 +44,25 @@ class Metrics:
         )
 
     def request(self, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
-        """Count a request that was answered.
+        """Count a request that was answered, and its time if that was OK.
 
         Args:
-            model: Its model's name.
-            api: Such as `Predict`.
+            model: Its model's name, which TensorFlow Serving leaves empty for REST.
+            api: Such as `Predict`; empty for what is asked of a model by GET.
             entrypoint: `GRPC` or `REST`.
             status: Name of its code, such as `OK`.
             seconds: How long it took.
         """
         with self._lock:
             self._requests[model, status] += 1
-        self._latency.labels(model, api, entrypoint).observe(seconds * 1e6)
+        if status == "OK":
+            self._latency.labels(model, api, entrypoint).observe(seconds * 1e6)
 
     def batch(self, size: int, waited: float) -> None:
-        """Count a batch that was run.
+        """Count a batch that is run.
 
         Args:
-            size: Its rows before padding.
+            size: Its rows with its padding.
             waited: Seconds that its first request waited.
         """
         self._batch_size.observe(size)

@@ -7,15 +7,14 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Set
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 from serving.embedded.memory import return_freed
 from serving.embedded.servable import Servable
 from serving.embedded.statuses import Status, from_exception, not_found
-from serving.embedded.version_policy import choose
 from storage.model_versions import complete_versions
 
 log = logging.getLogger(__name__)
@@ -62,15 +61,6 @@ class Pace:
     retry_seconds: float = 60.0
 
 
-@dataclass(frozen=True)
-class VersionStatus:
-    """The state of a version, as it is reported."""
-
-    number: int
-    state: State
-    error: Status | None
-
-
 class Model:
     """A model whose folder is polled by a thread of its own.
 
@@ -78,26 +68,17 @@ class Model:
         config: A `ModelConfig`: name, base path and version policy.
         load: Loads and warms up a version: model name, version, path.
         pace: Intervals of polling and of retries.
-        on_change: Called when a version becomes available or is unloaded.
     """
 
-    def __init__(
-        self,
-        config: Any,
-        load: Callable[[str, int, str], Servable],
-        pace: Pace,
-        on_change: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, config: Any, load: Callable[[str, int, str], Servable], pace: Pace) -> None:
         self.name: str = config.name
         self._config = config
         self._load = load
         self._pace = pace
-        self._on_change = on_change
         self._changed = threading.Condition()  # guards all that follows
         self._versions: dict[int, Version] = {}
-        self._wanted: Set[int] = set()
-        self._looked = False
-        self._look_now = False
+        self._wanted: Set[int] | None = None  # None until the folder is listed
+        self._look_now = True
         self._stopping = False
         self._thread = threading.Thread(target=self._watch, name=f"watch {self.name}", daemon=True)
 
@@ -113,16 +94,15 @@ class Model:
         self._thread.join(timeout)
 
     def reconfigure(self, config: Any) -> None:
-        """Follow another base path or version policy from now on."""
+        """Follow another base path or version policy from now on.
+
+        A loaded version stays where it came from, as in TensorFlow Serving: another folder's
+        version of the same number isn't loaded.
+        """
         with self._changed:
             self._config = config
             self._look_now = True
             self._changed.notify_all()
-
-    @property
-    def config(self) -> Any:
-        """The `ModelConfig` that is followed."""
-        return self._config
 
     @contextlib.contextmanager
     def use(self, number: int | None = None) -> Iterator[tuple[int, Servable]]:
@@ -136,6 +116,9 @@ class Model:
         """
         with self._changed:
             version = self._available(number)
+            if version is None:
+                asked = f"Latest({self.name})" if number is None else self._specific(number)
+                raise not_found(f"Servable not found for request: {asked}")
             servable = version.servable
             version.in_flight += 1
         assert servable is not None
@@ -151,92 +134,47 @@ class Model:
     def is_available(self, number: int | None = None) -> bool:
         """Return whether a version, or any, takes requests."""
         with self._changed:
-            try:
-                self._available(number)
-            except Status:
-                return False
-            return True
+            return self._available(number) is not None
 
-    def statuses(self) -> list[VersionStatus]:
-        """Return the states of the versions, the newest first."""
+    def statuses(self) -> list[Version]:
+        """Return the versions without their models, the newest first."""
         with self._changed:
-            return [
-                VersionStatus(version.number, version.state, version.error)
-                for version in sorted(self._versions.values(), key=lambda v: -v.number)
-            ]
+            versions = sorted(self._versions.values(), key=lambda v: -v.number)
+            return [replace(version, servable=None) for version in versions]
 
-    def wait_until_settled(self, timeout: float | None) -> Status | None:
-        """Wait until a version is available or all loads have failed.
+    def _specific(self, number: int) -> str:
+        return f"Specific({self.name}, {number})"
 
-        Returns:
-            Why none is available; None if one is.
-        """
-
-        def settled() -> bool:
-            versions = self._versions.values()
-            return self._stopping or (
-                self._looked
-                and (
-                    any(version.state is State.AVAILABLE for version in versions)
-                    or not any(
-                        version.state in (State.START, State.LOADING) and not version.failures
-                        for version in versions
-                    )
-                )
-            )
-
-        with self._changed:
-            if not self._changed.wait_for(settled, timeout):
-                return not_found(f"{self.name} is still being loaded")
-            if any(version.state is State.AVAILABLE for version in self._versions.values()):
-                return None
-            errors = [version.error for version in self._versions.values() if version.error]
-            return errors[-1] if errors else not_found(f"{self.name} has no version to serve")
-
-    def _available(self, number: int | None) -> Version:
-        if number is None:
-            candidates = [v for v in self._versions.values() if v.state is State.AVAILABLE]
-            if candidates:
-                return max(candidates, key=lambda version: version.number)
-            raise not_found(f"Servable not found for request: Latest({self.name})")
-        version = self._versions.get(number)
-        if version is None or version.state is not State.AVAILABLE:
-            raise not_found(f"Servable not found for request: Specific({self.name}, {number})")
-        return version
+    def _available(self, number: int | None) -> Version | None:
+        available = {n: v for n, v in self._versions.items() if v.state is State.AVAILABLE}
+        return available.get(max(available, default=0) if number is None else number)
 
     # What follows runs in the model's own thread.
 
     def _watch(self) -> None:
-        next_look = 0.0
-        while True:
-            with self._changed:
-                stopping = self._stopping
-                if self._look_now:
-                    self._look_now, next_look = False, 0.0
-            if stopping:
-                break
-            if time.monotonic() >= next_look:
-                self._look()
-                pause = self._pace.poll_seconds
-                next_look = time.monotonic() + pause if pause else float("inf")
+        while self._wait():
             self._load_what_is_due()
-            self._unload_what_is_not_wanted()
             with self._changed:
-                self._looked = True
-                self._changed.notify_all()
-                due = min([next_look, *(v.retry_at for v in self._pending())])
-                pause = max(0.0, due - time.monotonic())
-                if not (self._stopping or self._look_now):
-                    # A thread can't wait longer than some centuries.
-                    self._changed.wait_for(
-                        lambda: self._stopping or self._look_now, min(pause, 3600.0)
-                    )
+                if not self._look_now:
+                    self._unload_what_is_not_wanted()
         with self._changed:
-            leaving = [v for v in self._versions.values() if v.state is State.AVAILABLE]
-        for version in leaving:
-            self._begin_unload(version)
-        for version in leaving:
-            self._finish_unload(version)
+            threads = [self._unload(v) for v in self._versions.values() if v.servable]
+        for thread in threads:
+            thread.join()
+
+    def _wait(self) -> bool:
+        """Wait until something is due, and search the folder; return False at the end."""
+        with self._changed:
+            now = time.monotonic()
+            due = [version.retry_at - now for version in self._pending()]
+            pause = min([self._pace.poll_seconds or 3600.0, 3600.0, *due])
+            self._changed.wait_for(lambda: self._stopping or self._look_now, max(0.0, pause))
+            look = self._look_now or self._pace.poll_seconds
+            self._look_now = False
+            stopping = self._stopping
+        if look and not stopping:
+            self._look()
+        return not stopping
 
     def _look(self) -> None:
         base_path = self._config.base_path
@@ -245,10 +183,10 @@ class Model:
         except Exception as e:  # loaded versions are still served
             log.warning("%s: can't list %s: %s", self.name, base_path, from_exception(e).message)
             return
-        wanted = choose(self._config.model_version_policy, found)
+        wanted = _chosen(self._config.model_version_policy, found)
+        if not wanted and self._wanted != wanted:
+            log.warning("%s: no version to serve in %s", self.name, base_path)
         with self._changed:
-            if not wanted and (self._wanted or not self._looked):
-                log.warning("%s: no version to serve in %s", self.name, base_path)
             self._wanted = wanted
             for number in wanted:
                 known = self._versions.get(number)
@@ -277,6 +215,7 @@ class Model:
 
     def _load_version(self, version: Version) -> None:
         began = time.monotonic()
+        about = f"{self.name}: version {version.number}"
         try:
             servable = self._load(self.name, version.number, version.path)
         except Exception as e:
@@ -288,70 +227,55 @@ class Model:
                 version.retry_at = time.monotonic() + self._pace.retry_seconds
                 if not again:
                     version.state = State.END
-                self._changed.notify_all()
-            log.error(
-                "%s: version %d can't be loaded%s: %s",
-                self.name,
-                version.number,
-                f", retrying in {self._pace.retry_seconds:g} s" if again else "",
-                version.error.message,
-            )
+            then = f", retrying in {self._pace.retry_seconds:g} s" if again else ""
+            log.error("%s can't be loaded%s: %s", about, then, version.error.message)
         else:
             with self._changed:
                 version.servable, version.error, version.failures = servable, None, 0
                 version.state = State.AVAILABLE
-                self._changed.notify_all()
-            log.info(
-                "%s: version %d is available (loaded in %.1f s)",
-                self.name,
-                version.number,
-                time.monotonic() - began,
-            )
-        self._on_change()
+            log.info("%s is available (loaded in %.1f s)", about, time.monotonic() - began)
 
     def _unload_what_is_not_wanted(self) -> None:
-        with self._changed:
-            loaded = [v for v in self._versions.values() if v.state is State.AVAILABLE]
-            # The last version stays until its successor is available.
-            if self._wanted and not any(v.number in self._wanted for v in loaded):
-                return
-            leaving = [v for v in loaded if v.number not in self._wanted]
-        for version in leaving:
-            self._begin_unload(version)
-            # A request that hangs must not keep new versions from being loaded.
-            threading.Thread(
-                target=self._finish_unload,
-                args=(version,),
-                name=f"unload {self.name}",
-                daemon=True,
-            ).start()
+        loaded = [v for v in self._versions.values() if v.state is State.AVAILABLE]
+        wanted = self._wanted or set()
+        # The last version stays until its successor is available.
+        if not wanted or any(version.number in wanted for version in loaded):
+            for version in loaded:
+                if version.number not in wanted:
+                    self._unload(version)
 
-    def _begin_unload(self, version: Version) -> None:
-        with self._changed:
-            version.state = State.UNLOADING
-        self._on_change()
+    def _unload(self, version: Version) -> threading.Thread:
+        """Unload a version in a thread: a request that hangs must not keep others from loading."""
+        version.state = State.UNLOADING
+        thread = threading.Thread(
+            target=self._finish_unload, args=(version,), name=f"unload {self.name}", daemon=True
+        )
+        thread.start()
+        return thread
 
     def _finish_unload(self, version: Version) -> None:
         with self._changed:
             self._changed.wait_for(lambda: not version.in_flight)
             servable, version.servable = version.servable, None
-        assert servable is not None
+        if servable is None:
+            return
         servable.close()
         del servable
         gc.collect()
         return_freed()
         with self._changed:
             version.state = State.END
-            self._forget_ended()
-            self._changed.notify_all()
+            ended = [v.number for v in self._versions.values() if v.state is State.END]
+            for number in sorted(set(ended) - (self._wanted or set()))[:-_REPORTED_ENDED]:
+                del self._versions[number]
         log.info("%s: version %d is unloaded", self.name, version.number)
-        self._on_change()
 
-    def _forget_ended(self) -> None:
-        ended = [
-            version.number
-            for version in self._versions.values()
-            if version.state is State.END and version.number not in self._wanted
-        ]
-        for number in sorted(ended)[:-_REPORTED_ENDED]:
-            del self._versions[number]
+
+def _chosen(policy: Any, versions: Collection[int]) -> Set[int]:
+    """Return the versions that a `ServableVersionPolicy` serves: all, named ones, or the latest."""
+    kind = policy.WhichOneof("policy_choice")
+    if kind == "all":
+        return set(versions)
+    if kind == "specific":
+        return set(versions) & set(policy.specific.versions)
+    return set(sorted(versions)[-(policy.latest.num_versions or 1) :])

@@ -3,114 +3,71 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any, NoReturn
 
 from base.errors import UserError
 
-INT32_MAX = 2**31 - 1
+_INT32_MAX = 2**31 - 1
 
 
 class UsageError(UserError):
     """An option, or a file that it names, that can't be used; the message says how to fix it."""
 
 
-_MODELS, _NETWORK, _RESOURCES = "models", "network", "resources"
-
-
-def _option(group: str, default: object, metavar: str, text: str, kind: type | None = None) -> Any:
+def _option(default: object, text: str, lowest: float = -inf, highest: float = inf) -> Any:
     """Return a field of `Options` that is an option of the command line."""
     shown = "" if default in ("", None) else f" (default: {str(default).lower()})"
-    told = {"metavar": metavar, "help": text.replace("%", "%%") + shown}
-    return field(
-        default=default, metadata={"group": group, "kind": kind or type(default), "told": told}
-    )
+    return field(default=default, metadata={"help": text + shown, "range": (lowest, highest)})
 
 
 @dataclass(frozen=True)
 class Options:
     """The options; those without a counterpart in tensorflow_model_server say so."""
 
-    model_name: str = _option(_MODELS, "default", "NAME", "name of the model, for clients")
-    model_base_path: str = _option(
-        _MODELS, "", "FOLDER", "folder of versions: FOLDER/1/saved_model.pb ..."
-    )
-    model_config_file: str = _option(
-        _MODELS, "", "FILE", "several models, as a ModelServerConfig in text format"
-    )
+    model_name: str = _option("default", "name of the model, for clients")
+    model_base_path: str = _option("", "folder of versions: FOLDER/1/saved_model.pb ...")
+    model_config_file: str = _option("", "several models, as a ModelServerConfig in text format")
     model_config_file_poll_wait_seconds: float = _option(
-        _MODELS, 0.0, "SECONDS", "interval at which that file is read again; 0: read once"
+        0.0, "interval at which that file is read again; 0: read once", 0
     )
     file_system_poll_wait_seconds: float = _option(
-        _MODELS, 1.0, "SECONDS", "interval at which folders are searched for versions; 0: once"
+        1.0, "interval at which folders are searched for versions; 0: once", 0
     )
-    max_num_load_retries: int = _option(_MODELS, 5, "N", "retries of a failed load")
-    load_retry_interval_micros: int = _option(_MODELS, 60_000_000, "MICROS", "pause before a retry")
+    max_num_load_retries: int = _option(5, "retries of a failed load", 0)
+    load_retry_interval_micros: int = _option(60_000_000, "pause before a retry", 0)
     enable_model_warmup: bool = _option(
-        _MODELS, True, "BOOL",
-        "replay assets.extra/tf_serving_warmup_requests before a version takes requests",
-    )  # fmt: skip
+        True, "replay assets.extra/tf_serving_warmup_requests before a version takes requests"
+    )
     allow_version_labels_for_unavailable_models: bool = _option(
-        _MODELS, False, "BOOL", "let a new label name a version that isn't loaded yet"
+        False, "let a new label name a version that isn't loaded yet"
     )
-    saved_model_tags: str = _option(
-        _MODELS, "serve", "TAGS", "tags of the SavedModel's graph, separated by commas"
+    host: str = _option(
+        "127.0.0.1", "address to listen on; 0.0.0.0: of all interfaces; this server only"
     )
-    variables_as_constants: bool = _option(
-        _MODELS, True, "BOOL",
-        "turn variables that no signature changes into constants; this server only",
-    )  # fmt: skip
-
-    host: str = _option(_NETWORK, "0.0.0.0", "ADDRESS", "address to listen on; this server only")
-    port: int = _option(_NETWORK, 8500, "PORT", "gRPC; 0 picks a free one")
+    port: int = _option(8500, "gRPC; 0 picks a free one", 0, 65535)
     rest_api_port: int | None = _option(
-        _NETWORK, None, "PORT", "REST; 0 picks a free one; left out: no REST", kind=int
+        None, "REST; 0 picks a free one; left out: no REST", 0, 65535
     )
-    rest_api_num_threads: int = _option(_NETWORK, 64, "N", "REST requests that run at once")
+    rest_api_num_threads: int = _option(64, "REST requests that run at once", 1)
+    rest_api_timeout_in_ms: int = _option(30_000, "timeout of a REST request", 1)
     enable_grpc_healthcheck_service: bool = _option(
-        _NETWORK, False, "BOOL", "answer grpc.health.v1 on the port for gRPC"
+        False, "answer grpc.health.v1 on the port for gRPC"
     )
-    rest_api_timeout_in_ms: int = _option(_NETWORK, 30_000, "MS", "timeout of a REST request")
-    rest_api_enable_cors_support: bool = _option(
-        _NETWORK, False, "BOOL", "let web pages of other origins use REST"
-    )
-    ssl_config_file: str = _option(
-        _NETWORK, "", "FILE", "key and certificates for gRPC, as an SSLConfig"
-    )
-    monitoring_config_file: str = _option(
-        _NETWORK, "", "FILE", "metrics for Prometheus, as a MonitoringConfig"
-    )
-
-    enable_batching: bool = _option(
-        _RESOURCES, False, "BOOL", "run concurrent requests as one batch"
-    )
-    batching_parameters_file: str = _option(
-        _RESOURCES, "", "FILE", "batching, as BatchingParameters"
-    )
-    grpc_max_threads: int = _option(_RESOURCES, 256, "N", "gRPC requests that run at once")
-    grpc_max_message_bytes: int = _option(
-        _RESOURCES, INT32_MAX, "BYTES", "largest request, over gRPC or REST; this server only"
-    )
-    grpc_channel_arguments: str = _option(
-        _RESOURCES, "", "NAME=VALUE,...", "channel arguments, passed to gRPC"
-    )
-    tensorflow_intra_op_parallelism: int = _option(
-        _RESOURCES, 0, "N", "threads for one operation; 0: all cores"
-    )
-    tensorflow_inter_op_parallelism: int = _option(
-        _RESOURCES, 0, "N", "operations that run at once; 0: all cores"
-    )
+    ssl_config_file: str = _option("", "key and certificates for gRPC, as an SSLConfig")
+    monitoring_config_file: str = _option("", "metrics for Prometheus, as a MonitoringConfig")
+    enable_batching: bool = _option(False, "run concurrent requests as one batch")
+    batching_parameters_file: str = _option("", "batching, as BatchingParameters")
+    grpc_max_threads: int = _option(256, "gRPC requests that run at once", 1)
+    grpc_channel_arguments: str = _option("", "passed to gRPC: NAME=VALUE,NAME=VALUE ...")
     tensorflow_session_parallelism: int = _option(
-        _RESOURCES, 0, "N", "both of these, if they are 0"
-    )
-    per_process_gpu_memory_fraction: float = _option(
-        _RESOURCES, 0.0, "SHARE", "share of a GPU's memory to take at once; 0: as needed"
+        0, "threads for an operation, and operations at once; 0: all cores", 0
     )
     shutdown_grace_seconds: float = _option(
-        _RESOURCES, 30.0, "SECONDS",
-        "time for running requests to finish when the server is stopped; this server only",
-    )  # fmt: skip
+        30.0, "time for running requests to finish at the end; this server only", 0
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -129,89 +86,6 @@ def parse_options(arguments: Sequence[str]) -> Options:
         UsageError: An option is unknown, missing, or has an impossible value.
         SystemExit: `--help` was asked for.
     """
-    options = Options(**vars(_parser().parse_args(arguments)))
-    _check(options)
-    return options
-
-
-def channel_arguments(options: Options) -> list[tuple[str, int | str]]:
-    """Channel arguments for gRPC: the message limits, and `--grpc_channel_arguments` over them.
-
-    Raises:
-        UsageError: An argument isn't written as NAME=VALUE.
-    """
-    arguments: dict[str, int | str] = {
-        "grpc.max_receive_message_length": options.grpc_max_message_bytes,
-        "grpc.max_send_message_length": INT32_MAX,
-        # Otherwise a second server would silently share the port.
-        "grpc.so_reuseport": 0,
-    }
-    for pair in filter(None, options.grpc_channel_arguments.split(",")):
-        name, equals, value = (part.strip() for part in pair.partition("="))
-        if not (name and equals and value):
-            raise UsageError(
-                f"--grpc_channel_arguments: '{pair}' must be NAME=VALUE, such as "
-                "grpc.max_receive_message_length=67108864"
-            )
-        try:
-            arguments[name] = int(value)
-        except ValueError:
-            arguments[name] = value
-    return list(arguments.items())
-
-
-def _check(options: Options) -> None:
-    if options.model_config_file:
-        if options.model_base_path:
-            raise UsageError(
-                "--model_base_path and --model_config_file were both given: a model is named by "
-                "one of them, so leave one out"
-            )
-    elif not options.model_base_path:
-        raise UsageError(
-            "name what to serve: --model_base_path=FOLDER, which holds FOLDER/1/saved_model.pb, or "
-            "--model_config_file=FILE"
-        )
-    elif not options.model_name:
-        raise UsageError("--model_name is empty: give the name that clients ask for")
-    if options.batching_parameters_file and not options.enable_batching:
-        raise UsageError("--batching_parameters_file needs --enable_batching: add it")
-    for name, port in (("--port", options.port), ("--rest_api_port", options.rest_api_port)):
-        if port is not None and not 0 <= port <= 65535:
-            raise UsageError(f"{name}={port}: a port is a number from 0 (any free one) to 65535")
-    if options.port and options.port == options.rest_api_port:
-        raise UsageError(f"--port and --rest_api_port are both {options.port}: they must differ")
-    if options.grpc_max_threads < 1 or options.rest_api_num_threads < 1:
-        raise UsageError("--grpc_max_threads and --rest_api_num_threads must be at least 1")
-    if not 1 <= options.grpc_max_message_bytes <= INT32_MAX:
-        raise UsageError(f"--grpc_max_message_bytes must be from 1 to {INT32_MAX}")
-    if options.rest_api_timeout_in_ms < 1:
-        raise UsageError("--rest_api_timeout_in_ms must be at least 1")
-    if options.max_num_load_retries < 0 or options.load_retry_interval_micros < 0:
-        raise UsageError(
-            "--max_num_load_retries and --load_retry_interval_micros can't be negative"
-        )
-    if options.file_system_poll_wait_seconds < 0 or options.model_config_file_poll_wait_seconds < 0:
-        raise UsageError(
-            "--file_system_poll_wait_seconds and --model_config_file_poll_wait_seconds can't be "
-            "negative; 0 looks once"
-        )
-    if not 0 <= options.per_process_gpu_memory_fraction <= 1:
-        raise UsageError("--per_process_gpu_memory_fraction must be from 0 (as needed) to 1")
-    if options.shutdown_grace_seconds < 0:
-        raise UsageError("--shutdown_grace_seconds can't be negative")
-    channel_arguments(options)
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() in ("true", "1", "yes"):
-        return True
-    if text.lower() in ("false", "0", "no"):
-        return False
-    raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m serving.embedded",
         usage="%(prog)s --model_base_path=FOLDER [OPTION ...]",
@@ -225,15 +99,73 @@ def _parser() -> argparse.ArgumentParser:
             "the server after the running requests. Exit code 2: an option or a file must be fixed."
         ),
     )
-    groups = {name: parser.add_argument_group(name) for name in (_MODELS, _NETWORK, _RESOURCES)}
+    kinds: dict[str, Callable[[str], Any]] = {"bool": _boolean, "float": float, "str": str}
     for each in fields(Options):
-        kind = each.metadata["kind"]
-        flag: dict[str, Any] = {"nargs": "?", "const": True} if kind is bool else {}
-        groups[each.metadata["group"]].add_argument(
+        flag: dict[str, Any] = {"nargs": "?", "const": True} if each.type == "bool" else {}
+        parser.add_argument(
             f"--{each.name}",
             default=each.default,
-            type=_boolean if kind is bool else kind,
-            **each.metadata["told"],
+            type=kinds.get(str(each.type), int),
+            metavar=str(each.type).split()[0].upper(),
+            help=each.metadata["help"],
             **flag,
         )
-    return parser
+    options = Options(**vars(parser.parse_args(arguments)))
+    _check(options)
+    return options
+
+
+def channel_arguments(options: Options) -> list[tuple[str, int | str]]:
+    """Channel arguments for gRPC: the message limits, and `--grpc_channel_arguments` over them.
+
+    Raises:
+        UsageError: An argument isn't written as NAME=VALUE.
+    """
+    arguments: dict[str, int | str] = {
+        "grpc.max_receive_message_length": _INT32_MAX,
+        "grpc.max_send_message_length": _INT32_MAX,
+        # Otherwise a second server would silently share the port.
+        "grpc.so_reuseport": 0,
+    }
+    for pair in filter(None, options.grpc_channel_arguments.split(",")):
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not (name and equals and value):
+            raise UsageError(
+                f"--grpc_channel_arguments: '{pair}' must be NAME=VALUE, such as "
+                "grpc.max_receive_message_length=67108864"
+            )
+        arguments[name] = int(value) if value.removeprefix("-").isdecimal() else value
+    return list(arguments.items())
+
+
+def _check(options: Options) -> None:
+    if options.model_config_file and options.model_base_path:
+        raise UsageError(
+            "--model_base_path and --model_config_file were both given: a model is named by "
+            "one of them, so leave one out"
+        )
+    if not (options.model_config_file or options.model_base_path):
+        raise UsageError(
+            "name what to serve: --model_base_path=FOLDER, which holds FOLDER/1/saved_model.pb, or "
+            "--model_config_file=FILE"
+        )
+    if not options.model_name:
+        raise UsageError("--model_name is empty: give the name that clients ask for")
+    if options.batching_parameters_file and not options.enable_batching:
+        raise UsageError("--batching_parameters_file needs --enable_batching: add it")
+    if options.port and options.port == options.rest_api_port:
+        raise UsageError(f"--port and --rest_api_port are both {options.port}: they must differ")
+    for each in fields(options):
+        value, (lowest, highest) = getattr(options, each.name), each.metadata["range"]
+        if isinstance(value, int | float) and not lowest <= value <= highest:
+            bound = f"at least {lowest}" if highest == inf else f"from {lowest} to {highest}"
+            raise UsageError(f"--{each.name}={value:g}: must be {bound}")
+    channel_arguments(options)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")

@@ -1,4 +1,8 @@
-"""The REST API and the metrics: answers by path and body."""
+"""The REST API and the metrics: answers by path and body.
+
+Source:
+https://github.com/tensorflow/serving/blob/master/tensorflow_serving/model_servers/http_rest_api_util.cc
+"""
 
 from __future__ import annotations
 
@@ -6,35 +10,31 @@ import inspect
 import logging
 import re
 from typing import Any
+from urllib.parse import unquote
 
+import grpc
 from google.protobuf import json_format
-from tensorflow_serving.apis import (
-    classification_pb2,
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_pb2,
-    regression_pb2,
-)
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2
 
-from serving.embedded import json_tensors
-from serving.embedded.catalogue import Catalogue
+from serving.embedded import json_answers, json_requests
 from serving.embedded.deadline import Deadline
-from serving.embedded.http_server import JSON, error_body, json_body
+from serving.embedded.http_server import Answer, error
 from serving.embedded.inference import Inference
 from serving.embedded.metrics import Metrics
-from serving.embedded.model import State
-from serving.embedded.services import model_status
-from serving.embedded.statuses import Status, code_name, http_code, invalid_argument
+from serving.embedded.statuses import Status, invalid_argument
 
 log = logging.getLogger(__name__)
 
 _WHICH = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _ASK = re.compile(
-    rf"/v1/models/(?P<name>[^/:]+){_WHICH}:(?P<method>classify|regress|predict)", re.IGNORECASE
+    rf"/v1/models/(?P<name>[^/:]+){_WHICH}:(?P<method>classify|regress|predict)",
+    re.IGNORECASE | re.ASCII,
 )
 _TELL = re.compile(
-    rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?P<metadata>/metadata)?", re.IGNORECASE
+    rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?:/(?P<metadata>metadata))?",
+    re.IGNORECASE | re.ASCII,
 )
+_MOST_DIGITS = 19
 _LARGEST_VERSION = 2**63 - 1
 
 
@@ -43,127 +43,101 @@ class RestApi:
 
     Args:
         inference: Answers what is asked of models.
-        catalogue: Tells the versions' states.
         metrics: Are told under `metrics_path`.
         metrics_path: None for none.
     """
 
-    def __init__(
-        self,
-        inference: Inference,
-        catalogue: Catalogue,
-        metrics: Metrics,
-        metrics_path: str | None,
-    ) -> None:
+    def __init__(self, inference: Inference, metrics: Metrics, metrics_path: str | None) -> None:
         self._inference = inference
-        self._catalogue = catalogue
         self._metrics = metrics
         self._metrics_path = metrics_path
 
-    def answer(
-        self, method: str, path: str, body: bytes, deadline: Deadline
-    ) -> tuple[int, str, bytes]:
+    def answer(self, method: str, target: str, body: bytes, deadline: Deadline) -> Answer:
         """Answer a request.
 
         Args:
-            method: `GET` or `POST`.
-            path: Without the host; what follows a `?` is ignored.
+            method: Such as `GET` or `POST`.
+            target: Path and query as they were sent; a query is taken for a part of the last name.
             body: JSON, for `POST`.
-            deadline: When the answer is of no more use.
-
-        Returns:
-            HTTP status, content type and body.
+            deadline: When the answer is no longer needed.
         """
-        path = path.partition("?")[0]
-        if method == "GET" and path == self._metrics_path:
+        if method == "GET" and target == self._metrics_path:
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._metrics.text()
         try:
-            return 200, JSON, json_body(self._answer(method, path, body, deadline))
+            return 200, "application/json", self._answer(method, target, body, deadline)
         except Status as e:
-            return http_code(e.code), JSON, error_body(e.message)
+            return error(e.http, e.message)
         except MemoryError:
-            return 429, JSON, error_body("Out of memory.")
+            return error(429, "Out of memory.")
         except Exception:
-            log.exception("%s %s failed", method, path)
-            return 500, JSON, error_body("Internal error; the server's log tells more.")
+            log.exception("%s %s failed", method, target)
+            return error(500, "Internal error; the server's log tells more.")
 
-    def _answer(self, method: str, path: str, body: bytes, deadline: Deadline) -> Any:
-        asked = _ASK.fullmatch(path) if method == "POST" else None
-        if asked:
-            spec, document = _spec(asked), json_tensors.parse(body)
-            spec.signature_name = json_tensors.signature_name(document)
-            ask = {"predict": self._predict, "classify": self._classify, "regress": self._regress}
-            return ask[asked["method"].lower()](spec, document, deadline)
-        told = _TELL.fullmatch(path) if method == "GET" else None
-        if told:
-            if not told["name"]:
+    def _answer(self, method: str, target: str, body: bytes, deadline: Deadline) -> bytes:
+        if not target.lower().startswith("/v1/"):
+            raise Status(grpc.StatusCode.NOT_FOUND, f"Not found: {target}")
+        asked = _ASK.fullmatch(target) if method == "POST" else None
+        told = _TELL.fullmatch(target) if method == "GET" else None
+        # TensorFlow Serving counts REST without a model's name, and GET without an API.
+        with self._inference.counted("", asked["method"] if asked else "", "REST"):
+            if asked and asked["method"] == "predict":
+                return self._predict(_spec(asked), body, deadline)
+            if asked and asked["method"] in ("classify", "regress"):
+                raise Status(
+                    grpc.StatusCode.UNIMPLEMENTED,
+                    "The embedded server answers predict; TensorFlow Serving also has the others.",
+                )
+            if told and not told["name"]:
                 raise invalid_argument("Missing model name in request.")
-            return self._metadata(_spec(told)) if told["metadata"] else self._status(_spec(told))
-        raise invalid_argument(f"Malformed request: {method} {path}")
+            if told:
+                return (
+                    self._metadata(_spec(told)) if told["metadata"] else self._status(_spec(told))
+                )
+            raise invalid_argument(f"Malformed request: {method} {target}")
 
-    def _predict(self, spec: model_pb2.ModelSpec, document: dict, deadline: Deadline) -> Any:
-        by_rows = json_tensors.is_row_format(document)
+    def _predict(self, spec: model_pb2.ModelSpec, body: bytes, deadline: Deadline) -> bytes:
+        document = json_requests.parse(body)
+        spec.signature_name = json_requests.signature_name(document)
         outputs = self._inference.predict_arrays(
-            spec, lambda signature: json_tensors.read_inputs(document, signature), deadline
+            spec, lambda signature: json_requests.read_inputs(document, signature), deadline
         )
-        return json_tensors.predictions(outputs) if by_rows else json_tensors.columns(outputs)
+        by_rows = "instances" in document
+        return json_answers.predictions(outputs) if by_rows else json_answers.columns(outputs)
 
-    def _classify(self, spec: model_pb2.ModelSpec, document: dict, deadline: Deadline) -> Any:
-        request = classification_pb2.ClassificationRequest(
-            model_spec=spec, input=json_tensors.read_examples(document)
-        )
-        response = self._inference.classify(request, deadline, "REST")
-        return json_tensors.classifications(response.result)
-
-    def _regress(self, spec: model_pb2.ModelSpec, document: dict, deadline: Deadline) -> Any:
-        request = regression_pb2.RegressionRequest(
-            model_spec=spec, input=json_tensors.read_examples(document)
-        )
-        response = self._inference.regress(request, deadline, "REST")
-        return json_tensors.regressions(response.result)
-
-    def _status(self, spec: model_pb2.ModelSpec) -> Any:
+    def _status(self, spec: model_pb2.ModelSpec) -> bytes:
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
-        return {
-            "model_version_status": [
-                {
-                    "version": str(each.version),
-                    "state": State(each.state).name,
-                    "status": {
-                        "error_code": code_name(each.status.error_code),
-                        "error_message": each.status.error_message,
-                    },
-                }
-                for each in model_status(self._catalogue, request).model_version_status
-            ]
-        }
+        return json_answers.message(_as_dict(self._inference.status(request)))
 
-    def _metadata(self, spec: model_pb2.ModelSpec) -> Any:
+    def _metadata(self, spec: model_pb2.ModelSpec) -> bytes:
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=spec, metadata_field=["signature_def"]
         )
         response = self._inference.metadata(request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
-        return {
-            "model_spec": {
-                "name": response.model_spec.name,
-                "signature_name": "",
-                "version": str(response.model_spec.version.value),
-            },
-            "metadata": {"signature_def": _as_dict(signatures)},
-        }
+        return json_answers.message(
+            {
+                "model_spec": _as_dict(response.model_spec),
+                "metadata": {"signature_def": _as_dict(signatures)},
+            }
+        )
 
 
 def _spec(match: re.Match[str]) -> model_pb2.ModelSpec:
-    spec = model_pb2.ModelSpec(name=match["name"])
-    if match["version"]:
-        if int(match["version"]) > _LARGEST_VERSION:
-            raise invalid_argument(f"Failed to convert version: {match['version']} to numeric.")
-        spec.version.value = int(match["version"])
+    spec = model_pb2.ModelSpec(name=_decoded(match["name"]))
+    version = match["version"]
+    if version:
+        digits = version.lstrip("0") or "0"
+        if len(digits) > _MOST_DIGITS or int(digits) > _LARGEST_VERSION:
+            raise invalid_argument(f"Failed to convert version: {version} to numeric.")
+        spec.version.value = int(digits)
     elif match["label"]:
-        spec.version_label = match["label"]
+        spec.version_label = _decoded(match["label"])
     return spec
+
+
+def _decoded(name: str) -> str:
+    return unquote(name, errors="replace")
 
 
 def _as_dict(message: Any) -> dict[str, Any]:

@@ -6,35 +6,24 @@ import logging
 import os
 import signal
 import threading
-import time
 from types import FrameType
-
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
-from tensorflow_serving.config import model_server_config_pb2
+from typing import Any
 
 from serving.embedded.batching import Batcher
 from serving.embedded.catalogue import Catalogue
-from serving.embedded.config_files import read_model_config
+from serving.embedded.config_files import Settings, read_model_config
 from serving.embedded.inference import Inference, replay
 from serving.embedded.listeners import Listeners
 from serving.embedded.metrics import Metrics
 from serving.embedded.model import Pace
 from serving.embedded.options import Options, UsageError
 from serving.embedded.rest import RestApi
-from serving.embedded.servable import LoadSettings, Servable
-from serving.embedded.services import ModelService, PredictionService, Running
-from serving.embedded.settings import Settings
+from serving.embedded.servable import Servable
+from serving.embedded.services import handlers
 from serving.embedded.statuses import Status
 from serving.embedded.warmup import warm_up
 
 log = logging.getLogger(__name__)
-
-_SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
-# TensorFlow Serving names its services without their package in health checks.
-_HEALTH_NAMES = ("", *_SERVICES, "PredictionService", "ModelService")
-# For calls that have arrived but aren't counted yet, and answers that are being sent.
-_SETTLE_SECONDS = 0.1
 
 
 def serve(options: Options, settings: Settings, listeners: Listeners) -> None:
@@ -61,21 +50,10 @@ class _Server:
         self._settings = settings
         self._listeners = listeners
         self._stop = threading.Event()
-        self._stopping = False
-        self._running = Running()
         metrics = Metrics()
         self._batcher = (
             None if settings.batching is None else Batcher(settings.batching, metrics.batch)
         )
-        both = options.tensorflow_session_parallelism
-        self._load_settings = LoadSettings(
-            tags=tuple(tag for tag in options.saved_model_tags.split(",") if tag),
-            variables_as_constants=options.variables_as_constants,
-            intra_op_threads=options.tensorflow_intra_op_parallelism or both,
-            inter_op_threads=options.tensorflow_inter_op_parallelism or both,
-            gpu_memory_fraction=options.per_process_gpu_memory_fraction,
-        )
-        self._health = health.HealthServicer()
         self._catalogue = Catalogue(
             self._load,
             Pace(
@@ -84,19 +62,13 @@ class _Server:
                 retry_seconds=options.load_retry_interval_micros / 1e6,
             ),
             options.allow_version_labels_for_unavailable_models,
-            self._report_health,
         )
         inference = Inference(self._catalogue, metrics)
-        self._api = RestApi(inference, self._catalogue, metrics, settings.metrics_path)
-        server = listeners.grpc
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(inference, self._running), server
+        self._api = RestApi(inference, metrics, settings.metrics_path)
+        checked = options.enable_grpc_healthcheck_service
+        listeners.grpc.add_generic_rpc_handlers(
+            handlers(inference, self._is_serving if checked else None)
         )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelService(self._catalogue, self._running), server
-        )
-        if options.enable_grpc_healthcheck_service:
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -122,28 +94,27 @@ class _Server:
                 "--allow_version_labels_for_unavailable_models"
             ) from e
         print(self._listeners.line, flush=True)
-        self._follow_config(models)
+        if self._options.model_config_file and self._options.model_config_file_poll_wait_seconds:
+            self._follow_config(models)
+        self._stop.wait()
 
     def stop(self) -> None:
         grace = self._options.shutdown_grace_seconds
-        self._stopping = True
-        self._report_health()
-        self._listeners.grpc.stop(grace)  # refuses new calls, and finishes the running ones
+        # Refuses new calls, and finishes the running ones.
+        finished = self._listeners.grpc.stop(grace)
         if self._listeners.http is not None:
-            self._listeners.http.stop(grace)
-        time.sleep(_SETTLE_SECONDS)
-        self._running.wait_until_none(grace)
-        time.sleep(_SETTLE_SECONDS)
-        self._listeners.grpc.stop(0).wait()
+            self._listeners.http.stop()
+        finished.wait(grace + 1)
         self._catalogue.stop(timeout=5)
         if self._batcher is not None:
             self._batcher.stop()
 
     def _load(self, name: str, version: int, path: str) -> Servable:
-        servable = Servable(path, self._load_settings)
+        servable = Servable(path, self._options.tensorflow_session_parallelism)
         try:
             if self._batcher is not None:
-                servable.batch_with(self._batcher)
+                for signature in servable.signatures.values():
+                    signature.batch_with(self._batcher)
             if self._options.enable_model_warmup:
                 count = warm_up(path, lambda record: replay(servable, record))
                 if count:
@@ -153,25 +124,29 @@ class _Server:
             raise
         return servable
 
-    def _report_health(self) -> None:
-        serving = self._catalogue.ready and not self._stopping
-        codes = health_pb2.HealthCheckResponse
-        for name in _HEALTH_NAMES:
-            self._health.set(name, codes.SERVING if serving else codes.NOT_SERVING)
+    def _is_serving(self) -> bool:
+        return self._catalogue.ready and not self._stop.is_set()
 
-    def _follow_config(self, served: model_server_config_pb2.ModelServerConfig) -> None:
+    def _follow_config(self, served: Any) -> None:
         """Poll the configuration file until the server is stopped."""
         path = self._options.model_config_file
-        pause = self._options.model_config_file_poll_wait_seconds if path else 0
-        while not self._stop.wait(pause or None):
+        labelled, told = True, ""
+        while not self._stop.wait(self._options.model_config_file_poll_wait_seconds):
             try:
                 config = read_model_config(path)
                 if config != served:
-                    served = config  # a refused one is reported once
-                    self._catalogue.reload(config, timeout=None)
+                    served, labelled = config, True  # a refused one is reported once
+                    self._catalogue.configure(config)
+                    labelled = False
                     log.info("%s: read again", path)
+                if not labelled:  # as soon as the labelled versions are available
+                    self._catalogue.set_labels(config)
+                    labelled = True
+                told = ""
             except (UsageError, Status) as e:
-                log.error("The models stay as they are: %s", e)
+                if str(e) != told:
+                    told = str(e)
+                    log.error("The models or labels stay as they are: %s", e)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop.is_set():

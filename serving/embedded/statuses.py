@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import grpc
 
-# A gRPC message travels as a header, and clients refuse more than 8 KB of headers.
-_LONGEST_MESSAGE = 2000
+# A gRPC message travels as a header, percent-encoded, and clients refuse more than 8 KB of headers.
+_LONGEST_MESSAGE_BYTES = 2000
 
 _HTTP = {
-    grpc.StatusCode.OK: 200,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.FAILED_PRECONDITION: 400,
     grpc.StatusCode.OUT_OF_RANGE: 400,
@@ -31,20 +30,26 @@ class Status(Exception):
 
     Args:
         code: gRPC's code.
-        message: What is wrong, for the client.
+        message: What is wrong, for the client; shortened to what a header holds.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        if len(message) > _LONGEST_MESSAGE:
-            message = message[:_LONGEST_MESSAGE] + " ..."
-        super().__init__(message)
+        encoded = message.encode("utf-8", "replace")
+        if len(encoded) > _LONGEST_MESSAGE_BYTES:
+            encoded = encoded[:_LONGEST_MESSAGE_BYTES] + b" ..."
         self.code = code
-        self.message = message
+        self.message = encoded.decode("utf-8", "ignore")
+        super().__init__(self.message)
 
     @property
     def number(self) -> int:
         """The code as TensorFlow's error codes number it (they are gRPC's)."""
         return int(self.code.value[0])
+
+    @property
+    def http(self) -> int:
+        """The HTTP status with which TensorFlow Serving answers."""
+        return _HTTP.get(self.code, 500)
 
 
 def invalid_argument(message: str) -> Status:
@@ -62,29 +67,9 @@ def not_found(message: str) -> Status:
     return Status(grpc.StatusCode.NOT_FOUND, message)
 
 
-def unimplemented(message: str) -> Status:
-    """The server does not support this."""
-    return Status(grpc.StatusCode.UNIMPLEMENTED, message)
-
-
-def unavailable(message: str) -> Status:
-    """The server is overloaded; a retry may help."""
-    return Status(grpc.StatusCode.UNAVAILABLE, message)
-
-
-def deadline_exceeded() -> Status:
-    """The client no longer waits for the answer."""
-    return Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline exceeded before the model was run.")
-
-
-def http_code(code: grpc.StatusCode) -> int:
-    """Return the HTTP status with which TensorFlow Serving answers for a gRPC code."""
-    return _HTTP.get(code, 500)
-
-
-def code_name(number: int) -> str:
-    """Return the name of a code, such as `NOT_FOUND`."""
-    return _BY_NUMBER[number].name
+def resource_exhausted(message: str) -> Status:
+    """The request needs more than the server gives one."""
+    return Status(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
 
 
 def from_exception(error: BaseException) -> Status:
@@ -97,7 +82,7 @@ def from_exception(error: BaseException) -> Status:
     if isinstance(error, Status):
         return error
     if isinstance(error, MemoryError):
-        return Status(grpc.StatusCode.RESOURCE_EXHAUSTED, "Out of memory.")
+        return resource_exhausted("Out of memory.")
     number = getattr(error, "error_code", None)  # TensorFlow's errors have it
     code = _BY_NUMBER.get(number, grpc.StatusCode.UNKNOWN)
     message = getattr(error, "message", None)

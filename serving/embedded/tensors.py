@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from serving.embedded.statuses import invalid_argument
+from serving.embedded.statuses import invalid_argument, resource_exhausted
 
-# A proto of a few bytes may repeat one value any number of times.
-_LARGEST_FILLED_BYTES = 256 * 2**20
+# A proto of a few bytes may repeat its last value any number of times.
+_LARGEST_FILLED_BYTES = 4 * 2**20
 _STRING_BYTES = 24  # an element of TensorFlow's string tensors, at least
+_LARGEST_OUTPUT_BYTES = 2**31 - 2**20  # a message holds 2 GB
 
+# The field of TensorProto by dtype, and how NumPy calls its bytes where they are sent as they are.
 _FIELDS = {
-    types_pb2.DT_FLOAT: "float_val",
-    types_pb2.DT_DOUBLE: "double_val",
-    types_pb2.DT_INT32: "int_val",
-    types_pb2.DT_INT16: "int_val",
-    types_pb2.DT_INT8: "int_val",
-    types_pb2.DT_UINT16: "int_val",
-    types_pb2.DT_UINT8: "int_val",
-    types_pb2.DT_INT64: "int64_val",
-    types_pb2.DT_UINT32: "uint32_val",
-    types_pb2.DT_UINT64: "uint64_val",
-    types_pb2.DT_BOOL: "bool_val",
-    types_pb2.DT_STRING: "string_val",
+    types_pb2.DT_FLOAT: ("float_val", "<f4"),
+    types_pb2.DT_DOUBLE: ("double_val", "<f8"),
+    types_pb2.DT_BOOL: ("bool_val", "?"),
+    types_pb2.DT_INT32: ("int_val", None),
+    types_pb2.DT_INT16: ("int_val", None),
+    types_pb2.DT_INT8: ("int_val", None),
+    types_pb2.DT_UINT16: ("int_val", None),
+    types_pb2.DT_UINT8: ("int_val", None),
+    types_pb2.DT_INT64: ("int64_val", None),
+    types_pb2.DT_UINT32: ("uint32_val", None),
+    types_pb2.DT_UINT64: ("uint64_val", None),
 }
+_VARINT_ROWS = 2**14
 
 
 def dtype_name(dtype: int) -> str:
@@ -39,34 +42,34 @@ def dtype_name(dtype: int) -> str:
 
 
 def from_proto(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
-    """Read a tensor.
+    """Return a received tensor as an array of its shape; strings as an object array of bytes.
 
     Args:
         name: The tensor's name, for the message.
         proto: As it was received.
 
-    Returns:
-        An array of the proto's shape; strings are an object array of bytes. May be read-only.
-
     Raises:
-        Status: INVALID_ARGUMENT: dtype, shape and values don't fit together.
+        Status: INVALID_ARGUMENT: dtype, shape and values don't fit together, or few values are to
+            fill a large tensor.
     """
     shape = [dimension.size for dimension in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise invalid_argument(f"tensor parsing error: {name} (its shape isn't fully known)")
     try:
         dtype = tf.dtypes.as_dtype(proto.dtype)
-        is_string = dtype == tf.string
-        each = _STRING_BYTES if is_string else np.dtype(dtype.as_numpy_dtype).itemsize
         elements = math.prod(shape)
-        if proto.tensor_content and not is_string:
-            if len(proto.tensor_content) != elements * each:
-                raise invalid_argument(
-                    f"tensor parsing error: {name} ({len(proto.tensor_content)} bytes for shape "
-                    f"{shape} of {dtype.name})"
-                )
-            return np.frombuffer(proto.tensor_content, dtype.as_numpy_dtype).reshape(shape)
-        if elements * each > _LARGEST_FILLED_BYTES and elements > proto.ByteSize():
+        if dtype == tf.string:
+            each = _STRING_BYTES + max(map(len, proto.string_val), default=0)
+        else:
+            each = np.dtype(dtype.as_numpy_dtype).itemsize
+            if proto.tensor_content:
+                if len(proto.tensor_content) != elements * each:
+                    raise invalid_argument(
+                        f"tensor parsing error: {name} ({len(proto.tensor_content)} bytes for "
+                        f"shape {shape} of {dtype.name})"
+                    )
+                return np.frombuffer(proto.tensor_content, dtype.as_numpy_dtype).reshape(shape)
+        if elements * each > _LARGEST_FILLED_BYTES and elements > _values(proto):
             raise invalid_argument(
                 f"tensor parsing error: {name} (shape {shape} is too large for the values sent)"
             )
@@ -75,19 +78,69 @@ def from_proto(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
         raise invalid_argument(f"tensor parsing error: {name} ({e})") from e
 
 
-def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
-    """Write a tensor as TensorFlow Serving does: in the field of its type.
+def write(array: np.ndarray, proto: tensor_pb2.TensorProto) -> None:
+    """Write a tensor as TensorFlow Serving does: in the field of its dtype.
 
     Args:
-        array: Any shape, of a dtype that TensorFlow has; bytes as an object array.
+        array: Any shape, of a dtype that TensorFlow has; strings as an object array of bytes.
+        proto: Empty; filled from the array's buffer, not by a Python object for each value.
     """
     dtype = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
     number = dtype.as_datatype_enum
-    field = _FIELDS.get(number)
-    if field is None:  # half, bfloat16, complex and other rare ones
-        return tf.make_tensor_proto(array)
-    proto = tensor_pb2.TensorProto(dtype=number)
+    if dtype != tf.string and number not in _FIELDS:  # half, bfloat16, complex, other rare ones
+        proto.CopyFrom(tf.make_tensor_proto(array))
+        return
+    proto.dtype = number
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
-    getattr(proto, field).extend(array.ravel().tolist())
-    return proto
+    if dtype == tf.string:
+        proto.string_val.extend(array.ravel())
+    elif array.size:
+        name, as_it_is = _FIELDS[number]
+        packed = np.ascontiguousarray(array, as_it_is).tobytes() if as_it_is else _varints(array)
+        field = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[name].number
+        proto.MergeFromString(_varints(np.array([field << 3 | 2, len(packed)])) + packed)
+
+
+def check_size(outputs: Mapping[str, np.ndarray]) -> None:
+    """Refuse outputs that no message can hold, before memory is taken for one.
+
+    Raises:
+        Status: RESOURCE_EXHAUSTED.
+    """
+    size = sum(
+        sum(map(len, array.ravel())) if array.dtype == object else array.nbytes
+        for array in outputs.values()
+    )
+    if size > _LARGEST_OUTPUT_BYTES:
+        raise resource_exhausted(
+            f"The outputs take {size} bytes, and a message holds {_LARGEST_OUTPUT_BYTES}: ask for "
+            "fewer rows, or for fewer outputs (output_filter)."
+        )
+
+
+def _values(proto: tensor_pb2.TensorProto) -> int:
+    """Return how many values a proto has, in whichever field."""
+    return max(
+        (len(value) for field, value in proto.ListFields() if field.name.endswith("_val")),
+        default=0,
+    )
+
+
+def _varints(values: np.ndarray) -> bytes:
+    """Return integers as protobuf's varints: 7 bits a byte, the lowest first."""
+    shifts = np.arange(10, dtype=np.uint64) * np.uint64(7)
+    parts = []
+    flat = values.ravel()
+    for start in range(0, flat.size, _VARINT_ROWS):
+        some = flat[start : start + _VARINT_ROWS]
+        # Negative numbers are sent as 64 bits, whatever their type.
+        rest = (some if some.dtype == np.uint64 else some.astype(np.int64).view(np.uint64))[:, None]
+        rest = rest >> shifts
+        used = rest > 0
+        used[:, 0] = True
+        more = np.zeros_like(used)
+        more[:, :-1] = used[:, 1:]
+        groups = (rest & np.uint64(127)).astype(np.uint8) | (more.astype(np.uint8) << 7)
+        parts.append(groups[used].tobytes())
+    return b"".join(parts)

@@ -2,12 +2,13 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from images.canonical import UnusableImage, canonical_image
+from images.canonical import Region, UnusableImage, canonical_image
 
 # Four flat quarters: no codec changes them by much, and each rotation shows.
 QUARTERS = np.zeros((32, 48, 3), "uint8")
@@ -189,6 +190,15 @@ def test_of_several_frames_the_first_is_used(kind):
     canonical = canonical_image(data)
     assert (canonical.frames, canonical.reencoded) == (3, True)
     assert_shows_the_quarters(canonical)
+
+
+def test_a_region_is_described_and_must_be_there():
+    pixels = np.zeros((40, 60), np.uint8)
+    pixels[10:30, 20:50] = 200
+    data = cv2.imencode(".png", pixels)[1].tobytes()
+    assert canonical_image(data, region=Region(20, 10, 30, 20)).grey.min() == 200
+    with pytest.raises(UnusableImage, match=r"has 60 x 40 pixels, .*region ends at 61 x 1"):
+        canonical_image(data, region=Region(60, 0, 1, 1))
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (30_000, 10), (10, 30_000)])

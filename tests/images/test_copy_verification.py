@@ -53,6 +53,14 @@ def test_two_shots_of_a_scene_are_copies_only_with_the_same_noise():
         assert are_copies(first, copy, others)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_border_without_noise_is_no_error():
+    """Of pictures that were padded."""
+    pictures = [np.pad(photograph(0)[80:140], 98, constant_values=200) for _ in range(4)]
+    first, second, *others = (thumbnail(picture) for picture in pictures)
+    are_copies(first, second, others)
+
+
 def test_blank_images_of_one_brightness_are_copies():
     black, white = (thumbnail(np.full((64, 64), level, "uint8")) for level in (0, 255))
     assert are_copies(black, black)

@@ -26,7 +26,7 @@ def place(tmp_path, monkeypatch):
 
 def test_starts_without_tensorflow():
     code = "import pipeline.cli, sys; print([m for m in ('tensorflow', 'keras', 'tfx', 'sklearn',"
-    code += " 'ml_metadata', 'apache_beam', 'cv2') if m in sys.modules])"
+    code += " 'ml_metadata', 'apache_beam', 'cv2', 'grpc') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -39,6 +39,8 @@ COMMANDS = [
     "compare",
     "predict",
     "classify",
+    "embed",
+    "search",
     "enroll",
     "threshold",
     "serve",

@@ -1,6 +1,7 @@
 import numpy as np
 
-from records.out_of_fold import FoldModel, OutOfFold, read_out_of_fold, write_out_of_fold
+from records.out_of_fold import FoldModel, OutOfFold
+from records.out_of_fold_file import read_out_of_fold, write_out_of_fold
 
 
 def result(same=(0.5, 0.9), common=0.6):

@@ -1,18 +1,18 @@
 """Against a fake service in this process: images in, answers out, folders."""
 
+import io
 import threading
 
 import grpc
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 from sample_images import encoded, picture
-from tensorflow_serving.apis import predict_pb2
 
 from serving.answers import Classification, Comparison
-from serving.client import ImageError, SiameseClient
-from serving.connection import ServingError
+from serving.client import FileAnswer, ImageError, ServingError, SiameseClient
+from serving.wire import serving_pb2 as wire
+from serving.wire.tensors import to_array, to_tensor
 
 PNG = encoded(picture(0, 0))
 
@@ -35,7 +35,7 @@ def test_pairs_are_compared_in_one_request(service, client, tmp_path):
     assert answers == [Comparison(0.25, False, True), Comparison(0.25, True, True)]
     [request] = service.requests
     assert request.model_spec.name == "parts"
-    assert tf.make_ndarray(request.inputs["left"]).tolist() == [PNG, PNG]
+    assert to_array(request.inputs["left"]).tolist() == [PNG, PNG]
 
 
 def test_sides_must_be_equally_many(client):
@@ -46,7 +46,7 @@ def test_sides_must_be_equally_many(client):
 def test_images_are_made_canonical(service, client):
     webp = encoded(picture(0, 0), "WEBP", lossless=True)
     client.embed([webp])
-    sent = tf.make_ndarray(service.requests[0].inputs["image"])[0]
+    sent = to_array(service.requests[0].inputs["image"])[0]
     assert sent.startswith(b"\x89PNG")
 
 
@@ -83,21 +83,19 @@ def test_so_may_a_comparison(client, threshold, expected):
 
 def test_many_images_are_asked_about_in_parts(service, client):
     assert len(client.classify([PNG] * 70)) == len(client.compare([PNG] * 70, [PNG] * 70)) == 70
-    assert client.embed([PNG] * 33)[0].shape == (33, 3)
-    sizes = [len(tf.make_ndarray(next(iter(r.inputs.values())))) for r in service.requests]
+    assert len(client.embed([PNG] * 33)) == 33
+    sizes = [len(to_array(next(iter(r.inputs.values())))) for r in service.requests]
     assert sizes == [32, 32, 6, 32, 32, 6, 32, 1]
 
 
 def test_embeddings(client):
-    embeddings, valid = client.embed([PNG, PNG])
-    assert embeddings.shape == (2, 3)
-    assert valid.tolist() == [True, True]
+    answers = client.embed([PNG, PNG])
+    assert [answer.vector.tolist() for answer in answers] == [[1, 1, 1]] * 2
+    assert all(answer.valid for answer in answers)
 
 
 def test_no_images_ask_nothing(service, client):
-    assert client.classify([]) == client.compare([], []) == []
-    with pytest.raises(ValueError, match="at least one image"):
-        client.embed([])
+    assert client.classify([]) == client.compare([], []) == client.embed([]) == []
     assert not service.requests
 
 
@@ -109,7 +107,7 @@ def test_an_older_model_is_told_of(service, client):
 
 @pytest.mark.parametrize(
     ("image", "message"),
-    [(b"junk", "an image of 4 bytes is no image"), ("none.png", "none.png: cannot be read")],
+    [(b"junk", "an image of 4 bytes is no image"), ("none.png", "none.png cannot be read")],
 )
 def test_images_that_cannot_be_read_are_named(service, client, image, message):
     with pytest.raises(ImageError, match=message):
@@ -128,7 +126,7 @@ def test_a_folder_is_streamed_with_few_requests_at_a_time(service, client, tmp_p
 
     answers = client.classify_files(lazily(), batch_size=2, in_flight=3)
     assert next(answers).file == files[0]
-    assert len(read) == 2 * (3 + 1)
+    assert len(read) == 2 * 3
     assert [each.file for each in answers] == files[1:]
     assert len(service.requests) == 20
 
@@ -140,10 +138,10 @@ def test_requests_overlap(service, client, tmp_path):
     thread = threading.Thread(target=lambda: list(answers))
     thread.start()
     for _ in range(100):
-        if len(service.requests) == 4:
+        if len(service.requests) == 3:
             break
         thread.join(0.05)
-    assert len(service.requests) == 4  # all at once, and no more
+    assert len(service.requests) == 3  # all at once, and no more
     service.gate.set()
     thread.join()
     assert len(service.requests) == 8
@@ -155,10 +153,8 @@ def test_files_that_cannot_be_used_cost_the_others_nothing(service, client, tmp_
     good, empty = write(tmp_path / "a.png"), write(tmp_path / "b.png", b"")
     answers = list(client.classify_files([empty, good, too_large, tmp_path / "none.png"]))
     assert [bool(each.answer) for each in answers] == [False, True, False, False]
-    assert [each.problem.partition(": ")[2][:14] for each in answers[2:]] == [
-        "the model cann",
-        "cannot be read",
-    ]
+    assert "large.png: the model cannot use it" in answers[2].problem
+    assert "none.png cannot be read" in answers[3].problem
     assert answers[0].problem.endswith("b.png is empty")
 
 
@@ -181,6 +177,30 @@ def test_one_refused_image_does_not_end_a_folder(service, client, tmp_path, code
     assert details in answers[0].problem
 
 
+def test_a_file_object_is_read_once_though_it_is_asked_about_twice(service, client):
+    service.failures = [(grpc.StatusCode.INVALID_ARGUMENT, "no")]
+    answers = client.classify_files([io.BytesIO(PNG), io.BytesIO(PNG)])
+    assert [bool(each.answer) for each in answers] == [True, True]
+
+
+def test_files_are_embedded_alike(service, client, tmp_path):
+    good, none = write(tmp_path / "a.png"), tmp_path / "none.png"
+    first, second = client.embed_files([str(good), none])
+    assert (first.file, first.answer.vector.tolist(), first.version) == (str(good), [1, 1, 1], 7)
+    assert second == FileAnswer(none, None, f"{none} cannot be read: No such file or directory")
+
+
+def test_a_call_has_its_own_limits(service, client, tmp_path):
+    token = [("authorization", "Bearer x")]
+    client.classify([PNG], metadata=token)
+    client.compare([PNG], [PNG], metadata=token)
+    client.embed([PNG], metadata=token)
+    assert list(client.classify_files([PNG], metadata=token, timeout=9, known_threshold=0.8))
+    assert list(client.embed_files([PNG], metadata=token, timeout=9))
+    client.classify([PNG])
+    assert [token[0] in each for each in service.metadata] == [True] * 5 + [False]
+
+
 def test_a_server_that_is_gone_ends_it(service, client, tmp_path):
     service.failures = [(grpc.StatusCode.PERMISSION_DENIED, "no token")]
     with pytest.raises(ServingError, match="no token"):
@@ -193,7 +213,7 @@ def test_files_of_which_none_can_be_used_ask_nothing(service, client, tmp_path):
 
 
 def _request():
-    request = predict_pb2.PredictRequest()
+    request = wire.PredictRequest()
     request.model_spec.signature_name = "classify"
-    request.inputs["image"].CopyFrom(tf.make_tensor_proto([PNG]))
+    request.inputs["image"].CopyFrom(to_tensor([PNG]))
     return request

@@ -76,8 +76,8 @@ def test_calls_are_distributed_among_all_servers_of_a_name():
 
 
 def test_other_errors_are_not_tried_again(service, connection):
-    service.failures = [(grpc.StatusCode.INVALID_ARGUMENT, "input size does not match signature")]
-    with pytest.raises(ServingError, match="INVALID_ARGUMENT: input size does not match") as caught:
+    service.failures = [(grpc.StatusCode.INVALID_ARGUMENT, "input must be a vector")]
+    with pytest.raises(ServingError, match="INVALID_ARGUMENT: input must be a vector") as caught:
         ask(connection)
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
     assert len(service.requests) == 1
@@ -87,15 +87,27 @@ def test_other_errors_are_not_tried_again(service, connection):
     ("code", "message"),
     [
         (grpc.StatusCode.NOT_FOUND, "has no such model or version: why"),
+        (grpc.StatusCode.NOT_FOUND, "the name asked for is 'parts'"),
         (
             grpc.StatusCode.FAILED_PRECONDITION,
             "the model 'parts' at localhost:.* was not exported by this project",
         ),
+        (grpc.StatusCode.UNAUTHENTICATED, "refuses this client .*: why.*; give a valid token"),
+        (grpc.StatusCode.PERMISSION_DENIED, "refuses this client .*: why.*; give a valid token"),
+        (grpc.StatusCode.UNIMPLEMENTED, "is no TensorFlow Serving .*its gRPC port"),
     ],
 )
 def test_errors_are_told_in_words(service, connection, code, message):
     service.failures = [(code, "why")]
     with pytest.raises(ServingError, match=message):
+        ask(connection)
+
+
+def test_another_signature_is_another_projects_model(service, connection):
+    service.failures = [
+        (grpc.StatusCode.INVALID_ARGUMENT, "input size does not match signature: 1!=2")
+    ]
+    with pytest.raises(ServingError, match="was not exported by this project"):
         ask(connection)
 
 
@@ -177,6 +189,14 @@ def test_tls(service, pems, mutual):
             pytest.raises(ServingError, match="expects the client's" if mutual else "this TLS"),
         ):
             ask(connection)
+
+
+def test_a_server_without_tls_is_not_asked_with(service, address, pems):
+    with (
+        Connection(address, "parts", tls=Tls(pems / "server.crt"), timeout=20) as connection,
+        pytest.raises(ServingError, match="leave out TLS if the server has none"),
+    ):
+        ask(connection)
 
 
 def test_a_server_with_tls_is_not_asked_without(service, pems):

@@ -13,7 +13,8 @@ from sample_images import encoded, picture
 from judging.classifier import nearest_centroid
 from records import training_keys
 from serving import enroll as module
-from serving.embedded.servable import LoadSettings, Servable
+from serving.embedded.deadline import Deadline
+from serving.embedded.servable import Servable
 from serving.enroll import EnrollError, Unusable, enroll
 from serving.next_version import VersionError
 from storage.enrolled_images import read_enrolled_images, served_enrolled_images
@@ -201,15 +202,11 @@ def test_several_classes_at_once(base, new, tmp_path):
 def test_a_session_answers_the_same(enrolled):
     images = [*queries(7, 0), b"junk"]
     expected = ask(enrolled.version, images)
-    for as_constants in (True, False):
-        servable = Servable(
-            str(enrolled.version), LoadSettings(variables_as_constants=as_constants)
-        )
-        kinds = {operation.type for operation in servable._session.graph.get_operations()}
-        assert ("VarHandleOp" in kinds) != as_constants
-        answer = servable.signatures["classify"].run({"image": np.array(images, object)})
-        servable.close()
-        assert_same_answers(expected, answer)
+    servable = Servable(str(enrolled.version))
+    inputs = {"image": np.array(images, object)}
+    answer = servable.signatures["classify"].run(inputs, Deadline())
+    servable.close()
+    assert_same_answers(expected, answer)
 
 
 def test_a_class_is_replaced(base, new):

@@ -29,7 +29,7 @@ class PretrainedEncoder(tf.Module):
 
     Args:
         backbone: With the weights from before training.
-        preprocess, image_size, max_pixels, tracked: As in `ServedModel`.
+        preprocess, image_size, max_pixels: As in `ServedModel`.
         features: float32 [s, d], of the support images.
         support: The support images.
 
@@ -46,7 +46,6 @@ class PretrainedEncoder(tf.Module):
         max_pixels: int,
         features: np.ndarray,
         support: Images,
-        tracked: object = None,
     ) -> None:
         super().__init__(name="pretrained_encoder")
         spec = tf.TensorSpec([None, *pixel_shape(image_size)], tf.float32)
@@ -54,7 +53,6 @@ class PretrainedEncoder(tf.Module):
         self._variables = self._features.variables
         self._preprocess = preprocess
         self._image_size, self._max_pixels = image_size, max_pixels
-        self._tracked = tracked
         self.support = tf.Module(name="support")
         for name, values in (
             ("embeddings", features),
@@ -67,10 +65,9 @@ class PretrainedEncoder(tf.Module):
 
     def save(self, directory: str) -> None:
         """Write the SavedModel into `directory`."""
-        embed = self.embed.get_concrete_function(tf.TensorSpec([None], tf.string))
-        tf.saved_model.save(self, directory, signatures={"embed": embed})
+        tf.saved_model.save(self, directory, signatures={"embed": self.embed})
 
-    @tf.function
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def embed(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `embed` signature."""
         pixels, valid, _ = safe_pixels(image, self._preprocess, self._image_size, self._max_pixels)

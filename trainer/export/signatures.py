@@ -7,6 +7,7 @@ set into one SavedModel.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,14 @@ from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
 from trainer.settings import Size, pixel_shape
 from trainer.training.input import parse_pixels
+
+_STRINGS = tf.TensorSpec([None], tf.string)
+
+
+def _graph(*specs: tf.TensorSpec) -> Callable[..., Any]:
+    """Return a decorator that makes a graph function of arguments of these `specs`."""
+    # No function has control flow of Python's, whose conversion takes seconds.
+    return tf.function(input_signature=specs, autograph=False)
 
 
 class ServedModel(tf.Module):
@@ -56,7 +65,6 @@ class ServedModel(tf.Module):
         support: The support set of `classify`.
         thresholds: For `same` and `known`, and the temperature of `probabilities`.
         training_keys: int64 [m], of the training images (`records.training_keys`).
-        tracked: Whatever `preprocess` needs to be saved with it.
     """
 
     def __init__(
@@ -68,7 +76,6 @@ class ServedModel(tf.Module):
         support: SupportSet,
         thresholds: CalibratedThresholds,
         training_keys: np.ndarray,
-        tracked: object = None,
     ) -> None:
         super().__init__(name="siamese")
         pixels = tf.TensorSpec([None, *pixel_shape(image_size)], tf.float32)
@@ -90,23 +97,20 @@ class ServedModel(tf.Module):
         )
         self.threshold_variables = ThresholdVariables(thresholds)  # public, as `support`
         self._temperature = thresholds.temperature
-        self._tracked = tracked
 
     def save(self, directory: str) -> None:
         """Write the SavedModel into `directory`."""
-        strings = tf.TensorSpec([None], tf.string)
+        # Functions, not their traces: in the context of saving, each would be traced once more.
         signatures = {
-            "serving_default": self.compare.get_concrete_function(strings, strings),
-            "embed": self.embed.get_concrete_function(strings),
-            "classify": self.classify.get_concrete_function(strings),
-            "classify_at": self.classify_at.get_concrete_function(
-                strings, tf.TensorSpec([None], tf.float32)
-            ),
-            "evaluate": self.evaluate.get_concrete_function(strings),
+            "serving_default": self.compare,
+            "embed": self.embed,
+            "classify": self.classify,
+            "classify_at": self.classify_at,
+            "evaluate": self.evaluate,
         }
         tf.saved_model.save(self, directory, signatures=signatures)
 
-    @tf.function
+    @_graph(_STRINGS, _STRINGS)
     def compare(self, left: tf.Tensor, right: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `serving_default` signature."""
         # Sides of different lengths would be split in the wrong place below.
@@ -124,18 +128,18 @@ class ServedModel(tf.Module):
             "reason": tf.where(left_reason == "", right_reason, left_reason),
         }
 
-    @tf.function
+    @_graph(_STRINGS)
     def embed(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `embed` signature."""
         embeddings, valid, reason = self._encode(image)
         return {"embedding": _only(valid, embeddings), "valid": valid, "reason": reason}
 
-    @tf.function
+    @_graph(_STRINGS)
     def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `classify` signature."""
         return self._classify(image, self.threshold_variables.known)
 
-    @tf.function
+    @_graph(_STRINGS, tf.TensorSpec([None], tf.float32))
     def classify_at(self, image: tf.Tensor, known_threshold: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `classify_at` signature."""
         return self._classify(image, known_threshold)
@@ -152,7 +156,7 @@ class ServedModel(tf.Module):
             "reason": reason,
         }
 
-    @tf.function
+    @_graph(_STRINGS)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `evaluate` signature, on plain pairs whose pixels are already transformed."""
         pair = {features.PIXELS: tf.io.FixedLenFeature([2], tf.string)}
@@ -163,18 +167,13 @@ class ServedModel(tf.Module):
         # TFMA expects numbers.
         return {"similarity": similarity, "same": tf.cast(self._same(similarity), tf.float32)}
 
-    @tf.function(input_signature=[])
+    @_graph()
     def thresholds(self) -> dict[str, tf.Tensor]:
         """Return the smallest values for `same` and `known` to be true: float32 []."""
         limits = self.threshold_variables
         return {"same": tf.identity(limits.same), "known": tf.identity(limits.known)}
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, None], tf.float32, name="left"),
-            tf.TensorSpec([None, None], tf.float32, name="right"),
-        ]
-    )
+    @_graph(*[tf.TensorSpec([None, None], tf.float32)] * 2)
     def similarity(self, left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
         """Return similarities float32 [n] of embeddings [n, d] of two sides."""
         size = self.support.embeddings.shape[1]
@@ -184,7 +183,7 @@ class ServedModel(tf.Module):
         return similarity >= self.threshold_variables.same
 
     # A function of its own: traced and saved once, not once for each signature.
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @_graph(_STRINGS)
     def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Embeddings float32 [n, d], which are of valid images, bool [n], and `reason`."""
         pixels, valid, reason = safe_pixels(

@@ -53,7 +53,8 @@ class SupportSet(tf.Module):
             tf.TensorSpec([None, None], tf.float32, name="embeddings"),
             tf.TensorSpec([None], tf.string, name="labels"),
             tf.TensorSpec([None], tf.string, name="sources"),
-        ]
+        ],
+        autograph=False,
     )
     def replace(self, embeddings: tf.Tensor, labels: tf.Tensor, sources: tf.Tensor) -> None:
         """Replace all support images, in the graph.

@@ -25,7 +25,7 @@ class ThresholdVariables(tf.Module):
         self.same = tf.Variable(thresholds.same, trainable=False, dtype=tf.float32)
         self.known = tf.Variable(thresholds.known, trainable=False, dtype=tf.float32)
 
-    @tf.function(input_signature=[_NUMBER, _NUMBER])
+    @tf.function(input_signature=[_NUMBER, _NUMBER], autograph=False)
     def replace(self, same: tf.Tensor, known: tf.Tensor) -> None:
         """Replace both, float32 []."""
         self.same.assign(same)

@@ -542,6 +542,23 @@ def test_a_near_copy_under_another_class_is_reported_and_not_joined(tmp_path):
     ]
 
 
+def test_copies_are_looked_for_in_the_region(tmp_path):
+    """Of a fixed camera: what is around the part counts neither for nor against a copy."""
+    root, around = tmp_path / "data", photograph(99, 400)
+    for number in range(16):
+        pixels = around.copy()
+        pixels[100:356, 80:336] = photograph(number)
+        write(root / f"class-{number % 2}" / f"{number:02d}.png", pixels)
+    elsewhere = photograph(98, 400)
+    elsewhere[100:356, 80:336] = recompressed(photograph(0))
+    write(root / "class-0" / "copy.png", elsewhere)
+    region = {"x": 80, "y": 100, "width": 256, "height": 256}
+    report, _ = ingest(root, tmp_path / "out", region=region)
+    assert report.near_duplicates == [["class-0/00.png", "class-0/copy.png"]]
+    whole, _ = ingest(root, tmp_path / "whole")
+    assert whole.near_duplicates == []
+
+
 def test_a_class_of_copies_stops_the_run_and_says_why(tmp_path):
     root = tmp_path / "data"
     photographs(root)

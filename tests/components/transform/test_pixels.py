@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 from deep_images import COLOURS, KINDS, RAMP, grey_png
 
-from components.transform.pixels import Fitting, Region, decode_and_resize, to_pixels
+from components.transform.pixels import Fitting, decode_and_resize, to_pixels
 from components.transform.preprocessing import fitting_of
-from images.canonical import canonical_image
+from images.canonical import Region, canonical_image
 
 AS_IT_IS = Fitting(24, 20)
 
@@ -28,6 +28,18 @@ def test_the_range_becomes_0_to_255(kind):
     found = pixels_of(canonical_image(data).data, AS_IT_IS, low, high)
     assert np.abs(found - mapped(values, low, high)).max() <= 0.501
     assert len(np.unique(found)) > 200
+
+
+def test_the_unit_of_the_values_does_not_matter():
+    """Twelve bits as a camera saves them, shifted to the upper bits of 16, or as shares of one."""
+    shares = cv2.imencode(".tiff", (RAMP / 4096).astype(np.float32))[1].tobytes()
+    plain, shifted, of_one = (
+        pixels_of(canonical_image(data).data, Fitting(12, 10), 100.0 * unit, 400.0 * unit)
+        for data, unit in ((grey_png(RAMP), 1), (grey_png(RAMP * 16), 16), (shares, 1 / 4096))
+    )
+    assert len(np.unique(plain)) > 60
+    np.testing.assert_array_equal(plain, shifted)
+    assert np.abs(plain.astype(int) - of_one).max() <= 1
 
 
 def test_without_a_range_16_bits_are_all_used_and_floats_are_an_error():

@@ -1,6 +1,7 @@
 """Pixels of Transform, which the network learns from, and of the served graph are the same."""
 
 import functools
+import importlib.util
 
 import apache_beam as beam
 import numpy as np
@@ -19,7 +20,7 @@ from components.image_example_gen.value_range import ValueRange
 from components.image_schema_gen.component import image_schema
 from components.transform.preprocessing import fitting_of, preprocessing_fn
 from records import features
-from serving.client import _canonical
+from serving.query_image import canonical_query
 from trainer.export.safe_pixels import safe_pixels
 
 EXIF = Image.Exif()
@@ -32,6 +33,7 @@ EIGHT_BITS = {
     "GIF": encoded(PHOTO, "GIF"),
     "animated GIF": encoded(PHOTO, "GIF", save_all=True, append_images=[picture(2, 2)]),
     "animated WebP": encoded(PHOTO, "WEBP", save_all=True, append_images=[PHOTO.rotate(180)]),
+    "animated PNG": encoded(PHOTO, save_all=True, append_images=[picture(2, 2)]),
     "AVIF": encoded(PHOTO, "AVIF"),
     "two-page TIFF": encoded(PHOTO, "TIFF", save_all=True, append_images=[picture(2, 2)]),
     "grey": encoded(PHOTO.convert("L")),
@@ -46,6 +48,11 @@ EIGHT_BITS = {
     "1 x 1": encoded(Image.new("RGB", (1, 1), "red")),
     "30,000 x 10": encoded(Image.new("RGB", (30_000, 10), "red")),
 }
+if importlib.util.find_spec("pillow_heif"):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    EIGHT_BITS["HEIC"] = encoded(PHOTO, "HEIF")
 FILES = KINDS | {name: (data, None) for name, data in EIGHT_BITS.items()}
 MAX_PIXELS = 1_000_000
 RAW = {  # what the served graph itself reads: these need no client
@@ -55,18 +62,33 @@ RAW = {  # what the served graph itself reads: these need no client
 }
 
 
-@pytest.fixture(scope="module", params=["stretch", "pad", "crop"])
+WAYS = {
+    "stretch": {"resize": "stretch"},
+    "pad": {"resize": "pad"},
+    "crop": {"resize": "crop"},
+    "tiles of a region": {
+        "resize": "pad",
+        "tiles": "2x3",
+        "region": {"x": 2, "y": 3, "width": 13, "height": 9},
+    },
+}
+SMALLER_THAN_THE_REGION = {"1 x 1", "30,000 x 10"}
+
+
+@pytest.fixture(scope="module", params=WAYS)
 def transformed(request, tmp_path_factory):
     """Pixels of every file by Transform, its graph, and how it fits images."""
-    root = tmp_path_factory.mktemp(request.param)
-    for number, (data, _) in enumerate(FILES.values()):
-        (root / str(number)).write_bytes(data)
+    root = tmp_path_factory.mktemp("images")
+    way = WAYS[request.param]
+    files = [name for name in FILES if "region" not in way or name not in SMALLER_THAN_THE_REGION]
+    for number, name in enumerate(files):
+        (root / str(number)).write_bytes(FILES[name][0])
     found = ValueRange(low=0.0, high=4000.0)
     records = [
         image_record(Source(str(number), "a"), str(root), MAX_PIXELS, found)
-        for number in range(len(FILES))
+        for number in range(len(files))
     ]
-    config = {"size": 24, "interpolation": "cubic", "resize": request.param}
+    config = {"size": 24, "interpolation": "cubic", **way}
     spec = tft.tf_metadata.schema_utils.schema_as_feature_spec(image_schema(["a"])).feature_spec
     metadata = tft.tf_metadata.dataset_metadata.DatasetMetadata.from_feature_spec(spec)
     raw = [
@@ -81,7 +103,7 @@ def transformed(request, tmp_path_factory):
         )
         _ = graph | tft_beam.WriteTransformFn(str(root / "graph"))
         _ = rows | beam.Map(_write, str(root))
-    for number, name in enumerate(FILES):
+    for number, name in enumerate(files):
         stored[name] = tf.io.parse_tensor((root / f"{number}.pixels").read_bytes(), tf.uint8)
     output = tft.TFTransformOutput(str(root / "graph"))
     assert set(output.transformed_feature_spec()) == set(features.TRANSFORMED_RECORD)
@@ -101,14 +123,17 @@ def served(transformed, images):
     def preprocess(images):
         return layer({features.IMAGE: images[:, None]})[features.PIXELS][:, 0]
 
-    return safe_pixels(tf.constant(images), preprocess, fitting.height, MAX_PIXELS)
+    size = fitting.height, fitting.width
+    return safe_pixels(tf.constant(images), preprocess, size, MAX_PIXELS)
 
 
 def test_all_files_through_the_client(transformed):
-    pixels, valid, _ = served(transformed, [_canonical(data) for data, _ in FILES.values()])
-    assert valid.numpy().all()
-    for name, one in zip(FILES, pixels, strict=True):
-        np.testing.assert_array_equal(one, transformed[0][name], name)
+    pixels, valid, _ = served(transformed, [canonical_query(data) for data, _ in FILES.values()])
+    stored = transformed[0]
+    for name, one, is_valid in zip(FILES, pixels, valid.numpy(), strict=True):
+        assert is_valid == (name in stored), name
+        if is_valid:
+            np.testing.assert_array_equal(one, stored[name], name)
 
 
 def test_files_as_they_are_give_the_same_pixels_or_none(transformed):
@@ -117,4 +142,5 @@ def test_files_as_they_are_give_the_same_pixels_or_none(transformed):
         assert is_valid == (why == b""), name
         if is_valid:
             np.testing.assert_array_equal(one, transformed[0][name], name)
-    assert {name for name, is_valid in zip(FILES, valid.numpy(), strict=True) if is_valid} >= RAW
+    read = {name for name, is_valid in zip(FILES, valid.numpy(), strict=True) if is_valid}
+    assert read >= RAW & set(transformed[0])

@@ -279,6 +279,11 @@ def test_the_current_folder_is_not_taken_for_a_pattern_of_the_images(tmp_path, m
         parse({"output": output, "data": {"root": "images/{SPAN}"}})
 
 
+def test_the_article_has_no_tiles():
+    with pytest.raises(ConfigError, match=r"image\.tiles is no part of the 2019 article's recipe"):
+        load(next(path for path in CONFIGS if path.name == "article.yaml"), ["image.tiles=2x2"])
+
+
 def test_image_settings(tmp_path):
     def image(**settings):
         return parse({"name": "a", "data": {"root": "x"}, "image": settings}, "my.yaml").image

@@ -57,11 +57,32 @@ def test_what_fits_passes(images, pairs):
 def test_what_cannot_be_counted_passes(images, tmp_path):
     large = {"classes_per_block": 99}
     check(config("gs://bucket/images", large))
-    check(config(images, large, splits={"by": "class"}))
-    (tmp_path / "train").mkdir()
-    for label in ("class-0", "class-1"):
-        shutil.copytree(images / label, tmp_path / "train" / label)
+    copy_as_splits(images, tmp_path, ("class-0", "class-1"))
     check(config(tmp_path, large))
+
+
+def copy_as_splits(images, root, labels, splits=("train", "validation", "test")):
+    for split in splits:
+        for label in labels:
+            shutil.copytree(images / label, root / split / label)
+
+
+def test_a_given_split_without_pairs_is_named(images, tmp_path):
+    copy_as_splits(images, tmp_path, ("class-0", "class-1"), ("train", "validation"))
+    with pytest.raises(ConfigError, match=r"'test' would have 0 images .* move images into"):
+        check(config(tmp_path))
+    copy_as_splits(images, tmp_path, ("class-0",), ("test",))
+    with pytest.raises(
+        ConfigError, match=r"'test' would have 10 .* of 1 class and none of class-1"
+    ):
+        check(config(tmp_path))
+
+
+def test_too_few_classes_to_hold_some_out_are_refused(images):
+    with pytest.raises(
+        ConfigError, match=r"'validation' would .*add classes, or set splits\.by to image"
+    ):
+        check(config(images, splits={"by": "class"}))
 
 
 def write_texts(folder):
@@ -111,7 +132,8 @@ def test_the_folder_of_one_class_is_refused_by_name(images):
         check(config(images / "class-0"))
 
 
-@pytest.mark.parametrize(("each", "groups"), [(3, None), (4, None), (12, 2)])
+# Three groups of a class give each split an image, but those held out no pair of two groups.
+@pytest.mark.parametrize(("each", "groups"), [(3, None), (4, None), (12, 2), (12, 3)])
 def test_too_few_images_are_refused_with_the_number_that_suffices(tmp_path, each, groups):
     write_classes(tmp_path, each=each)
     splits = {"folds": None}

@@ -45,7 +45,7 @@ def probe_server(probe_folder, tmp_path_factory):
         model_name="probe",
         model_base_path=probe_folder,
         monitoring_config_file=monitoring,
-        grpc_max_message_bytes=16 * 2**20,
+        grpc_channel_arguments=f"grpc.max_receive_message_length={16 * 2**20}",
     )
     yield server
     server.kill()

@@ -15,10 +15,6 @@ import tempfile
 from pathlib import Path
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
-
-CLASSIFY = "tensorflow/serving/classify"
-REGRESS = "tensorflow/serving/regress"
 
 FLOATS = tf.TensorSpec([None], tf.float32)
 STRINGS = tf.TensorSpec([None], tf.string)
@@ -89,19 +85,6 @@ class Probe(tf.Module):
         )
         return {"done": tf.cast(rounds, tf.float32) + 0 * end[0, 0]}
 
-    @tf.function(input_signature=[STRINGS])
-    def classify(self, inputs):
-        x = self._x(inputs)
-        labels = tf.tile(tf.constant([["low", "high"]]), [tf.shape(x)[0], 1])
-        return {"classes": labels, "scores": tf.stack([1 - x, x], axis=1)}
-
-    @tf.function(input_signature=[STRINGS])
-    def regress(self, inputs):
-        return {"outputs": self._x(inputs)[:, None] / 2 + self.two}
-
-    def _x(self, examples):
-        return tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([], tf.float32)})["x"]
-
 
 class Counter(tf.Module):
     """Tells its version.
@@ -159,17 +142,10 @@ def publish(base: Path, version: int, ballast: int = 0, **changes: bytes) -> Pat
 def write_probe(folder: Path) -> Path:
     """Write the probe as the only version, 1, of a model with the base path `folder`."""
     probe, path = Probe(), folder / "1"
-    names = "two_inputs text image inverse outer matrix scalar dtypes spin classify regress"
+    names = "two_inputs text image inverse outer matrix scalar dtypes spin"
     signatures = {name: getattr(probe, name) for name in names.split()}
     signatures["serving_default"] = probe.half_plus_two
     tf.saved_model.save(probe, str(path), signatures)
-    # TensorFlow 2 exports each signature as one to predict with; servers go by this.
-    file = path / "saved_model.pb"
-    saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    definitions = saved_model.meta_graphs[0].signature_def
-    definitions["classify"].method_name = CLASSIFY
-    definitions["regress"].method_name = REGRESS
-    file.write_bytes(saved_model.SerializeToString())
     return path
 
 

@@ -18,12 +18,13 @@ class Double:
     """Doubles `x`, notes the batches, and can be held."""
 
     def __init__(self):
-        self.batches = []
+        self.batches, self.deadlines = [], []
         self.started = threading.Semaphore(0)
         self.go = threading.Event()
         self.go.set()
 
-    def __call__(self, inputs):
+    def __call__(self, inputs, deadline=None, wanted=()):
+        self.deadlines.append(deadline)
         self.batches.append(inputs["x"].tolist())
         self.started.release()
         assert self.go.wait(30)
@@ -51,8 +52,8 @@ def start():
         batcher.stop()
 
 
-def ask(queue, *rows, seconds=30.0, abandoned=lambda: False):
-    return queue.run({"x": np.array(rows)}, Deadline(seconds, abandoned))["y"].tolist()
+def ask(queue, *rows, seconds=30.0, wanted=()):
+    return queue.run({"x": np.array(rows)}, Deadline(seconds), wanted)["y"].tolist()
 
 
 @pytest.fixture
@@ -111,6 +112,7 @@ def test_batches_are_padded_up_to_an_allowed_size(start):
     assert ask(queue, 1, 2, 3) == [2, 4, 6]
     assert ask(queue, 7) == [14]
     assert compute.batches == [[1, 2, 3, 1, 1, 1, 1, 1], [7, 7]]
+    assert [size for size, _ in queue.observed] == [8, 2]  # TensorFlow Serving counts padding
 
 
 def test_a_full_queue_is_told_at_once(start, pool):
@@ -147,14 +149,53 @@ def test_too_large_a_request_is_refused(start):
 
 def test_a_large_request_is_split(start):
     queue, compute = start(
-        max_batch_size=4, enable_large_batch_splitting=True, max_execution_batch_size=2
+        max_batch_size=5, enable_large_batch_splitting=True, max_execution_batch_size=2
     )
     assert ask(queue, 1, 2, 3, 4, 5) == [2, 4, 6, 8, 10]
     assert compute.batches == [[1, 2], [3, 4], [5]]
 
 
+def test_splitting_changes_nothing_for_one_over_the_limit(start):
+    queue, compute = start(
+        max_batch_size=4, enable_large_batch_splitting=True, max_execution_batch_size=2
+    )
+    with pytest.raises(Status, match="Task size 5 is larger than maximum input batch size 4"):
+        ask(queue, 1, 2, 3, 4, 5)
+    assert not compute.batches
+
+
+def test_the_first_part_fills_the_open_batch(start, pool):
+    queue, compute = start(
+        batch_timeout_micros=NEVER,
+        max_batch_size=8,
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=4,
+    )
+    first = pool.submit(ask, queue, 1)
+    wait_until_queued(queue, 1, [1])
+    assert ask(queue, 2, 3, 4, 5, 6, 7, 8) == [4, 6, 8, 10, 12, 14, 16]
+    assert first.result(30) == [2]
+    assert compute.batches == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_splits_are_padded_to_allowed_sizes(start):
+    queue, compute = start(
+        max_batch_size=8,
+        allowed_batch_sizes=(2, 8),
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=3,
+    )
+    assert ask(queue, 1, 2, 3, 4) == [2, 4, 6, 8]
+    assert [len(batch) for batch in compute.batches] == [8, 2]
+
+
 def test_a_split_request_is_queued_whole_or_not_at_all(start, pool):
-    queue, compute = start(max_enqueued_batches=2, enable_large_batch_splitting=True)
+    queue, compute = start(
+        max_enqueued_batches=2,
+        max_batch_size=16,
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=4,
+    )
     held = hold(queue, compute, pool)
     with pytest.raises(Status, match="queue"):
         ask(queue, *range(9))
@@ -167,19 +208,20 @@ def test_a_split_request_is_queued_whole_or_not_at_all(start, pool):
 def test_what_nobody_waits_for_is_not_computed(start, pool):
     queue, compute = start()
     held = hold(queue, compute, pool)
-    gone = threading.Event()
-    late = pool.submit(ask, queue, 1, seconds=0.01)
-    left = pool.submit(ask, queue, 2, abandoned=gone.is_set)
-    wait_until_queued(queue, 1, [2])
     with pytest.raises(Status) as error:
-        late.result(30)
+        ask(queue, 1, seconds=0.01)
     assert error.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
-    gone.set()
     compute.go.set()
     assert held.result(30) == [200]
-    with pytest.raises(Status):
-        left.result(30)
-    assert compute.batches == [[100]]
+    assert ask(queue, 2) == [4]
+    assert compute.batches == [[100], [2]]
+
+
+def test_a_batch_is_computed_until_its_last_deadline(start, pool):
+    queue, compute = start(batch_timeout_micros=NEVER, max_batch_size=2)
+    answers = [pool.submit(ask, queue, 1, seconds=s) for s in (20, 30)]
+    assert [each.result(30) for each in answers] == [[2], [2]]
+    assert 20 < compute.deadlines[0].remaining <= 30
 
 
 def test_a_deadline_that_has_passed(start):
@@ -190,13 +232,20 @@ def test_a_deadline_that_has_passed(start):
     assert not compute.batches
 
 
-def test_a_bad_request_fails_alone(start, pool):
+def test_a_bad_request_fails_its_batch(start, pool):
+    """As in TensorFlow Serving: a model must not fail for one bad row."""
     queue, _ = start(batch_timeout_micros=NEVER, max_batch_size=3)
-    good = [pool.submit(ask, queue, n) for n in (1, 2)]
-    bad = pool.submit(ask, queue, -1)
-    assert [each.result(30) for each in good] == [[2], [4]]
-    with pytest.raises(Status, match="negative"):
-        bad.result(30)
+    answers = [pool.submit(ask, queue, n) for n in (1, 2, -1)]
+    for each in answers:
+        with pytest.raises(Status, match="negative"):
+            each.result(30)
+
+
+def test_other_outputs_are_other_batches(start, pool):
+    queue, compute = start(batch_timeout_micros=20_000)
+    answers = [pool.submit(ask, queue, 1, wanted=wanted) for wanted in (("y",), ("y", "z"))]
+    assert [each.result(30) for each in answers] == [[2], [2]]
+    assert len(compute.batches) == 2
 
 
 def test_other_shapes_and_dtypes_are_other_batches(start, pool):
@@ -208,18 +257,30 @@ def test_other_shapes_and_dtypes_are_other_batches(start, pool):
     assert len(compute.batches) == 3
 
 
-def test_inputs_that_disagree_about_the_rows_are_computed_alone(start):
-    queue, _ = start(lambda inputs: {"product": np.outer(inputs["a"], inputs["b"])})
-    given = {"a": np.array([1, 2]), "b": np.array([1, 2, 3])}
-    assert queue.run(given, Deadline())["product"].shape == (2, 3)
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"a": np.array([1, 2]), "b": np.array([1, 2, 3])}, "must have equal 0th-dimension size"),
+        ({"a": np.array(1)}, "must have at least one dimension"),
+    ],
+)
+def test_inputs_without_rows_in_common(start, inputs, message):
+    queue, compute = start()
+    with pytest.raises(Status, match=message) as error:
+        queue.run(inputs, Deadline())
+    assert error.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert not compute.batches
 
 
-def test_outputs_that_lose_the_rows_are_never_mixed_up(start, pool):
-    queue, _ = start(
-        lambda inputs: {"sum": np.array([inputs["x"].sum()])}, batch_timeout_micros=20_000
-    )
-    answers = [pool.submit(queue.run, {"x": np.array([n, n])}, Deadline(30)) for n in (1, 2)]
-    assert [each.result(30)["sum"].tolist() for each in answers] == [[2], [4]]
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [(np.array([3]), "0th dimension does not equal"), (np.array(3), "has 0 dimensions")],
+)
+def test_outputs_without_the_rows(start, output, message):
+    queue, _ = start(lambda inputs, deadline, wanted: {"sum": output})
+    with pytest.raises(Status, match=message) as error:
+        queue.run({"x": np.array([1, 2])}, Deadline(30))
+    assert error.value.code is grpc.StatusCode.FAILED_PRECONDITION
 
 
 def test_no_rows(start):
@@ -230,7 +291,9 @@ def test_no_rows(start):
 
 def test_bytes_of_any_length(start, pool):
     queue, _ = start(
-        lambda inputs: {"y": inputs["x"]}, batch_timeout_micros=NEVER, max_batch_size=2
+        lambda inputs, deadline, wanted: {"y": inputs["x"]},
+        batch_timeout_micros=NEVER,
+        max_batch_size=2,
     )
     given = [np.array([b"a" * n], object) for n in (1, 1000)]
     answers = [pool.submit(queue.run, {"x": each}, Deadline(30)) for each in given]
@@ -240,10 +303,11 @@ def test_bytes_of_any_length(start, pool):
 def test_many_clients_get_what_they_asked_for(start, pool):
     queue, compute = start(
         num_batch_threads=3,
-        max_batch_size=8,
+        max_batch_size=16,
         max_enqueued_batches=1000,
-        allowed_batch_sizes=(4, 8),
+        allowed_batch_sizes=(4, 8, 16),
         enable_large_batch_splitting=True,
+        max_execution_batch_size=8,
     )
 
     def client(seed):
@@ -254,7 +318,7 @@ def test_many_clients_get_what_they_asked_for(start, pool):
 
     for done in [pool.submit(client, seed) for seed in range(16)]:
         done.result(60)
-    assert max(len(batch) for batch in compute.batches) == 8
+    assert {len(batch) for batch in compute.batches} <= {4, 8}
 
 
 def test_stopping_finishes_what_is_queued(pool):

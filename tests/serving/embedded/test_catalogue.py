@@ -1,15 +1,21 @@
 """Which model takes whose place, with loads that end when the test says so."""
 
 import threading
+import time
 
+import grpc
 import pytest
 from google.protobuf import text_format
 from tensorflow_serving.apis import model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.embedded.catalogue import Catalogue
-from serving.embedded.model import Pace
+from serving.embedded.model import Pace, State
+from serving.embedded.statuses import Status
 from tests.serving.embedded.processes import eventually
+
+NOT_FOUND, INVALID_ARGUMENT = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT
+SPEC = model_pb2.ModelSpec(name="m")
 
 
 class Loaded:
@@ -24,7 +30,10 @@ class Loaded:
 
 @pytest.fixture
 def place(tmp_path):
-    return Place(tmp_path)
+    place = Place(tmp_path)
+    yield place
+    place.release(*place.folders)
+    place.catalogue.stop(timeout=10)
 
 
 class Place:
@@ -35,24 +44,33 @@ class Place:
         self._released = {}
         self.catalogue = Catalogue(self._load, Pace(poll_seconds=0.02))
 
-    def configure(self, folder):
-        version = self._root / folder / "1"
-        if not version.exists():
-            version.mkdir(parents=True)
-            (version / "saved_model.pb").write_bytes(b"")
+    def configure(self, folder, version=1, names=("m",), text=""):
+        path = self._root / folder / str(version)
+        if not path.exists():
+            path.mkdir(parents=True)
+            (path / "saved_model.pb").write_bytes(b"")
             self._released[folder] = threading.Event()
+        configs = [f'config {{ name: "{n}" base_path: "{path.parent}" {text} }}' for n in names]
         config = model_server_config_pb2.ModelServerConfig()
-        each = f'config {{ name: "m" base_path: "{version.parent}" }}'
-        text_format.Parse(f"model_config_list {{ {each} }}", config)
-        return self.catalogue.configure(config)
+        text_format.Parse(f"model_config_list {{ {' '.join(configs)} }}", config)
+        self.catalogue.configure(config)
+        return config
 
     def release(self, *folders):
         for folder in folders:
             self._released[folder].set()
 
-    def serves(self):
-        with self.catalogue.use(model_pb2.ModelSpec(name="m")) as (_, loaded):
-            return loaded.folder
+    @property
+    def folders(self):
+        return list(self._released)
+
+    def serves(self, **which):
+        """The folder and version that answer; the code where none does."""
+        try:
+            with self.catalogue.use(model_pb2.ModelSpec(name="m", **which)) as (number, loaded):
+                return loaded.folder, number
+        except Status as e:
+            return e.code
 
     def _load(self, name, number, path):
         folder = path.split("/")[-2]
@@ -63,31 +81,74 @@ class Place:
 @pytest.fixture
 def served(place):
     """`first` is served."""
-    [model] = place.configure("first")
+    place.configure("first")
+    assert not place.catalogue.ready
     place.release("first")
-    assert model.wait_until_settled(30) is None
+    eventually(lambda: place.catalogue.ready, seconds=10)
     return place
 
 
-def test_the_folder_named_last_is_served_whichever_loads_first(served):
-    served.configure("second")
-    served.configure("third")
+def test_another_folder_takes_over_when_its_version_is_loaded(served):
+    served.configure("second", version=2)
+    time.sleep(0.1)
+    assert served.serves() == ("first", 1)
     served.release("second")
-    assert served.serves() == "first"
-    served.release("third")
-    eventually(lambda: served.serves() == "third", seconds=10)
+    eventually(lambda: served.serves() == ("second", 2), seconds=10)
+    eventually(lambda: served.catalogue.statuses(SPEC)[-1].state is State.END, seconds=10)
 
 
-def test_a_folder_named_twice_is_loaded_once(served):
-    [once] = served.configure("second")
-    assert served.configure("second") == [once]
+def test_the_folder_named_last_is_served(served):
+    served.configure("second", version=2)
+    served.configure("third", version=3)
+    served.release("second", "third")
+    eventually(lambda: served.serves() == ("third", 3), seconds=10)
+
+
+def test_back_to_what_is_served(served):
+    served.configure("second", version=2)
+    eventually(lambda: served.catalogue.statuses(SPEC)[0].state is State.LOADING, seconds=10)
+    served.configure("first")
     served.release("second")
-    eventually(lambda: served.serves() == "second", seconds=10)
+    eventually(lambda: served.catalogue.statuses(SPEC)[0].state is State.END, seconds=10)
+    assert served.serves() == ("first", 1)
 
 
-def test_back_to_what_is_served_drops_what_was_on_its_way(served):
-    [second] = served.configure("second")
-    assert served.configure("first") == []
-    served.release("second")
-    eventually(lambda: not second.is_available(), seconds=10)
-    assert served.serves() == "first"
+def test_models_come_and_go(served):
+    served.configure("first", names=("other", "m"))
+    eventually(lambda: served.catalogue.ready, seconds=10)
+    served.configure("first", names=("other",))
+    assert served.serves() is NOT_FOUND
+    assert not served.catalogue.knows("m")
+
+
+def test_a_refused_configuration_changes_nothing(served, tmp_path):
+    for text, message in [
+        ('model_platform: "caffe"', "only 'tensorflow' is supported"),
+        ("model_version_policy { specific {} }", "names no versions"),
+    ]:
+        with pytest.raises(Status, match=message):
+            served.configure("first", text=text)
+    with pytest.raises(Status, match="Illegal to list model m multiple times"):
+        served.configure("first", names=("m", "m"))
+    for path, message in [
+        ("here", "absolute path"),
+        ("/none", "Could not find base path /none for servable m"),
+    ]:
+        config = model_server_config_pb2.ModelServerConfig()
+        config.CopyFrom(served.configure("first"))
+        config.model_config_list.config[0].base_path = path
+        with pytest.raises(Status, match=message):
+            served.catalogue.configure(config)
+    assert served.serves() == ("first", 1)
+
+
+def test_labels(served):
+    text = 'version_labels { key: "stable" value: 1 } version_labels { key: "new" value: 2 }'
+    config = served.configure("first", text=text)
+    with pytest.raises(Status, match="version 2 of model m, which is not currently available"):
+        served.catalogue.set_labels(config)
+    assert served.serves(version_label="stable") is INVALID_ARGUMENT
+    del config.model_config_list.config[0].version_labels["new"]
+    served.catalogue.set_labels(config)
+    assert served.serves(version_label="stable") == ("first", 1)
+    assert served.serves(version_label="new") is INVALID_ARGUMENT

@@ -24,7 +24,7 @@ def file(tmp_path):
 
 def test_batching_parameters(file):
     path = file("""
-        max_batch_size { value: 16 }  # as TensorFlow Serving writes them
+        max_batch_size { value: 8 }  # as TensorFlow Serving writes them
         batch_timeout_micros { value: 1000 }
         max_enqueued_batches { value: 7 }
         num_batch_threads { value: 3 }
@@ -32,16 +32,16 @@ def test_batching_parameters(file):
         allowed_batch_sizes: [2, 8]
         pad_variable_length_inputs: false
         enable_large_batch_splitting { value: true }
-        max_execution_batch_size { value: 8 }
+        max_execution_batch_size { value: 4 }
     """)
     assert read_batching_parameters(path) == BatchingParameters(
-        max_batch_size=16,
+        max_batch_size=8,
         batch_timeout_micros=1000,
         max_enqueued_batches=7,
         num_batch_threads=3,
         allowed_batch_sizes=(2, 8),
         enable_large_batch_splitting=True,
-        max_execution_batch_size=8,
+        max_execution_batch_size=4,
     )
 
 
@@ -59,6 +59,11 @@ def test_batching_defaults(file):
         ("max_batch_size: 1", 'Expected "{"'),
         ("max_batch_size { value: 0 }", "max_batch_size is 0, and must be at least 1"),
         ("max_batch_size { value: 4 } allowed_batch_sizes: 2", "must equal max_batch_size, 4"),
+        (
+            "max_batch_size { value: 4 } enable_large_batch_splitting { value: true } "
+            "max_execution_batch_size { value: 2 } allowed_batch_sizes: 2",
+            "must equal max_batch_size, 4",  # TensorFlow Serving loads no model otherwise
+        ),
         (
             "max_batch_size { value: 4 } allowed_batch_sizes: [4, 2]",
             "must be positive and increase",

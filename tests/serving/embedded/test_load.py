@@ -4,7 +4,6 @@ import threading
 import time
 
 import grpc
-import pytest
 
 from tests.serving.embedded.conftest import option
 from tests.serving.embedded.models import publish
@@ -15,9 +14,8 @@ SWAPS = 10
 BALLAST = 16  # megabytes of a version
 
 
-@pytest.mark.parametrize("variables_as_constants", ["false", "true"])
-def test_swaps_under_load(request, tmp_path, variables_as_constants):
-    seconds = 60 if option(request, "--full-load") else 10
+def test_swaps_under_load(request, tmp_path):
+    seconds = 60 if option(request, "--full-load") else 5
     base = tmp_path / "m"
     publish(base, 1, BALLAST)
     server = Server(
@@ -26,7 +24,6 @@ def test_swaps_under_load(request, tmp_path, variables_as_constants):
         model_base_path=base,
         file_system_poll_wait_seconds=0.05,
         max_num_load_retries=0,
-        variables_as_constants=variables_as_constants,
     )
     try:
         memory = swap_under_load(server, base, seconds)

@@ -13,6 +13,7 @@ from judging.thresholds import CalibratedThresholds
 from records import features
 from trainer.export import constants
 from trainer.export import signatures as export
+from trainer.export.safe_pixels import safe_pixels
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.network.siamese import Siamese
@@ -252,6 +253,14 @@ def test_the_support_set_of_a_loaded_model_can_be_replaced(exported):
     assert loaded.support.labels.numpy()[1].decode() == "bölt"
     np.testing.assert_array_equal(loaded.support.embeddings, z[:10])
     assert loaded.support.sources.numpy().tolist() == [b"%d" % i for i in range(10)]
+
+
+def test_the_pixels_are_traced_once(exported, tmp_path, monkeypatch):
+    """Not for each signature, and not once more in the context of saving: it takes seconds."""
+    traced = []
+    monkeypatch.setattr(export, "safe_pixels", lambda *a: traced.append(a) or safe_pixels(*a))
+    served_model(exported[0]).save(str(tmp_path))
+    assert len(traced) == 1
 
 
 def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ def test_a_blessed_run(pipelines):
     pipelines.add(found=judged(good()))
     for where in ("my.yaml", "runs/mine", "runs/mine/runs/20260102-000000"):
         told = gate(BLESSED, where)
-        assert "Blessed: every threshold is reached." in told
+        assert "Blessed: every threshold is reached" in told
         assert "run 20260102-000000 of mine, on 48 images" in told
     assert "auc" in told
     assert "at least 0.9" in told

@@ -78,7 +78,7 @@ SERVER = ("--server", "localhost:1", "--name", "parts")
             "only with --server",
         ),
         (["predict", "a", "b", "--config", "none.yaml"], "none.yaml: cannot be read"),
-        (["predict", "a", "b", *SERVER], "a: cannot be read"),
+        (["predict", "a", "b", *SERVER], "a cannot be read"),
         (["predict", *PAIR, *SERVER, "--tls-ca", "x.pem"], "x.pem: cannot be read"),
         (["predict", *PAIR, *SERVER, "--version", "1", "--label", "a"], "a version or a label"),
         (["predict", "--held-out", "2", *SERVER], "needs --config"),

@@ -1,5 +1,6 @@
 """Predict by gRPC: signatures, dtypes, versions, and what is refused."""
 
+import grpc
 import numpy as np
 import pytest
 
@@ -131,6 +132,12 @@ class TestPredict:
             lambda: client.predict(signature="spin", rounds=slow, timeout=0.05),
             CODE.DEADLINE_EXCEEDED,
         )
+
+    def test_what_can_not_be_parsed(self, client):
+        ask = client.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        with pytest.raises(grpc.RpcError) as error:
+            ask(b"\xff\xff\xff", timeout=30)
+        assert error.value.code() in (CODE.INVALID_ARGUMENT, CODE.INTERNAL)
 
     def test_large_messages(self, client):
         payload = b"a" * (6 * 2**20)  # gRPC's own limit is 4 MB

@@ -1,11 +1,30 @@
 """REST: the same by JSON."""
 
 import base64
+import contextlib
+import gzip
+import http.client
+import json
 import math
+import socket
+import urllib.error
+import urllib.request
 
 import pytest
 
 from tests.serving.embedded.conformance.asking import MODEL
+
+
+def rest_text(client, path, body=None, method=None):
+    """Status and text of an answer."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://{client.rest}{path}", data, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as e:
+        with e:
+            return e.code, e.read().decode()
 
 
 class TestRestPredict:
@@ -55,14 +74,55 @@ class TestRestPredict:
         assert (first, second, others) == (math.inf, -math.inf, [0.0, 0.25])
         assert math.isnan(third)
 
-    def test_every_dtype(self, rest):
+    def test_halfs_have_no_json(self, rest):
         row = {"i32": 1, "i64": 2**40, "u8": 255, "flag": True, "f64": 0.1, "f16": 0.5}
-        body = {"signature_name": "dtypes", "instances": [row]}
-        if "error" in rest(f"{MODEL}:predict", body)[1]:
-            pytest.skip("DT_HALF isn't taken as JSON by all versions of TensorFlow Serving")
-        assert self.ask(rest, body)["predictions"] == [
-            {"i32": -1, "i64": -(2**40), "u8": 255, "flag": False, "f64": -0.1, "f16": -0.5}
-        ]
+        status, answer = rest(f"{MODEL}:predict", {"signature_name": "dtypes", "instances": [row]})
+        assert (status, list(answer)) == (400, ["error"])
+
+    def test_layout_and_digits(self, client, rest):
+        body = {"instances": [1.0, 0.1, 1 / 3]}
+        assert rest_text(client, f"{MODEL}:predict", body) == (
+            200,
+            '{\n    "predictions": [2.5, 2.05, 2.16666675\n    ]\n}',
+        )
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"instances": [1e39]}',
+            b'{"instances": [-NaN]}',
+            b'{"instances": [1.0], "instances": "the first counts"}',
+            b'{"signature_name": "text", "instances": ["\xff"]}',
+        ],
+    )
+    def test_what_rapidjson_takes(self, rest, body):
+        assert rest(f"{MODEL}:predict", body)[0] == 200
+
+    def test_an_error_names_the_element(self, rest):
+        _, answer = rest(f"{MODEL}:predict", {"instances": [1.0, "a"]})
+        assert "Failed to process element: 1 of 'instances' list. Error: INV" in answer["error"]
+
+    def test_expect_is_answered_at_once(self, client, rest):
+        host, port = client.rest.rsplit(":", 1)
+        head = f"POST {MODEL}:predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: 20\r\n"
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+            connection.sendall(b'{"instances": [1.0]}')
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
+    @pytest.mark.parametrize("encoding", ["gzip", "chunked"])
+    def test_encodings_of_the_body(self, client, rest, encoding):
+        body = b'{"instances": [1.0]}'
+        connection = http.client.HTTPConnection(client.rest, timeout=30)
+        with contextlib.closing(connection):
+            if encoding == "gzip":
+                headers = {"Content-Encoding": "gzip"}
+                connection.request("POST", f"{MODEL}:predict", gzip.compress(body), headers)
+            else:
+                connection.request("POST", f"{MODEL}:predict", iter([body]), encode_chunked=True)
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())) == (200, {"predictions": [2.5]})
 
     @pytest.mark.parametrize(
         "body",
@@ -91,6 +151,7 @@ class TestRestPredict:
             {"instances": [{"b64": "aaaa", "more": 1}], "signature_name": "text"},
             {"inputs": [[1.0, 2.0], [3.0]], "signature_name": "matrix"},
             {"instances": ["bm8="], "signature_name": "image"},
+            b'{"instances": ["\\ud800"], "signature_name": "text"}',
         ],
         ids=str,
     )
@@ -105,26 +166,7 @@ class TestRestPredict:
         assert "Servable not found for request: Latest(other)" in answer["error"]
 
 
-class TestRestOthers:
-    def test_classify(self, rest):
-        body = {"signature_name": "classify", "examples": [{"x": 0.25}]}
-        assert rest(f"{MODEL}:classify", body) == (
-            200,
-            {"results": [[["low", 0.75], ["high", 0.25]]]},
-        )
-
-    def test_regress_with_context(self, rest):
-        body = {"signature_name": "regress", "examples": [{"x": 1.0}, {"x": [2.0]}]}
-        assert rest(f"{MODEL}:regress", body) == (200, {"results": [2.5, 3.0]})
-        body = {"signature_name": "regress", "context": {"x": 1.0}, "examples": [{}]}
-        assert rest(f"{MODEL}:regress", body) == (200, {"results": [2.5]})
-
-    @pytest.mark.parametrize("examples", [None, [], "x", [1], [{"x": [1.0, "a"]}], [{"x": None}]])
-    def test_examples_that_are_none(self, rest, examples):
-        body = {"signature_name": "classify", "examples": examples}
-        status, answer = rest(f"{MODEL}:classify", body)
-        assert (status, list(answer)) == (400, ["error"])
-
+class TestRestModel:
     @pytest.mark.parametrize("path", [MODEL, f"{MODEL}/versions/1"])
     def test_status(self, rest, path):
         status, answer = rest(path)
@@ -158,14 +200,36 @@ class TestRestOthers:
             ("/v1/models/other/metadata", 404),
             ("/v1/models", 400),
             ("/v1/elsewhere", 400),
+            (f"{MODEL}?a=b", 404),
+            (f"{MODEL}/metadata?a=b", 400),
+            (f"{MODEL}/versions/{'9' * 5000}", 400),
         ],
     )
     def test_what_there_is_not(self, rest, path, code):
         status, answer = rest(path)
         assert (status, list(answer)) == (code, ["error"])
 
-    def test_the_wrong_method(self, rest):
-        assert rest(f"{MODEL}:predict")[0] in (400, 405)
+    def test_outside(self, client, rest):
+        assert rest_text(client, "/elsewhere")[0] == 404
+
+    def test_names_are_decoded(self, rest):
+        assert rest("/v1/models/pro%62e")[0] == 200
+        assert rest("/v1/models/pro%62e:predict", {"instances": [1.0]})[0] == 200
+
+    @pytest.mark.parametrize("path", [f"{MODEL}:Predict", f"{MODEL}:predict?a=b"])
+    def test_malformed(self, rest, path):
+        status, answer = rest(path, {"instances": [1.0]})
+        assert (status, "Malformed request" in answer["error"]) == (400, True)
+
+    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
+    def test_the_wrong_method(self, client, rest, method):
+        assert rest_text(client, f"{MODEL}:predict", method=method)[0] == 400
+
+    def test_a_status_is_counted_without_an_api(self, client, rest):
+        assert rest(MODEL)[0] == 200
+        text = client.http_text("/monitoring/prometheus/metrics")
+        counts = [line for line in text.splitlines() if "request_latency_count{" in line]
+        assert any('API=""' in line and 'entrypoint="REST"' in line for line in counts)
 
     def test_prometheus_metrics(self, client, rest):
         client.predict(x=[0.0])

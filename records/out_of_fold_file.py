@@ -1,0 +1,44 @@
+"""The file of the out-of-fold results in the Trainer's `model_run`."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+
+from records.out_of_fold import FoldModel, OutOfFold
+from storage.file_systems import exists, open_file
+
+FILE = "out_of_fold.npz"
+
+
+def write_out_of_fold(found: OutOfFold, folder: str) -> None:
+    """Write `FILE` into a folder, local or an address."""
+    arrays = {name: value for name, value in found._asdict().items() if name != "models"}
+    for number, model in enumerate(found.models):
+        arrays |= {f"model {number} {name}": value for name, value in model._asdict().items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.asarray(value) for name, value in arrays.items()})
+    with open_file(os.path.join(folder, FILE), "wb") as file:
+        file.write(buffer.getvalue())
+
+
+def read_out_of_fold(folder: str) -> OutOfFold | None:
+    """Return what `write_out_of_fold` wrote; None if the folder lacks the file."""
+    path = os.path.join(folder, FILE)
+    if not exists(path):
+        return None
+    with open_file(path, "rb") as file, np.load(io.BytesIO(file.read())) as saved:
+        arrays = {name: saved[name] for name in saved.files}
+    count = len({name.split()[1] for name in arrays if name.startswith("model ")})
+    models = tuple(
+        FoldModel(
+            *(arrays[f"model {i} {name}"] for name in ("support", "support_embeddings")),
+            *(float(arrays[f"model {i} {name}"]) for name in FoldModel._fields[2:]),
+        )
+        for i in range(count)
+    )
+    numbers = {name: float(arrays[name]) for name in ("same", "known")}
+    columns = {name: arrays[name] for name in OutOfFold._fields if name in arrays}
+    return OutOfFold(**{**columns, **numbers, "models": models})
