@@ -5,10 +5,14 @@ from collections import Counter
 
 import pytest
 import yaml
-from command_line import run_here, siamese
+from command_line import run_here
 from pipeline_folder import LENIENT, UNSERVED
 from sample_images import write_classes
 from tiny_encoder import write_encoder
+
+from base.errors import UserError
+from pipeline.config.reading import load
+from pipeline.runs.held_out import held_out_images
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -71,11 +75,10 @@ def test_the_evaluator_has_judged_the_same(place, judgement):
         assert found[name] == pytest.approx(judgement["metrics"][name]["value"], abs=1e-3)
 
 
-def test_the_model_has_no_held_out_images(place):
-    done = siamese("predict", "--config", place / "config.yaml", "--held-out", "2")
-    assert done.exit_code == 2
-    assert "has learned from every image (splits.folds)" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_the_model_has_no_held_out_images(place, monkeypatch):
+    monkeypatch.chdir(place)
+    with pytest.raises(UserError, match=r"has learned from every image \(splits.folds\)"):
+        held_out_images(load("config.yaml"))
 
 
 def test_the_report_says_how_the_images_were_judged(place):
