@@ -21,8 +21,8 @@ _LEVELS = 256
 """Steps of a descriptor per grey level: the mean of many pixels is finer than one of them."""
 
 _SHRINKAGE, _FOR_FEW = 0.01, 10.0
-"""Added to the covariance, as a multiple of the mean variance: 0.01, and 10 divided by the number of
-images. Few images do not determine 256 variances: without it, a crop of 3 % had little in common
+"""Added to the covariance, as a multiple of the mean variance: 0.01, and 10 divided by the number
+of images. Few images do not determine 256 variances: without it, a crop of 3 % had little in common
 with its original among 120 images. With 0.1 for all, 1,000 pictures of a fixed camera had twice as
 many candidates."""
 
