@@ -12,6 +12,7 @@ import json
 import random
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -26,8 +27,8 @@ import grpc
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 
-from tests.serving.embedded.models import write_probe
-from tests.serving.embedded.processes import Server, predict_request
+MODELS = Path(__file__).parents[1] / "tests/serving/embedded/models.py"
+"""Writes the model that is served."""
 
 SECONDS = 60.0
 """Without an answer for so long, a request hangs."""
@@ -155,9 +156,12 @@ def _protobuf(rng: random.Random) -> Case:
 
 
 def _tensor(rng: random.Random) -> tensor_pb2.TensorProto:
-    if rng.random() < 0.3:
-        given = predict_request(x=[1.0] * rng.randrange(5)) if rng.random() < 0.5 else None
-        return given.inputs["x"] if given else predict_request(x=[b"a"]).inputs["x"]
+    if rng.random() < 0.3:  # one that fits
+        proto = tensor_pb2.TensorProto(dtype=rng.choice((1, 7)))
+        proto.tensor_shape.dim.add(size=rng.randrange(1, 4))
+        proto.float_val.extend([1.0] * (proto.dtype == 1))
+        proto.string_val.extend([b"a"] * (proto.dtype == 7))
+        return proto
     proto = tensor_pb2.TensorProto(
         dtype=rng.choice((1, 1, 7, 3, 9, 4, 10, 2, 19, rng.randrange(130)))
     )
@@ -331,28 +335,33 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8, help="at once (default: 8)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write_probe(Path(folder) / "probe")
-        monitoring = Path(folder) / "monitoring.txt"
-        monitoring.write_text("prometheus_config { enable: true }")
-        server = Server(
-            Path(folder) / "log",
-            model_name="probe",
-            model_base_path=Path(folder) / "probe",
-            monitoring_config_file=monitoring,
-            enable_grpc_healthcheck_service="true",
-        )
+        subprocess.run([sys.executable, str(MODELS), folder], check=True, capture_output=True)
+        (Path(folder) / "monitoring.txt").write_text("prometheus_config { enable: true }")
+        command = [sys.executable, "-m", "serving.embedded", "--port=0", "--rest_api_port=0"]
+        command += ["--model_name=probe", f"--model_base_path={folder}/probe"]
+        command += [f"--monitoring_config_file={folder}/monitoring.txt"]
+        command += ["--enable_grpc_healthcheck_service=true"]
+        log = Path(folder) / "log"
+        with log.open("w") as stderr:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         try:
-            return _fuzz_and_print(server, options)
+            return _fuzz_and_print(process, log, options)
         finally:
-            server.kill()
+            process.kill()
+            process.wait()
 
 
-def _fuzz_and_print(server: Server, options: argparse.Namespace) -> int:
-    askers = [Asker(server.address, server.rest) for _ in range(options.clients)]
+def _fuzz_and_print(process: subprocess.Popen[str], log: Path, options: argparse.Namespace) -> int:
+    assert process.stdout is not None
+    addresses = re.fullmatch(r"gRPC on (\S+), REST on (\S+)\n", process.stdout.readline())
+    if addresses is None:
+        sys.exit(f"the server did not start:\n{log.read_text()}")
+    askers = [Asker(*addresses.groups()) for _ in range(options.clients)]
     memory: list[float] = []
 
     def told(done: int) -> None:
-        memory.append(server.memory() / 2**20)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        memory.append(int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024)
         print(f"\r{done} answers, {memory[-1]:.0f} MiB ", end="", file=sys.stderr, flush=True)
 
     began = time.monotonic()
@@ -366,7 +375,7 @@ def _fuzz_and_print(server: Server, options: argparse.Namespace) -> int:
             f"memory: {memory[0]:.0f} MiB after 1,000, {memory[half]:.0f} halfway, "
             f"{memory[-1]:.0f} at the end, {max(memory):.0f} at most"
         )
-    tracebacks = server.log.read_text().count("Traceback")
+    tracebacks = log.read_text().count("Traceback")
     print(f"tracebacks in the log: {tracebacks}; wrong answers: {len(report.wrong)}")
     for case, verdict in report.wrong[:10]:
         print(f"  {verdict.answer}: {case.target} {case.payload[:200]!r}")
