@@ -134,7 +134,7 @@ def _out_of_fold(input_dict: _Artifacts) -> OutOfFold | None:
 def _check_count(images: EmbeddedImages, report: IngestionReport | None, split: str) -> None:
     embedded = np.count_nonzero(~images.unknown)
     if report and embedded != (placed := report.images_in(split)):
-        raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} images to judge by")
+        raise records_lost(f"the embeddings are of {embedded:,} of {placed:,} test images")
 
 
 def _judge(

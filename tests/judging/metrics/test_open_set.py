@@ -5,6 +5,7 @@ import pytest
 from judge_views import clouds, support_set
 
 from judging.metrics import open_set
+from judging.open_set_scores import open_set_scores
 from judging.statistics.intervals import clopper_pearson, effective_number
 
 
@@ -12,7 +13,7 @@ def judged(classes, each, unknown, seed, at):
     """Values and intervals of `open_set.METRICS`."""
     points, labels = clouds(classes, each, 0.45, seed)
     unknown, _ = clouds(1, unknown, 0.45, seed + 1_000_000, first=10)
-    scores = open_set.open_set_scores(support_set(classes), points, labels, unknown)
+    scores = open_set_scores(support_set(classes), points, labels, unknown)
     found = open_set.measure([scores], [at], np.arange(len(points) + len(unknown)))
     [values], variances = found.values, np.diag(found.covariance)
     columns = zip(values, variances, found.groups, found.least, strict=True)
