@@ -19,6 +19,7 @@ from judging.measurements import is_defined, minus, share, share_correlation
 from judging.metrics import pairs as pair_metrics
 from judging.outcomes import ImageOutcome, PairOutcome
 from judging.settings import METRICS
+from judging.statistics.fold_intervals import widened, widened_difference
 from judging.statistics.intervals import correlation
 
 
@@ -121,11 +122,25 @@ def compare_judgements(first: Judged, second: Judged) -> JudgementComparison:
         )
         for now in (True, False)
     }
+    of_folds = [one.judgement.folds for one in (first, second)]
+    if of_folds[0] != of_folds[1]:
+        words = [f"in {count} folds" if count else "on a test split" for count in of_folds]
+        notes.append(
+            f"the first was judged {words[0]}, the second {words[1]}: in folds, models that have "
+            "learned from fewer images judge"
+        )
+    fewest = min((count for count in of_folds if count), default=None)
     return JudgementComparison(
         shared=shared,
-        metrics=tuple(_metrics(first.judgement, second.judgement, images, pairs, shared)),
+        metrics=tuple(
+            _widened(one, fewest)
+            for one in _metrics(first.judgement, second.judgement, images, pairs, shared)
+        ),
         classes=tuple(
-            _class_accuracy(label, [couple for couple in images if couple[0].label == label])
+            _widened(
+                _class_accuracy(label, [couple for couple in images if couple[0].label == label]),
+                fewest,
+            )
             for label in sorted({a.label for a, _ in images})
         ),
         fixed=turned[True],
@@ -181,6 +196,15 @@ def _metrics(
             difference = minus(other, one) if one and other and comparable else None
             metrics.append(Metric(name=name, first=one, second=other, difference=difference))
     return metrics
+
+
+def _widened(metric: Metric, folds: int | None) -> Metric:
+    """Return a metric that was measured again with the intervals of what is judged in folds."""
+    if not metric.paired:
+        return metric
+    first, second = widened((metric.first, metric.second), folds)
+    difference = widened_difference(metric.difference, folds)
+    return metric.model_copy(update={"first": first, "second": second, "difference": difference})
 
 
 def _comparable(name: str, first: Judgement, second: Judgement) -> bool:

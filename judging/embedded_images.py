@@ -63,8 +63,12 @@ class EmbeddedImages(NamedTuple):
 class Model(Protocol):
     """A model that can be judged, such as `components.judge.exported_model.JudgedModel`."""
 
-    def trained_on(self, keys: np.ndarray) -> np.ndarray:
-        """Return which images of `keys`, int64 [n], it was trained on: bool [n]."""
+    def trained_on(self, keys: np.ndarray, unknown: np.ndarray | None = None) -> np.ndarray:
+        """Return which images of `keys`, int64 [n], it was trained on: bool [n].
+
+        With folds, those of a class are judged by models that were not, and those that are
+        `unknown`, bool [n], by the final model.
+        """
 
     def view(
         self,
@@ -100,7 +104,7 @@ def judge_embedded(
         DataError: No test image is left, or no image of `judge.unknown`.
     """
     unusable = dict(unusable or {})
-    trained_on = models[CANDIDATE].trained_on(images.keys)
+    trained_on = models[CANDIDATE].trained_on(images.keys, images.unknown)
     kept = images.valid & ~trained_on
     tested, unknown = kept & ~images.unknown, kept & images.unknown
     reasons = {

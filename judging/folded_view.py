@@ -9,6 +9,7 @@ import numpy as np
 
 from judging.classifier import Classified, Support, best_scores
 from judging.open_set_scores import Scores
+from judging.thresholds import DEFAULT_KNOWN
 from judging.views import View
 from records.out_of_fold import OutOfFold
 
@@ -83,8 +84,11 @@ class FoldedView(NamedTuple):
 
     @property
     def unseen(self) -> np.ndarray:
-        """Bool [n], all true: no image is judged by a model that has learned from it."""
-        return np.ones(len(self.folds), bool)
+        """Bool [n], the test images whose model is not known to be trained on them."""
+        found = np.ones(len(self.folds), bool)
+        for fold, part in enumerate(self.parts):
+            found[self.folds == fold] = part.unseen
+        return found
 
     @property
     def unseen_unknown(self) -> np.ndarray:
@@ -121,6 +125,8 @@ class FoldedView(NamedTuple):
             images.append(np.flatnonzero(of_fold))
             one = part.classify(labels[of_fold])
             shift = self._shift(part)
+            if len(np.unique(part.support.labels)) < 2:  # it could not be wrong
+                one = one._replace(own_score=np.full(len(one.own_score), math.nan))
             found.append(
                 one._replace(
                     score=one.score + shift,
@@ -136,13 +142,13 @@ class FoldedView(NamedTuple):
         return Classified(*(np.concatenate(column)[order] for column in zip(*found, strict=True)))
 
     def similarities(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Return similarities float [p] of pairs of images of one fold, int [p] each."""
+        """Return similarities float [p] of pairs, int [p] each; NaN for images of two folds."""
         found = np.full(len(left), math.nan)
         place = np.zeros(len(self.folds), int)
         for fold, part in enumerate(self.parts):
             of_fold = self.folds == fold
             place[of_fold] = np.arange(np.count_nonzero(of_fold))
-            pairs = of_fold[left]
+            pairs = of_fold[left] & of_fold[right]
             if pairs.any():
                 found[pairs] = part.similarities(place[left[pairs]], place[right[pairs]])
         return found
@@ -209,8 +215,13 @@ class FoldedView(NamedTuple):
         ]
 
     def _shift(self, part: View) -> float:
-        """Return what is added to the scores of a fold's model; an encoder has no threshold."""
-        return 0.0 if math.isnan(self.known) else self.known - part.known
+        """Return what is added to the scores of a fold's model.
+
+        An encoder has no threshold. A model that had too few images to calibrate one takes the
+        final model's.
+        """
+        uncalibrated = DEFAULT_KNOWN in (self.known, part.known)
+        return 0.0 if uncalibrated or math.isnan(self.known) else self.known - part.known
 
 
 def view_in_folds(found: OutOfFold, places: np.ndarray, final: View) -> FoldedView:

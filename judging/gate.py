@@ -32,6 +32,7 @@ class Measured(NamedTuple):
         chance: Class accuracy expected by chance.
         compared: Other models and reference methods, by name; only those that were judged.
         chance_p_value: Of the class accuracy, see `statistics.permutation`; NaN if not known.
+        folds: See `judgement.Judgement`.
     """
 
     images: int
@@ -40,6 +41,7 @@ class Measured(NamedTuple):
     chance: float
     compared: Mapping[str, Compared]
     chance_p_value: float = math.nan
+    folds: int | None = None
 
 
 def decide(
@@ -146,6 +148,11 @@ def _changes(thresholds: Thresholds, measured: Measured) -> Iterator[Check]:
             yield Check(
                 metric=metric, required=_required(limit), outcome="skipped",
                 note="there is none to compare with",
+            )  # fmt: skip
+        elif measured.folds and name in measured.metrics and name not in before.differences:
+            yield Check(
+                metric=metric, required=_required(limit), outcome="skipped",
+                note="its images were in other folds, so that the two compare other pairs",
             )  # fmt: skip
         else:
             few = 2 * before.on(measured.images) < measured.images

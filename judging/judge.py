@@ -204,8 +204,9 @@ def _judged(
     compared = widened(compared, folds)
     missing, classes = measured.measurements.missing, measured.classes
     gated = gate.Measured(
-        len(images.ids), metrics, missing, classes.chance, compared, classes.chance_p_value
-    )
+        len(images.ids), metrics, missing, classes.chance, compared, classes.chance_p_value,
+        folds,
+    )  # fmt: skip
     support, pairs = candidate.support if setup.with_support else None, measured.pairs
     evidence = Evidence(images, support, classes, pairs, setup.settings.listed)
     by_threshold: dict[str, JudgedPairs | JudgedOpenSet | None] = {

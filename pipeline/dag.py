@@ -95,7 +95,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> Pipeline:
     search, trainer = _train(config, pairs, graph, folds, for_cluster)
     model = trainer.outputs["model"]
     # With folds, the pairs are of images that the model has learned from.
-    unseen = [OutOfFoldModel(model_run=trainer.outputs["model_run"])] if folds else []
+    unseen = [OutOfFoldModel(trained=model)] if folds else []
     evaluator = Evaluator(
         examples=pairs,
         model=unseen[0].outputs["model"] if unseen else model,

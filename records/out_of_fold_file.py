@@ -1,4 +1,7 @@
-"""The file of the out-of-fold results in the Trainer's `model_run`."""
+"""The file of the out-of-fold results, which an exported model brings along.
+
+TensorFlow Serving ignores it. By it, a later model is compared on images that both learned from.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,27 @@ import os
 import numpy as np
 
 from records.out_of_fold import FoldModel, OutOfFold
-from storage.file_systems import exists, open_file
+from storage.file_systems import exists, is_remote, open_file
 
-FILE = "out_of_fold.npz"
+FILE = "assets.extra/out_of_fold.npz"
 
 
 def write_out_of_fold(found: OutOfFold, folder: str) -> None:
-    """Write `FILE` into a folder, local or an address."""
+    """Write `FILE` into the folder of a SavedModel, local or an address."""
     arrays = {name: value for name, value in found._asdict().items() if name != "models"}
     for number, model in enumerate(found.models):
         arrays |= {f"model {number} {name}": value for name, value in model._asdict().items()}
     buffer = io.BytesIO()
     np.savez(buffer, **{name: np.asarray(value) for name, value in arrays.items()})
-    with open_file(os.path.join(folder, FILE), "wb") as file:
+    path = os.path.join(folder, FILE)
+    if not is_remote(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open_file(path, "wb") as file:
         file.write(buffer.getvalue())
 
 
 def read_out_of_fold(folder: str) -> OutOfFold | None:
-    """Return what `write_out_of_fold` wrote; None if the folder lacks the file."""
+    """Return what `write_out_of_fold` wrote; None if the model has learned without folds."""
     path = os.path.join(folder, FILE)
     if not exists(path):
         return None

@@ -10,7 +10,7 @@ import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, zip_longest
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -143,6 +143,33 @@ def held_out_pairs(
     different = _ring_pairs(rng.permutation(pool).tolist(), partners // 2, labels, operator.ne)
     for both in zip(same, different, strict=False):
         yield from (_plain_pair(*pair) for pair in both)
+
+
+def covering(
+    labels: Sequence[bytes], sampler: Callable[..., Iterator[Block]], *arguments: Any
+) -> Iterator[Block]:
+    """Yield a sampler's blocks, and others with the images that are in none of these.
+
+    Classes take turns in `class_balanced`, so that the largest may not be drawn as a whole.
+
+    Args:
+        labels: The class of each of n images.
+        sampler: A sampler.
+        arguments: Its arguments after the labels.
+    """
+    drawn: set[int] = set()
+    for block in sampler(labels, *arguments):
+        drawn.update(block.images)
+        yield block
+    left = [image for image in range(len(labels)) if image not in drawn]
+    for start in range(0, len(left), _LEFT_IN_A_BLOCK):
+        images = left[start : start + _LEFT_IN_A_BLOCK]
+        yield _with_all_pairs(
+            images if len(images) > 1 else [*images, (images[0] or len(labels)) - 1]
+        )
+
+
+_LEFT_IN_A_BLOCK = 32
 
 
 class _Deck:

@@ -27,7 +27,8 @@ def place(tmp_path_factory):
         "data": {"root": "data"},
         "image": {"size": 16},
         "model": {"backbone": "./encoder.keras"},
-        "thresholds": {**LENIENT, "auc": 0, "better_than_chance": False},
+        "training": {"views": 2},
+        "thresholds": {**LENIENT, "auc": 0, "better_than_chance": False, "change": {"auc": -1}},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     done = run_here(folder, "config.yaml", *UNSERVED)
@@ -82,7 +83,19 @@ def test_the_model_has_no_held_out_images(place, monkeypatch):
 
 
 def test_the_report_says_how_the_images_were_judged(place):
-    [page] = place.glob("runs/few/runs/*/report.html")
+    page = min(place.glob("runs/few/runs/*/report.html"))
     text = page.read_text()
     assert "in 3 folds of" in text
     assert "each judged by one of 3 models" in text
+
+
+def test_the_next_model_is_compared_with_it_on_all_images(place):
+    done = run_here(place, "config.yaml", *UNSERVED, "--set", "training.views=1")
+    assert done.exit_code == 0, done.stderr
+    latest = max(place.glob("runs/few/runs/*/judgement.json"), key=lambda path: path.parent.name)
+    judgement = json.loads(latest.read_text())
+    before = judgement["compared"]["last blessed model"]
+    assert before["left_out"] == 0
+    assert {"class_accuracy", "auc"} <= before["differences"].keys()
+    checks = {one["metric"]: one["outcome"] for one in judgement["verdict"]["checks"]}
+    assert checks["auc against the last blessed model"] in ("passed", "failed")

@@ -84,8 +84,6 @@ def run_fn(fn_args: FnArgs) -> None:
     with _destinations(fn_args) as (model_folder, run_folder):
         transform = fn_args.transform_graph_path
         carried_over = _export(trained, enrolled, custom, transform, model_folder, run_folder)
-        if trained.out_of_fold is not None:
-            write_out_of_fold(trained.out_of_fold, run_folder)
         _copy_logs(trained.folder, run_folder)
         with tf.io.gfile.GFile(os.path.join(run_folder, "training.json"), "w") as file:
             found = {"hyperparameters": hyperparameters, "enrolled": carried_over}
@@ -138,6 +136,8 @@ def _export(
     )
     carried_over = carry_over(served, enrolled)
     served.save(model_folder)
+    if trained.out_of_fold is not None:
+        write_out_of_fold(trained.out_of_fold, model_folder)
     write_warmup(model_folder, image_size)
     # Not those of classes that the training data has: they would return when it loses the class.
     if kept := [one for one in enrolled if one.label in carried_over["carried over"]]:

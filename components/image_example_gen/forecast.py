@@ -61,16 +61,7 @@ def counts_by_share(sources: Iterable[Source], shares: Mapping[str, float]) -> C
         sources: The files, none of which has a split yet.
         shares: Share of each split of `features.SPLITS`; their sum is 1.
     """
-    of_group = _classes_of_groups(sources)
-    groups = [
-        Group(-counts.total(), name, name, tuple(sorted(counts.items())))
-        for name, counts in of_group.items()
-    ]
-    totals: dict[str, tuple[int, int]] = {}
-    for group in groups:
-        for label, images in group.counts:
-            known = totals.get(label, (0, 0))
-            totals[label] = known[0] + images, known[1] + 1
+    groups, totals = _groups(sources)
     quotas = splitting.quotas(totals, shares)
     spanning = [group for group in groups if len(group.counts) > 1]
     others = [group for group in groups if len(group.counts) == 1]
@@ -82,25 +73,45 @@ def counts_by_share(sources: Iterable[Source], shares: Mapping[str, float]) -> C
     return found
 
 
-def too_few_for_folds(sources: Iterable[Source]) -> str | None:
+def too_few_for_folds(sources: Iterable[Source], count: int) -> str | None:
     """Return why no fold would have pairs of both kinds, and what would suffice; None if one has.
 
     Args:
         sources: The files.
+        count: Number of folds.
     """
-    of_group = _classes_of_groups(sources)
-    images = sum(of_group.values(), Counter())
-    if few := [printable(label) for label, count in sorted(images.items()) if count < 2]:
-        return f"class {few[0]} has one image, and a pair needs two: add images"
-    groups = Counter(label for counts in of_group.values() for label in counts)
-    if len(groups) > 1 and max(groups.values()) >= folds.LEAST:
+    groups, totals = _groups(sources)
+    if few := [label for label, (images, _) in sorted(totals.items()) if images < 2]:
+        return f"class {printable(few[0])} has one image, and a pair needs two: add images"
+    quotas = folds.fold_quotas(totals, count)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    spanning = [group for group in groups if len(group.counts) > 1]
+    others = [group for group in groups if len(group.counts) == 1]
+    for some in (spanning, others):
+        for group, fold in splitting.assign(some, quotas):
+            found[fold].update(dict.fromkeys(dict(group.counts), 1))
+    if any(len(of_fold) > 1 and max(of_fold.values()) > 1 for of_fold in found.values()):
         return None
-    [(label, most)] = groups.most_common(1)
     return (
-        f"the largest class, {printable(label)}, has {most} of different groups, and a fold with a "
-        f"pair of a class leaves none to learn from: {folds.LEAST} of each class suffice: add "
+        "no fold would have two images of one class, of different groups, and one of another: "
+        f"{folds.LEAST} of each class suffice, of different groups if there are groups: add "
         "images, or set splits.folds: null"
     )
+
+
+def _groups(sources: Iterable[Source]) -> tuple[list[Group], dict[str, tuple[int, int]]]:
+    """Return the groups of images, and the numbers of images and of groups of each class."""
+    of_group = _classes_of_groups(sources)
+    groups = [
+        Group(-counts.total(), name, name, tuple(sorted(counts.items())))
+        for name, counts in of_group.items()
+    ]
+    totals: dict[str, tuple[int, int]] = {}
+    for group in groups:
+        for label, images in group.counts:
+            known = totals.get(label, (0, 0))
+            totals[label] = known[0] + images, known[1] + 1
+    return groups, totals
 
 
 def _classes_of_groups(sources: Iterable[Source]) -> dict[str, Counter[str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from components.judge.judgement_files import write_judgement
 from components.judge.last_blessed import last_served
 from components.judge.tfma_verdict import tfma_checks
 from judging import gate
-from judging.embedded_images import EmbeddedImages, Model, judge_embedded
+from judging.embedded_images import EmbeddedImages, judge_embedded
 from judging.judge import Judged
 from judging.judgement import Check, Judgement, Verdict
 from judging.settings import JudgeSettings, Thresholds
@@ -65,7 +64,7 @@ class Executor(BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         output = artifact_utils.get_single_instance(output_dict["judgement"]).uri
         report = _report(examples.uri)
-        found = _out_of_fold(input_dict)
+        found = _out_of_fold(models, CANDIDATE)
         # With folds, all images are in one split.
         split = features.TEST if found is None else features.TRAIN
         images, unusable = embed_on_beam(
@@ -124,11 +123,10 @@ def _report(examples: str) -> IngestionReport | None:
     return IngestionReport.read(examples)
 
 
-def _out_of_fold(input_dict: _Artifacts) -> OutOfFold | None:
-    """Return the Trainer's out-of-fold results; None without folds."""
-    if not input_dict.get("model_run"):
-        return None
-    return read_out_of_fold(artifact_utils.get_single_uri(input_dict["model_run"]))
+def _out_of_fold(models: Models, name: str) -> OutOfFold | None:
+    """Return a model's out-of-fold results; None without folds, or without such a model."""
+    model = models.load().get(name)
+    return model and read_out_of_fold(model.directory)
 
 
 def _check_count(images: EmbeddedImages, report: IngestionReport | None, split: str) -> None:
@@ -158,7 +156,7 @@ def _judge(
     )
     thresholds = Thresholds.model_validate_json(asked) if asked else None
     others = _evaluator_checks(input_dict)
-    judged: Mapping[str, Model] = loaded if found is None else in_folds(loaded, found)
+    judged = in_folds(loaded, found, _out_of_fold(models, gate.LAST_BLESSED))
     return judge_embedded(images, judged, thresholds, settings, pairing, others, unusable)
 
 

@@ -134,8 +134,12 @@ class JudgedModel:
         keys = getattr(self._loaded, "training_keys", None)
         return None if keys is None else keys.numpy()
 
-    def trained_on(self, keys: np.ndarray) -> np.ndarray:
-        """Return which images of `keys`, int64 [n], are in its training keys: bool [n]."""
+    def trained_on(self, keys: np.ndarray, unknown: np.ndarray | None = None) -> np.ndarray:
+        """Return which images of `keys`, int64 [n], are in its training keys: bool [n].
+
+        Whether they are of a class, or `unknown`, makes no difference.
+        """
+        del unknown
         return training_keys.among(keys, self.training_keys)
 
     @property

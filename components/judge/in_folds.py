@@ -12,23 +12,27 @@ from judging.classifier import Support
 from judging.embedded_images import Model
 from judging.folded_view import AnyView, FoldedView, view_in_folds
 from judging.views import CANDIDATE, View
+from records.lost import records_lost
 from records.out_of_fold import OutOfFold
 
 
-def in_folds(models: Mapping[str, JudgedModel], found: OutOfFold) -> dict[str, Model]:
-    """Return the models, by name, with the candidate and the pretrained encoder judged in folds.
+def in_folds(
+    models: Mapping[str, JudgedModel], found: OutOfFold | None, before: OutOfFold | None = None
+) -> dict[str, Model]:
+    """Return the models, by name, as they judge images that were learned from in folds.
 
     Args:
         models: The exported models.
-        found: The Trainer's out-of-fold results.
+        found: The candidate's out-of-fold results; None without folds.
+        before: Those of the last blessed model.
     """
-    kinds: dict[str, type[_Candidate] | type[_PretrainedEncoder]] = {
-        CANDIDATE: _Candidate,
-        gate.PRETRAINED_ENCODER: _PretrainedEncoder,
-    }
     judged: dict[str, Model] = dict(models)
-    for name in judged.keys() & kinds.keys():
-        judged[name] = kinds[name](models[name], found)
+    if found is not None:
+        judged[CANDIDATE] = _Candidate(models[CANDIDATE], found)
+        if encoder := models.get(gate.PRETRAINED_ENCODER):
+            judged[gate.PRETRAINED_ENCODER] = _PretrainedEncoder(encoder, found)
+    if before is not None and (model := models.get(gate.LAST_BLESSED)):
+        judged[gate.LAST_BLESSED] = _Before(model, before)
     return judged
 
 
@@ -39,12 +43,16 @@ class _InFolds:
         self._model, self._found = model, found
         self._order = np.argsort(found.keys, kind="stable")
 
-    def trained_on(self, keys: np.ndarray) -> np.ndarray:
-        """Return which images of `keys` are in no fold, and were trained on: bool [n]."""
-        return self._model.trained_on(keys) & ~np.isin(keys, self._found.keys)
+    def trained_on(self, keys: np.ndarray, unknown: np.ndarray | None = None) -> np.ndarray:
+        """Return which images were trained on by every model: bool [n]. See `Model`."""
+        judged = np.isin(keys, self._found.keys)
+        # The final model judges the unknown images.
+        return self._model.trained_on(keys) & ~(judged if unknown is None else judged & ~unknown)
 
     def _places(self, keys: np.ndarray) -> np.ndarray:
         """Return where images are in `found`; identical files are embedded alike."""
+        if not np.isin(keys, self._found.keys).all():
+            raise records_lost("not all images that are judged in folds were learned from")
         return self._order[np.searchsorted(self._found.keys, keys, sorter=self._order)]
 
     def _final(self, keys: np.ndarray, unknown: np.ndarray, unknown_keys: np.ndarray) -> View:
@@ -95,3 +103,35 @@ class _PretrainedEncoder(_InFolds):
         )
         final = self._final(keys, unknown, unknown_keys)
         return FoldedView(folds, parts, tuple(others), support, final)
+
+
+class _Before(_InFolds):
+    """Judges images that it has learned from by its folds' models, and new ones as it is."""
+
+    def view(
+        self,
+        embeddings: np.ndarray,
+        keys: np.ndarray,
+        unknown: np.ndarray,
+        unknown_keys: np.ndarray,
+    ) -> AnyView:
+        """Return the view of test images; `embeddings`, of the final model, are of new ones."""
+        final = self._model.view(embeddings, keys, unknown, unknown_keys)
+        learned = np.isin(keys, self._found.keys)
+        # `siamese threshold` may have changed the model's thresholds since.
+        found = self._found._replace(same=final.same, known=final.known)
+        known = view_in_folds(found, self._places(keys[learned]), final)
+        folds = np.full(len(keys), len(known.parts))
+        folds[learned] = known.folds
+        support = [np.concatenate(both) for both in zip(known.support[1:], final.support[1:],
+                                                        strict=True)]  # fmt: skip
+        scores = np.full(len(keys), np.nan)
+        scores[learned] = known.unknown_scores
+        return FoldedView(
+            folds,
+            (*known.parts, final.only(~learned)),
+            (*known.places, len(known.support.labels) + np.arange(len(final.support.labels))),
+            Support(np.empty((len(support[0]), 0)), *support),
+            final,
+            scores,
+        )

@@ -15,7 +15,7 @@ _CODE = code_version(__name__)
 
 @component
 def OutOfFoldModel(
-    model_run: InputArtifact[standard_artifacts.ModelRun],
+    trained: InputArtifact[standard_artifacts.Model],
     model: OutputArtifact[standard_artifacts.Model],
     code: Parameter[str] = _CODE,
 ) -> None:
@@ -25,7 +25,7 @@ def OutOfFoldModel(
     the model that has not learned from that fold.
 
     Args:
-        model_run: From the Trainer.
+        trained: From the Trainer.
         model: The SavedModel; it is not served.
         code: Fingerprint of this component's code, for the cache.
 
@@ -33,7 +33,7 @@ def OutOfFoldModel(
         DataError: The Trainer has trained without folds.
     """
     del code
-    found = read_out_of_fold(model_run.uri)
+    found = read_out_of_fold(path_utils.serving_model_path(trained.uri))
     if found is None:
-        raise DataError(f"{model_run.uri}: the Trainer has left no out-of-fold results there")
+        raise DataError(f"{trained.uri}: the Trainer has left no out-of-fold results there")
     OutOfFoldSimilarity(found).save(path_utils.serving_model_dir(model.uri))

@@ -20,11 +20,18 @@ from components.code_version import code_version
 from components.pair_gen import beam_steps
 from components.pair_gen.image_store import image_store
 from records import features
-from records.pair_sampling import Block, all_pairs, class_balanced, held_out_pairs, random_partners
+from records.pair_sampling import (
+    Block,
+    all_pairs,
+    class_balanced,
+    covering,
+    held_out_pairs,
+    random_partners,
+)
 
 _CODE = code_version(__name__)
 
-_Sampler = tuple[Callable[..., Iterator[Block]], tuple[int, ...]]
+_Sampler = tuple[Callable[..., Iterator[Block]], tuple[Any, ...]]
 """A sampler, and its arguments after the labels."""
 
 
@@ -94,6 +101,8 @@ def PairGen(
         indexes = {}
         for split in to_write:
             sampler = samplers[sampling] if split == features.TRAIN else held_out
+            if folds and split == features.TRAIN:  # what is in no block would not be judged
+                sampler = covering, (sampler[0], *sampler[1])
             source = split if split in splits else features.TRAIN
             uri = os.path.join(artifact_utils.get_split_uri([examples], source), "*")
             pairing = beam_steps.PairWithinSplit(

@@ -117,6 +117,8 @@ def judge_pairs(
         for name, view in views.items()
         if view.compares_pairs
     }
+    # NaN: of another model, the images of a pair are in different folds.
+    similarities = {name: s for name, s in similarities.items() if np.isfinite(s).all()}
     thresholds = [views[name].same for name in similarities]
     measures, covariance = measure_pairs(drawn, images.groups, similarities, thresholds)
     measurements.add_all(dict.fromkeys(measures, METRICS), measures, covariance)

@@ -30,6 +30,13 @@ def widened(part: _Part, folds: int | None) -> _Part:
     return part if folds is None else _widened(part, math.sqrt(folds / (folds - 1)), _SHARE)
 
 
+def widened_difference(difference: Measure | None, folds: int | None) -> Measure | None:
+    """Return the difference of two shares with a wider interval, as `widened`."""
+    if folds is None:
+        return difference
+    return _widened(difference, math.sqrt(folds / (folds - 1)), _DIFFERENCE)
+
+
 def _widened(part, factor: float, bounds: tuple[float, float]):
     if isinstance(part, Measure):
         low = part.value - factor * (part.value - part.low)

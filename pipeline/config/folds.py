@@ -10,6 +10,7 @@ from components.image_example_gen.sources import Source, list_sources
 from pipeline.config.run_config import RunConfig
 from pipeline.config.sections import Splits
 from storage.file_systems import is_remote
+from trainer.image_limits import most_images
 
 FEW = 30
 """Images a class, on average, below which folds are chosen automatically."""
@@ -35,6 +36,8 @@ def folds_of(config: RunConfig, sources: list[Source] | None = None) -> int | No
     if sources is None:
         sources = _local_sources(config)
     if not sources or any(source.split for source in sources):
+        return None
+    if len(sources) > most_images(config.image.size, config.image.as_tiles()):
         return None
     classes = {source.label for source in sources}
     return DEFAULT if len(sources) < FEW * len(classes) else None

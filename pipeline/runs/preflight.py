@@ -21,6 +21,7 @@ from pipeline.config.folds import folds_of
 from pipeline.config.run_config import RunConfig
 from records import features
 from storage.file_systems import is_remote
+from trainer.image_limits import most_images
 
 BEST_HYPERPARAMETERS = "best_hyperparameters.txt"
 
@@ -139,8 +140,9 @@ def _check_counts(config: RunConfig, sources: Sequence[Source]) -> None:
             f"splits.folds: {config.data.root} gives images their splits, and folds would deal "
             "them anew; set splits.folds: null"
         )
-    if folds_of(config, list(sources)):
-        if problem := forecast.too_few_for_folds(sources):
+    if folds := folds_of(config, list(sources)):
+        _check_memory(config, sources)
+        if problem := forecast.too_few_for_folds(sources, folds):
             raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}")
         return
     shares = {split: getattr(config.splits, split) for split in features.SPLITS}
@@ -159,6 +161,15 @@ def _check_counts(config: RunConfig, sources: Sequence[Source]) -> None:
     grouped = any(source.group is not None for source in sources)
     if problem := forecast.too_few(counts, grouped):
         raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}. {advice}")
+
+
+def _check_memory(config: RunConfig, sources: Sequence[Source]) -> None:
+    most = most_images(config.image.size, config.image.as_tiles())
+    if len(sources) > most:
+        raise ConfigError(
+            f"splits.folds: {len(sources):,} images of this size do not fit in memory, and with "
+            f"folds all are learned from at once; at most {most:,} do: set splits.folds: null"
+        )
 
 
 def _one_level_down(root: Path, sources: Sequence[Source]) -> str:

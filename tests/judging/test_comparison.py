@@ -23,8 +23,17 @@ def views():
 
 @pytest.fixture
 def both(views):
+    """Judges the views apart, as if in so many folds."""
     images, one, other = views
-    return [judge(images, view, {}, None, None, SETTINGS) for view in (one, other)]
+
+    def judged(folds=(None, None)):
+        found = [judge(images, view, {}, None, None, SETTINGS) for view in (one, other)]
+        return [
+            one._replace(judgement=one.judgement.model_copy(update={"folds": count}))
+            for one, count in zip(found, folds, strict=True)
+        ]
+
+    return judged
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +49,7 @@ def same(found, expected):
 
 
 def test_pairs_and_images(both, together):
-    found = {metric.name: metric for metric in compare_judgements(*both).metrics}
+    found = {metric.name: metric for metric in compare_judgements(*both()).metrics}
     own, before = together
     for name in ("auc", "accuracy", "precision", "recall", "equal_error_rate", "class_accuracy"):
         assert found[name].paired
@@ -89,3 +98,21 @@ def test_the_first_is_subtracted_from_the_second():
     assert found.value == pytest.approx(0.4)
     assert 0.2 < found.low < 0.4 < found.high < 0.6
     assert found.images == 12
+
+
+def test_two_judgements_in_folds_have_their_wider_intervals(both):
+    first, second = ({m.name: m for m in found.metrics} for found in (
+        compare_judgements(*both()), compare_judgements(*both(folds=(4, 2)))
+    ))  # fmt: skip
+    for name in ("auc", "class_accuracy"):
+        one, other = first[name].difference, second[name].difference
+        assert other.value == one.value
+        # As for the fewest folds of the two.
+        assert other.value - other.low == pytest.approx((one.value - one.low) * 2**0.5)
+        assert second[name].first.high >= first[name].first.high
+
+
+def test_folds_and_splits_are_not_the_same_kind_of_judging(both):
+    [note] = compare_judgements(*both(folds=(5, None))).notes
+    assert note.startswith("the first was judged in 5 folds, the second on a test split")
+    assert not compare_judgements(*both(folds=(5, 5))).notes

@@ -6,6 +6,7 @@ from judge_views import clouds, held_out, similarity
 
 from judging.classifier import Support, classify
 from judging.folded_view import FoldedView
+from judging.gate import LAST_BLESSED
 from judging.judge import judge
 from judging.settings import JudgeSettings, Thresholds
 from judging.views import PairSettings, View
@@ -138,3 +139,54 @@ def test_some_images_of_a_view():
     np.testing.assert_array_equal(
         part.classify(labels[some]).label, view.classify(labels).label[some]
     )
+
+
+def test_a_model_that_knows_one_class_is_never_right():
+    _, view, _, labels = in_folds()
+    support = view.parts[2].support
+    one = Support(*(column[support.labels == "c0"] for column in support))
+    parts = [*view.parts]
+    parts[2] = parts[2]._replace(support=one)
+    places = [*view.places]
+    places[2] = places[2][support.labels == "c0"]
+    found = view._replace(parts=tuple(parts), places=tuple(places)).classify(labels)
+    assert np.isnan(found.own_score[FOLDS == 2]).all()
+    assert np.isfinite(found.own_score[FOLDS != 2]).all()
+
+
+def test_a_model_without_a_threshold_of_its_own_takes_the_final_one():
+    """A shift from -1 would lift all its scores above those of unknown images."""
+    _, view, _, labels = in_folds(shifts=(-1.5, 0, 0, 0))  # known: -1
+    plain = in_folds()[1].classify(labels)
+    np.testing.assert_array_equal(view.classify(labels).score, plain.score)
+
+
+def in_other_folds(view):
+    """The same images, judged in folds of other images."""
+    folds = (FOLDS + (np.arange(40) < 2)) % 4
+    points = view.embeddings
+    parts = tuple(part._replace(embeddings=points[folds == i]) for i, part in enumerate(view.parts))
+    return view._replace(folds=folds, parts=parts)
+
+
+def test_the_last_blessed_model_is_compared_on_all_images():
+    images, view, *_ = in_folds()
+    found = judge(images, view, {LAST_BLESSED: in_folds(spread=0.5)[1]}, None, Thresholds(),
+                  JudgeSettings()).judgement  # fmt: skip
+    before = found.compared[LAST_BLESSED]
+    assert before.on(found.images) == 40
+    assert {"class_accuracy", "auc"} <= before.differences.keys()
+    [check] = [c for c in found.verdict.checks if c.metric.startswith("auc against")]
+    assert check.outcome == "passed"
+
+
+def test_pairs_of_other_folds_are_not_compared_and_the_gate_says_so():
+    images, view, *_ = in_folds()
+    before = in_other_folds(in_folds(spread=0.5)[1])
+    found = judge(images, view, {LAST_BLESSED: before}, None, Thresholds(), JudgeSettings())
+    differences = found.judgement.compared[LAST_BLESSED].differences
+    assert "class_accuracy" in differences
+    assert "auc" not in differences
+    [check] = [c for c in found.judgement.verdict.checks if c.metric.startswith("auc against")]
+    assert check.outcome == "skipped"
+    assert "other folds" in check.note

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from base.errors import DataError
-from records.pair_sampling import all_pairs, class_balanced, held_out_pairs, random_partners
+from records.pair_sampling import (
+    all_pairs,
+    class_balanced,
+    covering,
+    held_out_pairs,
+    random_partners,
+)
 
 settings.register_profile("sampling", deadline=None, max_examples=60)
 settings.load_profile("sampling")
@@ -242,3 +248,16 @@ class TestHeldOutPairs:
     def test_two_images_cannot_make_both_kinds(self):
         with pytest.raises(ValueError, match="at least 3"):
             list(held_out_pairs(labels_of(2, 2), 16, 2, seed=0))
+
+
+@pytest.mark.parametrize("largest", [3, 40, 41, 300])
+def test_covering_draws_every_image(largest):
+    labels = [b"%d" % (i % 20) for i in range(100)] + [b"20"] * largest
+    arguments = (labels, class_balanced, 10, 5, 1, 0)
+    found = list(covering(*arguments))
+    assert {image for block in found for image in block.images} == set(range(len(labels)))
+    assert found[: len(list(class_balanced(labels, 10, 5, 1, 0)))] == list(
+        class_balanced(labels, 10, 5, 1, 0)
+    )
+    assert all(len(block.images) > 1 and len(block.left) > 0 for block in found)
+    assert found == list(covering(*arguments))

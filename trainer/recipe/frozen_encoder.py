@@ -14,6 +14,7 @@ import numpy as np
 
 from records import features, training_keys
 from trainer.errors import TrainingError
+from trainer.image_limits import MOST_SUPPORT_IMAGES, most_images
 from trainer.network.backbone import build_backbone
 from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.recipe.cached_features import CachedFeatures
@@ -23,14 +24,11 @@ from trainer.recipe.folds import out_of_fold
 from trainer.settings import Model, Tiles, Training
 from trainer.training.distribution import memory_on_demand
 from trainer.training.embedder import in_batches
-from trainer.training.fit import MOST_SUPPORT_IMAGES, Trained
+from trainer.training.fit import Trained
 from trainer.training.images import Images, concatenated, few_of_each_class, held_out, scan
 from trainer.training.projector import write_projector
 from trainer.training.reference_methods import raw_pixel_accuracy
 from trainer.training.snapshot import load_snapshot, pooled_features, save_snapshot
-
-MOST_PIXEL_BYTES = 2**31
-"""Size of the images that are kept in memory; of more, equally many of each class are used."""
 
 MOST_FEATURES = 4096
 """Longest vector of features that a head is fitted on."""
@@ -77,8 +75,9 @@ def train_frozen(
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir(parents=True)
     size = tiles.size(image_size)
-    most = max(MOST_SUPPORT_IMAGES, MOST_PIXEL_BYTES // (3 * math.prod(size)))
-    members = scan(train_files).members
+    members, most = scan(train_files).members, most_images(image_size, tiles)
+    if sum(map(len, members.values())) <= most:  # all of them, however unequal the classes
+        most = len(members) * max(map(len, members.values()), default=0)
     training = few_of_each_class(train_files, members, size, most)
     _check_folds(training, sum(map(len, members.values())))
     held = held_out(validation_files, size).images

@@ -19,6 +19,7 @@ from judging.thresholds import CalibratedThresholds, known_threshold, same_thres
 from records import training_keys
 from records.out_of_fold import OutOfFold
 from trainer.errors import TrainingError
+from trainer.image_limits import MOST_SUPPORT_IMAGES
 from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
 from trainer.settings import ONE_TILE, Model, Tiles, Training
@@ -36,9 +37,6 @@ from trainer.training.optimizer import build_optimizer
 from trainer.training.projector import write_projector
 from trainer.training.reference_methods import reference_methods
 from trainer.training.snapshot import Snapshot, load_snapshot
-
-MOST_SUPPORT_IMAGES = 1000
-"""About how many training images form the support set; they are kept in memory."""
 
 MONITOR = ("val_accuracy", "val_auc")
 """Choose the best epoch: few-shot accuracy, then the AUC of the pairs."""

@@ -7,6 +7,7 @@ from components.judge.in_folds import in_folds
 from judging.classifier import Support
 from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER
 from judging.views import CANDIDATE, View
+from records.lost import RecordsLost
 from records.out_of_fold import FoldModel, OutOfFold
 
 FOLDS = np.arange(8) % 2
@@ -18,7 +19,7 @@ class StandIn:
 
     directory = "model"
 
-    def trained_on(self, keys):
+    def trained_on(self, keys, unknown=None):
         return keys < 100
 
     def view(self, embeddings, keys, unknown, unknown_keys):
@@ -41,7 +42,7 @@ def found():
 
 
 def view_of(name, found, keys, unknown_keys=()):
-    model = in_folds({name: StandIn()}, found)[name]
+    model = in_folds({CANDIDATE: StandIn(), name: StandIn()}, found)[name]
     embeddings = np.tile(np.asarray(keys, float)[:, None], 8)
     return model.view(embeddings, np.asarray(keys), np.zeros((len(unknown_keys), 8)),
                       np.asarray(unknown_keys, int))  # fmt: skip
@@ -74,6 +75,34 @@ def test_the_encoder_classifies_by_images_of_other_folds(found):
         np.testing.assert_array_equal(view.support.sources[view.places[fold]], part.support.sources)
 
 
-def test_other_models_are_judged_as_ever(found):
+def test_an_unknown_image_is_judged_by_the_final_model_which_may_have_learned_from_it(found):
+    model = in_folds({CANDIDATE: StandIn()}, found)[CANDIDATE]
+    keys, unknown = np.array([0, 1, 200]), np.array([False, True, True])
+    assert model.trained_on(keys, unknown).tolist() == [False, True, False]
+
+
+def test_an_image_that_no_fold_has_is_never_taken_for_another(found):
+    with pytest.raises(RecordsLost):
+        view_of(CANDIDATE, found, [7, 3000])
+
+
+def test_a_last_blessed_model_without_folds_is_judged_as_ever(found):
     before = StandIn()
-    assert in_folds({LAST_BLESSED: before}, found)[LAST_BLESSED] is before
+    models = {CANDIDATE: StandIn(), LAST_BLESSED: before}
+    assert in_folds(models, found)[LAST_BLESSED] is before
+
+
+def test_the_last_blessed_model_judges_what_it_has_learned_by_folds_and_the_rest_as_it_is(found):
+    models = {CANDIDATE: StandIn(), LAST_BLESSED: StandIn()}
+    before = in_folds(models, found, found)[LAST_BLESSED]
+    keys = np.array([7, 500, 0, 50])  # the last was enrolled since
+    embeddings = np.tile(keys[:, None], 8).astype(float)
+    view = before.view(embeddings, keys, np.zeros((0, 8)), np.zeros(0, int))
+    np.testing.assert_array_equal(view.folds, [0, 2, 1, 2])
+    assert view.unseen.tolist() == [True, True, True, False]
+    np.testing.assert_array_equal(view.embeddings[[0, 2]], found.embeddings[[0, 7]])
+    np.testing.assert_array_equal(view.embeddings[[1, 3]], embeddings[[1, 3]])
+    answers = view.classify(np.array(["a", "b", "b", "a"]))
+    labels = view.support.labels[answers.rival]
+    np.testing.assert_array_equal(labels, answers.label)
+    assert np.isnan(view.similarities(np.array([0]), np.array([1]))).all()

@@ -79,3 +79,9 @@ def test_folds_that_cannot_be_judged_are_refused(few, sections, why):
 def test_another_number_is_refused(few):
     with pytest.raises(ConfigError, match=r"splits\.folds"):
         folds(few, splits={"folds": 1})
+
+
+def test_images_that_do_not_fit_in_memory_are_in_splits(few, monkeypatch):
+    monkeypatch.setattr("pipeline.config.folds.most_images", lambda *_: 11)
+    assert folds(few) is None
+    assert folds(few, splits={"folds": 5}) == 5

@@ -165,7 +165,7 @@ def test_five_images_a_class_are_enough_for_splits_and_three_for_folds(tmp_path)
 
 def test_two_images_a_class_are_too_few_for_folds(tmp_path):
     write_classes(tmp_path, each=2, classes=3)
-    with pytest.raises(ConfigError, match="has 2 of different groups"):
+    with pytest.raises(ConfigError, match="no fold would have two images of one class"):
         check(config(tmp_path))
 
 
@@ -256,3 +256,23 @@ def test_a_server_that_is_not_at_hand(images, monkeypatch):
         check(config(images, push={"infra_check": "tensorflow"}))
     check(config(images))
     check(config(images, push={"infra_check": None}))
+
+
+def test_folds_of_more_images_than_fit_in_memory_are_refused(tmp_path, monkeypatch):
+    write_classes(tmp_path, each=6, classes=2)
+    monkeypatch.setattr("pipeline.runs.preflight.most_images", lambda *_: 11)
+    with pytest.raises(ConfigError, match="12 images of this size do not fit"):
+        check(config(tmp_path, splits={"folds": 5}))
+
+
+def test_folds_are_dealt_before_they_are_promised(tmp_path):
+    """No fold has two groups of one class and one of another, though a class has three."""
+    write_classes(tmp_path, each=3, classes=1)
+    (tmp_path / "class-0").rename(tmp_path / "b")
+    write_classes(tmp_path, each=2, classes=1)
+    (tmp_path / "class-0").rename(tmp_path / "a")
+    for path in list(tmp_path.glob("*/*.png")):
+        name = "one" if path.parent.name == "a" else path.stem
+        path.rename(path.with_name(f"{name}_{path.name}"))
+    with pytest.raises(ConfigError, match="no fold would have two images of one class"):
+        check(config(tmp_path, splits={"group": r"([a-z0-9]+)_"}))

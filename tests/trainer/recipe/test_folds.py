@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from pair_files import write_folds
+from pair_files import transformed, write_blocks, write_folds
 
 from records.out_of_fold import OutOfFold
+from records.pair_sampling import all_pairs
 from trainer.errors import TrainingError
 from trainer.recipe.ladder import train_by_recipe
 from trainer.settings import Model, Training
@@ -81,7 +82,17 @@ def test_fine_tuning_is_refused(files, tiny_backbone, tmp_path):
 def test_all_images_must_fit_in_memory(files, tiny_backbone, tmp_path, monkeypatch):
     from trainer.recipe import frozen_encoder
 
-    monkeypatch.setattr(frozen_encoder, "MOST_PIXEL_BYTES", 1)
-    monkeypatch.setattr(frozen_encoder, "MOST_SUPPORT_IMAGES", 10)
+    monkeypatch.setattr(frozen_encoder, "most_images", lambda *_: 10)
     with pytest.raises(TrainingError, match="8 of 36 images"):
         trained(files, tiny_backbone, tmp_path)
+
+
+def test_unequal_classes_fit_as_a_whole(tiny_backbone, tmp_path, monkeypatch):
+    from trainer.recipe import frozen_encoder
+
+    monkeypatch.setattr(frozen_encoder, "most_images", lambda *_: 36)
+    numbered = [(0, n) for n in range(20)] + [(c, n) for c in (1, 2) for n in range(6)]
+    records = [transformed(c, n, fold=n % 3, spread=60) for c, n in numbered]
+    blocks = all_pairs([b"%d" % c for c, _ in numbered], 8, 1, 0)
+    files = [write_blocks(tmp_path / "train.gz", records, blocks)]
+    assert len(trained(files, tiny_backbone, tmp_path / "own").out_of_fold.ids) == 32
