@@ -24,7 +24,7 @@ def anomalies(schema, labels, image_ids):
     import tensorflow_data_validation as tfdv
 
     rows = len(labels)
-    numbers = {"height": 8, "width": 8, "range_low": 0.0, "range_high": 0.0}
+    numbers = {"height": 8, "width": 8, "range_low": 0.0, "range_high": 0.0, "fold": -1}
     frame = pd.DataFrame(
         {
             name: np.full(rows, numbers[name]) if name in numbers else ["x"] * rows

@@ -59,7 +59,7 @@ def test_split(place, monkeypatch):
     started = datetime(2026, 1, 1, tzinfo=timezone.utc)
     Summary(name="mine", started=started, run=run, serving_root="s").write(folder)
     files = sorted((place / "data").rglob("*.png"))
-    report = SimpleNamespace(root=str(place / "data"))
+    report = SimpleNamespace(folds=[], root=str(place / "data"))
     monkeypatch.setattr(held_out.IngestionReport, "read", lambda uri: report)
     monkeypatch.setattr(held_out, "_training_keys", lambda model: set())
     monkeypatch.setattr(
