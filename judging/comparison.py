@@ -19,7 +19,7 @@ from judging.measurements import is_defined, minus, share, share_correlation
 from judging.metrics import pairs as pair_metrics
 from judging.outcomes import ImageOutcome, PairOutcome
 from judging.settings import METRICS
-from judging.statistics.fold_intervals import widened, widened_difference
+from judging.statistics.fold_intervals import DIFFERENCE, widened
 from judging.statistics.intervals import correlation
 
 
@@ -203,7 +203,7 @@ def _widened(metric: Metric, folds: int | None) -> Metric:
     if not metric.paired:
         return metric
     first, second = widened((metric.first, metric.second), folds)
-    difference = widened_difference(metric.difference, folds)
+    difference = widened(metric.difference, folds, DIFFERENCE)
     return metric.model_copy(update={"first": first, "second": second, "difference": difference})
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from base.printable import printable
 from components.image_example_gen import folds, splitting
 from components.image_example_gen.sources import Source
-from components.image_example_gen.splitting import Group
+from components.image_example_gen.splitting import Group, Quota
 from records import features
 
 _NAMED = 3
@@ -62,14 +62,10 @@ def counts_by_share(sources: Iterable[Source], shares: Mapping[str, float]) -> C
         shares: Share of each split of `features.SPLITS`; their sum is 1.
     """
     groups, totals = _groups(sources)
-    quotas = splitting.quotas(totals, shares)
-    spanning = [group for group in groups if len(group.counts) > 1]
-    others = [group for group in groups if len(group.counts) == 1]
     found = {label: dict.fromkeys(features.SPLITS, 0) for label in totals}
-    for some in (spanning, others):
-        for group, split in splitting.assign(some, quotas):
-            for label, images in group.counts:
-                found[label][split] += images if split == features.TRAIN else 1
+    for group, split in _assigned(groups, splitting.quotas(totals, shares)):
+        for label, images in group.counts:
+            found[label][split] += images if split == features.TRAIN else 1
     return found
 
 
@@ -83,13 +79,9 @@ def too_few_for_folds(sources: Iterable[Source], count: int) -> str | None:
     groups, totals = _groups(sources)
     if few := [label for label, (images, _) in sorted(totals.items()) if images < 2]:
         return f"class {printable(few[0])} has one image, and a pair needs two: add images"
-    quotas = folds.fold_quotas(totals, count)
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    spanning = [group for group in groups if len(group.counts) > 1]
-    others = [group for group in groups if len(group.counts) == 1]
-    for some in (spanning, others):
-        for group, fold in splitting.assign(some, quotas):
-            found[fold].update(dict.fromkeys(dict(group.counts), 1))
+    for group, fold in _assigned(groups, folds.fold_quotas(totals, count)):
+        found[fold].update(label for label, _ in group.counts)
     if any(len(of_fold) > 1 and max(of_fold.values()) > 1 for of_fold in found.values()):
         return None
     return (
@@ -97,6 +89,12 @@ def too_few_for_folds(sources: Iterable[Source], count: int) -> str | None:
         f"{folds.LEAST} of each class suffice, of different groups if there are groups: add "
         "images, or set splits.folds: null"
     )
+
+
+def _assigned(groups: list[Group], quotas: Mapping[str, Quota]) -> Iterator[tuple[Group, str]]:
+    """Yield each group with its split or fold; those of several classes come first."""
+    yield from splitting.assign([one for one in groups if len(one.counts) > 1], quotas)
+    yield from splitting.assign([one for one in groups if len(one.counts) == 1], quotas)
 
 
 def _groups(sources: Iterable[Source]) -> tuple[list[Group], dict[str, tuple[int, int]]]:

@@ -214,7 +214,7 @@ def _choose(group: Group, of_class: Mapping[str, Quota]) -> str:
         if split := of_class[label].forced():
             forced[split] += images
     if forced:
-        return max(forced, key=lambda split: (forced[split], -features.SPLITS.index(split)))
+        return max(features.SPLITS, key=lambda split: forced[split])
 
     def lack(split: str) -> float:
         return sum(

@@ -16,25 +16,19 @@ from judging.judgement import Compared, CostOfThreshold, Immutable, Measure
 
 _Part = TypeVar("_Part")
 
-_SHARE, _DIFFERENCE, _COST = (0.0, 1.0), (-1.0, 1.0), (0.0, math.inf)
+SHARE, DIFFERENCE, _COST = (0.0, 1.0), (-1.0, 1.0), (0.0, math.inf)
 
 
-def widened(part: _Part, folds: int | None) -> _Part:
+def widened(part: _Part, folds: int | None, bounds: tuple[float, float] = SHARE) -> _Part:
     """Return measures, or what contains some, with wider intervals.
 
     Args:
         part: A `Measure`, another part of a judgement, or a dict or tuple of these.
         folds: Number of folds k: intervals are wider by the square root of k / (k - 1), as if they
             rested on the share of the images that each model has learned from. None: no folds.
+        bounds: Of the measures, `SHARE` or `DIFFERENCE`.
     """
-    return part if folds is None else _widened(part, math.sqrt(folds / (folds - 1)), _SHARE)
-
-
-def widened_difference(difference: Measure | None, folds: int | None) -> Measure | None:
-    """Return the difference of two shares with a wider interval, as `widened`."""
-    if folds is None:
-        return difference
-    return _widened(difference, math.sqrt(folds / (folds - 1)), _DIFFERENCE)
+    return part if folds is None else _widened(part, math.sqrt(folds / (folds - 1)), bounds)
 
 
 def _widened(part, factor: float, bounds: tuple[float, float]):
@@ -57,5 +51,5 @@ def _widened(part, factor: float, bounds: tuple[float, float]):
 
 def _bounds(part: Immutable, name: str, bounds: tuple[float, float]) -> tuple[float, float]:
     if isinstance(part, Compared) and name == "differences":
-        return _DIFFERENCE
+        return DIFFERENCE
     return _COST if isinstance(part, CostOfThreshold) and name == "cost" else bounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from base.errors import DataError
@@ -16,7 +17,7 @@ FEW = 30
 """Images a class, on average, below which folds are chosen automatically."""
 
 
-def folds_of(config: RunConfig, sources: list[Source] | None = None) -> int | None:
+def folds_of(config: RunConfig, sources: Sequence[Source] | None = None) -> int | None:
     """Return the number of folds, or None for splits.
 
     With `splits.folds: auto` images are counted, which needs a local folder without `{SPAN}`: the

@@ -140,7 +140,7 @@ def _check_counts(config: RunConfig, sources: Sequence[Source]) -> None:
             f"splits.folds: {config.data.root} gives images their splits, and folds would deal "
             "them anew; set splits.folds: null"
         )
-    if folds := folds_of(config, list(sources)):
+    if folds := folds_of(config, sources):
         _check_memory(config, sources)
         if problem := forecast.too_few_for_folds(sources, folds):
             raise ConfigError(f"data.root: {config.data.root} has too few images: {problem}")
@@ -217,7 +217,7 @@ def _check_blocks(config: RunConfig, sources: Sequence[Source]) -> None:
     if config.splits.by == "class" or any(source.split for source in sources):
         return
     classes = Counter(source.label for source in sources)
-    of_all = 1.0 if folds_of(config, list(sources)) else config.splits.train
+    of_all = 1.0 if folds_of(config, sources) else config.splits.train
     train = {label: max(1, round(count * of_all)) for label, count in classes.items()}
     share = f"{of_all:.0%} of {len(sources)}"
     limits = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 
-from judging.classifier import Support, classify
+from judging.classifier import nearest_centroid
 from records import training_keys
 from records.out_of_fold import FoldModel, OutOfFold
 from trainer.recipe import heads
@@ -15,8 +16,6 @@ from trainer.recipe.choice import FeaturesOfViews, FittedHead, fit_best_head
 from trainer.recipe.cross_validation import LabelledFeatures, unknown_scores
 from trainer.settings import Training
 from trainer.training.images import Images
-
-_Embedded = tuple[FittedHead, np.ndarray]
 
 
 def out_of_fold(
@@ -43,10 +42,16 @@ def out_of_fold(
         final: The head that was fitted to all images.
     """
     folds = images.folds
+    numbers = np.unique(folds)
+
+    @functools.cache  # of the same number of views for most folds
+    def prepared(views: int) -> LabelledFeatures:
+        return labelled._replace(prepared=heads.in_span(heads.prepare(features(views))))
+
     embeddings = np.zeros((len(folds), final.head.matrix.shape[1]), "float32")
     unknown = np.full(len(folds), math.nan)
     models: list[FoldModel] = []
-    for fold in np.unique(folds):
+    for fold in numbers:
         learned, judged = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         fitted = fit_best_head(
             _features_of(features, learned), labelled.only(learned), settings, seed
@@ -55,15 +60,16 @@ def out_of_fold(
         embeddings[judged] = fitted.embed(rows[judged])
         support = learned[most_support(images.labels[learned])]
         of_support = fitted.embed(rows[support])
-        right = _right(of_support, embeddings[judged], support, judged, images)
+        answers = nearest_centroid(of_support, images.labels[support], embeddings[judged])
+        right = np.count_nonzero(answers == images.labels[judged])
         print(
-            f"fold {len(models) + 1} of {len(np.unique(folds))}: {fitted.choice.name}; "
+            f"fold {len(models) + 1} of {len(numbers)}: {fitted.choice.name}; "
             f"{right} of {len(judged)} images right",
             flush=True,
         )
-        prepared = labelled._replace(prepared=heads.in_span(heads.prepare(rows)))
+        every = prepared(fitted.choice.views)
         unknown[judged] = unknown_scores(
-            fitted.choice.candidate, prepared.only(learned), seed, prepared.only(judged)
+            fitted.choice.candidate, every.only(learned), seed, every.only(judged)
         )
         models.append(
             FoldModel(
@@ -80,7 +86,7 @@ def out_of_fold(
         images.labels,
         np.array(images.sources),
         np.array([training_keys.key(one) for one in images.content_hashes], "int64"),
-        np.unique(folds, return_inverse=True)[1],
+        np.asarray(np.searchsorted(numbers, folds)),
         embeddings,
         unknown,
         tuple(models),
@@ -91,15 +97,3 @@ def out_of_fold(
 
 def _features_of(features: FeaturesOfViews, places: np.ndarray) -> FeaturesOfViews:
     return lambda views: features(views)[places]
-
-
-def _right(
-    of_support: np.ndarray,
-    of_judged: np.ndarray,
-    support: np.ndarray,
-    judged: np.ndarray,
-    images: Images,
-) -> int:
-    known = Support(of_support, images.labels[support], np.array(images.sources)[support])
-    labels = images.labels[judged]
-    return int(np.sum(classify(known, of_judged, labels).label == labels))
