@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
-PACKAGES := pipeline components trainer serving judging records images storage base
+PACKAGES := pipeline components trainer serving monitoring review traffic judging records images storage base
 
 .PHONY: help setup demo test smoke test-other lint typecheck format proto lock audit clean distclean
 

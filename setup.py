@@ -34,6 +34,7 @@ PIPELINE = [
 ]
 PACKAGES = [
     *("pipeline", "components", "trainer", "serving"),
+    *("monitoring", "review", "traffic"),
     *("judging", "records", "images", "storage", "base"),
 ]
 

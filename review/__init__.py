@@ -1,0 +1,1 @@
+"""Which recorded images people should look at, and how their decisions become training images."""
