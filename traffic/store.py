@@ -257,7 +257,7 @@ class TrafficStore:
                     raise AlreadyReviewed(other)
             self._db.execute(
                 "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?)",
-                review._replace(decision=review.decision.value),
+                (*review[:2], review.decision.value, *review[3:]),
             )
 
     def undo_review(self, digest: str) -> None:
@@ -318,11 +318,11 @@ class TrafficStore:
 
 
 def _answer_row(answer: Answer) -> tuple:
-    embedding = answer.embedding
-    return answer._replace(
-        embedding=None if embedding is None else np.asarray(embedding, "<f4").tobytes(),
-        request=answer.request or None,
-    )
+    row = answer._asdict()
+    if answer.embedding is not None:
+        row["embedding"] = np.asarray(answer.embedding, "<f4").tobytes()
+    row["request"] = answer.request or None  # NULL is not unique
+    return tuple(row.values())
 
 
 def _answer(row: tuple) -> Answer:
