@@ -81,11 +81,8 @@ def reasons(told: Sequence[str], checks: Sequence[Check]) -> list[str]:
         told: The verdict's reasons.
         checks: Its checks.
     """
-    longest_first = sorted(checks, key=lambda check: -len(check.metric))
-    return [
-        next((_reason(one) for one in longest_first if reason.startswith(one.metric)), reason)
-        for reason in told
-    ]
+    by_sentence = {check.sentence: check for check in checks}
+    return [_reason(by_sentence[reason]) if reason in by_sentence else reason for reason in told]
 
 
 def _reason(check: Check) -> str:
