@@ -79,6 +79,7 @@ def _follow(settings: RunConfig, folder: Path, lock: int, as_json: bool) -> int:
     Returns:
         The command's exit code.
     """
+    from pipeline.notify import tell_of_run
     from pipeline.runs.progress import follow
     from pipeline.runs.summary import Summary, record_failure
     from pipeline.terminal.run_summary import show_summary, show_verdict
@@ -106,6 +107,7 @@ def _follow(settings: RunConfig, folder: Path, lock: int, as_json: bool) -> int:
         if summary.unexpected:
             say(last_lines(log, 15), err)
         say(f"The log: {log}", err)
+    tell_of_run(settings.notify, summary)
     return (summary.outcome or Outcome.FAILED).exit_code
 
 

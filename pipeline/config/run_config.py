@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from base.notify import Notify
 from base.settings import Section
 from components.data_check.settings import AuditSettings
 from judging.settings import JudgeSettings, Thresholds
@@ -85,6 +86,7 @@ class RunConfig(Section):
     )
     judge: JudgeSettings = JudgeSettings()
     push: Push = Push()
+    notify: Notify = Notify()
     beam: Beam = Beam()
     kubeflow: Kubeflow = Kubeflow()
     cache: bool = Field(True, description="Reuse the outputs of unchanged steps.")

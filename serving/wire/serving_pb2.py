@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aserving/wire/serving.proto\x12\x0csiamese.wire\x1a\x1egoogle/protobuf/wrappers.proto\"X\n\x10TensorShapeProto\x12/\n\x03\x64im\x18\x02 \x03(\x0b\x32\".siamese.wire.TensorShapeProto.Dim\x1a\x13\n\x03\x44im\x12\x0c\n\x04size\x18\x01 \x01(\x03\"\xf3\x01\n\x0bTensorProto\x12%\n\x05\x64type\x18\x01 \x01(\x0e\x32\x16.siamese.wire.DataType\x12\x34\n\x0ctensor_shape\x18\x02 \x01(\x0b\x32\x1e.siamese.wire.TensorShapeProto\x12\x16\n\x0etensor_content\x18\x04 \x01(\x0c\x12\x11\n\tfloat_val\x18\x05 \x03(\x02\x12\x12\n\ndouble_val\x18\x06 \x03(\x01\x12\x0f\n\x07int_val\x18\x07 \x03(\x05\x12\x12\n\nstring_val\x18\x08 \x03(\x0c\x12\x11\n\tint64_val\x18\n \x03(\x03\x12\x10\n\x08\x62ool_val\x18\x0b \x03(\x08\"\x8c\x01\n\tModelSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x07version\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64ValueH\x00\x12\x17\n\rversion_label\x18\x04 \x01(\tH\x00\x12\x16\n\x0esignature_name\x18\x03 \x01(\tB\x10\n\x0eversion_choice\"\xc1\x01\n\x0ePredictRequest\x12+\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x17.siamese.wire.ModelSpec\x12\x38\n\x06inputs\x18\x02 \x03(\x0b\x32(.siamese.wire.PredictRequest.InputsEntry\x1aH\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.siamese.wire.TensorProto:\x02\x38\x01\"\xc6\x01\n\x0fPredictResponse\x12;\n\x07outputs\x18\x01 \x03(\x0b\x32*.siamese.wire.PredictResponse.OutputsEntry\x12+\n\nmodel_spec\x18\x02 \x01(\x0b\x32\x17.siamese.wire.ModelSpec\x1aI\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.siamese.wire.TensorProto:\x02\x38\x01\"D\n\x15GetModelStatusRequest\x12+\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x17.siamese.wire.ModelSpec\"8\n\x0bStatusProto\x12\x12\n\nerror_code\x18\x01 \x01(\x05\x12\x15\n\rerror_message\x18\x02 \x01(\t\"\xdc\x01\n\x12ModelVersionStatus\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.siamese.wire.ModelVersionStatus.State\x12)\n\x06status\x18\x03 \x01(\x0b\x32\x19.siamese.wire.StatusProto\"S\n\x05State\x12\x0b\n\x07UNKNOWN\x10\x00\x12\t\n\x05START\x10\n\x12\x0b\n\x07LOADING\x10\x14\x12\r\n\tAVAILABLE\x10\x1e\x12\r\n\tUNLOADING\x10(\x12\x07\n\x03\x45ND\x10\x32\"X\n\x16GetModelStatusResponse\x12>\n\x14model_version_status\x18\x01 \x03(\x0b\x32 .siamese.wire.ModelVersionStatus*o\n\x08\x44\x61taType\x12\x0e\n\nDT_INVALID\x10\x00\x12\x0c\n\x08\x44T_FLOAT\x10\x01\x12\r\n\tDT_DOUBLE\x10\x02\x12\x0c\n\x08\x44T_INT32\x10\x03\x12\r\n\tDT_STRING\x10\x07\x12\x0c\n\x08\x44T_INT64\x10\t\x12\x0b\n\x07\x44T_BOOL\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aserving/wire/serving.proto\x12\x0csiamese.wire\x1a\x1egoogle/protobuf/wrappers.proto\"X\n\x10TensorShapeProto\x12/\n\x03\x64im\x18\x02 \x03(\x0b\x32\".siamese.wire.TensorShapeProto.Dim\x1a\x13\n\x03\x44im\x12\x0c\n\x04size\x18\x01 \x01(\x03\"\xf3\x01\n\x0bTensorProto\x12%\n\x05\x64type\x18\x01 \x01(\x0e\x32\x16.siamese.wire.DataType\x12\x34\n\x0ctensor_shape\x18\x02 \x01(\x0b\x32\x1e.siamese.wire.TensorShapeProto\x12\x16\n\x0etensor_content\x18\x04 \x01(\x0c\x12\x11\n\tfloat_val\x18\x05 \x03(\x02\x12\x12\n\ndouble_val\x18\x06 \x03(\x01\x12\x0f\n\x07int_val\x18\x07 \x03(\x05\x12\x12\n\nstring_val\x18\x08 \x03(\x0c\x12\x11\n\tint64_val\x18\n \x03(\x03\x12\x10\n\x08\x62ool_val\x18\x0b \x03(\x08\"\x8c\x01\n\tModelSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x07version\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64ValueH\x00\x12\x17\n\rversion_label\x18\x04 \x01(\tH\x00\x12\x16\n\x0esignature_name\x18\x03 \x01(\tB\x10\n\x0eversion_choice\"\xc1\x01\n\x0ePredictRequest\x12+\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x17.siamese.wire.ModelSpec\x12\x38\n\x06inputs\x18\x02 \x03(\x0b\x32(.siamese.wire.PredictRequest.InputsEntry\x1aH\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.siamese.wire.TensorProto:\x02\x38\x01\"\xc6\x01\n\x0fPredictResponse\x12;\n\x07outputs\x18\x01 \x03(\x0b\x32*.siamese.wire.PredictResponse.OutputsEntry\x12+\n\nmodel_spec\x18\x02 \x01(\x0b\x32\x17.siamese.wire.ModelSpec\x1aI\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.siamese.wire.TensorProto:\x02\x38\x01\"D\n\x15GetModelStatusRequest\x12+\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x17.siamese.wire.ModelSpec\"8\n\x0bStatusProto\x12\x12\n\nerror_code\x18\x01 \x01(\x05\x12\x15\n\rerror_message\x18\x02 \x01(\t\"\xdc\x01\n\x12ModelVersionStatus\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.siamese.wire.ModelVersionStatus.State\x12)\n\x06status\x18\x03 \x01(\x0b\x32\x19.siamese.wire.StatusProto\"S\n\x05State\x12\x0b\n\x07UNKNOWN\x10\x00\x12\t\n\x05START\x10\n\x12\x0b\n\x07LOADING\x10\x14\x12\r\n\tAVAILABLE\x10\x1e\x12\r\n\tUNLOADING\x10(\x12\x07\n\x03\x45ND\x10\x32\"X\n\x16GetModelStatusResponse\x12>\n\x14model_version_status\x18\x01 \x03(\x0b\x32 .siamese.wire.ModelVersionStatus\"\xb1\x03\n!FileSystemStoragePathSourceConfig\x1a\x8b\x03\n\x15ServableVersionPolicy\x12^\n\x06latest\x18\x64 \x01(\x0b\x32L.siamese.wire.FileSystemStoragePathSourceConfig.ServableVersionPolicy.LatestH\x00\x12X\n\x03\x61ll\x18\x65 \x01(\x0b\x32I.siamese.wire.FileSystemStoragePathSourceConfig.ServableVersionPolicy.AllH\x00\x12\x62\n\x08specific\x18\x66 \x01(\x0b\x32N.siamese.wire.FileSystemStoragePathSourceConfig.ServableVersionPolicy.SpecificH\x00\x1a\x1e\n\x06Latest\x12\x14\n\x0cnum_versions\x18\x01 \x01(\r\x1a\x05\n\x03\x41ll\x1a\x1c\n\x08Specific\x12\x10\n\x08versions\x18\x01 \x03(\x03\x42\x0f\n\rpolicy_choice\"\xa7\x02\n\x0bModelConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tbase_path\x18\x02 \x01(\t\x12\x16\n\x0emodel_platform\x18\x04 \x01(\t\x12\x63\n\x14model_version_policy\x18\x07 \x01(\x0b\x32\x45.siamese.wire.FileSystemStoragePathSourceConfig.ServableVersionPolicy\x12\x44\n\x0eversion_labels\x18\x08 \x03(\x0b\x32,.siamese.wire.ModelConfig.VersionLabelsEntry\x1a\x34\n\x12VersionLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"<\n\x0fModelConfigList\x12)\n\x06\x63onfig\x18\x01 \x03(\x0b\x32\x19.siamese.wire.ModelConfig\"M\n\x11ModelServerConfig\x12\x38\n\x11model_config_list\x18\x01 \x01(\x0b\x32\x1d.siamese.wire.ModelConfigList*o\n\x08\x44\x61taType\x12\x0e\n\nDT_INVALID\x10\x00\x12\x0c\n\x08\x44T_FLOAT\x10\x01\x12\r\n\tDT_DOUBLE\x10\x02\x12\x0c\n\x08\x44T_INT32\x10\x03\x12\r\n\tDT_STRING\x10\x07\x12\x0c\n\x08\x44T_INT64\x10\t\x12\x0b\n\x07\x44T_BOOL\x10\nb\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'serving.wire.serving_pb2', globals())
@@ -25,8 +25,10 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _PREDICTREQUEST_INPUTSENTRY._serialized_options = b'8\001'
   _PREDICTRESPONSE_OUTPUTSENTRY._options = None
   _PREDICTRESPONSE_OUTPUTSENTRY._serialized_options = b'8\001'
-  _DATATYPE._serialized_start=1393
-  _DATATYPE._serialized_end=1504
+  _MODELCONFIG_VERSIONLABELSENTRY._options = None
+  _MODELCONFIG_VERSIONLABELSENTRY._serialized_options = b'8\001'
+  _DATATYPE._serialized_start=2268
+  _DATATYPE._serialized_end=2379
   _TENSORSHAPEPROTO._serialized_start=76
   _TENSORSHAPEPROTO._serialized_end=164
   _TENSORSHAPEPROTO_DIM._serialized_start=145
@@ -53,4 +55,22 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _MODELVERSIONSTATUS_STATE._serialized_end=1301
   _GETMODELSTATUSRESPONSE._serialized_start=1303
   _GETMODELSTATUSRESPONSE._serialized_end=1391
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG._serialized_start=1394
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG._serialized_end=1827
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG_SERVABLEVERSIONPOLICY._serialized_start=1432
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG_SERVABLEVERSIONPOLICY._serialized_end=1827
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG_SERVABLEVERSIONPOLICY_LATEST._serialized_start=1743
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG_SERVABLEVERSIONPOLICY_LATEST._serialized_end=1773
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG_SERVABLEVERSIONPOLICY_ALL._serialized_start=1775
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG_SERVABLEVERSIONPOLICY_ALL._serialized_end=1780
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG_SERVABLEVERSIONPOLICY_SPECIFIC._serialized_start=1782
+  _FILESYSTEMSTORAGEPATHSOURCECONFIG_SERVABLEVERSIONPOLICY_SPECIFIC._serialized_end=1810
+  _MODELCONFIG._serialized_start=1830
+  _MODELCONFIG._serialized_end=2125
+  _MODELCONFIG_VERSIONLABELSENTRY._serialized_start=2073
+  _MODELCONFIG_VERSIONLABELSENTRY._serialized_end=2125
+  _MODELCONFIGLIST._serialized_start=2127
+  _MODELCONFIGLIST._serialized_end=2187
+  _MODELSERVERCONFIG._serialized_start=2189
+  _MODELSERVERCONFIG._serialized_end=2266
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 from command_line import siamese
@@ -153,3 +154,19 @@ def test_one_run_of_a_pipeline_at_a_time(monkeypatch, place):
     assert siamese("run", "my.yaml").exit_code == 0
     with locked(place / "runs" / "mine"):  # free again
         pass
+
+
+def test_a_webhook_that_is_gone_changes_no_exit_code(monkeypatch, place):
+    def follow(command, log, console, inherited):
+        assert "s3cret" not in (log.parent / "config.yaml").read_text()
+        finished("not_blessed").write(log.parent)
+        return 0, None
+
+    monkeypatch.setattr(progress, "follow", follow)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    url = f"notify.url=http://127.0.0.1:{port}/s3cret"
+    result = siamese("run", "my.yaml", "--set", url)
+    assert result.exit_code == 3
+    assert "Warning: 127.0.0.1 was not notified: Connection refused." in result.stderr
+    assert "s3cret" not in result.everything

@@ -6,6 +6,7 @@ import tensorflow as tf
 from google.protobuf import descriptor as descriptors
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2, predict_pb2
+from tensorflow_serving.config import model_server_config_pb2
 
 from serving.wire import serving_pb2 as wire
 from serving.wire.tensors import to_array, to_tensor
@@ -21,8 +22,13 @@ OFFICIAL = {
         get_model_status_pb2.GetModelStatusRequest,
         get_model_status_pb2.GetModelStatusResponse,
         get_model_status_pb2.ModelVersionStatus,
+        model_server_config_pb2.ModelServerConfig,
+        model_server_config_pb2.ModelConfigList,
+        model_server_config_pb2.ModelConfig,
     )
 }
+_POLICY = OFFICIAL["ModelConfig"].fields_by_name["model_version_policy"].message_type
+OFFICIAL[_POLICY.containing_type.name] = _POLICY.containing_type
 OFFICIAL["StatusProto"] = OFFICIAL["ModelVersionStatus"].fields_by_name["status"].message_type
 VALUES = [
     np.array([[0.5, -1.5], [np.inf, 3]], "f"),
@@ -46,6 +52,16 @@ def test_fields_have_the_same_numbers_and_types(name):
         enum = {descriptors.FieldDescriptor.TYPE_ENUM, descriptors.FieldDescriptor.TYPE_INT32}
         assert field.number == other.number, field.name
         assert len(kinds) == 1 or kinds == enum, field.name
+
+
+def test_policies_have_the_same_fields():
+    ours = wire.FileSystemStoragePathSourceConfig.ServableVersionPolicy.DESCRIPTOR
+    for message, other in (
+        (ours, _POLICY),
+        *zip(ours.nested_types, _POLICY.nested_types, strict=True),
+    ):
+        fields = {field.name: (field.number, field.type) for field in message.fields}
+        assert fields == {field.name: (field.number, field.type) for field in other.fields}
 
 
 def test_numbers_of_types_and_states():
