@@ -17,8 +17,8 @@ from pipeline.config.errors import ConfigError
 from storage.file_systems import absolute, is_remote
 
 _READ = ("data.root", "judge.unknown", "tuner.reuse", "model.backbone", "model.weights")
-_WRITTEN = ("output", "artifacts", "push.destination")
-_OPTIONAL = ("judge.unknown", "tuner.reuse", "artifacts", "push.destination")
+_WRITTEN = ("output", "artifacts", "push.destination", "traffic.store")
+_OPTIONAL = ("judge.unknown", "tuner.reuse", "artifacts", "push.destination", "traffic.store")
 _DEFAULTS = {"output": "runs", "name": "siamese"}
 _NOT_A_PATH = {"model.weights": ("imagenet", "none")}
 

@@ -17,7 +17,7 @@ from base.settings import Section
 from components.data_check.settings import AuditSettings
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.cluster.settings import Kubeflow
-from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Tuner
+from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Traffic, Tuner
 from storage.file_systems import absolute, is_remote, is_s3
 from trainer.recipe.conditions import only_fine_tuning
 from trainer.settings import (
@@ -87,6 +87,7 @@ class RunConfig(Section):
     judge: JudgeSettings = JudgeSettings()
     push: Push = Push()
     notify: Notify = Notify()
+    traffic: Traffic = Traffic()
     beam: Beam = Beam()
     kubeflow: Kubeflow = Kubeflow()
     cache: bool = Field(True, description="Reuse the outputs of unchanged steps.")
@@ -213,6 +214,11 @@ class RunConfig(Section):
     def serving_root(self) -> str:
         """Base path of the pushed models."""
         return self.push.destination or str(self.root / "serving")
+
+    @property
+    def traffic_store(self) -> Path:
+        """Folder of the traffic store."""
+        return Path(self.traffic.store) if self.traffic.store else self.root / "traffic"
 
     @property
     def judged_by(self) -> JudgeSettings:

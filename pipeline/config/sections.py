@@ -11,6 +11,8 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from base.settings import Positive, Section, Share
 from components.image_example_gen.groups import check_rule
+from storage.file_systems import is_remote
+from traffic.settings import Keeping
 from trainer.settings import Search, Tiles
 
 
@@ -265,6 +267,23 @@ class Push(Section):
         description="Server that must serve the model before it is pushed; `auto` takes the first "
         "that is available. `null`: none must.",
     )
+
+
+class Traffic(Keeping):
+    """What a deployed model was asked and answered (`siamese record`)."""
+
+    store: str | None = Field(
+        None,
+        description="Local folder of the traffic store. Default: `traffic` in the pipeline's "
+        "folder.",
+    )
+
+    @field_validator("store")
+    @classmethod
+    def _store_is_local(cls, store: str | None) -> str | None:
+        if store and is_remote(store):
+            raise ValueError(f"{store} is not a local folder, which the store's database needs")
+        return store
 
 
 class Beam(Section):

@@ -90,7 +90,14 @@ def test_what_is_dumped_means_the_same_anywhere(place, monkeypatch):
     assert (kept.data.root, kept.output) == (f"{place}/here/images", f"{place}/here/o")
 
 
-@pytest.mark.parametrize("key", ["artifacts", "push.destination", "judge.unknown", "tuner.reuse"])
+def test_the_traffic_store_is_relative_to_the_file(place):
+    (place / "configs/my.yaml").write_text("data: {root: images}\ntraffic: {store: seen}")
+    assert str(found(place)[0].traffic_store) == f"{place}/configs/seen"
+
+
+@pytest.mark.parametrize(
+    "key", ["artifacts", "push.destination", "judge.unknown", "tuner.reuse", "traffic.store"]
+)
 def test_an_empty_path_is_refused(place, key):
     message = f"my.yaml: {key}: is empty; give a path, or null for none"
     with pytest.raises(ConfigError, match=message):

@@ -28,6 +28,13 @@ def test_two_lines_do(file):
     config = load(file)
     assert config.model.backbone == "ResNet50"
     assert config.serving_root == "runs/siamese/serving"
+    assert config.traffic_store == Path("runs/siamese/traffic")
+
+
+def test_the_traffic_store_is_a_local_folder(file):
+    assert load(file, ["traffic.store=there"]).traffic_store == Path("there")
+    with pytest.raises(ConfigError, match=r"traffic\.store: gs://bucket is not a local folder"):
+        load(file, ["traffic.store=gs://bucket"])
 
 
 def test_the_article_is_as_it_was_published():
