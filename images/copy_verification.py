@@ -13,7 +13,7 @@ the median of the others is subtracted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -47,8 +47,12 @@ _MIN_SHARED_NOISE = 0.55
 share nothing but the scene have about 0.2, through the noise of that median, and JPEG of quality 50
 leaves 0.6 of a camera's noise."""
 
+_FIRST_LOOK = 2
+"""Images of the scene for a first correlation. The median of few has more noise, which raises the
+correlation, so that a pair below the limit would be below it with all of them."""
+
 _SAMPLED = 7
-"""Every how many pixels one is used to fit the brightness."""
+"""Every how many pixels one is used for medians and to fit the brightness."""
 
 _ALIGNED = 128
 """Height and width at which images are aligned."""
@@ -77,19 +81,55 @@ class Thumbnail(NamedTuple):
         return Thumbnail(np.ascontiguousarray(self.grey[:, ::-1]), self.side)
 
 
-def are_copies(one: Thumbnail, other: Thumbnail, scene: Sequence[Thumbnail] = ()) -> bool:
+class Scene:
+    """Other images of the scene that an image shows, aligned to it when they are first needed.
+
+    Args:
+        one: The image.
+        others: The other images, as `one` is oriented.
+    """
+
+    def __init__(self, one: Thumbnail, others: Sequence[Thumbnail]) -> None:
+        self._target = one.grey.astype(np.float32)
+        self._grey = one.grey
+        self._others = list(others)
+        self._aligned: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def aligned(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the first images that can be aligned, at most `count`, and where they are known.
+
+        Returns:
+            float32 [256, 256] and bool [256, 256] for each.
+        """
+        while self._others and len(self._aligned) < count:
+            self._aligned += self._next(self._others.pop(0))
+        return self._aligned[:count]
+
+    def all(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return all that can be aligned, see `aligned`."""
+        return self.aligned(len(self._aligned) + len(self._others))
+
+    def _next(self, other: Thumbnail) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        transform = _alignment(self._grey, other.grey, _IDENTITY)
+        if transform is not None:
+            pixels, seen = _warped(other.grey, transform)
+            if seen.any() and (fitted := _fit_brightness(self._target, pixels, seen)) is not None:
+                yield _smooth(fitted), seen
+
+
+def are_copies(one: Thumbnail, other: Thumbnail, scene: Scene | None = None) -> bool:
     """Return whether two images are copies of each other.
 
     Args:
         one: An image.
         other: Another one, mirrored beforehand if it may be a mirrored copy.
-        scene: Other images of the same scene, as `one` is oriented; empty if there are none.
+        scene: Other images of the scene that `one` shows; None if none are known.
     """
     for transform in (_IDENTITY, None):
         if transform is None:
             transform = _alignment(one.grey, other.grey)
         if transform is not None and _residual_is_compression(one, other, transform):
-            return not scene or _share_noise(one, other, transform, scene)
+            return scene is None or _share_noise(one, other, transform, scene)
     return False
 
 
@@ -120,40 +160,49 @@ def _residual_is_compression(one: Thumbnail, other: Thumbnail, transform: np.nda
     return bool(ratio[inside].max() <= _MAX_RESIDUAL)
 
 
-def _share_noise(
-    one: Thumbnail, other: Thumbnail, transform: np.ndarray, scene: Sequence[Thumbnail]
-) -> bool:
+def _share_noise(one: Thumbnail, other: Thumbnail, transform: np.ndarray, scene: Scene) -> bool:
     left = one.grey.astype(np.float32)
     # Noise is finer than what an image may be judged by without alignment.
     refined = _alignment(one.grey, other.grey, transform) if transform is _IDENTITY else None
     right, inside = _warped(other.grey, transform if refined is None else refined)
-    aligned = [left, right]
-    for each in scene:
-        to_scene = _alignment(one.grey, each.grey, _IDENTITY)
-        if to_scene is not None:
-            pixels, seen = _warped(each.grey, to_scene)
-            aligned.append(pixels)
-            inside &= seen
-    if len(aligned) == 2 or inside.mean() < _MIN_COMMON / 2:
-        return True  # not the same scene after all
-    fitted = [_fit_brightness(left, pixels, inside) for pixels in aligned]
-    if any(pixels is None for pixels in fitted):
+    fitted = _fit_brightness(left, right, inside)
+    if fitted is None:
         return True
-    left, right, *others = (cv2.GaussianBlur(p, (0, 0), 1) for p in fitted if p is not None)
-    usual = np.median(others, axis=0).astype(np.float32)
+    left, right = _smooth(left), _smooth(fitted)
+    return _noise_correlates(left, right, inside, scene.aligned(_FIRST_LOOK)) and _noise_correlates(
+        left, right, inside, scene.all()
+    )
+
+
+def _noise_correlates(
+    left: np.ndarray,
+    right: np.ndarray,
+    inside: np.ndarray,
+    others: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> bool:
+    """Return whether two aligned images differ from other images of their scene in the same way."""
+    inside = np.logical_and.reduce([inside, *(seen for _, seen in others)])
+    if not others or inside.mean() < _MIN_COMMON / 2:
+        return True  # not the same scene after all
+    usual = np.median([pixels for pixels, _ in others], axis=0).astype(np.float32)
     # Away from edges, where they would correlate through imperfect alignment.
     gradient = _gradient(usual)
-    flat = inside & (gradient <= np.median(gradient[inside]))
+    flat = inside & (gradient <= np.median(gradient[inside][::_SAMPLED]))
     left, right = (_clipped((pixels - usual)[flat]) for pixels in (left, right))
     if not (left.std() and right.std()):
         return False  # a background without noise, such as a border, tells nothing
     return bool(np.corrcoef(left, right)[0, 1] >= _MIN_SHARED_NOISE)
 
 
+def _smooth(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels without what no alignment keeps: the finest noise."""
+    return cv2.GaussianBlur(pixels, (0, 0), 1)
+
+
 def _clipped(noise: np.ndarray) -> np.ndarray:
     """Return values without outliers: a defect in other images of the scene must not count."""
-    centred = noise - np.median(noise)
-    limit = 3 * 1.4826 * np.median(np.abs(centred))
+    centred = noise - np.median(noise[::_SAMPLED])
+    limit = 3 * 1.4826 * np.median(np.abs(centred[::_SAMPLED]))
     return centred.clip(-limit, limit)
 
 

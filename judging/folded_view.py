@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from base.printable import text_of
 from judging.classifier import Classified, Support, best_scores
 from judging.open_set_scores import Scores
 from judging.thresholds import DEFAULT_KNOWN
@@ -234,7 +235,7 @@ def view_in_folds(found: OutOfFold, places: np.ndarray, final: View) -> FoldedVi
     """
     folds = found.folds[places]
     labels = found.labels
-    sources = np.array([one.decode("utf-8", "backslashreplace") for one in found.sources.tolist()])
+    sources = np.array([text_of(one) for one in found.sources.tolist()])
     parts = tuple(
         View(
             f"{final.model}, fold {fold + 1}",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import grpc
 import numpy as np
 
+from base.printable import text_of
 from serving.serving_error import ServingError
 
 
@@ -103,10 +104,10 @@ def classifications(
         known = scores[:, 0] >= known_threshold
     return [
         Classification(
-            label=_text(label),
+            label=text_of(label),
             known=bool(known),
             scores=_by_class(classes, scores) if valid else {},
-            nearest=[_text(source) for source in nearest] if valid else [],
+            nearest=[text_of(source) for source in nearest] if valid else [],
             valid=bool(valid),
             reason=reason,
             probabilities=_by_class(classes, probabilities) if valid else {},
@@ -160,14 +161,9 @@ def _output(outputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
 
 def _by_class(classes: np.ndarray, numbers: np.ndarray) -> dict[str, float]:
     """Return numbers by class; nothing if a model has none."""
-    return {_text(name): float(number) for name, number in zip(classes, numbers, strict=False)}
+    return {text_of(name): float(number) for name, number in zip(classes, numbers, strict=False)}
 
 
 def _reasons(outputs: Mapping[str, np.ndarray]) -> list[str]:
     """Return why each image is not valid; models exported before 0.3 do not say it."""
-    return [_text(each) for each in outputs.get("reason", [b""] * len(_output(outputs, "valid")))]
-
-
-def _text(value: bytes) -> str:
-    """Return a class or file name; bytes that are not UTF-8 are escaped."""
-    return value.decode("utf-8", "backslashreplace")
+    return [text_of(each) for each in outputs.get("reason", [b""] * len(_output(outputs, "valid")))]

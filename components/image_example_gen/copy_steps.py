@@ -17,7 +17,7 @@ import apache_beam as beam
 from components.image_example_gen.inspection import Inspected
 from images.canonical import Region, UnusableImage, canonical_image
 from images.copy_candidates import Candidates, Described, Statistics, Whitening, candidates
-from images.copy_verification import Thumbnail, are_copies
+from images.copy_verification import Scene, Thumbnail, are_copies
 from images.near_duplicates import Copy, Groups, grouped
 from images.reading import read_bytes
 
@@ -120,7 +120,8 @@ def verified(
     # Writing the record of such a file will fail, and say why.
     with contextlib.suppress(UnusableImage):
         one = _thumbnail(root, path, max_pixels, region)
-        scene = [_thumbnail(root, other, max_pixels, region) for other in found.scene]
+        others = [_thumbnail(root, other, max_pixels, region) for other in found.scene]
+        scene = Scene(one, others) if others else None
         for other_path, other_label, mirrored in found.others:
             other = _thumbnail(root, other_path, max_pixels, region)
             if are_copies(one, other.mirrored() if mirrored else other, scene):

@@ -17,9 +17,10 @@ import tensorflow as tf
 from apache_beam.metrics import Metrics
 from apache_beam.utils.shared import Shared
 
+from base.printable import text_of
 from components.judge import embedding, unknown_images
 from components.judge.embedding import BATCH, Item
-from components.judge.exported_model import JudgedModel, ModelError, text
+from components.judge.exported_model import JudgedModel, ModelError
 from judging.embedded_images import EmbeddedImages
 from records.lost import records_lost
 from storage.file_systems import open_file
@@ -148,7 +149,7 @@ class ReadUnknown(beam.PTransform):
         reasons = (
             found
             | "Unusable" >> beam.Filter(lambda one: isinstance(one, unknown_images.Unusable))
-            | "Reason" >> beam.Map(lambda one: (text(one.source), one.reason))
+            | "Reason" >> beam.Map(lambda one: (text_of(one.source), one.reason))
             | "Gather" >> beam.combiners.ToDict()
             | "AsJson" >> beam.Map(json.dumps, sort_keys=True)
         )

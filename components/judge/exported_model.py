@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from base.errors import StorageError, UserError
+from base.printable import text_of
 from judging.classifier import Support, nearest_neighbour
 from judging.views import View
 from records import training_keys
@@ -196,11 +197,6 @@ def no_training_keys(name: str) -> str:
     )
 
 
-def text(value: bytes) -> str:
-    """Return a label or a file's name, whatever its bytes, as text that JSON can hold."""
-    return value.decode("utf-8", "backslashreplace")
-
-
 def texts(values: np.ndarray) -> np.ndarray:
-    """Return bytes [n] as str [n], each by `text`."""
-    return np.array([text(value) for value in values.tolist()], str)
+    """Return bytes [n] as str [n], each by `printable.text_of`."""
+    return np.array([text_of(value) for value in values.tolist()], str)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from base.errors import DataError, UserError
-from base.printable import printable
+from base.printable import printable, text_of
 from components.image_example_gen.inspection import image_record
 from components.image_example_gen.report import ExcludedFile, IngestionReport
 from components.image_example_gen.sources import Source, class_folders, list_sources
@@ -27,7 +27,6 @@ from components.judge.exported_model import (
     JudgedModel,
     ModelError,
     no_training_keys,
-    text,
 )
 from components.judge.unknown_images import Unusable
 from images.canonical import UnusableImage
@@ -204,7 +203,7 @@ def _check_classes(
     sources: Iterable[Source], candidate: JudgedModel, images: Path, held_out_classes: bool
 ) -> None:
     known = set(candidate.support.labels.tolist())
-    labels = {text(os.fsencode(source.label)) for source in sources}
+    labels = {text_of(os.fsencode(source.label)) for source in sources}
     # Classes that were held out from training are classified by each other, enrolled or not.
     if labels <= known or (held_out_classes and not labels & (known - candidate.enrolled)):
         return
@@ -244,7 +243,7 @@ def _embed(
     batch: list[Item] = []
     for done, one in enumerate(items, start=1):
         if isinstance(one, Unusable):
-            read.unusable[text(one.source)] = one.reason
+            read.unusable[text_of(one.source)] = one.reason
         else:
             batch.append(one)
         if batch and (len(batch) == BATCH or done == files):
@@ -274,7 +273,7 @@ def _excluded(
 ) -> dict[str, str]:
     """Return the reasons of excluded files by path, within the limits that hold at ingestion."""
     rows = [
-        (Described(text(path), text(label), str(key), None), bool(valid))
+        (Described(text_of(path), text_of(label), str(key), None), bool(valid))
         for batch in read.batches
         for path, label, key, valid in zip(
             *(batch[name].tolist() for name in ("source", "label", "key", "valid")), strict=True

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from base.errors import DataError
+from base.printable import text_of
 from components.pair_gen import image_store
 from records import features
 from records.lost import records_lost
@@ -307,4 +308,4 @@ def _check_leak(key: tuple[str, bytes], found: Iterable[tuple[str, bytes]]) -> I
 
 
 def _name(source: bytes) -> str:
-    return repr(source.decode("utf-8", "backslashreplace"))[1:-1]
+    return repr(text_of(source))[1:-1]

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from images.audit.collection import Collection
 from images.audit.findings import Example, Finding, about, counted
 from images.copy_candidates import Candidates, Described, Statistics, candidates, descriptor
-from images.copy_verification import Thumbnail, are_copies
+from images.copy_verification import Scene, Thumbnail, are_copies
 from images.near_duplicates import Copy, grouped
 
 _MAX_PAIRS = 1000
@@ -111,7 +111,8 @@ def _verified(images: Collection, at: Mapping[str, int], found: Candidates) -> l
         one = images.images[at[path]]
         return Thumbnail(one.grey, min(one.height, one.width))
 
-    one, scene = thumbnail(found.image[0]), [thumbnail(path) for path in found.scene]
+    one = thumbnail(found.image[0])
+    scene = Scene(one, [thumbnail(path) for path in found.scene]) if found.scene else None
     copies = []
     for path, label, mirrored in found.others:
         other = thumbnail(path)

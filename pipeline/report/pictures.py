@@ -12,6 +12,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from base.errors import StorageError
+from base.printable import text_of
 from images.canonical import MAX_PIXELS, UnusableImage, canonical_image
 from images.deep import deep_values, depth, preview
 from judging.judgement import Picture
@@ -195,13 +196,7 @@ def _records(examples: str) -> Iterator[tuple[str, str, bytes, tuple[float, floa
                 next(iter(record[name].float_list.value), 0.0)  # none in records before 0.3
                 for name in (features.RANGE_LOW, features.RANGE_HIGH)
             )
-            # As `components.judge.exported_model.text` writes them.
-            yield (
-                id_.decode("ascii"),
-                source.decode("utf-8", "backslashreplace"),
-                image,
-                (low, high),
-            )
+            yield id_.decode("ascii"), text_of(source), image, (low, high)
 
 
 def _file(root: str, source: str) -> bytes | None:

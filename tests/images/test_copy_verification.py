@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from fixed_camera import COPIES, photograph, recompressed, shots
 
-from images.copy_verification import Thumbnail, are_copies
+from images.copy_verification import Scene, Thumbnail, are_copies
 
 
 def thumbnail(pixels):
@@ -47,10 +47,10 @@ def test_a_small_defect_tells_recompressed_pictures_of_one_scene_apart(kind, qua
 
 def test_two_shots_of_a_scene_are_copies_only_with_the_same_noise():
     first, second, *others = [thumbnail(pixels) for pixels in shots(15)[::3]]
-    assert not are_copies(first, second, others)
+    assert not are_copies(first, second, Scene(first, others))
     for quality in (50, 75, 95):
         copy = thumbnail(recompressed(shots(1)[0], quality))
-        assert are_copies(first, copy, others)
+        assert are_copies(first, copy, Scene(first, others))
 
 
 @pytest.mark.filterwarnings("error")
@@ -58,7 +58,7 @@ def test_a_border_without_noise_is_no_error():
     """Of pictures that were padded."""
     pictures = [np.pad(photograph(0)[80:140], 98, constant_values=200) for _ in range(4)]
     first, second, *others = (thumbnail(picture) for picture in pictures)
-    are_copies(first, second, others)
+    are_copies(first, second, Scene(first, others))
 
 
 def test_blank_images_of_one_brightness_are_copies():

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from base.printable import text_of
+
 _THUMBNAIL = 40
 _LARGEST_SPRITE = 8192  # pixels, TensorBoard's limit
 
@@ -40,7 +42,7 @@ def write_projector(
     most = (_LARGEST_SPRITE // _THUMBNAIL) ** 2
     embeddings, pixels, labels = embeddings[:most], pixels[:most], labels[:most]
     np.savetxt(folder / "embeddings.tsv", embeddings, fmt="%.6g", delimiter="\t")
-    files = [source.decode("utf-8", "backslashreplace") for source in sources]
+    files = [text_of(source) for source in sources]
     rows = [
         "\t".join(map(_cell, row)) for row in zip(labels, splits, files, strict=False)
     ]  # fmt: skip
