@@ -286,8 +286,8 @@ class TrafficStore:
         rows = self._db.execute(f"SELECT * FROM reviews {only} ORDER BY time, digest")
         return [_review(row) for row in rows]
 
-    def set_span(self, digests: Iterable[str], span: int) -> None:
-        """Say that reviewed images have been written to a span, all or none."""
+    def set_span(self, digests: Iterable[str], span: int | None) -> None:
+        """Say that reviewed images have been written to a span, or None: to none; all or none."""
         with self._transaction():
             self._db.executemany(
                 "UPDATE reviews SET span = ? WHERE digest = ?", [(span, each) for each in digests]
