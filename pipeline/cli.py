@@ -22,6 +22,7 @@ from pipeline.commands.enroll import enroll
 from pipeline.commands.gate import gate
 from pipeline.commands.init import init
 from pipeline.commands.predict import predict
+from pipeline.commands.record import record
 from pipeline.commands.run import run
 from pipeline.commands.sample_data import sample_data
 from pipeline.commands.search import search
@@ -43,7 +44,7 @@ app = typer.Typer(
 
 _commands = (
     sample_data, check, init, run, show, gate, compare, predict, classify, embed, search, enroll,
-    threshold,
+    threshold, record,
 )  # fmt: skip
 for _command in _commands:
     app.command(_command.__name__.replace("_", "-"), cls=Command)(_command)

@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from serving.embedded import json_answers
@@ -69,9 +69,13 @@ class HttpServer:
 
     def start(self, answer: Answerer) -> None:
         """Start to answer requests, in threads of its own."""
+        self.run(_App(answer, self._threads, self._timeout))
+
+    def run(self, app: ASGIApp) -> None:
+        """Start to answer requests by an application, whose event loop has a thread of its own."""
         logging.getLogger("uvicorn").setLevel(logging.ERROR)  # clients' mistakes are warnings
         config = uvicorn.Config(
-            _App(answer, self._threads, self._timeout),
+            app,
             http=_Protocol,
             ws="none",
             loop="asyncio",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent import futures
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
@@ -70,25 +71,40 @@ def _grpc(options: Options, tls: TlsSettings | None) -> tuple[grpc.Server, int]:
         # More calls are refused at once and don't fill the memory.
         maximum_concurrent_rpcs=4 * options.grpc_max_threads,
     )
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    address = f"{host}:{options.port}"
+    certificates = f", or {options.ssl_config_file} holds no key that fits" if tls else ""
+    return server, bind(server, options.host, options.port, tls, certificates)
+
+
+def bind(server: Any, host: str, port: int, tls: TlsSettings | None, or_reason: str = "") -> int:
+    """Bind a gRPC server, synchronous or asynchronous, and return the port.
+
+    Args:
+        server: The server.
+        host: Address to listen on.
+        port: 0 for a free one.
+        tls: Its key and certificates; None: no encryption.
+        or_reason: Another reason for a failure than a port in use.
+
+    Raises:
+        UsageError: The port can't be bound.
+    """
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     reason: Exception | None = None
     try:
         if tls is None:
-            port = server.add_insecure_port(address)
+            bound: int = server.add_insecure_port(address)
         else:
             credentials = grpc.ssl_server_credentials(
                 [(tls.server_key, tls.server_cert)],
                 root_certificates=tls.custom_ca,
                 require_client_auth=tls.client_verify,
             )
-            port = server.add_secure_port(address, credentials)
+            bound = server.add_secure_port(address, credentials)
     except (RuntimeError, ValueError) as e:
-        port, reason = 0, e
-    if not port:
-        certificates = f", or {options.ssl_config_file} holds no key that fits" if tls else ""
+        bound, reason = 0, e
+    if not bound:
         raise UsageError(
-            f"--port: can't listen on {address} (it may be in use{certificates}): choose another "
+            f"--port: can't listen on {address} (it may be in use{or_reason}): choose another "
             "port, or 0 for a free one"
         ) from reason
-    return server, port
+    return bound
