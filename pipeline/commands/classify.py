@@ -13,6 +13,7 @@ from rich.text import Text
 
 from base.errors import UserError
 from base.printable import printable
+from pipeline import log_noise
 from pipeline.commands.bulk import (
     BatchSize,
     InFlight,
@@ -28,10 +29,11 @@ from pipeline.commands.served_model import (
     HeldOut,
     connected,
     held_out_files,
+    pushed_model,
     short_path,
     with_connection,
 )
-from pipeline.terminal.console import FAILED, note, out
+from pipeline.terminal.console import FAILED, note, out, progress
 from serving.bulk.listing import list_files
 from storage.file_systems import is_remote
 
@@ -67,6 +69,14 @@ def classify(
             "with a table, answers.csv, unless --output names one.",
         ),
     ] = None,
+    on_beam: Annotated[
+        bool,
+        typer.Option(
+            "--on-beam",
+            help="Classify on Apache Beam with the configuration's beam.args, where one machine "
+            "is not enough: the pushed model, without a server, and with --output.",
+        ),
+    ] = False,
     known_threshold: Annotated[
         float | None,
         typer.Option(
@@ -90,6 +100,13 @@ def classify(
     """
     if bool(held_out) == bool(images):
         raise UserError("name images or folders, or a number of test images by --held-out")
+    if on_beam:
+        if output is None or connection.config is None or held_out or sort_into or as_json:
+            raise UserError(
+                "--on-beam needs --output and --config, and goes with no --held-out, --sort-into "
+                "or --json"
+            )
+        return _classify_on_beam(images or [], output, known_threshold, connection)
     if output or sort_into:
         if held_out or as_json:
             raise UserError("--output and --sort-into go with neither --held-out nor --json")
@@ -158,6 +175,28 @@ def _classify_to_table(
     _conclude(tally, began)
 
 
+def _classify_on_beam(
+    images: Sequence[str], output: Path, known_threshold: float | None, connection: Connection
+) -> None:
+    from serving.bulk.tables import check_output
+
+    check_output(output, (".csv", ".parquet"))
+    paths = sorted({listed.path for listed in listed_without(images, output)})
+    config, model = pushed_model(connection)
+    log_noise.load_tensorflow()
+    from pipeline.classify_on_beam import Classifier, classify_on_beam
+
+    began = time.monotonic()
+    with progress.status(f"Classifying {len(paths)} files on Beam ..."):
+        classifier = Classifier(model, known_threshold)
+        rows = classify_on_beam(classifier, paths, config.beam.args, config.pipeline_root, output)
+    tally = Tally()
+    for row in rows:
+        tally.count_known(row.get("known"))
+    note(f"{output} has {len(rows)} rows.")
+    _conclude(tally, began)
+
+
 def _file(path: str) -> Path | str:
     return path if is_remote(path) else Path(path)
 
@@ -220,16 +259,19 @@ class Tally:
     def __init__(self) -> None:
         self.known = self.unknown = self.unusable = self.labelled = self.correct = 0
 
-    def count(self, answer: FileAnswer, truth: str | None = None) -> None:
-        """Add an answer."""
-        if answer.answer is None:
+    def count_known(self, known: bool | None) -> None:
+        """Add an answer that says whether the class is known; None for a file without one."""
+        if known is None:
             self.unusable += 1
-            return
-        if answer.answer.known:
+        elif known:
             self.known += 1
         else:
             self.unknown += 1
-        if truth is not None:
+
+    def count(self, answer: FileAnswer, truth: str | None = None) -> None:
+        """Add an answer."""
+        self.count_known(None if answer.answer is None else answer.answer.known)
+        if truth is not None and answer.answer is not None:
             self.labelled += 1
             self.correct += answer.answer.known and answer.answer.label == truth
 

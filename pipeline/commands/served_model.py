@@ -188,6 +188,22 @@ def _served(settings: RunConfig, config: Path | None) -> Iterator[str]:
         yield address
 
 
+def pushed_model(options: Connection) -> tuple[RunConfig, str]:
+    """Return the configuration, and the newest model that its runs have pushed.
+
+    Raises:
+        UserError: An option asks for a server, or no model has been pushed.
+    """
+    from pipeline.runs.pushed import newest_pushed
+
+    if options.server:
+        raise UserError("--server: no server is asked here; leave the option out")
+    assert options.config is not None
+    settings = reading.load(options.config, options.overrides or ())
+    _model_name(options, settings)
+    return settings, newest_pushed(settings.serving_root)
+
+
 def held_out_files(settings: RunConfig | None, options: Connection) -> list[tuple[Path, str]]:
     """Return the files and classes of test images that the served model was not trained on.
 

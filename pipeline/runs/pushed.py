@@ -11,6 +11,20 @@ from storage.file_systems import download, is_remote
 from storage.model_versions import SAVED_MODEL, newest_version
 
 
+def newest_pushed(serving_root: str) -> str:
+    """Return the newest version in a base path.
+
+    Raises:
+        UserError: There is no version.
+    """
+    newest = newest_version(serving_root)
+    if newest is None:
+        raise UserError(
+            f"{serving_root}: no model has been pushed there; run the pipeline: siamese run"
+        )
+    return newest
+
+
 def newest_model(serving_root: str, copies: Path) -> Path:
     """Return the newest version in a base path, or a local copy of a remote one.
 
@@ -23,11 +37,7 @@ def newest_model(serving_root: str, copies: Path) -> Path:
     Raises:
         UserError: There is no version.
     """
-    newest = newest_version(serving_root)
-    if newest is None:
-        raise UserError(
-            f"{serving_root}: no model has been pushed there; run the pipeline: siamese run"
-        )
+    newest = newest_pushed(serving_root)
     return _copy(newest, copies) if is_remote(newest) else Path(newest)
 
 
