@@ -12,7 +12,6 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from tfx.components import (
     Evaluator,
     ExampleValidator,
-    Pusher,
     StatisticsGen,
     Trainer,
     Transform,
@@ -39,6 +38,7 @@ from components.judge.component import Judge
 from components.last_blessed_model.resolver import LatestOtherBlessedModel
 from components.out_of_fold_model.component import OutOfFoldModel
 from components.pair_gen.component import PairGen
+from components.push.component import Pusher
 from pipeline.config.folds import folds_of
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluator_config import eval_config

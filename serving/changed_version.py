@@ -13,9 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from storage.lineage import Lineage, write_lineage
+
 
 def write_changed(
-    loaded: Any, source: Path, candidate: Path, without: Collection[str] = ()
+    loaded: Any, source: Path, candidate: Path, lineage: Lineage, without: Collection[str] = ()
 ) -> None:
     """Copy a SavedModel, with the variables' values of `loaded`.
 
@@ -23,6 +25,7 @@ def write_changed(
         loaded: The model, loaded from `source` and changed.
         source: Its folder.
         candidate: The folder to write.
+        lineage: What it is made of, which replaces that of `source`.
         without: Names of files that are not copied.
     """
 
@@ -42,3 +45,4 @@ def write_changed(
     )
     if names != expected:
         raise RuntimeError(f"{source}: its variables are {expected}; they became {names}")
+    write_lineage(candidate, lineage)

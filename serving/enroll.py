@@ -25,6 +25,7 @@ from records import training_keys
 from serving.changed_version import write_changed
 from serving.next_version import NextVersion, version_folder
 from storage.enrolled_images import FILE, EnrolledImage, read_enrolled_images, write_enrolled_images
+from storage.lineage import Lineage, next_lineage
 
 CHECKED_IMAGES = 8
 """Most new images that the check gets."""
@@ -115,15 +116,18 @@ def enroll(
     _replace_support(loaded, rows)
     _add_training_keys(loaded, images)
     kept = [one for one in read_enrolled_images(source) if one.label not in remove]
+    classes = dict(sorted(Counter(row.label for row in rows).items()))
+    added = {label: len(each.rows) for label, each in zip(add, found, strict=True)}
+    lineage = next_lineage(source, "enrolment", _changes(added, remove), classes)
     with version.candidate() as candidate:
-        _write(loaded, source, candidate, [*kept, *images])
+        _write(loaded, source, candidate, lineage, [*kept, *images])
         if check is not None:
             check(candidate, [one.image for one in images[:CHECKED_IMAGES]])
     return Enrolled(
         model=source,
         version=version.path,
-        classes=dict(sorted(Counter(row.label for row in rows).items())),
-        added={label: len(each.rows) for label, each in zip(add, found, strict=True)},
+        classes=classes,
+        added=added,
         removed=sorted(remove),
         unusable=[one for each in found for one in each.unusable],
     )
@@ -275,9 +279,23 @@ def _add_training_keys(loaded: Any, images: Sequence[EnrolledImage]) -> None:
         loaded.training_keys.assign(sorted({*known, *(one.key for one in images)}))
 
 
-def _write(loaded: Any, source: Path, candidate: Path, enrolled: Sequence[EnrolledImage]) -> None:
+def _changes(added: Mapping[str, int], removed: Collection[str]) -> tuple[str, ...]:
+    """Return what is done, in words."""
+    return (
+        *(f"removed '{label}'" for label in sorted(removed)),
+        *(f"added {count} images to '{label}'" for label, count in added.items()),
+    )
+
+
+def _write(
+    loaded: Any,
+    source: Path,
+    candidate: Path,
+    lineage: Lineage,
+    enrolled: Sequence[EnrolledImage],
+) -> None:
     """Copy a SavedModel, with the variables' values of `loaded`, and add the enrolled images."""
-    write_changed(loaded, source, candidate, without=[Path(FILE).name])
+    write_changed(loaded, source, candidate, lineage, without=[Path(FILE).name])
     if enrolled:
         (candidate / FILE).parent.mkdir(exist_ok=True)
         write_enrolled_images(candidate, enrolled)

@@ -19,21 +19,21 @@ A server follows it with the options of `FOLLOWING_OPTIONS`. Needs neither Tenso
 
 from __future__ import annotations
 
-import contextlib
 import os
-import uuid
 from dataclasses import dataclass, field
+from typing import Final
 
 from google.protobuf import text_format
 
 from base.errors import UserError
 from serving.wire import serving_pb2 as wire
-from storage.file_systems import exists, is_remote, open_file
+from storage.file_systems import exists, open_file, write_whole
 
 FILE = "models.config"
 """Name of the file; a server takes no file in a base path for a version."""
 
-STABLE, CANARY = "stable", "canary"
+STABLE: Final = "stable"
+CANARY: Final = "canary"
 
 POLL_SECONDS = 5
 """Interval at which servers that are started with `FOLLOWING_OPTIONS` read the file again."""
@@ -128,23 +128,7 @@ def write_labels(file: str | os.PathLike[str], labels: Labels) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    file = os.fspath(file)
-    text = _text(labels)
-    if is_remote(file):  # where a file appears whole
-        with open_file(file, "w") as opened:
-            opened.write(text)
-        return
-    # In the same folder, since a rename does not cross file systems.
-    unfinished = os.path.join(os.path.dirname(file), f".{FILE}-{uuid.uuid4().hex}")
-    try:
-        with open(unfinished, "w", encoding="utf-8") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.replace(unfinished, file)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
+    write_whole(os.fspath(file), _text(labels))
 
 
 def _text(labels: Labels) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 from base.errors import UserError
 from storage.model_versions import SAVED_MODEL, is_version_number, newest_version
 
-_TEMPORARY = ".candidate-"
-"""Prefix of a folder that is being written; no server takes it for a version."""
+TEMPORARY = ".candidate-"
+"""Prefix of a folder that is being written or deleted; no server takes it for a version."""
 _ABANDONED_SECONDS = 24 * 3600
-_EARLIEST_UNIX_SECONDS = 1_000_000_000
+EARLIEST_UNIX_SECONDS = 1_000_000_000
 """Versions below are counted, not Unix times."""
 
 
@@ -83,7 +83,7 @@ class NextVersion:
         self._base.mkdir(parents=True, exist_ok=True)
         self._clean_up()
         # In the base path, since a rename does not cross file systems.
-        folder = self._base / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        folder = self._base / f"{TEMPORARY}{uuid.uuid4().hex}"
         folder.mkdir()
         try:
             yield folder / self.path.name
@@ -108,14 +108,14 @@ class NextVersion:
 
     def _clean_up(self) -> None:
         """Remove the folders of killed processes."""
-        for path in self._base.glob(f"{_TEMPORARY}*"):
+        for path in self._base.glob(f"{TEMPORARY}*"):
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                     shutil.rmtree(path)
 
 
 def _next(newest: int) -> int:
-    if 0 < newest < _EARLIEST_UNIX_SECONDS:
+    if 0 < newest < EARLIEST_UNIX_SECONDS:
         return newest + 1
     return max(newest + 1, int(time.time()))
 

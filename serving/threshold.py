@@ -14,6 +14,7 @@ import tensorflow as tf
 from base.errors import UserError
 from serving.changed_version import write_changed
 from serving.next_version import NextVersion, version_folder
+from storage.lineage import next_lineage
 
 NAMES = ("same", "known")
 """The model's decisions that have a threshold."""
@@ -75,8 +76,10 @@ def replace_threshold(
     before = {key: float(one.numpy()) for key, one in loaded.thresholds().items()}
     after = {**before, name: value}
     loaded.threshold_variables.replace(*(tf.constant(after[key], tf.float32) for key in NAMES))
+    change = f"threshold of '{name}' {before[name]:.6g} → {value:.6g}"
+    lineage = next_lineage(source, "threshold", (change,))
     with version.candidate() as candidate:
-        write_changed(loaded, source, candidate)
+        write_changed(loaded, source, candidate, lineage)
         if check is not None:
             check(candidate)
     return Replaced(source, version.path, before, after)

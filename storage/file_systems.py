@@ -6,12 +6,14 @@ for it. gs:// is read by TensorFlow, s3:// by boto3 (`storage.s3`).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob as local_glob
 import io
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
@@ -69,6 +71,30 @@ def open_file(path: str, mode: str = "r") -> IO[Any]:
     except tf.errors.OpError as e:
         raise OSError(errno.EIO, e.message, path) from e
     return io.TextIOWrapper(content, encoding) if encoding else content
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a file, or replace one: whoever reads it meanwhile sees the old or the new text.
+
+    Raises:
+        OSError: It cannot be written; the old one stays.
+    """
+    if is_remote(path):  # where files appear whole
+        with open_file(path, "w") as file:
+            file.write(text)
+        return
+    # In the same folder, since a rename does not cross file systems.
+    folder, name = os.path.split(path)
+    unfinished = os.path.join(folder, f".{name}-{uuid.uuid4().hex}")
+    try:
+        with open(unfinished, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
 
 
 def is_folder(path: str) -> bool:

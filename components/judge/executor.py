@@ -22,6 +22,7 @@ from components.judge.exported_model import no_training_keys
 from components.judge.in_folds import in_folds
 from components.judge.judgement_files import write_judgement
 from components.judge.last_blessed import last_served
+from components.judge.lineage import JUDGEMENT
 from components.judge.tfma_verdict import tfma_checks
 from judging import gate
 from judging.embedded_images import EmbeddedImages, judge_embedded
@@ -200,3 +201,5 @@ def _bless(
     value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
     blessing.set_string_custom_property(VERDICT, verdict.outcome)
+    judgement = artifact_utils.get_single_instance(output_dict["judgement"])
+    blessing.set_string_custom_property(JUDGEMENT, judgement.uri)

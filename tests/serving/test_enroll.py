@@ -18,6 +18,7 @@ from serving.embedded.servable import Servable
 from serving.enroll import EnrollError, Unusable, enroll
 from serving.next_version import VersionError
 from storage.enrolled_images import read_enrolled_images, served_enrolled_images
+from storage.lineage import read_lineage
 from tests.serving.embedded.processes import Server, eventually
 from trainer.export import constants
 from trainer.export import signatures as trainer_export
@@ -109,13 +110,21 @@ def test_a_new_class_is_known(enrolled, network):
     )
     assert [label.decode() for label in answer["label"]] == expected.tolist()
     assert versions(base) == ["1", "2"]
+    lineage = read_lineage(done.version)
+    assert (lineage.made_by, lineage.parent) == ("enrolment", "1")
+    assert lineage.changes == (f"added 4 images to '{NEW}'",)
+    assert lineage.classes == done.classes
+    assert lineage.verdict is None
 
 
 def test_nothing_but_the_support_set_is_changed(enrolled, exported):
     old, late = files(enrolled.model), files(enrolled.version)
     assert old == {**files(exported), "assets/variables.txt": b"an asset"}  # never in place
     changed = {name for name in old if late.get(name) != old[name]}
-    assert late.keys() - old.keys() == {"assets.extra/enrolled_images.jsonl"}
+    assert late.keys() - old.keys() == {
+        "assets.extra/enrolled_images.jsonl",
+        "assets.extra/lineage.json",
+    }
     assert changed == {
         "fingerprint.pb",
         "variables/variables.index",

@@ -10,6 +10,7 @@ from sample_images import encoded, picture
 from serving import threshold as module
 from serving.threshold import ThresholdError, replace_threshold
 from storage.enrolled_images import EnrolledImage, read_enrolled_images, write_enrolled_images
+from storage.lineage import read_lineage
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,9 @@ def test_the_next_version_answers_by_the_other_threshold(base):
     loaded = tf.saved_model.load(str(done.version))
     limits = {name: float(one) for name, one in loaded.thresholds().items()}
     assert limits == pytest.approx(done.after)
+    lineage = read_lineage(done.version)
+    assert (lineage.made_by, lineage.parent) == ("threshold", done.model.name)
+    assert lineage.changes == (f"threshold of 'same' 0.5 → {middle:.6g}",)
 
 
 def test_known_goes_by_its_own_threshold(base):

@@ -1,0 +1,1 @@
+"""TFX's Pusher, and the lineage of what it pushes."""
