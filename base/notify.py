@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_serializer, field_validator, model_validator
+from pydantic import Field, SecretStr, field_serializer, model_validator
 
 from base.settings import Section
 
@@ -40,19 +40,15 @@ class Notify(Section):
     )
     timeout: float = Field(10, gt=0, description="Seconds that the webhook may take to answer.")
 
-    @field_validator("url")
-    @classmethod
-    def _url_is_one(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _is_address(url.get_secret_value()):
-            raise ValueError("must be an address that begins with https:// or http://")
-        return url
-
     @field_serializer("url")
     def _kept_out_of_files(self, url: SecretStr | None) -> None:
         return None
 
     @model_validator(mode="after")
     def _one_source(self) -> Notify:
+        # Here, not as the field's own validator: messages about a field hold its value.
+        if self.url is not None and not _is_address(self.url.get_secret_value()):
+            raise ValueError("url must be an address that begins with https:// or http://")
         if self.url is not None and self.url_from:
             raise ValueError("url and url_from both give the address; leave one of them out")
         return self

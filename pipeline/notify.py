@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from base.notify import Event, Notify, notify
+from judging.judgement import Verdict
 from pipeline.runs.outcome import Outcome
 from pipeline.runs.summary import Summary
 from pipeline.terminal.console import note
@@ -49,6 +50,23 @@ def tell_of_run(settings: Notify, summary: Summary) -> None:
         "report": summary.report,
     }
     tell(settings, "failure" if failed else "verdict", text, fields)
+
+
+def tell_of_verdict(settings: Notify, pipeline: str, run: str, verdict: Verdict, link: str) -> None:
+    """Tell the webhook of the verdict of a run on a cluster.
+
+    Args:
+        settings: The section `notify`.
+        pipeline: The pipeline's name.
+        run: The run's name.
+        verdict: Its verdict.
+        link: Where the run can be looked at.
+    """
+    outcome = Outcome(verdict.outcome)
+    text = f"{run} is {outcome.word}: {_shortened('; '.join(verdict.reasons))} {link}"
+    reasons = list(verdict.reasons)
+    fields = {"pipeline": pipeline, "run": run, "outcome": outcome.value, "reasons": reasons}
+    tell(settings, "verdict", text, {**fields, "link": link})
 
 
 def _shortened(text: str) -> str:

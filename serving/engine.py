@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from base.errors import UserError
+from serving.labels import FOLLOWING_OPTIONS, Labels, labels_file
 
 Engine = Literal["tensorflow", "docker", "embedded"]
 
@@ -65,6 +66,8 @@ class Serving(NamedTuple):
         rest_port: Port for REST.
         options: Further options of `tensorflow_model_server`.
         host: Address to listen on; None: the loopback interface where the engine can bind to one.
+        labels: The content of the base path's file of labels, which the server then follows; None:
+            the newest version is served.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Serving(NamedTuple):
     rest_port: int = 8501
     options: Sequence[str] = ()
     host: str | None = None
+    labels: Labels | None = None
 
 
 def choose(engine: str) -> Engine:
@@ -142,35 +146,50 @@ def command(engine: Engine, serving: Serving) -> list[str]:
         serving: What is served, and where.
 
     Raises:
-        EngineError: The engine cannot bind to the address.
+        EngineError: The engine cannot bind to the address, or the file of labels is for servers
+            that see the base path elsewhere.
     """
     base = serving.base_path.resolve()
     host = listens_on(engine, serving.host)
+    labels = serving.labels
     if engine == "docker":
         published = f"[{host}]" if ":" in host else host
+        target = labels.base_path if labels else f"/models/{serving.name}"
         return [
             "docker", "run", "--rm", "--init",
             "--publish", f"{published}:{serving.port}:8500",
             "--publish", f"{published}:{serving.rest_port}:8501",
-            "--mount", f"type=bind,source={base},target=/models/{serving.name},readonly",
+            "--mount", f"type=bind,source={base},target={target},readonly",
             "--env", f"MODEL_NAME={serving.name}",
             *(f"--env={name}={value}" for name, value in quiet_environment(engine).items()),
             IMAGE,
+            *(_following(target) if labels else ()),
             *SERVER_OPTIONS,
             *serving.options,
         ]  # fmt: skip
     server = [BINARY]
     if engine == "embedded":
         server = [sys.executable, "-m", "serving.embedded", f"--host={host}"]
+    if labels and Path(labels.base_path).resolve() != base:
+        raise EngineError(
+            f"{labels_file(base)}: is for servers that see the versions at {labels.base_path}, as "
+            "containers do; serve with --engine docker, or let the file name the path here: "
+            f"siamese promote ... --base-path {base}"
+        )
+    model = (f"--model_name={serving.name}", f"--model_base_path={base}")
     return [
         *server,
-        f"--model_name={serving.name}",
-        f"--model_base_path={base}",
+        *(_following(str(base)) if labels else model),
         f"--port={serving.port}",
         f"--rest_api_port={serving.rest_port}",
         *SERVER_OPTIONS,
         *serving.options,  # the last of an option counts
     ]
+
+
+def _following(base_path: str) -> tuple[str, ...]:
+    """Return the options with which a server follows the labels in a base path, as it sees it."""
+    return f"--model_config_file={labels_file(base_path)}", *FOLLOWING_OPTIONS
 
 
 def quiet_environment(engine: Engine) -> dict[str, str]:

@@ -8,6 +8,8 @@ from base.errors import UserError
 
 _TLS_FAILURES = ("Ssl handshake", "SSL_ERROR", "CERTIFICATE_VERIFY", "handshaker", "Peer name")
 
+_NO_LABEL = "no version of the model has this label"
+
 
 class ServingError(UserError):
     """The server gave no answer; the message says why and how to fix it.
@@ -58,6 +60,12 @@ def serving_error(
         grpc.StatusCode.UNIMPLEMENTED: f"{server} is no TensorFlow Serving (UNIMPLEMENTED: "
         f"{details}); give the address of its gRPC port, 8500 by default",
     }
+    if code is grpc.StatusCode.INVALID_ARGUMENT and "version label" in details:
+        return ServingError(
+            f"{server}: {_NO_LABEL} ({details}); give it to a version: siamese promote, or ask for "
+            "a version or none in its place",
+            code,
+        )
     if code is grpc.StatusCode.INVALID_ARGUMENT and "does not match signature" in details:
         return ServingError(not_ours, code)
     return ServingError(say.get(code, f"{server} answered {code.name}: {details}"), code)
@@ -66,7 +74,8 @@ def serving_error(
 def is_refusal(error: ServingError) -> bool:
     """Return whether a server refuses what it was sent and may answer about other images."""
     too_large = "larger than max" in str(error)  # the message; not too many of them
-    return error.code is grpc.StatusCode.INVALID_ARGUMENT or too_large
+    refused = error.code is grpc.StatusCode.INVALID_ARGUMENT and _NO_LABEL not in str(error)
+    return refused or too_large
 
 
 def _unavailable(details: str, server: str, tls: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,14 @@ from base.errors import UserError
 from base.printable import printable
 from pipeline import log_noise
 from pipeline.commands.options import AsJson, Engine, NewVersionFolder, Quiet, Verbose
-from pipeline.commands.served_check import check_served
+from pipeline.commands.served_check import (
+    check_blessed,
+    check_served,
+    judge_version,
+    record_judgement,
+)
+from pipeline.gate.asked import settings_of
+from pipeline.runs.pushed import waits_for_promotion
 from pipeline.terminal.console import err, out, progress, say
 from storage.file_systems import is_remote
 
@@ -46,6 +52,18 @@ def enroll(
             metavar="CLASS", help="Remove a class, before images are added. Can be repeated."
         ),
     ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Labelled images, a sub-folder per class or a CSV manifest: write the new version "
+            "only if the gate blesses it on these. Images that it was trained on are excluded.",
+        ),
+    ] = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(metavar="YAML", help="What it must reach on --test; default: as the gate's."),
+    ] = None,
     output: NewVersionFolder = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Add the images to classes that exist already.")
@@ -58,12 +76,16 @@ def enroll(
     """Add classes to an exported model by a few images each, or remove classes; no training.
 
     Writes the model's next version, which a server picks up as it does one that was pushed. Before
-    that, the new version is served and its answers are checked, as in a pipeline.
+    that, the new version is served and its answers are checked, as in a pipeline; with --test the
+    gate judges it too, as `siamese promote` requires it (docs/versions.md).
 
     Example: [bold]siamese enroll --model runs/digits/serving --images new/scratch[/]
     """
     folders = images or []
-    _refuse_remote(model, *folders, *([output] if output else []))
+    _refuse_remote(model, *folders, *(path for path in (output, test) if path))
+    if thresholds and not test:
+        raise UserError("--thresholds needs --test, the images to judge the new version on")
+    settings = settings_of(test, thresholds, None, []) if test else None
     classes = _by_class(folders, name)
     log_noise.quiet()
     with progress.status("Loading TensorFlow ...") as status:
@@ -71,7 +93,15 @@ def enroll(
         from serving.engine import choose
         from serving.enroll import enroll as write_next_version
 
-        check = partial(check_served, engine=choose(engine))
+        server = choose(engine)
+
+        def check(candidate: Path, images: Sequence[bytes]) -> None:
+            check_served(candidate, images, server)
+            if test and settings:
+                judgement = judge_version(candidate, test, settings, status)
+                check_blessed(judgement)
+                record_judgement(candidate, judgement, test)
+
         status.update("Embedding the images, and serving the new version to check it ...")
         done = write_next_version(model, classes, remove or (), output, extend, check)
     (_print_json if as_json else _print)(done)
@@ -116,3 +146,5 @@ def _print(done: Enrolled) -> None:
     say(f"Model {done.model}: {', '.join(changes)}.")
     say("Images per class: " + ", ".join(f"{one} {n}" for one, n in done.classes.items()))
     say(f"Written to {done.version}")
+    if hint := waits_for_promotion(done.version):
+        say(hint)

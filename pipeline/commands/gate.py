@@ -11,6 +11,7 @@ import typer
 from base.errors import UserError
 from pipeline import log_noise
 from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
+from pipeline.commands.served_check import record_judgement
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
 from pipeline.gate.asked import settings_of, with_thresholds
@@ -83,6 +84,13 @@ Keep = Annotated[
         metavar="FOLDER", help="Write the judgement of --model there, for `siamese compare`."
     ),
 ]
+Record = Annotated[
+    bool,
+    typer.Option(
+        "--record",
+        help="Write the verdict into the version of --model, so that `siamese promote` knows it.",
+    ),
+]
 JUnit = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write JUnit XML with a test case per threshold."),
@@ -106,6 +114,7 @@ def gate(
     last_blessed_model: LastBlessedModel = None,
     pretrained_encoder: PretrainedEncoder = None,
     keep: Keep = None,
+    record: Record = False,
     as_json: AsJson = False,
     junit: JUnit = None,
     markdown: Markdown = None,
@@ -133,7 +142,9 @@ def gate(
         raise UserError("name a run, or a model by --model and images by --images")
     page = None if markdown in (None, "-") else Path(str(markdown))
     if where:
-        _refuse_options_of_a_model(images, config, last_blessed_model, pretrained_encoder, keep)
+        _refuse_options_of_a_model(
+            images, config, last_blessed_model, pretrained_encoder, keep, record
+        )
         _refuse_unwritable(junit=junit, markdown=page)
         result = _gate_run(where, run_id, thresholds, overrides or [])
     else:
@@ -142,7 +153,9 @@ def gate(
         assert images is not None
         _refuse_unwritable(junit=junit, markdown=page, keep=keep)
         settings = settings_of(images, thresholds, config, overrides or [])
-        result = _gate_model(model, images, settings, last_blessed_model, pretrained_encoder, keep)
+        result = _gate_model(
+            model, images, settings, last_blessed_model, pretrained_encoder, keep, record
+        )
     _print(result, as_json, markdown == "-")
     _write(result, junit, page)
     raise typer.Exit(result.exit_code)
@@ -171,10 +184,11 @@ def _refuse_options_of_a_model(
     last_blessed_model: Path | None,
     pretrained_encoder: Path | None,
     keep: Path | None,
+    record: bool,
 ) -> None:
     of_model = {
         "--images": images, "--config": config, "--last-blessed-model": last_blessed_model,
-        "--pretrained-encoder": pretrained_encoder, "--keep": keep,
+        "--pretrained-encoder": pretrained_encoder, "--keep": keep, "--record": record,
     }  # fmt: skip
     if given := [option for option, value in of_model.items() if value]:
         raise UserError(f"{', '.join(given)}: only with --model; a run is judged already")
@@ -229,6 +243,7 @@ def _gate_model(
     last_blessed_model: Path | None,
     pretrained_encoder: Path | None,
     keep: Path | None,
+    record: bool,
 ) -> GateResult:
     """Judge an exported model, and return the gate's result."""
     log_noise.quiet()
@@ -253,6 +268,8 @@ def _gate_model(
     if keep:
         _keep(found.judged, keep)
     judgement = found.judged.judgement
+    if record:
+        record_judgement(Path(judgement.model), judgement, images)
     return of_judgement(judgement, judgement.model, notes=found.notes)
 
 

@@ -81,6 +81,7 @@ def _follow(settings: RunConfig, folder: Path, lock: int, as_json: bool) -> int:
     """
     from pipeline.notify import tell_of_run
     from pipeline.runs.progress import follow
+    from pipeline.runs.pushed import waits_for_promotion
     from pipeline.runs.summary import Summary, record_failure
     from pipeline.terminal.run_summary import show_summary, show_verdict
 
@@ -101,6 +102,8 @@ def _follow(settings: RunConfig, folder: Path, lock: int, as_json: bool) -> int:
         show_verdict(out, summary)
     else:
         show_summary(out, summary, components=False)  # the progress has listed them
+        if summary.run and summary.run.pushed and (hint := waits_for_promotion(summary.run.pushed)):
+            say(hint)
     if summary.failure:
         err.print(f"[bold red]Failed{f' in {component}' if component else ''}.[/]")
         say(summary.failure, err)

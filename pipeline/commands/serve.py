@@ -38,14 +38,14 @@ def serve(
 ) -> None:
     """Serve the models that a pipeline has pushed, until it is stopped.
 
-    Serves the newest version by default, on this machine only. TensorFlow Serving is used if its
-    binary is on the PATH or Docker answers; else the embedded server, which is meant for
-    development, tests and small loads. Other options are passed on to the server: they are those
-    of tensorflow_model_server.
+    Serves the newest version until one is promoted (siamese promote), and from then on those with a
+    label; on this machine only. TensorFlow Serving is used if its binary is on the PATH or Docker
+    answers; else the embedded server, which is meant for development, tests and small loads. Other
+    options are passed on to the server: they are those of tensorflow_model_server.
 
     Example: [bold]siamese serve configs/quickstart.yaml --enable_batching=true[/]
     """
-    from pipeline.runs.pushed import newest_model
+    from pipeline.runs.pushed import model_to_serve
     from serving.engine import (
         PortInUse,
         Serving,
@@ -59,9 +59,10 @@ def serve(
     if port == rest_port:
         raise UserError(f"--port and --rest-port are both {port}; give two different ports")
     settings = reading.load(config, overrides or ())
-    base_path = newest_model(settings.serving_root, settings.root / "served").parent
+    version, labels = model_to_serve(settings.serving_root, settings.root / "served", settings.name)
+    base_path, name = version.parent, labels.name if labels else settings.name
     chosen = choose(engine)
-    serving = Serving(settings.name, base_path, port, rest_port, context.args, host)
+    serving = Serving(name, base_path, port, rest_port, context.args, host, labels)
     address = listens_on(chosen, host)
     try:
         check_ports(chosen, serving)
@@ -72,7 +73,7 @@ def serve(
             "process that listens there"
         ) from e
     note(
-        f"Serving {settings.name} from {base_path} with the engine '{chosen}': gRPC on "
+        f"Serving {name} from {base_path} with the engine '{chosen}': gRPC on "
         f"{address}:{port}, REST on {address}:{rest_port}."
     )
     if chosen == "tensorflow" and host is None:

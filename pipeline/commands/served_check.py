@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.config.run_config import RunConfig
+from pipeline.runs.outcome import Outcome
 from pipeline.terminal.console import stop
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
+    from judging.judgement import Judgement
     from serving.engine import Engine
 
 
@@ -27,3 +32,39 @@ def check_served(candidate: Path, images: Sequence[bytes], engine: Engine) -> No
         infra_check(candidate, images, engine)
     except (EngineError, InfraCheckError) as e:
         stop(f"the new version cannot be served, and was not written: {e}")
+
+
+def judge_version(version: Path, images: Path, settings: RunConfig, status: Status) -> Judgement:
+    """Return the judgement of a version on labelled images.
+
+    Args:
+        version: Its folder.
+        images: Labelled images.
+        settings: How to judge, from `pipeline.gate.asked.settings_of`.
+        status: Shows the progress.
+    """
+    from judging.views import CANDIDATE
+    from pipeline.gate.labelled_folder import judge_models
+
+    def show(done: int, files: int) -> None:
+        status.update(f"Embedding image {done:,} of {files:,} ...")
+
+    return judge_models({CANDIDATE: version}, images, settings, show).judged.judgement
+
+
+def record_judgement(version: Path, judgement: Judgement, images: Path) -> None:
+    """Write into a version how it was judged on labelled images."""
+    from components.judge.lineage import verdict_of
+    from storage.lineage import record_verdict
+
+    record_verdict(version, verdict_of(judgement, str(images)))
+
+
+def check_blessed(judgement: Judgement) -> None:
+    """Stop the command, with the gate's exit code, unless the judgement is a blessing."""
+    outcome = Outcome(judgement.verdict.outcome)
+    if outcome is not Outcome.BLESSED:
+        reasons = "; ".join(judgement.verdict.reasons)
+        stop(
+            f"the new version is {outcome.word}, and was not written: {reasons}", outcome.exit_code
+        )

@@ -12,10 +12,15 @@ import typer
 from base.errors import UserError
 from pipeline import log_noise
 from pipeline.commands.options import AsJson, Engine, NewVersionFolder, Quiet, Verbose
-from pipeline.commands.served_check import check_served
+from pipeline.commands.served_check import (
+    check_blessed,
+    check_served,
+    judge_version,
+    record_judgement,
+)
 from pipeline.gate.asked import settings_of
-from pipeline.runs.outcome import Outcome
-from pipeline.terminal.console import out, progress, say, stop
+from pipeline.runs.pushed import waits_for_promotion
+from pipeline.terminal.console import out, progress, say
 from pipeline.terminal.tables import make_table
 from storage.file_systems import is_remote
 
@@ -102,30 +107,23 @@ def threshold(
     log_noise.quiet()
     with progress.status("Loading TensorFlow ...") as status:
         log_noise.load_tensorflow()
-        from judging.views import CANDIDATE
-        from pipeline.gate.labelled_folder import judge_models
         from serving.engine import choose
         from serving.next_version import version_folder
         from serving.threshold import replace_threshold
 
         server = choose(engine)
 
-        def judge(version: Path) -> Judgement:
-            def show(done: int, files: int) -> None:
-                status.update(f"Embedding image {done:,} of {files:,} ...")
-
-            return judge_models({CANDIDATE: version}, images, settings, show).judged.judgement
-
         source = version_folder(model)
-        before = judge(source)
+        before = judge_version(source, images, settings, status)
         judged: list[Judgement] = []
 
         def check(candidate: Path) -> None:
             status.update("Serving the new version to check it ...")
             check_served(candidate, [], server)
-            judged.append(judge(candidate))
+            judged.append(judge_version(candidate, images, settings, status))
             if thresholds:
-                _check_blessed(judged[-1])
+                check_blessed(judged[-1])
+            record_judgement(candidate, judged[-1], images)
 
         done = replace_threshold(source, of, choice.value(before, of), output, check)
     costs = [_cost(one.thresholds[of], choice.costs) for one in (before, judged[-1])]
@@ -180,15 +178,6 @@ def _choice(
     return _Choice(false_accepts, value, costs)
 
 
-def _check_blessed(judgement: Judgement) -> None:
-    outcome = Outcome(judgement.verdict.outcome)
-    if outcome is not Outcome.BLESSED:
-        reasons = "; ".join(judgement.verdict.reasons)
-        stop(
-            f"the new version is {outcome.word}, and was not written: {reasons}", outcome.exit_code
-        )
-
-
 def _cost(limit: Threshold, costs: Costs | None) -> str | None:
     """Return the expected cost of a case, with its interval."""
     if costs is None:
@@ -227,3 +216,5 @@ def _print(done: Replaced, of: str, limits: list[Threshold], costs: list[str | N
         table.add_row("cost of a case", *(cost or "" for cost in costs))
     out.print(table)
     say(f"Model {done.model}, on {limits[0].accuracy.images} images; written to {done.version}")
+    if hint := waits_for_promotion(done.version):
+        say(hint)

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 from base.errors import UserError
+from serving.labels import Labels, labels_file, read_labels, write_labels
 from storage.file_systems import download, is_remote
-from storage.model_versions import SAVED_MODEL, newest_version
+from storage.model_versions import SAVED_MODEL, complete_versions, newest_version
 
 
 def newest_pushed(serving_root: str) -> str:
@@ -39,6 +40,54 @@ def newest_model(serving_root: str, copies: Path) -> Path:
     """
     newest = newest_pushed(serving_root)
     return _copy(newest, copies) if is_remote(newest) else Path(newest)
+
+
+def model_to_serve(serving_root: str, copies: Path, name: str) -> tuple[Path, Labels | None]:
+    """Return the folder of a version to serve, and the labels that a server can follow beside it.
+
+    Without a file of labels one is written, so that the first promotion needs no restart.
+
+    Args:
+        serving_root: The base path. Of a remote one the stable version, or else the newest one, is
+            copied, and nothing is followed.
+        copies: Local folder for the copy; older copies in it are deleted.
+        name: The model's name, unless the labels name it.
+
+    Raises:
+        UserError: There is no version, or a labelled one is gone.
+    """
+    newest = newest_version(serving_root)
+    labels = read_labels(labels_file(serving_root)) if newest else None
+    if newest is None or (labels is None and is_remote(serving_root)):
+        return newest_model(serving_root, copies), None
+    gone = set(labels.versions.values()) - set(complete_versions(serving_root)) if labels else set()
+    if labels and gone:
+        raise UserError(
+            f"{labels_file(serving_root)}: gives a label to versions that are not there "
+            f"({', '.join(map(str, sorted(gone)))}); promote another one: siamese promote"
+        )
+    if labels and is_remote(serving_root):
+        return _copy(
+            f"{serving_root.rstrip('/')}/{labels.stable or os.path.basename(newest)}", copies
+        ), None
+    if labels is None:
+        labels = Labels(name, os.path.abspath(serving_root))
+        try:
+            write_labels(labels_file(serving_root), labels)
+        except OSError:  # such as a read-only folder: promotions are made elsewhere
+            labels = None
+    return Path(newest), labels
+
+
+def waits_for_promotion(version: str | os.PathLike[str]) -> str | None:
+    """Return, in a sentence, that a new version is not served yet; None if servers take it."""
+    base, number = os.path.split(os.fspath(version))
+    labels = read_labels(labels_file(base))
+    if labels is None or not labels.loaded or int(number) in labels.loaded:
+        return None
+    return (
+        f"It is not served yet: version {labels.stable} is stable. siamese promote {base} {number}"
+    )
 
 
 def _copy(version: str, copies: Path) -> Path:

@@ -1,4 +1,9 @@
+import pytest
+
+from judging.judgement import Verdict
 from pipeline import notify
+from pipeline.config.errors import ConfigError
+from pipeline.config.reading import parse
 from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.outcome import ComponentOutcome
 from pipeline.runs.summary import Summary
@@ -66,7 +71,31 @@ def test_an_interrupted_run_is_not_told(monkeypatch):
     assert told_of(monkeypatch, unfinished="interrupted") == []
 
 
+def test_the_verdict_of_a_cluster(monkeypatch):
+    told = []
+    monkeypatch.setattr(notify, "notify", lambda settings, *event: told.append(event))
+    verdict = Verdict(outcome="not_blessed", checks=(), reasons=("auc is low",))
+    notify.tell_of_verdict(None, "parts", "parts 2026-01-01", verdict, "http://kubeflow/1")
+    [(event, text, fields)] = told
+    assert event == "verdict"
+    assert text == "parts 2026-01-01 is not blessed: auc is low. http://kubeflow/1"
+    assert fields == {
+        "pipeline": "parts",
+        "run": "parts 2026-01-01",
+        "outcome": "not_blessed",
+        "reasons": ["auc is low"],
+        "link": "http://kubeflow/1",
+    }
+
+
 def test_a_problem_is_a_warning(monkeypatch, capsys):
     monkeypatch.setattr(notify, "notify", lambda *_: "hooks.example was not notified: gone")
     notify.tell(None, "drift", "drifted", {})
     assert capsys.readouterr().err == "Warning: hooks.example was not notified: gone.\n"
+
+
+def test_a_wrong_address_is_not_printed():
+    with pytest.raises(ConfigError) as refused:
+        parse({"data": {"root": "d"}, "notify": {"url": "hooks.example/s3cret"}})
+    said = "notify: url must be an address that begins with https:// or http://"
+    assert str(refused.value).endswith(said)

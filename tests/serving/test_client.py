@@ -177,6 +177,13 @@ def test_one_refused_image_does_not_end_a_folder(service, client, tmp_path, code
     assert details in answers[0].problem
 
 
+def test_a_label_that_no_version_has_is_not_the_images_fault(service, client, tmp_path):
+    details = "Unrecognized servable version label: canary"
+    service.failures = [(grpc.StatusCode.INVALID_ARGUMENT, details)]
+    with pytest.raises(ServingError, match=r"no version of the model has this label .*: canary"):
+        list(client.classify_files([write(tmp_path / "a.png"), write(tmp_path / "b.png")]))
+
+
 def test_a_file_object_is_read_once_though_it_is_asked_about_twice(service, client):
     service.failures = [(grpc.StatusCode.INVALID_ARGUMENT, "no")]
     answers = client.classify_files([io.BytesIO(PNG), io.BytesIO(PNG)])

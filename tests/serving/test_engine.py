@@ -20,6 +20,7 @@ from serving.engine import (
 )
 from serving.enroll import EnrollError
 from serving.infra_check import InfraCheckError
+from serving.labels import FOLLOWING_OPTIONS, Labels
 from serving.next_version import VersionError
 from serving.temporary_server import free_ports
 
@@ -79,6 +80,31 @@ def test_all_get_the_same_options(tmp_path):
     docker = command("docker", serving)
     assert docker[-5:] == [IMAGE, *SERVER_OPTIONS, "--enable_batching=true"]
     assert f"type=bind,source={tmp_path},target=/models/parts,readonly" in docker
+
+
+def test_labels_are_followed(tmp_path):
+    labels = Labels("parts", str(tmp_path))
+    serving = Serving("parts", tmp_path, 1, 2, labels=labels)
+    followed = [f"--model_config_file={tmp_path}/models.config", *FOLLOWING_OPTIONS]
+    for engine in ("tensorflow", "embedded"):
+        started = command(engine, serving)
+        assert started[-len(followed) - 2 - len(SERVER_OPTIONS) :] == [
+            *followed,
+            "--port=1",
+            "--rest_api_port=2",
+            *SERVER_OPTIONS,
+        ]
+        assert not any("--model_base_path" in word for word in started)  # they exclude each other
+
+
+def test_labels_for_a_container_are_followed_in_one(tmp_path):
+    labels = Labels("siamese", "/models/siamese")
+    serving = Serving("siamese", tmp_path, 1, 2, labels=labels)
+    started = command("docker", serving)
+    assert f"type=bind,source={tmp_path},target=/models/siamese,readonly" in started
+    assert "--model_config_file=/models/siamese/models.config" in started
+    with pytest.raises(EngineError, match="see the versions at /models/siamese, as containers"):
+        command("embedded", serving)
 
 
 def test_an_engine_of_no_such_name():

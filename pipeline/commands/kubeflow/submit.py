@@ -67,6 +67,7 @@ def submit(
     """
     from pipeline.cluster import parameters as run_parameters
     from pipeline.cluster.submit import connect
+    from pipeline.notify import tell_of_verdict
 
     settings = load(config, overrides or ())
     chosen = run_parameters.parse(parameters or [])
@@ -82,6 +83,7 @@ def submit(
         return
     note(f"{label}: submitted, {submitted.link}")
     verdict = _wait(service, settings, submitted, tasks, wait_minutes)
+    tell_of_verdict(settings.notify, settings.name, label, verdict, submitted.link)
     raise typer.Exit(print_verdict(verdict, as_json, **submitted._asdict()))
 
 

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 from command_line import siamese
+from judge_views import held_out
+from judged_runs import judged
 
+from judging.judgement import Verdict
 from pipeline.terminal.console import FAILED, WRONG_USE
+from storage.lineage import read_lineage
 
 
 @pytest.mark.parametrize(
@@ -15,6 +19,8 @@ from pipeline.terminal.console import FAILED, WRONG_USE
         (["--name", "x"], "--name needs exactly one --images"),
         (["--images", "a", "--images", "b/a"], "are of the same class"),
         (["--images", "data"], "m: there is no such folder"),
+        (["--images", "data", "--thresholds", "t"], "--thresholds needs --test"),
+        (["--images", "data", "--test", "s3://b/t"], "s3:/b/t: is not on this machine"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_2(tmp_path, monkeypatch, arguments, message):
@@ -93,3 +99,34 @@ def test_a_version_that_cannot_be_served_is_not_written(monkeypatch):
     result = siamese("enroll", "--model", "m", "--images", "dent")
     assert result.exit_code == FAILED
     assert "cannot be served, and was not written: 2 answers otherwise" in result.everything
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("blessed", 0), ("undecided", 4)])
+def test_with_test_images_the_gate_judges_before_the_version_is_written(
+    monkeypatch, tmp_path, outcome, code
+):
+    from pipeline.commands import enroll as command
+    from serving import enroll
+
+    candidate, steps = tmp_path / "2", []
+    (candidate / "assets.extra").mkdir(parents=True)
+    verdict = Verdict(outcome=outcome, checks=(), reasons=("so it is",))
+    judgement = judged(held_out(classes=4, each=12)).judgement.model_copy(
+        update={"verdict": verdict}
+    )
+    monkeypatch.setattr(command, "check_served", lambda *_: steps.append("served"))
+    monkeypatch.setattr(
+        command, "judge_version", lambda version, images, *_: steps.append(images) or judgement
+    )
+
+    def write(*given):
+        given[-1](candidate, [])
+        return enroll.Enrolled(Path("m/1"), Path("m/2"), {}, {}, [], [])
+
+    monkeypatch.setattr(enroll, "enroll", write)
+    result = siamese("enroll", "--model", "m", "--images", "new", "--test", str(tmp_path))
+    assert result.exit_code == code
+    assert steps == ["served", tmp_path]
+    lineage = read_lineage(candidate)
+    assert (lineage is not None and lineage.is_blessed) == (code == 0)
+    assert ("undecided, and was not written: so it is" in result.everything) == (code == 4)

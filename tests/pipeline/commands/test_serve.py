@@ -7,7 +7,9 @@ import sys
 import pytest
 from command_line import siamese
 
+from pipeline.runs import pushed
 from pipeline.terminal.console import FAILED, WRONG_USE
+from serving.labels import Labels, read_labels, write_labels
 
 
 class Started(Exception):
@@ -95,3 +97,36 @@ def test_tensorflow_model_server_cannot_listen_on_one_address(place, monkeypatch
     assert result.exit_code == FAILED
     assert siamese("serve", "my.yaml", *ports).exit_code == 0
     assert started[0][0] == "tensorflow_model_server"
+
+
+def test_a_file_of_labels_is_written_and_followed(place, started, ports):
+    assert siamese("serve", "my.yaml", *ports).exit_code == 0
+    base = place / "runs/mine/serving"
+    assert f"--model_config_file={base}/models.config" in started[0]
+    assert read_labels(base / "models.config") == Labels("mine", str(base))
+
+
+def test_the_labels_name_the_model(place, started, ports):
+    base = place / "runs/mine/serving"
+    write_labels(base / "models.config", Labels("parts", str(base), {"stable": 7}, (7,)))
+    result = siamese("serve", "my.yaml", *ports)
+    assert "Serving parts from" in result.stderr
+    assert read_labels(base / "models.config").versions == {"stable": 7}
+
+
+def test_a_labelled_version_that_is_gone(place, started, ports):
+    base = place / "runs/mine/serving"
+    write_labels(base / "models.config", Labels("parts", str(base), {"stable": 6}, (6,)))
+    result = siamese("serve", "my.yaml", *ports)
+    assert result.exit_code == WRONG_USE
+    assert "gives a label to versions that are not there (6)" in result.stderr
+    assert started == []
+
+
+def test_where_no_labels_can_be_written_the_newest_is_served(place, started, ports, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pushed, "write_labels", refused)
+    assert siamese("serve", "my.yaml", *ports).exit_code == 0
+    assert f"--model_base_path={place / 'runs/mine/serving'}" in started[0]

@@ -6,6 +6,7 @@ import pytest
 from command_line import siamese
 
 from pipeline.terminal.console import WRONG_USE
+from storage.lineage import read_lineage
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,10 @@ def test_the_next_version_and_what_it_costs(place):
     assert limited.exit_code == 0, limited.everything
     assert "false accepts" in limited.everything
     assert "/models/3" in limited.everything
+    lineage = read_lineage(place / "models" / "3")
+    assert lineage.parent == "2"
+    assert lineage.verdict.on == "labelled"
+    assert "class_accuracy" in lineage.verdict.figures
 
     (place / "gate.yaml").write_text("recall: 0.99\n")
     refused = siamese("threshold", *asked, "--value", "1", "--thresholds", "gate.yaml")

@@ -1,6 +1,10 @@
+import shutil
+
 import pytest
 
-from pipeline.runs.pushed import newest_model
+from pipeline.runs import pushed
+from pipeline.runs.pushed import model_to_serve, newest_model, waits_for_promotion
+from serving.labels import Labels, labels_file, read_labels, write_labels
 
 
 def test_the_newest_model_of_a_local_folder_is_served_from_there(tmp_path):
@@ -13,3 +17,30 @@ def test_the_newest_model_of_a_local_folder_is_served_from_there(tmp_path):
 def test_no_model(tmp_path, folder):
     with pytest.raises(ValueError, match="no model has been pushed there"):
         newest_model(str(tmp_path / folder), tmp_path / "served")
+
+
+def test_a_new_version_is_served_unless_labels_name_others(tmp_path):
+    assert waits_for_promotion(tmp_path / "11") is None
+    write_labels(labels_file(tmp_path), Labels("m", "/m"))
+    assert waits_for_promotion(tmp_path / "11") is None
+    write_labels(labels_file(tmp_path), Labels("m", "/m", {"stable": 10}, (9, 10)))
+    assert waits_for_promotion(tmp_path / "10") is None
+    assert waits_for_promotion(f"{tmp_path}/11") == (
+        f"It is not served yet: version 10 is stable. siamese promote {tmp_path} 11"
+    )
+
+
+def test_of_a_bucket_the_stable_version_is_copied(tmp_path, monkeypatch):
+    """A folder stands in for the bucket."""
+    for number in (10, 11):
+        (tmp_path / f"bucket/{number}").mkdir(parents=True)
+        (tmp_path / f"bucket/{number}/saved_model.pb").touch()
+    bucket = str(tmp_path / "bucket")
+    monkeypatch.setattr(pushed, "is_remote", lambda path: str(path).startswith(bucket))
+    monkeypatch.setattr(pushed, "download", shutil.copytree)
+    (tmp_path / "served").mkdir()
+    served = tmp_path / "served"
+    assert model_to_serve(bucket, served, "m") == (served / "11", None)
+    assert read_labels(labels_file(bucket)) is None  # servers here would not follow it
+    write_labels(labels_file(bucket), Labels("m", "/m", {"stable": 10}, (10,)))
+    assert model_to_serve(bucket, served, "m") == (served / "10", None)

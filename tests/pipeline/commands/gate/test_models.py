@@ -1,6 +1,7 @@
 """`siamese gate` on an exported model with labelled images: every outcome, and what it goes by."""
 
 import json
+import shutil
 
 from judged_model import LABELS, Encoder, JudgedModel, write_images
 from PIL import Image
@@ -9,6 +10,7 @@ from sample_images import encoded
 from components.judge.exported_model import JudgedModel as Loaded
 from components.judge.judgement_files import read_judgement
 from storage.enrolled_images import EnrolledImage, write_enrolled_images
+from storage.lineage import read_lineage
 from tests.pipeline.commands.gate.gate import BLESSED, NOT_BLESSED, UNDECIDED, WRONG_USE, gate_model
 
 SURE = "class_accuracy: {at_least: 0.9, bound: lower}\n"
@@ -22,6 +24,19 @@ def test_a_good_model(models, place):
     # The newest version is as good as its base path.
     assert "good/7" in told
     gate_model(BLESSED, models, model="good/7")
+
+
+def test_the_verdict_is_written_into_the_version_if_it_is_asked_for(models, place):
+    shutil.copytree(models / "good", place / "parts")
+    write_images(place / "labelled")
+    gate_model(BLESSED, place, model="parts")
+    assert read_lineage(place / "parts" / "7") is None
+    gate_model(BLESSED, place, "--record", model="parts")
+    lineage = read_lineage(place / "parts" / "7")
+    assert (lineage.made_by, lineage.made) == ("unknown", None)
+    assert lineage.is_blessed
+    assert lineage.verdict.on == "labelled"
+    assert lineage.verdict.figures["class_accuracy"].images == 20
 
 
 def test_images_under_the_wrong_names(models, place):
