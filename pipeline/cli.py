@@ -20,9 +20,11 @@ from pipeline.commands.compare import compare
 from pipeline.commands.embed import embed
 from pipeline.commands.enroll import enroll
 from pipeline.commands.gate import gate
+from pipeline.commands.improve import improve
 from pipeline.commands.init import init
 from pipeline.commands.predict import predict
 from pipeline.commands.record import record
+from pipeline.commands.review import review
 from pipeline.commands.run import run
 from pipeline.commands.sample_data import sample_data
 from pipeline.commands.search import search
@@ -45,7 +47,7 @@ app = typer.Typer(
 
 _commands = (
     sample_data, check, init, run, show, gate, compare, predict, classify, embed, search, enroll,
-    threshold, versions, promote, rollback, record,
+    threshold, versions, promote, rollback, record, review, improve,
 )  # fmt: skip
 for _command in _commands:
     app.command(_command.__name__.replace("_", "-"), cls=Command)(_command)

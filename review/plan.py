@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from base.errors import UserError
@@ -87,6 +87,7 @@ class Plan(NamedTuple):
         reviewed: The class that people gave each image of all of these, by SHA-256; empty: none.
         waiting: Why other images wait, a sentence each.
         classes: Classes that the data set did not have.
+        lost_groups: Number of added images with a group that the data set has no place for.
     """
 
     added: dict[str, tuple[str, Existing]]
@@ -96,6 +97,7 @@ class Plan(NamedTuple):
     reviewed: dict[str, str]
     waiting: list[str]
     classes: list[str]
+    lost_groups: int
 
     @property
     def changes(self) -> int:
@@ -115,7 +117,7 @@ def plan_changes(data: Sequence[Existing], reviewed: Iterable[Reviewed], layout:
         SpanError: A class differs from one of the data set in upper and lower case only, or the
             rule for groups names none for an image.
     """
-    plan = Plan({}, {}, [], [], {}, [], [])
+    plan = Plan({}, {}, [], [], {}, [], [], 0)
     names = _Names(data, layout)
     new: dict[str, list[Reviewed]] = defaultdict(list)
     for one in reviewed:
@@ -142,7 +144,9 @@ def plan_changes(data: Sequence[Existing], reviewed: Iterable[Reviewed], layout:
         plan.classes.append(label)
         for one in images:
             _apply(plan, names, one, label)
-    return plan
+    if layout.manifest or layout.group_rule:
+        return plan
+    return plan._replace(lost_groups=sum(bool(file.group) for _, file in plan.added.values()))
 
 
 def _apply(plan: Plan, names: _Names, one: Reviewed, label: str) -> None:
@@ -267,10 +271,3 @@ class _Names:
 
 def _folded(label: str) -> str:
     return " ".join(label.casefold().split())
-
-
-def groups_are_lost(reviewed: Mapping[str, Review], layout: Layout) -> int:
-    """Return how many reviewed images name a group that the data set has no place for."""
-    if layout.manifest or layout.group_rule:
-        return 0
-    return sum(bool(review.group) for review in reviewed.values())

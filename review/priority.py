@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-FLOOR = 0.2
+FLOOR = 0.5
 """Weight of an image that the model is sure of; one that it is unsure of weighs 1."""
 
 

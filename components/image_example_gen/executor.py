@@ -29,6 +29,7 @@ from components.image_example_gen.sources import (
 )
 from records import features
 from records.lost import records_lost
+from storage.spans import SpanRecord
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):
@@ -139,7 +140,11 @@ def span_root(exec_properties: dict[str, Any]) -> str:
 
 
 def expected_classes(settings: Settings, root: str) -> list[str]:
-    """Return the classes that must exist: by default those of the data root or its first span."""
+    """Return the classes that must exist.
+
+    By default those of the data root, or of its first span and those that people have added in a
+    review since (`SpanRecord`).
+    """
     if settings.classes is not None:
         return sorted(map(class_name, settings.classes))
     if "{SPAN}" in settings.root:
@@ -149,5 +154,8 @@ def expected_classes(settings: Settings, root: str) -> list[str]:
             for path in fileio.glob(f"{before}*{after}")
             if (number := os.fsdecode(path)[len(before) : len(path) - len(after)]).isdigit()
         }
-        root = os.fsdecode(spans[min(spans)])
+        record = SpanRecord.read(root)
+        first = os.fsdecode(spans[min(spans)])
+        classes = class_folders(first, settings.layout, settings.manifest)
+        return sorted({*classes, *(record.classes if record else ())})
     return class_folders(root, settings.layout, settings.manifest)

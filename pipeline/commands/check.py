@@ -13,6 +13,7 @@ from pipeline.runs import preflight
 from pipeline.runs.outcome import Outcome
 from pipeline.terminal.console import note, out
 from storage.file_systems import is_remote
+from storage.spans import SPAN
 
 
 def check(
@@ -33,9 +34,9 @@ def check(
 
     Example: [bold]siamese check data/parts[/]
     """
-    settings = load(data, overrides or ())
+    settings = preflight.at_newest_span(load(data, overrides or ()))
     root = settings.data.root
-    if "{SPAN}" in root:
+    if SPAN in root:
         raise ConfigError(f"data.root: name the folder of one span to check it, not {root}")
     if not is_remote(root):
         preflight.check_data(settings)

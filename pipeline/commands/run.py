@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +29,9 @@ from pipeline.terminal.console import (
     progress,
     say,
 )
+
+if TYPE_CHECKING:
+    from pipeline.runs.summary import Summary
 
 
 def run(
@@ -52,6 +56,19 @@ def run(
     """
     config = config_file(data)
     settings = reading.load(config, [*(overrides or ()), *(["cache=false"] if no_cache else ())])
+    raise typer.Exit(run_pipeline(settings, _print_json if as_json else show_run))
+
+
+def run_pipeline(settings: RunConfig, show: Callable[[Summary], None]) -> int:
+    """Run the pipeline, and return the command's exit code.
+
+    Args:
+        settings: The run's configuration.
+        show: Shows the run's summary on standard output.
+
+    Raises:
+        UserError: The configuration cannot work, or another run is in progress.
+    """
     preflight.check(settings)
     with contextlib.ExitStack() as held:
         try:
@@ -63,27 +80,41 @@ def run(
                 f"{where}: cannot be written ({e.strerror}); set `output` elsewhere"
             ) from e
         note(f"{settings.name}, run {folder.name}: log in {folder / LOG}")
-        code = _follow(settings, folder, lock, as_json)
-    raise typer.Exit(code)
+        return _follow(settings, folder, lock, show)
 
 
-def _follow(settings: RunConfig, folder: Path, lock: int, as_json: bool) -> int:
+def show_run(summary: Summary) -> None:
+    """Print the summary of a run that has ended."""
+    from pipeline.runs.pushed import waits_for_promotion
+    from pipeline.terminal.run_summary import show_summary, show_verdict
+
+    if progress.quiet:
+        show_verdict(out, summary)
+        return
+    show_summary(out, summary, components=False)  # the progress has listed them
+    if summary.run and summary.run.pushed and (hint := waits_for_promotion(summary.run.pushed)):
+        say(hint)
+
+
+def _print_json(summary: Summary) -> None:
+    out.print_json(summary.model_dump_json())
+
+
+def _follow(settings: RunConfig, folder: Path, lock: int, show: Callable[[Summary], None]) -> int:
     """Run the pipeline in a process of its own and show its outcome.
 
     Args:
         settings: The run's configuration.
         folder: The run's folder.
         lock: File descriptor of the pipeline's lock, which the process holds while it lives.
-        as_json: Print the summary as JSON.
+        show: Shows the summary.
 
     Returns:
         The command's exit code.
     """
     from pipeline.notify import tell_of_run
     from pipeline.runs.progress import follow
-    from pipeline.runs.pushed import waits_for_promotion
     from pipeline.runs.summary import Summary, record_failure
-    from pipeline.terminal.run_summary import show_summary, show_verdict
 
     log = folder / LOG
     command = [sys.executable, "-m", "pipeline.runs.launch", str(folder)]
@@ -96,14 +127,7 @@ def _follow(settings: RunConfig, folder: Path, lock: int, as_json: bool) -> int:
     if summary is None:  # the process could not write it
         failure = _killed(-code) if code < 0 else f"the run's process ended with exit code {code}"
         summary = record_failure(settings, folder, failure)
-    if as_json:
-        out.print_json(summary.model_dump_json())
-    elif progress.quiet:
-        show_verdict(out, summary)
-    else:
-        show_summary(out, summary, components=False)  # the progress has listed them
-        if summary.run and summary.run.pushed and (hint := waits_for_promotion(summary.run.pushed)):
-            say(hint)
+    show(summary)
     if summary.failure:
         err.print(f"[bold red]Failed{f' in {component}' if component else ''}.[/]")
         say(summary.failure, err)

@@ -11,6 +11,7 @@ from components.image_example_gen.sources import Source, list_sources
 from pipeline.config.run_config import RunConfig
 from pipeline.config.sections import Splits
 from storage.file_systems import is_remote
+from storage.spans import current_root
 from trainer.image_limits import most_images
 
 FEW = 30
@@ -20,8 +21,8 @@ FEW = 30
 def folds_of(config: RunConfig, sources: Sequence[Source] | None = None) -> int | None:
     """Return the number of folds, or None for splits.
 
-    With `splits.folds: auto` images are counted, which needs a local folder without `{SPAN}`: the
-    DAG must be known before the ingestion reads them.
+    With `splits.folds: auto` images are counted, which needs a local folder, since the DAG must be
+    known before the ingestion reads them; of spans, the newest is counted.
 
     Args:
         config: The run's configuration.
@@ -45,8 +46,10 @@ def folds_of(config: RunConfig, sources: Sequence[Source] | None = None) -> int 
 
 
 def _local_sources(config: RunConfig) -> list[Source] | None:
-    root = config.data.root
-    if is_remote(root) or "{SPAN}" in root or not Path(root).is_dir():
+    if is_remote(config.data.root):
+        return None
+    root = current_root(config.data.root)
+    if not Path(root).is_dir():
         return None
     data = config.data
     try:

@@ -21,6 +21,7 @@ from pipeline.config.folds import folds_of
 from pipeline.config.run_config import RunConfig
 from records import features
 from storage.file_systems import is_remote
+from storage.spans import SPAN, current_root
 from trainer.image_limits import most_images
 
 BEST_HYPERPARAMETERS = "best_hyperparameters.txt"
@@ -38,7 +39,8 @@ def check(config: RunConfig) -> None:
         ConfigError: A value cannot work; the message names its key.
     """
     _check_storage(config)
-    if not is_remote(config.data.root) and "{SPAN}" not in config.data.root:
+    config = at_newest_span(config)
+    if not is_remote(config.data.root) and SPAN not in config.data.root:
         sources = check_data(config)
         _check_counts(config, sources)
         _check_blocks(config, sources)
@@ -46,6 +48,14 @@ def check(config: RunConfig) -> None:
     _check_found_hyperparameters(config)
     _check_files(config)
     _check_engine(config)
+
+
+def at_newest_span(config: RunConfig) -> RunConfig:
+    """Return the configuration with the newest span as data root, if it has spans locally."""
+    if is_remote(config.data.root):
+        return config
+    root = current_root(config.data.root)
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
 
 
 def check_data(config: RunConfig) -> list[Source]:

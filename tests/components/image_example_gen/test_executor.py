@@ -17,6 +17,7 @@ from components.image_example_gen import beam_steps
 from components.image_example_gen.report import IngestionReport
 from records import features
 from records.lost import RecordsLost
+from storage.spans import SpanRecord
 
 
 @pytest.fixture
@@ -375,6 +376,14 @@ class TestSpans:
         assert sum(map(len, records.values())) == 24
         assert report.expected_classes == ["class-0", "class-1", "class-2"]
         assert report.classes["class-2"] == {"train": 0, "validation": 0, "test": 0}
+
+    def test_a_class_that_people_have_added_in_a_review_is_expected(self, tmp_path):
+        write_classes(tmp_path / "data" / "span-1", classes=2)
+        write_classes(tmp_path / "data" / "span-2", classes=3)
+        SpanRecord(before=1, classes=["class-2"]).write(tmp_path / "data" / "span-2")
+        report, _ = ingest(tmp_path / "data" / "span-{SPAN}", tmp_path / "out")
+        assert report.expected_classes == ["class-0", "class-1", "class-2"]
+        assert report.files == sum(sum(counts.values()) for counts in report.classes.values())
 
     def test_what_cannot_be_a_span_is_told(self, tmp_path):
         for name in ("span-1", "span-old"):

@@ -56,6 +56,13 @@ def test_images_that_have_splits_keep_them(tmp_path):
     assert folds(tmp_path) is None
 
 
+def test_the_images_of_the_newest_span_are_counted(tmp_path):
+    write_classes(tmp_path / "span-1", each=6, classes=2)
+    assert folds(tmp_path / "span-{SPAN}") == 5
+    write_classes(tmp_path / "span-2", each=40, classes=2)
+    assert folds(tmp_path / "span-{SPAN}") is None
+
+
 @pytest.mark.parametrize("root", ["gs://bucket/images", "images/span-{SPAN}", "missing"])
 def test_images_that_cannot_be_counted_are_in_splits(root):
     assert folds(root) is None

@@ -1,0 +1,144 @@
+"""`siamese improve`, with a stand-in for the run's process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from command_line import siamese
+from judged_runs import Pipelines, good, judged
+from sample_images import encoded, picture, write_classes
+
+from judging.judgement import Verdict
+from pipeline.config.reading import load
+from pipeline.runs import progress
+from pipeline.runs.folder_lock import locked
+from pipeline.runs.history import Artifact, Component, Run
+from pipeline.runs.summary import Summary
+from pipeline.terminal.console import FAILED, WRONG_USE
+from storage.spans import SpanRecord
+from traffic.rows import Decision, Kept, Review
+from traffic.store import TrafficStore
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / "parts-1", classes=2, each=5)
+    (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: 'parts-{SPAN}'}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def store(place):
+    with TrafficStore(load("my.yaml").traffic_store, create=True) as made:
+        yield made
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Stands in for the pipeline; the folders of its runs, each of which ends `not_blessed`."""
+    folders = []
+
+    def follow(command, log, console, inherited):
+        folders.append(log.parent)
+        blessing = Artifact(uri="b", properties={"verdict": "not_blessed"})
+        judge = Component(id="Judge", outcome="done", outputs={"blessing": blessing})
+        Summary(
+            name="mine",
+            started="2026-01-01T00:00:00Z",
+            run=Run(id="1", components=[judge]),
+            verdict=Verdict(outcome="not_blessed", checks=(), reasons=("auc is low",)),
+            serving_root="s",
+        ).write(log.parent)
+        return 0, None
+
+    monkeypatch.setattr(progress, "follow", follow)
+    return folders
+
+
+def reviewed(store, seed, label="class-0", decision=Decision.LABEL):
+    content = encoded(picture(0, 1000 + seed))
+    digest = store.add_image(content, Kept.UNKNOWN, 1.0)
+    store.review(Review(digest, 1.0, decision, label))
+    return digest
+
+
+def test_reviewed_images_are_trained_on_and_the_exit_code_is_the_runs(store, runs, place):
+    digest = reviewed(store, 1)
+    result = siamese("improve", "my.yaml", "--json")
+    assert result.exit_code == 3, result.everything
+    found = json.loads(result.stdout)
+    assert found["added"] == {f"class-0/review-{digest[:16]}.png": "class-0"}
+    assert (found["span"], found["outcome"]) == ("parts-2", "not_blessed")
+    assert found["run"]["id"] == runs[0].name
+    assert len(list((place / "parts-2").glob("*/*"))) == 11
+
+
+def test_nothing_to_do_is_no_failure(place, runs, store):
+    result = siamese("improve", "my.yaml")
+    assert (result.exit_code, runs) == (0, [])
+    assert result.stdout == "Nothing to do: no reviewed image changes the data set.\n"
+    reviewed(store, 1)
+    reviewed(store, 2, label="", decision=Decision.NONE)
+    result = siamese("improve", "my.yaml", "--at-least", "2")
+    assert (result.exit_code, runs) == (0, [])
+    assert "1 reviewed images would change the data set; --at-least wants 2" in result.stdout
+    shutil.rmtree(place / "runs")
+    found = json.loads(siamese("improve", "my.yaml", "--json").stdout)
+    assert found == {"outcome": None, "reason": "there is no traffic store runs/mine/traffic yet"}
+
+
+def test_a_span_whose_run_failed_is_trained_on_by_the_next_call(store, runs, place):
+    reviewed(store, 1)
+    assert siamese("improve", "my.yaml", "--no-run").exit_code == 0
+    assert runs == []
+    assert siamese("improve", "my.yaml").exit_code == 3
+    assert len(runs) == 1
+    found = judged(good())
+    judgement = found.judgement.model_copy(update={"root": str(place / "parts-2")})
+    shutil.rmtree(place / "runs" / "mine" / "runs")
+    Pipelines(place).add(found=found._replace(judgement=judgement))
+    assert siamese("improve", "my.yaml").exit_code == 0
+    assert len(runs) == 1
+
+
+def test_two_at_once(store, runs):
+    reviewed(store, 1)
+    with locked(store.folder):
+        result = siamese("improve", "my.yaml")
+    assert (result.exit_code, runs) == (FAILED, [])
+    assert "another run is in progress" in result.everything
+
+
+def test_a_span_can_be_undone(store, runs, place):
+    digest = reviewed(store, 1)
+    siamese("improve", "my.yaml", "--no-run")
+    assert store.review_of(digest).span == 2
+    result = siamese("improve", "my.yaml", "--undo")
+    assert "parts-2: removed" in result.stdout
+    assert store.review_of(digest).span is None
+    assert not (place / "parts-2").exists()
+
+
+def test_groups_splits_and_new_classes_are_those_of_the_configuration(store, runs, place):
+    for i in range(5):
+        reviewed(store, i, "dent")
+    result = siamese("improve", "my.yaml", "--no-run", "--set", "data.classes=[class-0, class-1]")
+    assert "5 images of the new class 'dent', which data.classes does not list" in result.stderr
+    assert siamese("improve", "my.yaml", "--no-run").exit_code == 0
+    assert SpanRecord.read("parts-2").classes == ["dent"]
+
+
+def test_a_data_root_without_spans_is_refused(store, runs, place):
+    reviewed(store, 1)
+    result = siamese("improve", "my.yaml", "--set", "data.root=parts-1")
+    assert (result.exit_code, runs) == (WRONG_USE, [])
+    assert "Once: mv parts-1 parts-1-1, and set data.root: parts-1-{SPAN}" in result.everything
+
+
+def test_a_bucket_is_refused(store, runs):
+    result = siamese("improve", "my.yaml", "--set", "data.root='gs://b/parts-{SPAN}'")
+    assert (result.exit_code, runs) == (WRONG_USE, [])
+    assert "where a folder cannot appear whole" in result.everything

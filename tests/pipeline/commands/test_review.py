@@ -1,0 +1,160 @@
+"""`siamese review`, on a traffic store without a server."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from command_line import siamese
+from judge_views import held_out
+from judged_runs import Pipelines, judged
+from sample_images import write_classes
+
+from pipeline.config.reading import load
+from pipeline.terminal.console import FAILED, WRONG_USE
+from traffic.rows import Answer, Decision, Kept, Review
+from traffic.store import TrafficStore
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / "parts-1", classes=2, each=5)
+    (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: 'parts-{SPAN}'}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def store(place):
+    with TrafficStore(load("my.yaml").traffic_store, create=True) as made:
+        yield made
+
+
+def keep(store, name, kept=Kept.UNKNOWN, label="bent"):
+    digest = store.add_image(name.encode(), kept, 1.0)
+    store.add_answers([Answer(1.0, "mine", 1, label, False, margin=0.25, digest=digest)])
+    return digest
+
+
+def fill_in(table, **columns):
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row.update(columns)
+    with open(table, "w", newline="") as file:
+        lines = csv.DictWriter(file, rows[0])
+        lines.writeheader()
+        lines.writerows(rows)
+
+
+def test_without_a_store_the_fix_is_told(place):
+    result = siamese("review", "my.yaml")
+    assert result.exit_code == WRONG_USE
+    assert "is no traffic store; `siamese record` makes one" in result.everything
+
+
+def test_it_tells_what_is_pending_and_where_the_page_is(store):
+    keep(store, "a")
+    store.review(Review(keep(store, "b"), 1.0, Decision.SKIP))
+    result = siamese("review", "my.yaml")
+    assert result.stdout.splitlines() == [
+        "1 images to review (1 unknown).",
+        "1 reviewed, 1 of them in no span yet.",
+        "The page to review them: siamese ui my.yaml",
+    ]
+    found = json.loads(siamese("review", "my.yaml", "--json", "--list").stdout)
+    assert (found["pending"], found["by_reason"]) == (1, {"unknown": 1})
+    assert found["queue"][0]["predicted"] == "bent"
+
+
+def test_the_list_is_of_the_heads_of_the_queue(store):
+    for i in range(25):
+        keep(store, str(i))
+    keep(store, "s", Kept.SUSPECT)
+    result = siamese("review", "my.yaml", "--list")
+    assert "suspect" in result.stdout.partition("unknown")[0]
+    assert "and 6 more" in result.stdout
+
+
+def test_decisions_go_out_and_in_as_a_table(store):
+    digest = keep(store, "a")
+    assert siamese("review", "my.yaml", "--export", "queue.csv").exit_code == 0
+    assert (
+        "0 decisions kept, 1 lines without one"
+        in siamese("review", "my.yaml", "--import", "queue.csv").everything
+    )
+    fill_in("queue.csv", label=" dent ", group="p1")
+    result = siamese("review", "my.yaml", "--import", "queue.csv", "--reviewer", "ada")
+    assert result.exit_code == 0, result.everything
+    assert store.review_of(digest)[2:] == (Decision.LABEL, "dent", "ada", "p1", None)
+    siamese("review", "my.yaml", "--undo", digest[:8])
+    assert store.review_of(digest) is None
+
+
+def test_anothers_decision_stays_unless_it_is_replaced(store):
+    digest = keep(store, "a")
+    siamese("review", "my.yaml", "--export", "queue.csv")
+    store.review(Review(digest, 1.0, Decision.LABEL, "cut", "bob"))
+    fill_in("queue.csv", decision="none")
+    result = siamese("review", "my.yaml", "--import", "queue.csv")
+    assert result.exit_code == FAILED
+    assert "has been reviewed by bob as 'cut'" in result.everything
+    assert store.review_of(digest).label == "cut"
+    assert siamese("review", "my.yaml", "--import", "queue.csv", "--replace").exit_code == 0
+    assert store.review_of(digest).decision is Decision.NONE
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"decision": "maybe"}, "line 2: decision 'maybe' must be one of label, none, skip"),
+        ({"decision": "label"}, "line 2: a decision 'label' needs a label"),
+        ({"decision": "none", "label": "cut"}, "a decision 'none' with the label 'cut'"),
+        ({"label": "a/b"}, "use one line of text without /"),
+        ({"label": "cut", "digest": "12"}, "no image '12' is kept (any more)"),
+    ],
+)
+def test_a_wrong_line_is_named_and_nothing_is_kept(store, columns, message):
+    keep(store, "a")
+    siamese("review", "my.yaml", "--export", "queue.csv")
+    fill_in("queue.csv", **columns)
+    result = siamese("review", "my.yaml", "--import", "queue.csv")
+    assert result.exit_code == WRONG_USE
+    assert message in result.everything
+    assert store.reviews() == []
+
+
+def test_a_table_of_something_else_is_refused(store, place):
+    (place / "other.csv").write_text("path,label\na,b\n")
+    result = siamese("review", "my.yaml", "--import", "other.csv")
+    assert "has no column digest" in result.everything
+
+
+def test_suspects_of_the_last_judgement_come_into_the_store(place):
+    found = judged(held_out(classes=4, each=12, spread=0.6))
+    pictures = {one.image for one in (*found.judgement.suspects, *found.judgement.mistakes)}
+    assert pictures
+    missing = min(pictures, key=lambda one: one.source)
+    for picture in pictures - {missing}:
+        path = place / "data" / picture.source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture.id.encode())
+    judgement = found.judgement.model_copy(update={"root": str(place / "data")})
+    pipelines = Pipelines(place)
+    pipelines.add(found=found._replace(judgement=judgement))
+    pipelines.add(failed="Trainer")  # has no judgement: the one before counts
+    result = siamese("review", "my.yaml", "--suspects", "--json")
+    assert result.exit_code == 0, result.everything
+    assert f"{missing.source} cannot be read any more" in result.stderr
+    assert json.loads(result.stdout)["suspects"]["added"] == len(pictures) - 1
+    again = json.loads(siamese("review", "my.yaml", "--suspects", "--json").stdout)
+    assert (again["suspects"]["added"], again["suspects"]["known"]) == (0, len(pictures) - 1)
+    with TrafficStore(load("my.yaml").traffic_store) as store:
+        images = {(image.source, image.given_label, image.kept) for image in store.images()}
+    assert images == {(one.source, one.label, Kept.SUSPECT) for one in pictures - {missing}}
+
+
+def test_suspects_need_a_judged_run(place):
+    result = siamese("review", "my.yaml", "--suspects")
+    assert "mine has no judged run in runs/mine" in result.everything
