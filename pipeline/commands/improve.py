@@ -129,6 +129,7 @@ def _described(written: Written) -> dict[str, Any]:
     plan = written.plan
     return {
         "span": str(written.span.root) if written.span else None,
+        "number": written.span.number if written.span else None,
         "added": {path: file.label for path, (_, file) in plan.added.items()},
         "corrected": {path: file.path for path, file in plan.moved.items()},
         "left_out": plan.left_out,

@@ -21,7 +21,7 @@ class Data(Section):
 
     root: str = Field(
         description="Folder of the images. With a folder name such as `span-{SPAN}` it is the "
-        "newest span, so that new images can be added beside the old ones."
+        "newest span. Each span is a whole data set; `siamese improve` writes the next one."
     )
     layout: Literal["auto", "class_folders", "split_folders", "manifest"] = Field(
         "auto",

@@ -1,0 +1,69 @@
+"""Which reviewed images are enrolled; `tests/serving/test_enroll.py` has the enrolling itself."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from pipeline.config.reading import parse
+from pipeline.review.enrolling import NothingToEnroll, enroll_reviewed
+from records import training_keys
+from storage.enrolled_images import EnrolledImage, write_enrolled_images
+from traffic.rows import Decision, Kept, Review
+from traffic.store import TrafficStore
+
+
+@pytest.fixture
+def config(tmp_path):
+    return parse({"name": "mine", "output": str(tmp_path), "data": {"root": "d"}})
+
+
+@pytest.fixture
+def store(tmp_path):
+    with TrafficStore(tmp_path / "traffic", create=True) as made:
+        for name, label in (("a", "dent"), ("b", "dent"), ("c", "bent")):
+            digest = made.add_image(name.encode(), Kept.UNKNOWN, 1.0)
+            made.review(Review(digest, 1.0, Decision.LABEL, label))
+        yield made
+
+
+@pytest.fixture
+def model(config):
+    """A pushed version without a model, which the stand-in does not need."""
+    folder = config.root / "serving" / "1"
+    (folder / "assets.extra").mkdir(parents=True)
+    (folder / "saved_model.pb").touch()
+    return folder
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Stands in for `serving.enroll`; holds the class's images, and whether it is extended."""
+    from serving import enroll
+
+    calls = []
+
+    def stand_in(model, add, extend, check):
+        [(label, folder)] = add.items()
+        calls.append((label, sorted(file.read_bytes() for file in folder.iterdir()), extend))
+
+    monkeypatch.setattr(enroll, "enroll", stand_in)
+    return calls
+
+
+def test_the_reviewed_images_of_a_class_are_enrolled(config, store, model, asked):
+    enroll_reviewed(config, store, "dent")
+    assert asked == [("dent", [b"a", b"b"], False)]
+
+
+def test_those_that_the_model_has_are_not_enrolled_again(config, store, model, asked):
+    key = training_keys.key(hashlib.sha256(b"a").hexdigest())
+    write_enrolled_images(model, [EnrolledImage("dent", "dent/a", key, b"a")])
+    enroll_reviewed(config, store, "dent")
+    assert asked == [("dent", [b"b"], True)]
+
+
+def test_without_images_nothing_is_enrolled(config, store, model, asked):
+    with pytest.raises(NothingToEnroll, match="no reviewed images of 'cut'"):
+        enroll_reviewed(config, store, "cut")
