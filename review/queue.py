@@ -22,6 +22,9 @@ from traffic.store import TrafficStore
 RANDOM_EVERY = 5
 """Of so many places, one is for an image that was kept at random."""
 
+DIVERSE = 500
+"""Places for which diversity counts; after them uncertainty alone, which takes no time."""
+
 _ALL = 1_000_000
 
 
@@ -82,22 +85,20 @@ def _ranked(items: Sequence[QueueItem], reviewed: Sequence[Answer], count: int) 
     """
     spaces = Counter(space for one in items if (space := _space(one.answer)))
     common = spaces.most_common(1)[0][0] if spaces else None
-    inside = [one for one in items if common and _space(one.answer) == common]
-    chosen: list[QueueItem] = []
+    inside = [i for i, one in enumerate(items) if common and _space(one.answer) == common]
+    unsure = _uncertainties([one.answer for one in items])
+    chosen: list[int] = []
     if inside:
         seen = [one.embedding for one in reviewed if _space(one) == common]
         order = by_priority(
-            np.stack([one.answer.embedding for one in inside]),  # type: ignore[union-attr]
-            _uncertainties([one.answer for one in inside]),
+            np.stack([items[i].answer.embedding for i in inside]),  # type: ignore[union-attr]
+            unsure[inside],
             np.stack(seen) if seen else None,
-            count,
+            min(count, DIVERSE),
         )
         chosen = [inside[i] for i in order]
-    if len(chosen) == count:
-        return chosen
-    outside = [one for one in items if not common or _space(one.answer) != common]
-    unsure = _uncertainties([one.answer for one in outside])
-    return [*chosen, *(outside[i] for i in np.argsort(-unsure, kind="stable"))][:count]
+    rest = sorted(set(range(len(items))) - set(chosen), key=lambda i: -unsure[i])
+    return [items[i] for i in (*chosen, *rest)][:count]
 
 
 def _space(answer: Answer | None) -> tuple[str, int, int] | None:

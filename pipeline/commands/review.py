@@ -158,7 +158,8 @@ def _show(
 ) -> None:
     from review.queue import review_queue
 
-    items = review_queue(store, limit) if listed or export else []
+    shown = limit or (None if export or as_json else _LISTED)
+    items = review_queue(store, shown) if listed or export else []
     if export:
         from pipeline.review.tables import export_queue
 
@@ -173,7 +174,7 @@ def _show(
             done["queue"] = [_described(store, item) for item in items]
         out.print_json(json.dumps(done))
     elif listed:
-        _print_list(items[: limit or _LISTED], len(items))
+        _print_list(items, reasons.total())
     elif not export:
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         say(f"{reasons.total()} images to review{f' ({why})' if why else ''}.")
