@@ -23,6 +23,7 @@ PIPELINE = [
     f"tf-keras~=2.16.0; {TFX_1_16}",
     f"opencv-python-headless>=4.9,<4.12; {TFX_1_16}",  # later ones need NumPy 2
     "grpcio-health-checking",
+    "h11",  # HTTP of the recorder; uvicorn brings it
     "jinja2",
     "keras-tuner>=1.4.8",
     "markupsafe",

@@ -25,10 +25,13 @@ PACKAGES = (
     "components",
     "images",
     "judging",
+    "monitoring",
     "pipeline",
     "records",
+    "review",
     "serving",
     "storage",
+    "traffic",
     "trainer",
 )
 

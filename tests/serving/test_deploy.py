@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import signature
 from pathlib import Path
 
 import promql_parser
@@ -17,6 +18,7 @@ from google.protobuf import text_format
 from prometheus_client.parser import text_string_to_metric_families
 from tensorflow_serving.config import model_server_config_pb2
 
+from pipeline.commands.record import record
 from serving.embedded.config_files import read_batching_parameters, read_metrics_path
 from serving.engine import IMAGE, SERVER_OPTIONS
 from serving.labels import FOLLOWING_OPTIONS, labels_file
@@ -181,12 +183,26 @@ class TestServingFiles:
         assert told == [f"--tensorflow_session_parallelism={limits['cpus']}"]
 
     def test_prometheus_asks_where_the_metrics_are(self):
-        (job,) = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+        jobs = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+        (job,) = (each for each in jobs if each["job_name"] == "tensorflow-serving")
         # TensorFlow Serving has no default for the path, so the file must say it.
         assert "path:" in (CONFIG / "monitoring.config").read_text()
         assert job["metrics_path"] == read_metrics_path(str(CONFIG / "monitoring.config"))
         port = serving_options()["rest_api_port"]
         assert job["static_configs"] == [{"targets": [f"serving:{port}"]}]
+
+    def test_prometheus_asks_the_recorder_if_there_is_one(self):
+        jobs = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+        (job,) = (each for each in jobs if each["job_name"] == "siamese-recorder")
+        assert job["dns_sd_configs"] == [{"names": ["recorder"], "type": "A", "port": 8602}]
+        assert ":8602/health" in SERVICES["recorder"]["healthcheck"]["test"][-1]
+
+    def test_the_recorder_takes_the_options_of_the_command(self):
+        command, name, *options = SERVICES["recorder"]["command"]
+        assert (command, name) == ("siamese", "record")
+        known = {f"--{each.replace('_', '-')}" for each in signature(record).parameters}
+        assert {option.partition("=")[0] for option in options} <= known
+        assert "--upstream=serving:8500" in options
 
     def test_grafana_finds_prometheus_and_the_dashboard(self):
         provisioning = DEPLOY / mounts("grafana")["/etc/grafana/provisioning"]
