@@ -39,6 +39,20 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
     assert not heavy.intersection(loaded)
 
 
+def test_the_recorder_loads_neither_tensorflow_nor_opencv():
+    """It starts again quickly, and stays small beside the server."""
+    code = """
+import sys
+import serving.recorder.server
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "grpc" in loaded
+    assert not {*HEAVY, "cv2", "scipy", "sklearn", "tensorflow_serving"}.intersection(loaded)
+
+
 def test_the_client_sends_images_without_opencv_and_tensorflow():
     """Where neither can be imported, as after `pip install siamese-tfx` alone."""
     code = """

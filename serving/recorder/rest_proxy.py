@@ -63,7 +63,9 @@ class RestProxy:
             answer, called = await self._answer(scope, body)
         self._counts.call("rest", str(answer.status))
         headers = [*_passed(answer.headers, b"date", b"server")]
-        if answer.status >= 200 and answer.status not in (204, 304):
+        if scope["method"] == "HEAD":  # the length of what GET would answer
+            headers += [each for each in answer.headers if each[0].lower() == b"content-length"]
+        elif answer.status not in (204, 304):
             headers.append((b"content-length", b"%d" % len(answer.body)))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
         await send(start)

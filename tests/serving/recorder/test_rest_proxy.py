@@ -119,8 +119,9 @@ def test_requests_and_answers_are_passed_on(tmp_path):
 
 def test_what_a_server_answers_to_head(tmp_path):
     with asked(Upstream(), tmp_path) as ask:
-        status, _, body = ask("HEAD", "/v1/models/parts")
+        status, headers, body = ask("HEAD", "/v1/models/parts")
     assert (status, body) == (200, b"")
+    assert int(headers["Content-Length"]) == len(ANSWER)
 
 
 def test_classification_is_recorded_with_its_version(tmp_path):
