@@ -199,10 +199,9 @@ class Writer:
             self._said = time.monotonic()
             reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
             log.warning(
-                "All calls are passed on, but %d were not recorded%s%s",
-                sum(dropped.values()),
-                f" ({reasons})" if reasons else "",
-                f": {self.trouble}" if self.trouble else "",
+                "Calls are answered, but not all is recorded%s%s",
+                f"; calls lost to the store: {reasons}" if reasons else "",
+                f"; {self.trouble}" if self.trouble else "",
             )
 
     def _close(self) -> None:

@@ -142,7 +142,7 @@ def test_a_full_disk_is_said_and_counted_once_a_minute(made, tmp_path, monkeypat
         until(lambda i=i: _count(writer, "dropped_total", reason="store") == i + 1)
     assert "database or disk is full" in writer.trouble
     assert len(caplog.messages) == 1
-    assert "All calls are passed on" in caplog.messages[0]
+    assert "Calls are answered, but not all is recorded" in caplog.messages[0]
     assert "database or disk is full" in caplog.messages[0]
 
 
