@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from serving.labels import labels_file, read_labels
 from storage.file_systems import exists, is_folder, open_file
 from storage.model_versions import SAVED_MODEL, complete_versions
 
@@ -12,9 +13,10 @@ _FILES = ("fingerprint.pb", SAVED_MODEL)
 
 
 def last_served(base: str, candidate: str) -> str | None:
-    """Return the newest complete version below a base path that is not the candidate itself.
+    """Return the version that is served: the stable one, or without labels the newest one.
 
-    Served models were blessed; a model that is judged again may have been pushed before.
+    Served models were blessed; a model that is judged again may have been pushed before, and is
+    not compared with itself.
 
     Args:
         base: Folder of numbered versions, as TensorFlow Serving watches it.
@@ -25,8 +27,11 @@ def last_served(base: str, candidate: str) -> str | None:
     """
     if not is_folder(base):
         return None
-    own = _identity(candidate)
-    return next((path for path in complete_versions(base).values() if _identity(path) != own), None)
+    own, versions = _identity(candidate), complete_versions(base)
+    labels = read_labels(labels_file(base))
+    if labels and labels.stable in versions:
+        versions = {labels.stable: versions[labels.stable], **versions}
+    return next((path for path in versions.values() if _identity(path) != own), None)
 
 
 def _identity(directory: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from base.errors import UserError
+from pipeline import log_noise
 from pipeline.config import reading
 from pipeline.runs.run_folders import list_runs
 from pipeline.runs.summary import Summary
@@ -104,7 +105,7 @@ def find_place(where: str, overrides: Sequence[str] = ()) -> Place:
     if not is_remote(where) and os.path.isfile(where):
         settings = reading.load(where, overrides)
         runs = list_runs(Path(settings.root), settings.name)
-        return Place(settings.serving_root, settings.name, runs)
+        return Place(_quiet(settings.serving_root), settings.name, runs)
     if overrides:
         raise UserError("--set needs a configuration, which it changes")
     if not is_remote(where) and not os.path.isdir(where):
@@ -114,7 +115,14 @@ def find_place(where: str, overrides: Sequence[str] = ()) -> Place:
     where = where.rstrip("/")
     if is_version_number(os.path.basename(where)) and os.path.isfile(f"{where}/{SAVED_MODEL}"):
         where = os.path.dirname(os.path.abspath(where))
-    return Place(where)
+    return Place(_quiet(where))
+
+
+def _quiet(base_path: str) -> str:
+    """Return the base path; TensorFlow, which reads gs://, logs nothing then."""
+    if is_remote(base_path):
+        log_noise.quiet()
+    return base_path
 
 
 def list_versions(shelf: Shelf, runs: Iterable[Summary] = ()) -> list[VersionInfo]:
