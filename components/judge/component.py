@@ -57,8 +57,8 @@ class Judge(BaseBeamComponent):
         settings: How to judge.
         model_run: From the Trainer: the encoder before training, to compare with.
         last_blessed_model: The last blessed model, from a Resolver, to compare with.
-        last_blessed_root: Base path of the served models: without `last_blessed_model`, the newest
-            of them is compared with.
+        last_blessed_root: Base path of the served models: without `last_blessed_model`, the stable
+            one is compared with, or where none has that label the newest.
         held_out_partners: As PairGen's, so that the pairs are the same.
         held_out_max_images: As PairGen's.
         pair_seed: As PairGen's.
