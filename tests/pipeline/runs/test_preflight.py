@@ -41,6 +41,14 @@ def test_a_block_larger_than_the_split_is_refused_by_name(images, pairs, message
         )
 
 
+def test_the_newest_span_is_checked(tmp_path):
+    write_classes(tmp_path / "span-1", classes=2, each=10, size=8)
+    check(config(tmp_path / "span-{SPAN}"))
+    (tmp_path / "span-2").mkdir()
+    with pytest.raises(ConfigError, match="span-2"):
+        check(config(tmp_path / "span-{SPAN}"))
+
+
 @pytest.mark.parametrize(
     "pairs",
     [
