@@ -121,7 +121,8 @@ def record(
     if overrides and not config:
         raise UserError("--set needs a configuration, which it changes; name one")
     settings = reading.load(config, overrides or ()) if config else None
-    if settings is None and store is None:
+    place = store or (settings.traffic_store if settings else None)
+    if place is None:
         raise UserError("name the traffic store by --store, or a configuration that has one")
     from serving.channel import Tls
     from serving.recorder.follow_ups import Shares, Upstream
@@ -145,7 +146,7 @@ def record(
             check_address("--rest", rest) if rest else None,
             encrypted,
         ),
-        store=store or settings.traffic_store,  # type: ignore[union-attr]
+        store=place,
         rules=rules,
         shares=Shares(shadow, shadow_share, rules.embeddings),
         canary_share=canary_share,
