@@ -7,12 +7,13 @@ folder of images for each class, and scikit-learn's digits are the second data s
 each into images to judge on, a few labelled ones of each class, and a pool. A classifier of the
 labelled ones says how unsure it is of each image of the pool, `review.priority` orders them, the
 first 40 get their labels, and a new classifier is judged. The reference is the mean of random
-orders: how many of their images reach the same accuracy.
+orders: how many of their images reach the same accuracy. Features are computed once.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ STEP = 10
 MOST = 160
 """Largest number of random images that is tried."""
 
-ORDERS = 10
+ORDERS = 5
 """Random orders of each draw."""
 
 
@@ -82,7 +83,7 @@ def measure(features: Features, each: int, classifier: Classifier, seed: int) ->
     """Return the accuracies of one draw: in the queue's order, and of random orders by number."""
     draw = drawn(features.labels, each, seed)
 
-    def accuracy(chosen: Sequence[int]) -> float:
+    def accuracy(chosen: Sequence[int] | np.ndarray) -> float:
         some = np.concatenate([draw.labelled, draw.pool[np.asarray(chosen, int)]])
         z, labels = features
         classes, scores = classifier(z[some], labels[some], z[draw.test])
@@ -103,7 +104,7 @@ def queue_order(features: Features, draw: Draw, classifier: Classifier) -> list[
     _, scores = classifier(known, features.labels[draw.labelled], pool)
     best = np.sort(scores, axis=1)
     margins = best[:, -1] - best[:, -2]
-    unsure = 1 - np.searchsorted(np.sort(margins), margins) / len(margins)
+    unsure = np.asarray(1 - np.searchsorted(np.sort(margins), margins) / len(margins))
     mean = known.mean(0)
     return by_priority(pool - mean, unsure, known - mean, BUDGET)
 
@@ -121,22 +122,38 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     import cv2
     from sklearn.datasets import load_digits
 
+    def enlarged(image: np.ndarray, side: int) -> np.ndarray:
+        larger = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
+        return np.clip(np.round(larger), 0, 255)
+
     found = load_digits()
-    sides = [
-        cv2.resize(image / 16 * 255, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-        for image in found.images
-    ]
-    grey = np.clip(np.round(sides), 0, 255).astype("uint8")
-    return np.repeat(grey[..., None], 3, axis=-1), found.target.astype(str)
+    grey = np.stack([enlarged(enlarged(one / 16 * 255, 32), SIZE) for one in found.images])
+    return np.repeat(grey.astype("uint8")[..., None], 3, axis=-1), found.target.astype(str)
 
 
-def features_of(encoder: Any, pixels: np.ndarray, labels: np.ndarray) -> Features:
-    """Return the features of images."""
-    batches = [
-        np.asarray(encoder(pixels[i : i + 32].astype("float32"), training=False))
-        for i in range(0, len(pixels), 32)
-    ]
-    return Features(_normalized(np.sqrt(np.maximum(np.concatenate(batches), 0))), labels)
+def steel(folders: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same of the images in several folders of class folders."""
+    parts = [read(folder) for folder in folders]
+    return np.concatenate([one.pixels for one in parts]), np.concatenate([p.labels for p in parts])
+
+
+def features_of(
+    encoder: Path, pictures: Callable[[], tuple[np.ndarray, np.ndarray]], file: Path
+) -> Features:
+    """Return the features of images, which are computed if the file is missing."""
+    if not file.exists():
+        import keras
+
+        model = keras.models.load_model(encoder, compile=False)
+        pixels, labels = pictures()
+        batches = [
+            np.asarray(model(pixels[i : i + 32].astype("float32"), training=False))
+            for i in range(0, len(pixels), 32)
+        ]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, features=np.concatenate(batches), labels=labels)
+    with np.load(file) as found:
+        return Features(_normalized(np.sqrt(np.maximum(found["features"], 0))), found["labels"])
 
 
 def _normalized(x: np.ndarray) -> np.ndarray:
@@ -167,19 +184,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("encoder", type=Path)
     parser.add_argument("steel", type=Path, nargs="+")
-    parser.add_argument("--each", type=int, nargs="+", default=[2, 5])
+    parser.add_argument("--each", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--features",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "siamese-active-learning",
+        help="Folder of the features, which are computed if it is empty.",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
-    import keras
-
-    encoder = keras.models.load_model(arguments.encoder, compile=False)
-    steel = [read(folder) for folder in arguments.steel]
-    pixels, labels = (np.concatenate(parts) for parts in zip(*steel, strict=True))
+    encoder, place = arguments.encoder, arguments.features
     sets = {
-        "steel": features_of(encoder, pixels, labels),
-        "digits": features_of(encoder, *digits()),
+        "steel": features_of(encoder, lambda: steel(arguments.steel), place / "steel.npz"),
+        "digits": features_of(encoder, digits, place / "digits.npz"),
     }
     rows = [
         row(name, features, each, kind, arguments.seeds)

@@ -1,15 +1,22 @@
-"""Orders images by how much a label of each would help: uncertainty and diversity together.
+"""Orders images by how much a label of each would help: uncertainty, density and diversity.
 
-Greedy farthest-first traversal (the k-center algorithm of Gonzalez 1985; core sets for active
-learning, Sener and Savarese 2018), with distances weighted by how unsure the model is.
+Greedy facility location (Wei, Iyer and Bilmes 2015, for active learning): the next image is the one
+that makes the images that the model is unsure of most similar to some image whose class will be
+known. So it stands for many, which an outlier does not, and for others than those before it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-FLOOR = 0.5
+FLOOR = 0.3
 """Weight of an image that the model is sure of; one that it is unsure of weighs 1."""
+
+SHARPNESS = 4.0
+"""Similarity is exp(-SHARPNESS * cosine distance)."""
+
+CANDIDATES = 400
+"""Only so many are considered, those that the model is most unsure of."""
 
 
 def by_priority(
@@ -21,23 +28,27 @@ def by_priority(
         embeddings: float [n, d].
         unsure: float [n] in [0, 1], how unsure the model is of each.
         seen: float [m, d], images whose class is known; None: none.
-        count: How many to return, at most n.
+        count: How many to return; at most n and `CANDIDATES` are.
     """
-    z = _normalized(embeddings)
-    weight = FLOOR + (1 - FLOOR) * np.clip(unsure, 0, 1)
-    nearest = np.full(len(z), 2.0)
+    candidates = np.argsort(-unsure, kind="stable")[:CANDIDATES]
+    z = _normalized(embeddings[candidates])
+    weight = FLOOR + (1 - FLOOR) * np.clip(unsure[candidates], 0, 1)
+    similarity = _similarity(z, z)
+    covered = np.zeros(len(z))
     if seen is not None:
-        for one in _normalized(seen):
-            nearest = np.minimum(nearest, 1 - z @ one)
+        covered = _similarity(z, _normalized(seen)).max(axis=1)
     chosen: list[int] = []
-    left = np.ones(len(z), bool)
     for _ in range(min(count, len(z))):
-        gain = np.where(left, weight * np.maximum(nearest, 0), -1.0)
+        gain = weight @ np.maximum(similarity - covered[:, None], 0)
+        gain[chosen] = -1
         best = int(np.argmax(gain))
         chosen.append(best)
-        left[best] = False
-        nearest = np.minimum(nearest, 1 - z @ z[best])
-    return chosen
+        covered = np.maximum(covered, similarity[best])
+    return candidates[chosen].tolist()
+
+
+def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.exp(-SHARPNESS * (1 - a @ b.T))
 
 
 def _normalized(x: np.ndarray) -> np.ndarray:

@@ -22,9 +22,6 @@ from traffic.store import TrafficStore
 RANDOM_EVERY = 5
 """Of so many places, one is for an image that was kept at random."""
 
-DIVERSE = 500
-"""Places for which diversity counts; after them uncertainty alone, which takes no time."""
-
 _ALL = 1_000_000
 
 
@@ -94,7 +91,7 @@ def _ranked(items: Sequence[QueueItem], reviewed: Sequence[Answer], count: int) 
             np.stack([items[i].answer.embedding for i in inside]),  # type: ignore[union-attr]
             unsure[inside],
             np.stack(seen) if seen else None,
-            min(count, DIVERSE),
+            count,
         )
         chosen = [inside[i] for i in order]
     rest = sorted(set(range(len(items))) - set(chosen), key=lambda i: -unsure[i])
