@@ -48,7 +48,7 @@ def _judged(blessing: types.Artifact) -> dict[str, Any]:
     try:
         judgement = read_judgement(uri)
     except (OSError, ValidationError) as e:  # the model is pushed, and was blessed
-        _LOG.warning("%s: cannot be read for the lineage (%s)", uri, e)
+        _LOG.warning("%s: cannot be read for the lineage (%s)", uri or "the judgement", e)
         return {"verdict": Verdict(outcome=BLESSED, time=now())}
     classes = {one.label: one.support for one in judgement.classes}
     return {"classes": classes, "verdict": verdict_of(judgement, judgement.root)}

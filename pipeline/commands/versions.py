@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from judging.number_text import number
+from judging.number_text import metric_text
 from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
 from pipeline.runs.outcome import Outcome
 from pipeline.terminal.console import out, progress, say
@@ -22,6 +22,7 @@ from serving.promotion import WAIT_SECONDS
 if TYPE_CHECKING:
     from pipeline.runs.versions import Place, VersionInfo
     from serving.promotion import Moved, Shelf
+    from storage.lineage import Figure
 
 Where = Annotated[
     str,
@@ -186,9 +187,13 @@ def _show(found: Sequence[VersionInfo]) -> None:
             f"{one.made:%Y-%m-%d %H:%M}" if one.made else "",
             Text("; ".join((one.origin, *one.changes)), overflow="fold"),
             _verdict(one),
-            *(number(figures[name].value) if name in figures else "" for name in names),
+            *(_figure(name, figures.get(name)) for name in names),
         )
     out.print(table)
+
+
+def _figure(name: str, figure: Figure | None) -> str:
+    return metric_text(name, figure.value, figure.images) if figure else ""
 
 
 def _verdict(one: VersionInfo) -> str:

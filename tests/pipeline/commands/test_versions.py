@@ -48,7 +48,8 @@ def test_versions_and_where_they_come_from():
     assert "blessed" in text
     assert "not gated" in text
     assert "Accuracy of the classes" in text
-    assert "0.9" in text
+    assert "90.0 %" in text
+    assert "0.950" in text
     assert f"No version has a label: servers serve the newest one, {PUSHED + 60}" in text
 
 
