@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = (
-    "base", "records", "images", "storage", "judging", "trainer", "serving", "components",
-    "pipeline",
+    "base", "records", "images", "storage", "judging", "traffic", "monitoring", "review", "trainer",
+    "serving", "components", "pipeline",
 )  # fmt: skip
 """The project's own: an installation has the packages of others beside them."""
 
