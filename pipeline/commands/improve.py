@@ -104,7 +104,7 @@ def _changes(written: Written) -> str:
 def _why_nothing(written: Written, at_least: int) -> str:
     pending = written.plan.changes
     if pending:
-        return f"{pending} reviewed images would change the data set; --at-least wants {at_least}"
+        return f"{pending} of at least {at_least} changes by reviewed images (--at-least)"
     return "no reviewed image changes the data set"
 
 

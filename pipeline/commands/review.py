@@ -173,11 +173,12 @@ def _show(
         if listed:
             done["queue"] = [_described(store, item) for item in items]
         out.print_json(json.dumps(done))
-    elif listed:
+    elif listed and items:
         _print_list(items, reasons.total())
     elif not export:
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        say(f"{reasons.total()} images to review{f' ({why})' if why else ''}.")
+        pending = "1 image" if reasons.total() == 1 else f"{reasons.total() or 'No'} images"
+        say(f"{pending} to review{f' ({why})' if why else ''}.")
         say(f"{len(reviews)} reviewed, {untrained} of them in no span yet.")
         say(f"The page to review them: siamese ui {config}")
 

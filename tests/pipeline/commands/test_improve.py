@@ -84,7 +84,7 @@ def test_nothing_to_do_is_no_failure(place, runs, store):
     reviewed(store, 2, label="", decision=Decision.NONE)
     result = siamese("improve", "my.yaml", "--at-least", "2")
     assert (result.exit_code, runs) == (0, [])
-    assert "1 reviewed images would change the data set; --at-least wants 2" in result.stdout
+    assert "1 of at least 2 changes by reviewed images" in result.stdout
     shutil.rmtree(place / "runs")
     found = json.loads(siamese("improve", "my.yaml", "--json").stdout)
     assert found == {"outcome": None, "reason": "there is no traffic store runs/mine/traffic yet"}

@@ -59,13 +59,17 @@ def test_it_tells_what_is_pending_and_where_the_page_is(store):
     store.review(Review(keep(store, "b"), 1.0, Decision.SKIP))
     result = siamese("review", "my.yaml")
     assert result.stdout.splitlines() == [
-        "1 images to review (1 unknown).",
+        "1 image to review (1 unknown).",
         "1 reviewed, 1 of them in no span yet.",
         "The page to review them: siamese ui my.yaml",
     ]
     found = json.loads(siamese("review", "my.yaml", "--json", "--list").stdout)
     assert (found["pending"], found["by_reason"]) == (1, {"unknown": 1})
     assert found["queue"][0]["predicted"] == "bent"
+
+
+def test_an_empty_queue_is_a_sentence(store):
+    assert "No images to review.\n" in siamese("review", "my.yaml", "--list").stdout
 
 
 def test_the_list_is_of_the_heads_of_the_queue(store):
