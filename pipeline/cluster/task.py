@@ -46,11 +46,11 @@ def main(argv: Sequence[str]) -> int:
 
         from pipeline import tfx_on_s3
         from pipeline.cluster.folder_markers import remove_folder_markers
-        from pipeline.runs.beam_overhead import inspect_each_class_once
+        from pipeline.runs.beam_overhead import reduce_overhead
         from pipeline.runs.beam_workers import send_all_to_workers
 
         send_all_to_workers()
-        inspect_each_class_once()
+        reduce_overhead()
         arguments = list(argv)
         tfx_on_s3.enable([import_class_by_path(_value(arguments, _EXECUTOR))])
         executor_input = json.loads(_value(arguments, _INPUT))

@@ -66,13 +66,13 @@ def main(folder: Path) -> int:
 
 def _prepare(config: RunConfig) -> None:
     from components.pair_gen.image_store import delete_left_behind
-    from pipeline.runs.beam_overhead import inspect_each_class_once
+    from pipeline.runs.beam_overhead import reduce_overhead
     from pipeline.runs.beam_workers import send_all_to_workers
     from pipeline.runs.history import read_run
     from pipeline.runs.preflight import check_enrolled, check_network
 
     send_all_to_workers()
-    inspect_each_class_once()
+    reduce_overhead()
     delete_left_behind(config.pipeline_root)
     read_run(config.metadata, config.name, "")  # TFX's own error would be SQL
     check_enrolled(config)

@@ -1,6 +1,13 @@
+import base64
+import bz2
+import logging
+
 import apache_beam as beam
 import pytest
 from apache_beam.coders import VarIntCoder
+from apache_beam.internal import cloudpickle_pickler, dill_pickler, pickler
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
+from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import userstate
 
 from pipeline.runs import beam_overhead
@@ -35,7 +42,7 @@ def inspected(monkeypatch):
     monkeypatch.setattr(
         userstate, "get_dofn_specs", lambda dofn: calls.append(dofn) or original(dofn)
     )
-    beam_overhead.inspect_each_class_once()
+    beam_overhead.reduce_overhead()
     return calls
 
 
@@ -43,7 +50,7 @@ def test_a_class_is_inspected_once(inspected):
     for _ in range(3):
         assert not userstate.is_stateful_dofn(Plain())
     assert len(inspected) == 1
-    beam_overhead.inspect_each_class_once()  # again, as each run in a process does
+    beam_overhead.reduce_overhead()  # again, as each run in a process does
     assert not userstate.is_stateful_dofn(Plain())
     assert len(inspected) == 1
 
@@ -61,3 +68,31 @@ def test_functions_of_one_class_may_differ():
     for _ in range(2):
         assert not userstate.is_stateful_dofn(double)
         assert userstate.is_stateful_dofn(count)
+
+
+@pytest.mark.parametrize("library", [cloudpickle_pickler, dill_pickler])
+def test_functions_are_in_small_blocks_that_any_beam_reads(library):
+    small = base64.b64decode(library.dumps("a function"))
+    assert small.startswith(b"BZh1")  # the block's size, in 100 kB
+    assert bz2.decompress(small)
+    assert library.loads(base64.b64encode(bz2.compress(bz2.decompress(small), 9))) == "a function"
+
+
+def test_the_log_level_is_set_where_it_changes(monkeypatch):
+    log = logging.getLogger("dill")
+    log.setLevel(logging.WARNING)
+    monkeypatch.setattr(log, "setLevel", lambda level: pytest.fail(f"set to {level}"))
+    assert pickler.loads(pickler.dumps("a function")) == "a function"
+
+
+def test_side_inputs_are_read_without_a_cache():
+    assert not worker_handlers.StateCache(1).is_cache_enabled()
+    with beam.Pipeline() as pipeline:
+        numbers = pipeline | beam.Create([1, 2, 3])
+        found = numbers | "Found" >> beam.Map(
+            lambda number, each, by_number, total: (number, sorted(each), by_number[number], total),
+            beam.pvalue.AsIter(numbers),
+            beam.pvalue.AsDict(numbers | beam.Map(lambda number: (number, 10 * number))),
+            beam.pvalue.AsSingleton(numbers | beam.CombineGlobally(sum)),
+        )
+        assert_that(found, equal_to([(n, [1, 2, 3], 10 * n, 6) for n in (1, 2, 3)]))
