@@ -29,7 +29,7 @@ PIPELINE = [
     "markupsafe",
     "prometheus-client",
     "scikit-learn>=1.5",
-    "starlette>=0.40",  # HTTP of the embedded server, with uvicorn
+    "starlette>=0.40",  # HTTP of the embedded server and the browser interface, with uvicorn
     "tensorflow-serving-api",  # the embedded server's messages; TFX bounds its version
     "uvicorn>=0.30",
 ]
@@ -49,7 +49,10 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=[f"{name}{below}" for name in PACKAGES for below in ("", ".*")]),
-    package_data={"pipeline.report": ["templates/*"]},
+    package_data={
+        "pipeline.report": ["templates/*"],
+        "pipeline.ui": ["templates/*", "static/*"],
+    },
     install_requires=[  # enough for serving/client.py, and for the commands that ask a server
         "grpcio",
         "numpy",

@@ -128,6 +128,23 @@ def hits_by_each_other(
     return np.concatenate(parts)
 
 
+def right_by_class(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, tuple[int, int]]:
+    """Return how many images the others classify correctly, each left out in turn, by class.
+
+    Args:
+        embeddings: float [n, d].
+        labels: str [n], their classes.
+
+    Returns:
+        The number, and that of all images of the class; without classes of a single image.
+    """
+    hits = hits_by_each_other(embeddings, labels, np.arange(len(labels)))
+    classes, counts = np.unique(labels, return_counts=True)
+    counted = labels[np.isin(labels, classes[counts > 1])]
+    own = [(str(label), counted == label) for label in classes[counts > 1]]
+    return {label: (int(hits[of_it].sum()), int(of_it.sum())) for label, of_it in own}
+
+
 class Classified(NamedTuple):
     """The classes that n images are given, with evidence.
 

@@ -31,6 +31,7 @@ from pipeline.commands.search import search
 from pipeline.commands.serve import serve
 from pipeline.commands.show import show
 from pipeline.commands.threshold import threshold
+from pipeline.commands.ui import ui
 from pipeline.commands.versions import promote, rollback, versions
 from pipeline.runs.child_process import terminated_as_interrupted
 from pipeline.terminal.console import FAILED, INTERRUPTED, WRONG_USE, err, out, print_error, say
@@ -47,7 +48,7 @@ app = typer.Typer(
 
 _commands = (
     sample_data, check, init, run, show, gate, compare, predict, classify, embed, search, enroll,
-    threshold, versions, promote, rollback, record, review, improve,
+    threshold, versions, promote, rollback, record, review, improve, ui,
 )  # fmt: skip
 for _command in _commands:
     app.command(_command.__name__.replace("_", "-"), cls=Command)(_command)

@@ -10,7 +10,7 @@ Needs TensorFlow, but neither TFX nor our trainer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from base.errors import UserError
-from base.printable import printable
+from base.printable import printable, text_of
 from images.canonical import UnusableImage, canonical_image
 from images.file_names import is_ignored
+from judging.classifier import right_by_class
 from records import training_keys
 from serving.changed_version import write_changed
 from serving.next_version import NextVersion, version_folder
@@ -58,6 +59,18 @@ class Unusable(NamedTuple):
     reason: str
 
 
+class Changes(NamedTuple):
+    """What is changed of the support images that are there, besides whole classes.
+
+    Attributes:
+        remove: Names of images to remove, as the model names them.
+        move: Names of images, and the class of each; a class that does not exist becomes one.
+    """
+
+    remove: Collection[str] = ()
+    move: Mapping[str, str] = {}
+
+
 class Enrolled(NamedTuple):
     """The result.
 
@@ -68,6 +81,10 @@ class Enrolled(NamedTuple):
         added: Images that were added, by class.
         removed: Classes that were removed; some of them may have been added anew.
         unusable: Files that were left out.
+        changed: Support images that were removed one by one, or moved.
+        before: By class, how many support images are classified correctly by the others, each left
+            out in turn, and how many there are; without classes of a single image.
+        after: The same in the new version.
     """
 
     model: Path
@@ -76,6 +93,9 @@ class Enrolled(NamedTuple):
     added: dict[str, int]
     removed: list[str]
     unusable: list[Unusable]
+    changed: int
+    before: dict[str, tuple[int, int]]
+    after: dict[str, tuple[int, int]]
 
 
 def enroll(
@@ -85,6 +105,7 @@ def enroll(
     output: Path | None = None,
     extend: bool = False,
     check: Check | None = None,
+    changes: Changes = Changes(),  # noqa: B008 -- is immutable
 ) -> Enrolled:
     """Write a model's next version, with other classes.
 
@@ -95,10 +116,12 @@ def enroll(
         output: Base path for the new version, a local folder; default: the model's own.
         extend: Add to existing classes; otherwise added classes must be new.
         check: Called with the candidate before it is published; default: no check.
+        changes: Of single images, which come first.
 
     Raises:
-        EnrollError: A class does not exist or exists already, fewer than two classes would remain,
-            no image of a class is usable, or the model was not exported by this project.
+        EnrollError: A class or an image does not exist, a class exists already, fewer than two
+            classes would remain, no image of a class is usable, or the model was not exported by
+            this project.
         VersionError: There is no such model, or another version has appeared meanwhile.
         OSError: A file cannot be read or written.
     """
@@ -106,7 +129,11 @@ def enroll(
     source = version_folder(model)
     version = NextVersion(source, output)
     loaded = _load(source)
-    rows = _rows(loaded.support)
+    rows = old = _rows(loaded.support)
+    if not (add or remove or changes.remove or changes.move):
+        raise EnrollError("there is nothing to do: name images to add, or a class to remove")
+    if changes.remove or changes.move:
+        rows = _changed(source, rows, changes)
     _check_classes(source, {row.label for row in rows}, add, remove, extend)
     found = [_embed(loaded, label, folder) for label, folder in add.items()]
     images = [image for each in found for image in each.images]
@@ -115,10 +142,11 @@ def enroll(
     rows += [row for each in found for row in each.rows]
     _replace_support(loaded, rows)
     _add_training_keys(loaded, images)
-    kept = [one for one in read_enrolled_images(source) if one.label not in remove]
+    kept = _changed_enrolled(read_enrolled_images(source), changes)
+    kept = [one for one in kept if one.label not in remove]
     classes = dict(sorted(Counter(row.label for row in rows).items()))
     added = {label: len(each.rows) for label, each in zip(add, found, strict=True)}
-    lineage = next_lineage(source, "enrolment", _changes(added, remove), classes)
+    lineage = next_lineage(source, "enrolment", _in_words(added, remove, changes), classes)
     with version.candidate() as candidate:
         _write(loaded, source, candidate, lineage, [*kept, *images])
         if check is not None:
@@ -130,6 +158,9 @@ def enroll(
         added=added,
         removed=sorted(remove),
         unusable=[one for each in found for one in each.unusable],
+        changed=len(set(changes.remove) | set(changes.move)),
+        before=_right(old),
+        after=_right(rows),
     )
 
 
@@ -179,15 +210,44 @@ def _rows(support: Any) -> list[_Row]:
     return [_Row(label.decode(), *rest) for label, *rest in zip(*columns, strict=True)]
 
 
+def _right(rows: Sequence[_Row]) -> dict[str, tuple[int, int]]:
+    embeddings = np.stack([row.embedding for row in rows])
+    return right_by_class(embeddings, np.array([row.label for row in rows]))
+
+
+def _changed(model: Path, rows: Sequence[_Row], changes: Changes) -> list[_Row]:
+    """Return the support images after changes of single ones."""
+    there = {text_of(row.source) for row in rows}
+    if missing := sorted({*changes.remove, *changes.move} - there):
+        raise EnrollError(f"{model}: has no support image '{printable(missing[0])}'")
+    if odd := [label for label in changes.move.values() if not _is_class_name(label)]:
+        raise EnrollError(f"'{printable(odd[0])}': a class's name is one line of text")
+    return [
+        row._replace(label=changes.move.get(text_of(row.source), row.label))
+        for row in rows
+        if text_of(row.source) not in changes.remove
+    ]
+
+
+def _changed_enrolled(images: Iterable[EnrolledImage], changes: Changes) -> list[EnrolledImage]:
+    return [
+        one._replace(label=changes.move.get(one.source, one.label))
+        for one in images
+        if one.source not in changes.remove
+    ]
+
+
+def _is_class_name(label: str) -> bool:
+    return bool(label.strip()) and label == printable(label)
+
+
 def _check_classes(
     model: Path, present: set[str], add: Collection[str], remove: set[str], extend: bool
 ) -> None:
     def listed(names: Collection[str]) -> str:
         return ", ".join(f"'{printable(name)}'" for name in sorted(names))
 
-    if not (add or remove):
-        raise EnrollError("there is nothing to do: name images to add, or a class to remove")
-    if odd := {name for name in add if not name.strip() or name != printable(name)}:
+    if odd := {name for name in add if not _is_class_name(name)}:
         raise EnrollError(f"{listed(odd)}: a class's name is one line of text; give it by --name")
     if unknown := remove - present:
         raise EnrollError(
@@ -279,9 +339,15 @@ def _add_training_keys(loaded: Any, images: Sequence[EnrolledImage]) -> None:
         loaded.training_keys.assign(sorted({*known, *(one.key for one in images)}))
 
 
-def _changes(added: Mapping[str, int], removed: Collection[str]) -> tuple[str, ...]:
+def _in_words(
+    added: Mapping[str, int], removed: Collection[str], changes: Changes
+) -> tuple[str, ...]:
     """Return what is done, in words."""
+    moved = Counter(changes.move.values())
+    gone = len(set(changes.remove))
     return (
+        *([f"removed {gone} support images"] if gone else []),
+        *(f"moved {count} support images to '{label}'" for label, count in moved.items()),
         *(f"removed '{label}'" for label in sorted(removed)),
         *(f"added {count} images to '{label}'" for label, count in added.items()),
     )

@@ -138,6 +138,15 @@ class TrafficStore:
         )
         return [_answer(row) for row in rows]
 
+    def count_answers(self, since: float) -> list[tuple[str, bool, int]]:
+        """Return how often valid images got each class since a time: class, known, number."""
+        rows = self._db.execute(
+            "SELECT label, known, COUNT(*) FROM answers WHERE time >= ? AND valid "
+            "GROUP BY label, known ORDER BY label, known",
+            (since,),
+        )
+        return [(label, bool(known), count) for label, known, count in rows]
+
     def last_answer(self, digest: str) -> Answer | None:
         """Return the latest answer about an image; None if there is none."""
         row = self._db.execute(

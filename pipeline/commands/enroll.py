@@ -1,9 +1,9 @@
-"""`siamese enroll`: add classes to an exported model, or remove them."""
+"""`siamese enroll`: change the classes of an exported model, or single support images."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +52,18 @@ def enroll(
             metavar="CLASS", help="Remove a class, before images are added. Can be repeated."
         ),
     ] = None,
+    remove_image: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Remove one support image, named as in answers. Can be repeated."
+        ),
+    ] = None,
+    move_image: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=CLASS", help="Move a support image to another class. Can be repeated."
+        ),
+    ] = None,
     test: Annotated[
         Path | None,
         typer.Option(
@@ -75,6 +87,9 @@ def enroll(
 ) -> None:
     """Add classes to an exported model by a few images each, or remove classes; no training.
 
+    Single support images, by the names that answers give them, can be removed or moved to another
+    class. The data set stays as it is: what is wrong there is learned again by the next run.
+
     Writes the model's next version, which a server picks up as it does one that was pushed. Before
     that, the new version is served and its answers are checked, as in a pipeline; with --test the
     gate judges it too, as `siamese promote` requires it (docs/versions.md).
@@ -87,10 +102,12 @@ def enroll(
         raise UserError("--thresholds needs --test, the images to judge the new version on")
     settings = settings_of(test, thresholds, None, []) if test else None
     classes = _by_class(folders, name)
+    moves = dict(map(_move, move_image or ()))
     log_noise.quiet()
     with progress.status("Loading TensorFlow ...") as status:
         log_noise.load_tensorflow()
         from serving.engine import choose
+        from serving.enroll import Changes
         from serving.enroll import enroll as write_next_version
 
         server = choose(engine)
@@ -103,7 +120,10 @@ def enroll(
                 record_judgement(candidate, judgement, test)
 
         status.update("Embedding the images, and serving the new version to check it ...")
-        done = write_next_version(model, classes, remove or (), output, extend, check)
+        changes = Changes(frozenset(remove_image or ()), moves)
+        done = write_next_version(
+            model, classes, remove or (), output, extend, check, changes=changes
+        )
     (_print_json if as_json else _print)(done)
 
 
@@ -129,6 +149,14 @@ def _by_class(folders: Sequence[Path], name: str | None) -> dict[str, Path]:
     return classes
 
 
+def _move(option: str) -> tuple[str, str]:
+    """Return the image and the class of `--move-image`; file names may hold `=`, too."""
+    image, equals, label = option.rpartition("=")
+    if not (image and equals and label):
+        raise UserError(f"--move-image {option}: write it as NAME=CLASS")
+    return image, label
+
+
 def _unusable(done: Enrolled) -> list[dict[str, str]]:
     return [{"file": printable(str(file)), "reason": why} for file, why in done.unusable]
 
@@ -144,7 +172,18 @@ def _print(done: Enrolled) -> None:
     changes = [f"removed '{one}'" for one in done.removed]
     changes += [f"added {count} images to '{one}'" for one, count in done.added.items()]
     say(f"Model {done.model}: {', '.join(changes)}.")
+    if done.changed:
+        say(f"{done.changed} support images were removed or moved.")
     say("Images per class: " + ", ".join(f"{one} {n}" for one, n in done.classes.items()))
+    say(
+        f"Each support image classified by the others: {_share(done.before)} before, "
+        f"{_share(done.after)} now."
+    )
     say(f"Written to {done.version}")
     if hint := waits_for_promotion(done.version):
         say(hint)
+
+
+def _share(right: Mapping[str, tuple[int, int]]) -> str:
+    """Return how many support images are classified correctly: `38 of 40`."""
+    return f"{sum(one for one, _ in right.values())} of {sum(all_ for _, all_ in right.values())}"

@@ -85,7 +85,7 @@ def small_thumbnails(
     """
     made = {}
     for picture, data, ends in _read(set(pictures), examples, root, support_root):
-        if small := _decoded(data, ends):
+        if small := decoded(data, ends):
             encoded = io.BytesIO()
             small.thumbnail((SMALL_SIDE, SMALL_SIDE))
             small.save(encoded, "WEBP", quality=70)
@@ -128,7 +128,7 @@ def thumbnail(data: bytes, ends: tuple[float, float] | None = None) -> Thumbnail
         ends: The values that become black and white in an image of more than eight bits, as in its
             record; None: the image's own.
     """
-    small = _decoded(data, ends)
+    small = decoded(data, ends)
     if small is None:
         return None
     tiny = max(small.size) <= _TINY
@@ -145,18 +145,28 @@ def _uri(kind: str, encoded: io.BytesIO) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(encoded.getvalue()).decode('ascii')}"
 
 
-def _decoded(data: bytes, ends: tuple[float, float] | None) -> Image.Image | None:
+def decoded(
+    data: bytes, ends: tuple[float, float] | None = None, side: int = SIDE
+) -> Image.Image | None:
+    """Return a canonical image as RGB, for a picture of it; None if it cannot be decoded.
+
+    Args:
+        data: See `thumbnail`.
+        ends: See `thumbnail`.
+        side: Longer side of the picture, in pixels: what is returned is not much larger than twice
+            that where decoding less is quicker.
+    """
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
             warnings.simplefilter("ignore")  # of a size that the pipeline has let pass
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))  # of a JPEG, decodes no more than is needed
-            return _preview(data, image, ends) or image.convert("RGB")
+            image.draft("RGB", (2 * side, 2 * side))  # of a JPEG, decodes no more than is needed
+            return _preview(data, image, ends, side) or image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
 
 
 def _preview(
-    data: bytes, image: Image.Image, ends: tuple[float, float] | None
+    data: bytes, image: Image.Image, ends: tuple[float, float] | None, side: int
 ) -> Image.Image | None:
     """Return an image of more than eight bits in eight; None for any other."""
     image.load()
@@ -168,7 +178,7 @@ def _preview(
     else:  # as the network sees it; see `components.transform.pixels.to_pixels`
         low, high = ends if ends[1] > ends[0] else (0.0, 65535.0)
     height, width = values.shape[:2]
-    scale = min(1.0, 2 * SIDE / max(height, width))
+    scale = min(1.0, 2 * side / max(height, width))
     size = max(1, round(scale * width)), max(1, round(scale * height))
     return Image.fromarray(preview(values, size, low, high)[..., ::-1])
 

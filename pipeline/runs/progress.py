@@ -6,9 +6,10 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.live import Live
@@ -29,15 +30,32 @@ _NOTE = re.compile(r"^(?:epoch \d+/\d+|trial \S+)(?P<within>, step \d+/\d+)?: .*
 _POLL_SECONDS = 0.1
 
 
+class Step(NamedTuple):
+    """A component in a run.
+
+    Attributes:
+        name: Its id.
+        outcome: None before it has ended.
+        seconds: That it has taken; None before it has begun.
+        note: What it is doing, such as an epoch's figures; may be empty.
+    """
+
+    name: str
+    outcome: ComponentOutcome | None
+    seconds: float | None
+    note: str = ""
+
+
 class Tracker:
     """The progress of a run, from the lines of TFX's log.
 
     Args:
         console: Gets a line per component; a terminal shows a live table instead.
+        clock: Returns the time, s, at which a line is read.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._clock = console, clock
         self._plan: list[str] = []
         self._started: dict[str, float] = {}
         self._ended: dict[str, tuple[ComponentOutcome, float]] = {}
@@ -77,36 +95,44 @@ class Tracker:
         if self._running:
             self._end(ComponentOutcome.FAILED)
 
+    def steps(self) -> list[Step]:
+        """Return the components in their order; none before the log lists them."""
+        found = []
+        for name in self._plan:
+            if name in self._ended:
+                found.append(Step(name, *self._ended[name]))
+            elif name == self._running:
+                seconds = self._clock() - self._started[name]
+                found.append(Step(name, None, seconds, self._note))
+            else:
+                found.append(Step(name, None, None))
+        return found
+
     def __rich__(self) -> Table:
         """Return the table of components, for a terminal."""
         table = Table.grid(padding=(0, 2))
-        for name in self._plan or [""]:
-            if name in self._ended:
-                outcome, seconds = self._ended[name]
-                table.add_row(
-                    Text(outcome.sign, outcome.colour), name, f"{seconds:.1f} s", outcome.word
-                )
-            elif name == self._running:
-                seconds = time.monotonic() - self._started[name]
-                table.add_row(
-                    Spinner("dots"), f"[bold]{name}", f"{seconds:.0f} s", escape(self._note)
-                )
-            elif name:
-                table.add_row(" ", f"[dim]{name}")
+        for name, outcome, seconds, note in self.steps():
+            if outcome:
+                mark = Text(outcome.sign, outcome.colour)
+                table.add_row(mark, name, f"{seconds:.1f} s", outcome.word)
+            elif seconds is not None:
+                table.add_row(Spinner("dots"), f"[bold]{name}", f"{seconds:.0f} s", escape(note))
             else:
-                table.add_row(Spinner("dots"), "loading TensorFlow and TFX")
+                table.add_row(" ", f"[dim]{name}")
+        if not self._plan:
+            table.add_row(Spinner("dots"), "loading TensorFlow and TFX")
         return table
 
     def _start(self, name: str) -> None:
         self._running, self._note = name, ""
-        self._started[name] = time.monotonic()
+        self._started[name] = self._clock()
 
     def _end(self, outcome: ComponentOutcome) -> None:
         name = self._running
         if name is None:
             return
         self._running = None
-        seconds = time.monotonic() - self._started[name]
+        seconds = self._clock() - self._started[name]
         self._ended[name] = outcome, seconds
         if not self._console.is_terminal:
             self._print(f"{name}: {outcome.word} ({seconds:.1f} s)")

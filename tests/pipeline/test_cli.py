@@ -44,6 +44,7 @@ COMMANDS = [
     "enroll",
     "threshold",
     "serve",
+    "ui",
 ]
 OF_KUBEFLOW = ["compile", "submit", "run-local"]
 

@@ -142,6 +142,35 @@ class TestCompose:
                     assert (DEPLOY / source).exists(), source
 
 
+class TestComposeWithTheInterface:
+    def test_follows_the_schema(self):
+        command = [sys.executable, "-m", "check_jsonschema"]
+        command += ["--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.ui.yaml")]
+        checked = subprocess.run(command, capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    def test_it_is_confined_and_asks_for_a_token(self):
+        text = (DEPLOY / "compose.ui.yaml").read_text()
+        (service,) = yaml.safe_load(text)["services"].values()
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["environment"]["SIAMESE_UI_TOKEN"].startswith("${UI_TOKEN:?")
+        assert service["ports"] == ["${LISTEN_ADDRESS:-127.0.0.1}:8700:8700"]
+        example = (DEPLOY / ".env.example").read_text()
+        for name, _ in VARIABLE.findall(text):
+            assert re.search(rf"^#?{name}=", example, re.MULTILINE), f"{name} is not in the example"
+
+    def test_siamese_takes_its_options(self):
+        from typer.testing import CliRunner
+
+        from pipeline.cli import app
+
+        text = (DEPLOY / "compose.ui.yaml").read_text()
+        words = yaml.safe_load(text)["services"]["ui"]["command"]
+        result = CliRunner().invoke(app, [*words[1:], "--help"])
+        assert result.exit_code == 0, result.output
+
+
 class TestServingFiles:
     def test_the_model_is_where_it_is_mounted(self):
         model = the_model()

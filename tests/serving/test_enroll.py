@@ -15,7 +15,7 @@ from records import training_keys
 from serving import enroll as module
 from serving.embedded.deadline import Deadline
 from serving.embedded.servable import Servable
-from serving.enroll import EnrollError, Unusable, enroll
+from serving.enroll import Changes, EnrollError, Unusable, enroll
 from serving.next_version import VersionError
 from storage.enrolled_images import read_enrolled_images, served_enrolled_images
 from storage.lineage import read_lineage
@@ -115,6 +115,44 @@ def test_a_new_class_is_known(enrolled, network):
     assert lineage.changes == (f"added 4 images to '{NEW}'",)
     assert lineage.classes == done.classes
     assert lineage.verdict is None
+
+
+def test_single_images_are_removed_and_moved(enrolled, base):
+    shutil.copytree(enrolled.version, base / "2")
+    moved = f"{NEW}/3.png"
+    changes = Changes(
+        ["class-0/1.png", "class-0/2.png"], {"class-1/0.png": "other", moved: "other"}
+    )
+    done = enroll(base, changes=changes)
+    expected = {NEW: 3, "class-0": 2, "class-1": 3, "class-2": 4, "other": 2}
+    assert (done.classes, done.changed) == (expected, 4)
+    assert done.before == {NEW: (4, 4), "class-0": (4, 4), "class-1": (4, 4), "class-2": (4, 4)}
+    assert done.after["class-0"] == (2, 2)
+    assert done.after["other"][1] == 2
+    support = tf.saved_model.load(str(done.version)).support
+    by_name = dict(zip(support.sources.numpy().tolist(), support.labels.numpy(), strict=True))
+    assert by_name[b"class-1/0.png"] == b"other"
+    assert b"class-0/1.png" not in by_name
+    kept = {one.source: one.label for one in read_enrolled_images(done.version)}
+    assert (len(kept), kept[moved]) == (4, "other")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (Changes(["class-0/9.png"]), r"has no support image 'class-0/9\.png'"),
+        (Changes((), {"class-0/1.png": " "}), "a class's name is one line"),
+        (Changes(), "nothing to do"),
+        (
+            Changes([f"class-{label}/{n}.png" for label in (0, 1) for n in range(4)]),
+            "would be left with 'class-2'",
+        ),
+    ],
+)
+def test_single_images_that_cannot_be_changed(base, changes, message):
+    with pytest.raises(EnrollError, match=message):
+        enroll(base, changes=changes)
+    assert versions(base) == ["1"]
 
 
 def test_nothing_but_the_support_set_is_changed(enrolled, exported):

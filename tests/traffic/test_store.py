@@ -42,6 +42,12 @@ def test_answers_of_a_period_and_model(store):
     assert [each.time for each in store.answers(model="other")] == [3.0]
 
 
+def test_counts_of_a_period(store):
+    old, unknown = _answer(time=1), _answer(time=9, known=False)
+    store.add_answers([old, _answer(time=9), _answer(time=9), unknown, _answer(9, valid=False)])
+    assert store.count_answers(since=5) == [("bent", False, 1), ("bent", True, 2)]
+
+
 def test_what_is_recorded_twice_counts_once(store):
     store.add_answers([_answer(request="a"), _answer(request="a"), _answer(), _answer()])
     assert len(store.answers()) == 3

@@ -21,6 +21,7 @@ from storage.lineage import read_lineage
         (["--images", "data"], "m: there is no such folder"),
         (["--images", "data", "--thresholds", "t"], "--thresholds needs --test"),
         (["--images", "data", "--test", "s3://b/t"], "s3:/b/t: is not on this machine"),
+        (["--move-image", "a/1.png"], "write it as NAME=CLASS"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_2(tmp_path, monkeypatch, arguments, message):
@@ -42,8 +43,16 @@ def enrolled(monkeypatch):
         added={"[dent]": 3},
         removed=["old"],
         unusable=[enroll.Unusable(Path("new\n/x.jpg"), "is empty")],
+        changed=0,
+        before={"good": (4, 5)},
+        after={"[dent]": (3, 3), "good": (4, 5)},
     )
-    monkeypatch.setattr(enroll, "enroll", lambda *given: asked.append(given[:-1]) or done)
+
+    def enrolling(*given, changes):
+        asked.append((*given[:-1], *([changes] if changes != enroll.Changes(frozenset()) else [])))
+        return done
+
+    monkeypatch.setattr(enroll, "enroll", enrolling)
     return asked
 
 
@@ -54,6 +63,7 @@ def test_enroll_says_what_it_wrote(monkeypatch):
     assert asked == [(Path("m"), {"[dent]": Path("new/[dent]")}, ["old"], None, False)]
     assert "removed 'old', added 3 images to '[dent]'" in result.everything
     assert "[dent] 3, good 5" in result.everything
+    assert "classified by the others: 4 of 5 before, 7 of 8 now" in result.everything
     assert "Written to m/2" in result.everything
     assert "new\\n/x.jpg is empty" in result.everything
 
@@ -70,13 +80,24 @@ def test_enroll_for_machines(monkeypatch):
         "added": {"[dent]": 3},
         "removed": ["old"],
         "unusable": [{"file": "new\\n/x.jpg", "reason": "is empty"}],
+        "changed": 0,
+        "before": {"good": [4, 5]},
+        "after": {"[dent]": [3, 3], "good": [4, 5]},
     }
+
+
+def test_single_support_images(monkeypatch):
+    from serving.enroll import Changes
+
+    asked = enrolled(monkeypatch)
+    siamese("enroll", "--model", "m", "--remove-image", "a/1.png", "--move-image", "a/x=2.png=b")
+    assert asked[0][-1] == Changes(frozenset({"a/1.png"}), {"a/x=2.png": "b"})
 
 
 def test_enroll_says_why_it_cannot(monkeypatch):
     from serving import enroll
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise enroll.EnrollError("m/1: has 'dent' already")
 
     monkeypatch.setattr(enroll, "enroll", refuse)
@@ -91,7 +112,7 @@ def test_a_version_that_cannot_be_served_is_not_written(monkeypatch):
     def refuse(version_dir, images, engine):
         raise infra_check.InfraCheckError(f"{version_dir.name} answers otherwise")
 
-    def write(*given):
+    def write(*given, **_):
         given[-1](Path("base/2"), [])
 
     monkeypatch.setattr(infra_check, "infra_check", refuse)
@@ -119,9 +140,9 @@ def test_with_test_images_the_gate_judges_before_the_version_is_written(
         command, "judge_version", lambda version, images, *_: steps.append(images) or judgement
     )
 
-    def write(*given):
+    def write(*given, **_):
         given[-1](candidate, [])
-        return enroll.Enrolled(Path("m/1"), Path("m/2"), {}, {}, [], [])
+        return enroll.Enrolled(Path("m/1"), Path("m/2"), {}, {}, [], [], 0, {}, {})
 
     monkeypatch.setattr(enroll, "enroll", write)
     result = siamese("enroll", "--model", "m", "--images", "new", "--test", str(tmp_path))

@@ -1,0 +1,119 @@
+"""The page *Classes*: the support set, and changes of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from starlette.routing import Route
+
+from base.errors import UserError
+from pipeline.ui.answering import BadRequest, Values, endpoint
+from pipeline.ui.changing import Change
+from pipeline.ui.workplace import Workplace
+from records import training_keys
+from review.labels import class_label
+from storage.enrolled_images import read_enrolled_images
+from traffic.rows import Decision
+
+
+class ClassesError(UserError):
+    """A change of classes that makes no sense."""
+
+
+def classes(place: Workplace, values: Values) -> Values:
+    """Return the support set by class, and how many reviewed images there are of each class."""
+    listing = place.support.listing()
+    found = [
+        {"name": label, "images": names, "right": listing.right.get(label)}
+        for label, names in listing.classes.items()
+    ]
+    reviewed = {label: len(files) for label, files in _reviewed(place).items()}
+    return {"version": listing.version, "classes": found, "reviewed": reviewed}
+
+
+def _reviewed(place: Workplace) -> dict[str, list[tuple[Path, str]]]:
+    """Return by class the files that people have given it, without those that the model has."""
+    found = defaultdict(list)
+    known = {one.key for one in read_enrolled_images(place.support.version())}
+    with place.store() as store:
+        for review in store.reviews(not_in_a_span=True):
+            if review.decision is Decision.LABEL and training_keys.key(review.digest) not in known:
+                file = store.image_path(review.digest)
+                found[review.label].append((file, f"{review.digest[:16]}"))
+    return found
+
+
+def prepare(place: Workplace, values: Values) -> Values:
+    """Begin to prepare a change."""
+    present = place.support.listing().classes
+    add: dict[str, list[tuple[Path, str]]] = defaultdict(list)
+    for label, ids in _object(values, "add").items():
+        files = add[class_label(label)]
+        for id_ in _texts(ids, "add"):
+            upload = place.uploads.get(id_)
+            files.append((place.uploads.path(upload.id), upload.name))
+    reviewed = _reviewed(place)
+    for label in _texts(values.get("reviewed", []), "reviewed"):
+        add[class_label(label)] += reviewed.get(label, [])
+    if empty := [label for label, files in add.items() if not files]:
+        raise ClassesError(f"{empty[0]!r}: choose its images")
+    kinds = {label in present for label in add}
+    if len(kinds) > 1:
+        raise ClassesError(
+            "images are added to new classes and to others that exist; make it two changes"
+        )
+    change = Change(
+        add,
+        extend=kinds == {True},
+        remove=_texts(values.get("remove", []), "remove"),
+        remove_images=_texts(values.get("remove_images", []), "remove_images"),
+        move=_moves(values),
+    )
+    place.changing.prepare(place.support.version().parent, change)
+    return place.changing.state()
+
+
+def _object(values: Values, name: str) -> dict[str, Any]:
+    found = values.get(name, {})
+    if not isinstance(found, dict):
+        raise BadRequest(f"{name}: is no object")
+    return found
+
+
+def _moves(values: Values) -> dict[str, str]:
+    found = _object(values, "move")
+    _texts(list(found.values()), "move")
+    return {name: class_label(label) for name, label in found.items()}
+
+
+def _texts(found: Any, name: str) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise BadRequest(f"{name}: is no list of texts")
+    return found
+
+
+def change(place: Workplace, values: Values) -> Values:
+    """Return what has become of the change."""
+    return place.changing.state()
+
+
+def publish(place: Workplace, values: Values) -> Values:
+    """Publish the prepared change."""
+    return {"version": int(place.changing.publish().name)}
+
+
+def discard(place: Workplace, values: Values) -> Values:
+    """Forget the change."""
+    place.changing.discard()
+    return place.changing.state()
+
+
+ROUTES = [
+    Route("/api/classes", endpoint(classes)),
+    Route("/api/change", endpoint(change)),
+    Route("/api/change/prepare", endpoint(prepare), methods=["POST"]),
+    Route("/api/change/publish", endpoint(publish), methods=["POST"]),
+    Route("/api/change/discard", endpoint(discard), methods=["POST"]),
+]
