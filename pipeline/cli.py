@@ -19,6 +19,8 @@ from pipeline.commands.classify import classify
 from pipeline.commands.compare import compare
 from pipeline.commands.embed import embed
 from pipeline.commands.enroll import enroll
+from pipeline.commands.explain import explain
+from pipeline.commands.export import export
 from pipeline.commands.gate import gate
 from pipeline.commands.improve import improve
 from pipeline.commands.init import init
@@ -47,8 +49,8 @@ app = typer.Typer(
 )
 
 _commands = (
-    sample_data, check, init, run, show, gate, compare, predict, classify, embed, search, enroll,
-    threshold, versions, promote, rollback, record, review, improve, ui,
+    sample_data, check, init, run, show, gate, compare, predict, classify, explain, embed, search,
+    enroll, threshold, versions, promote, rollback, record, review, improve, ui, export,
 )  # fmt: skip
 for _command in _commands:
     app.command(_command.__name__.replace("_", "-"), cls=Command)(_command)

@@ -78,11 +78,11 @@ def comparisons(
     Raises:
         ServingError: An output is missing.
     """
-    similarities = _output(outputs, "similarity")
-    same = _output(outputs, "same")
+    similarities = output(outputs, "similarity")
+    same = output(outputs, "same")
     if same_threshold is not None:
         same = similarities >= same_threshold
-    rows = (each.tolist() for each in (similarities, same, _output(outputs, "valid")))
+    rows = (each.tolist() for each in (similarities, same, output(outputs, "valid")))
     return [Comparison(*row) for row in zip(*rows, _reasons(outputs), strict=True)]
 
 
@@ -98,8 +98,8 @@ def classifications(
     Raises:
         ServingError: An output is missing.
     """
-    scores = _output(outputs, "scores")
-    known = _output(outputs, "known")
+    scores = output(outputs, "scores")
+    known = output(outputs, "known")
     if known_threshold is not None:
         known = scores[:, 0] >= known_threshold
     return [
@@ -117,7 +117,7 @@ def classifications(
             scores,
             outputs.get("probabilities", np.empty([len(scores), 0])),
             _reasons(outputs),
-            *(_output(outputs, name) for name in ("label", "classes", "nearest", "valid")),
+            *(output(outputs, name) for name in ("label", "classes", "nearest", "valid")),
             strict=True,
         )
     ]
@@ -129,7 +129,7 @@ def embeddings(outputs: Mapping[str, np.ndarray]) -> list[Embedding]:
     Raises:
         ServingError: An output is missing.
     """
-    vectors, valid = _output(outputs, "embedding"), _output(outputs, "valid").tolist()
+    vectors, valid = output(outputs, "embedding"), output(outputs, "valid").tolist()
     return [Embedding(*row) for row in zip(vectors, valid, _reasons(outputs), strict=True)]
 
 
@@ -149,7 +149,12 @@ def refused_by_the_model(reason: str) -> str:
     )
 
 
-def _output(outputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+def output(outputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Return an output by its name.
+
+    Raises:
+        ServingError: It is missing.
+    """
     try:
         return outputs[name]
     except KeyError:
@@ -166,4 +171,4 @@ def _by_class(classes: np.ndarray, numbers: np.ndarray) -> dict[str, float]:
 
 def _reasons(outputs: Mapping[str, np.ndarray]) -> list[str]:
     """Return why each image is not valid; models exported before 0.3 do not say it."""
-    return [text_of(each) for each in outputs.get("reason", [b""] * len(_output(outputs, "valid")))]
+    return [text_of(each) for each in outputs.get("reason", [b""] * len(output(outputs, "valid")))]

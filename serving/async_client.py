@@ -16,7 +16,9 @@ from serving.answers import (
 from serving.async_connection import AsyncConnection
 from serving.client import Outputs, in_parts, pairs_in_parts
 from serving.endpoint import Metadata
+from serving.explanation import Explanation, explain_inputs, explanation, has_no_explain
 from serving.file_batch import Answer, FileAnswer, FileBatch
+from serving.occlusion import occluded, of_class, of_pair
 from serving.query_image import QueryImage
 from serving.serving_error import ServingError, is_refusal
 from serving.streaming import batches, in_order_async
@@ -80,6 +82,30 @@ class AsyncSiameseClient(AsyncConnection):
             for part in await asyncio.to_thread(in_parts, images)
             for answer in embeddings(await self.predict("embed", part, timeout, metadata))
         ]
+
+    async def explain(
+        self,
+        image: QueryImage,
+        other: QueryImage | None = None,
+        label: str = "",
+        timeout: float | None = None,
+        metadata: Metadata = (),
+    ) -> Explanation:
+        """As `SiameseClient.explain`."""
+        inputs = await asyncio.to_thread(explain_inputs, image, other, label)
+        try:
+            return explanation(await self.predict("explain", inputs, timeout, metadata))
+        except ServingError as e:
+            if not has_no_explain(e):
+                raise
+        pictures = await asyncio.to_thread(occluded, inputs["image"][0])
+        if other is None:
+            answers = await self.classify(pictures, timeout=timeout, metadata=metadata)
+            return of_class(pictures, answers, label)
+        others = inputs["other"] * len(pictures)
+        return of_pair(
+            pictures, await self.compare(pictures, others, timeout=timeout, metadata=metadata)
+        )
 
     async def classify_files(
         self,

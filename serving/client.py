@@ -18,7 +18,9 @@ from serving.answers import (
 from serving.channel import Tls
 from serving.connection import Connection
 from serving.endpoint import Metadata
+from serving.explanation import Explanation, explain_inputs, explanation, has_no_explain
 from serving.file_batch import Answer, FileAnswer, FileBatch
+from serving.occlusion import occluded, of_class, of_pair
 from serving.query_image import ImageError, QueryImage, canonical_queries
 from serving.serving_error import ServingError, is_refusal
 from serving.streaming import batches, in_order
@@ -117,6 +119,42 @@ class SiameseClient(Connection):
             for part in in_parts(images)
             for answer in embeddings(self.predict("embed", part, timeout, metadata))
         ]
+
+    def explain(
+        self,
+        image: QueryImage,
+        other: QueryImage | None = None,
+        label: str = "",
+        timeout: float | None = None,
+        metadata: Metadata = (),
+    ) -> Explanation:
+        """Return which places of an image speak for its class, or for another image.
+
+        By the signature `explain`; for models without it by occlusion, with 65 questions.
+
+        Args:
+            image: The image.
+            other: An image that it is compared with.
+            label: The class, in place of the best one; not with `other`.
+            timeout: See the class.
+            metadata: See the class.
+
+        Raises:
+            ImageError: An image cannot be read.
+            ServingError: There was no answer, an image cannot be used, or there is no such class.
+        """
+        inputs = explain_inputs(image, other, label)
+        try:
+            return explanation(self.predict("explain", inputs, timeout, metadata))
+        except ServingError as e:
+            if not has_no_explain(e):
+                raise
+        pictures = occluded(inputs["image"][0])
+        if other is None:
+            answers = self.classify(pictures, timeout=timeout, metadata=metadata)
+            return of_class(pictures, answers, label)
+        others = inputs["other"] * len(pictures)
+        return of_pair(pictures, self.compare(pictures, others, timeout=timeout, metadata=metadata))
 
     def classify_files(
         self,

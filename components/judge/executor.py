@@ -19,6 +19,7 @@ from components.image_example_gen.report import IngestionReport
 from components.judge import unknown_images
 from components.judge.embedding_on_beam import Models, embed_on_beam
 from components.judge.exported_model import no_training_keys
+from components.judge.heat_maps import explain_mistakes, write_heat_maps
 from components.judge.in_folds import in_folds
 from components.judge.judgement_files import write_judgement
 from components.judge.last_blessed import last_served
@@ -84,6 +85,9 @@ class Executor(BaseBeamExecutor):
             "root": report.root if report else "",
         }
         judged = judged._replace(judgement=judged.judgement.model_copy(update=origin))
+        mistakes = judged.judgement.mistakes
+        maps = explain_mistakes(models.load()[CANDIDATE], mistakes, examples.uri, split)
+        write_heat_maps(output, maps)
         write_judgement(output, judged)
         _log(judged.judgement)
         _bless(judged.judgement.verdict, input_dict, output_dict, exec_properties)

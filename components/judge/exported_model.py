@@ -66,6 +66,11 @@ class JudgedModel:
             )
         self._embed = self._loaded.signatures["embed"]
 
+    @property
+    def loaded(self) -> Any:
+        """The loaded SavedModel."""
+        return self._loaded
+
     def embed(self, images: list[bytes]) -> Embedded:
         """Return embeddings of encoded images, by one pass of the encoder."""
         answer = self._embed(image=tf.constant(images, tf.string))
@@ -75,6 +80,20 @@ class JudgedModel:
             answer["valid"].numpy(),
             None if pixels is None else pixels.numpy(),
         )
+
+    @property
+    def explains(self) -> bool:
+        """Whether it has the signature `explain`."""
+        return "explain" in self._loaded.signatures
+
+    def explain(self, image: bytes, label: str) -> dict[str, np.ndarray]:
+        """Return the outputs of the signature `explain` for a class of one image."""
+        answer = self._loaded.signatures["explain"](
+            image=tf.constant([image]),
+            other=tf.constant([b""]),
+            label=tf.constant([label.encode()]),
+        )
+        return {name: value.numpy() for name, value in answer.items()}
 
     @functools.cached_property
     def support(self) -> Support:

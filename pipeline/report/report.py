@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from components.judge.heat_maps import HeatMaps
 from images.audit.findings import Audit
 from judging.judgement import Judgement
 from judging.outcomes import ImageOutcome
@@ -21,6 +22,7 @@ from pipeline.config.run_config import RunConfig
 from pipeline.report import figures, headline, rendering, sections
 from pipeline.report.album import make_album
 from pipeline.report.downloads import downloads
+from pipeline.report.heat_maps import drawn
 from pipeline.report.points import Points
 from pipeline.runs.outcome import Outcome
 from pipeline.runs.summary import Summary
@@ -41,6 +43,7 @@ class Findings(NamedTuple):
         audit: Of a run's images.
         outcomes: Of the test images.
         points: The embeddings of all images.
+        heat_maps: Of the most confident errors, by image id.
         earlier: Runs of the same pipeline before this one, the latest last.
     """
 
@@ -52,6 +55,7 @@ class Findings(NamedTuple):
     audit: Audit | None = None
     outcomes: Sequence[ImageOutcome] = ()
     points: Points | None = None
+    heat_maps: Mapping[str, HeatMaps] = {}
     earlier: Sequence[Summary] = ()
 
 
@@ -104,6 +108,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "trend": sections.trend([*findings.earlier, summary]) if summary else None,
         "downloads": [],
         "album": None,
+        "heat_maps": drawn(findings.heat_maps),
     }
     if judgement:
         context |= sections.judged(judgement, findings.support_root)

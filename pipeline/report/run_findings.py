@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from components.judge.heat_maps import HeatMaps, read_heat_maps
 from components.judge.judgement_files import read_image_outcomes, read_judgement
 from images.audit.findings import Audit, read_audit
 from judging.judgement import Judgement
@@ -33,9 +34,16 @@ def read_findings(folder: Path, summary: Summary, config: RunConfig) -> Findings
         config,
         audit=read_audit(folder / Audit.FILE),
         outcomes=_outcomes(summary) if judged else (),
+        heat_maps=_heat_maps(summary) if judged else {},
         points=read_points(summary.run) if judged and summary.run else None,
         earlier=[one for one in reversed(runs) if one.id != summary.id],
     )
+
+
+def _heat_maps(summary: Summary) -> dict[str, HeatMaps]:
+    """Return heat maps of errors by image id; none if the Judge's folder is gone."""
+    judgement = summary.run.output("Judge", "judgement") if summary.run else None
+    return read_heat_maps(judgement.uri) if judgement else {}
 
 
 def _outcomes(summary: Summary) -> list[ImageOutcome]:

@@ -21,33 +21,34 @@ network would take 8 GB, and 19 GB during the export.
 
 
 class Computation:
-    """A graph function from tensors to one tensor.
+    """A graph function from tensors to a tensor, or to a structure of tensors.
 
     Attributes:
+        outputs: Specs of the tensors, in their structure.
         variables: The variables that it reads; empty if they became constants.
     """
 
-    def __init__(
-        self, function: Any, shape: tf.TensorShape, variables: Sequence[tf.Variable] = ()
-    ) -> None:
-        self._function, self._shape = function, shape
+    def __init__(self, function: Any, outputs: Any, variables: Sequence[tf.Variable] = ()) -> None:
+        self._function, self.outputs = function, outputs
         self.variables = list(variables)
 
-    def __call__(self, *arguments: tf.Tensor) -> tf.Tensor:
+    def __call__(self, *arguments: tf.Tensor) -> Any:
         """Return the function's value."""
-        [answer] = tf.nest.flatten(self._function(*arguments))
-        return tf.ensure_shape(answer, self._shape)
+        answers = tf.nest.flatten(self._function(*arguments))
+        specs = tf.nest.flatten(self.outputs)
+        shaped = [tf.ensure_shape(a, spec.shape) for a, spec in zip(answers, specs, strict=True)]
+        return tf.nest.pack_sequence_as(self.outputs, shaped)
 
 
 def to_constants(
-    function: Callable[..., tf.Tensor], *specs: tf.TensorSpec, most_bytes: int = MOST_BYTES
+    function: Callable[..., Any], *specs: tf.TensorSpec, most_bytes: int = MOST_BYTES
 ) -> Computation:
     """Return `function` with its variables' present values as constants.
 
     Several signatures may call it; its constants are saved once.
 
     Args:
-        function: From tensors of `specs` to one tensor. It should compute numbers only:
+        function: From tensors of `specs` to tensors. It should compute numbers only:
             TensorFlow's conversion does not support datasets and strings.
         specs: Of its arguments.
         most_bytes: Larger variables, together, stay variables.
@@ -60,9 +61,9 @@ def to_constants(
             "are saved as variables",
             size // 1_000_000,
         )
-        return Computation(concrete, concrete.output_shapes, concrete.variables)
+        return Computation(concrete, concrete.structured_outputs, concrete.variables)
     converted = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
-    return Computation(converted, concrete.output_shapes)
+    return Computation(converted, concrete.structured_outputs)
 
 
 _LOG = logging.getLogger(__name__)

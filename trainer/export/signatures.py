@@ -15,13 +15,19 @@ import tensorflow as tf
 from judging.thresholds import CalibratedThresholds
 from records import features
 from trainer.export.constants import to_constants
-from trainer.export.safe_pixels import safe_pixels
+from trainer.export.explanation import NO_SUCH_CLASS, encoded_as_png, explain
+from trainer.export.place_values import Encoded, PlaceValues, encoding
+from trainer.export.safe_pixels import SafePixels, safe_pixels
 from trainer.export.support_set import SupportSet
 from trainer.export.threshold_variables import ThresholdVariables
+from trainer.network.encoder_parts import encoder_parts
 from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
 from trainer.settings import Size, pixel_shape
 from trainer.training.input import parse_pixels
+
+EXPLAIN = "explain"
+"""The signature that is not warmed up, and that not every model has."""
 
 _STRINGS = tf.TensorSpec([None], tf.string)
 
@@ -46,8 +52,20 @@ class ServedModel(tf.Module):
             [n], the best class; `known` bool [n], whether the image is of a known class by the
             calibrated threshold; `nearest` string [n, k], files of the nearest support images.
         classify_at: `classify` with `known_threshold` float32 [n] instead of the calibrated one.
+        explain: `image` string [n]; `other` string [n], an image to compare it with, or empty;
+            `label` string [n], if not, a class, or empty for the best one. Answers `map` float32
+            [n, rows, columns], which places of the image speak for the other one or the class
+            (positive) or against: its mean is `score` float32 [n], the cosine of both embeddings,
+            or the class's score; `other_map`, the same of the other image; `label` string [n], the
+            class, empty for pairs; `picture_bytes` and `other_picture_bytes` string [n], PNG of
+            what the network sees. Only models whose cosine is a sum over places have it
+            (`trainer.network.encoder_parts`); it is not warmed up.
         evaluate: `examples`, string [n] of serialized plain pairs, to `similarity` float32 [n] and
             `same` float32 [n], 1 or 0.
+
+    For `siamese export`, the SavedModel also has `body(pixels)`, from pixels float32 [1, height,
+    width, 3] of one image to the feature maps [views, rows, columns, c], and `head(maps)` to the
+    embedding float32 [1, d]; a model without feature maps has a body to the embedding alone.
 
     For the Judge, the SavedModel also has `support`, `thresholds()` and `similarity(left, right)`,
     and the variable `training_keys`, so that the model is not judged on images that it was trained
@@ -80,9 +98,14 @@ class ServedModel(tf.Module):
         super().__init__(name="siamese")
         pixels = tf.TensorSpec([None, *pixel_shape(image_size)], tf.float32)
         embedding = tf.TensorSpec([None, model.encoder.output_shape[-1]], tf.float32)
-        self._encoder = to_constants(
-            lambda pixels: tf.cast(model.encoder(pixels, training=False), tf.float32), pixels
-        )
+        parts = encoder_parts(model)
+        self._place_values = PlaceValues(parts) if parts else None
+        # Graph functions of a module are saved, whether they are signatures or not.
+        self.explain = _graph(_STRINGS, _STRINGS, _STRINGS)(self._explain) if parts else None
+        self._encoder = to_constants(encoding(model, parts), pixels)
+        of_one = tf.TensorSpec([1, *pixel_shape(image_size)], tf.float32)
+        self.body = _graph(of_one)(self._body)
+        self.head = _graph(self._spec_of_maps())(self._head) if parts else None
         self._similarity = to_constants(
             lambda left, right: model.similarity(left, right), embedding, embedding
         )
@@ -107,6 +130,7 @@ class ServedModel(tf.Module):
             "classify": self.classify,
             "classify_at": self.classify_at,
             "evaluate": self.evaluate,
+            **({EXPLAIN: self.explain} if self.explain else {}),
         }
         tf.saved_model.save(self, directory, signatures=signatures)
 
@@ -156,13 +180,46 @@ class ServedModel(tf.Module):
             "reason": reason,
         }
 
+    def _explain(
+        self, image: tf.Tensor, other: tf.Tensor, label: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """The `explain` signature."""
+        assert self._place_values
+        count = tf.size(image)
+        checks = [tf.debugging.assert_equal(tf.size(each), count) for each in (other, label)]
+        with tf.control_dependencies(checks):
+            paired = other != ""
+        both = tf.concat([image, tf.boolean_mask(other, paired)], axis=0)
+        encoded, pixels = self._encode_in_parts(both)
+        first, rest = slice(None, count), slice(count, None)
+        answer = explain(
+            self._place_values, self.support, encoded.rows(first), encoded.rows(rest), paired, label
+        )
+        valid, reason = pixels.valid[first], pixels.reason[first]
+        places = tf.where(paired)
+        other_valid = tf.tensor_scatter_nd_update(tf.ones_like(valid), places, pixels.valid[rest])
+        other_reason = tf.tensor_scatter_nd_update(label, places, pixels.reason[rest])
+        is_class = paired | tf.math.is_finite(answer["score"])
+        reason = tf.where(valid & ~other_valid, other_reason, reason)
+        reason = tf.where(valid & ~is_class, NO_SUCH_CLASS, reason)
+        valid &= other_valid & is_class
+        pictures = encoded_as_png(pixels.pixels)
+        others = tf.tensor_scatter_nd_update(tf.zeros_like(image), places, pictures[rest])
+        return {
+            **{name: _only(valid, value) for name, value in answer.items()},
+            "picture_bytes": _only(valid, pictures[first]),
+            "other_picture_bytes": _only(valid, others),
+            "valid": valid,
+            "reason": reason,
+        }
+
     @_graph(_STRINGS)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """The `evaluate` signature, on plain pairs whose pixels are already transformed."""
         pair = {features.PIXELS: tf.io.FixedLenFeature([2], tf.string)}
         serialized = tf.io.parse_example(examples, pair)[features.PIXELS]
         sides = [parse_pixels(serialized[:, side], self._image_size) for side in (0, 1)]
-        embeddings = self._encoder(tf.cast(tf.concat(sides, axis=0), tf.float32))
+        embeddings = self._encoder(tf.cast(tf.concat(sides, axis=0), tf.float32)).embedding
         similarity = self._similarity(*tf.split(embeddings, 2))
         # TFMA expects numbers.
         return {"similarity": similarity, "same": tf.cast(self._same(similarity), tf.float32)}
@@ -179,17 +236,35 @@ class ServedModel(tf.Module):
         size = self.support.embeddings.shape[1]
         return self._similarity(*(tf.ensure_shape(side, [None, size]) for side in (left, right)))
 
+    def _body(self, pixels: tf.Tensor) -> tf.Tensor:
+        encoded = self._encoder(pixels)
+        return tf.concat(encoded.maps, axis=0) if encoded.maps else encoded.embedding
+
+    def _spec_of_maps(self) -> tf.TensorSpec:
+        maps = self._encoder.outputs.maps
+        return tf.TensorSpec([len(maps), *maps[0].shape[1:]], tf.float32)
+
+    def _head(self, maps: tf.Tensor) -> tf.Tensor:
+        assert self._place_values
+        # Only its kernels and biases, which are constants, are computed.
+        encoded = self._encoder(tf.zeros([1, *pixel_shape(self._image_size)]))
+        views = tf.split(maps, len(encoded.maps))
+        return self._place_values.embedding(encoded._replace(maps=views))
+
     def _same(self, similarity: tf.Tensor) -> tf.Tensor:
         return similarity >= self.threshold_variables.same
 
-    # A function of its own: traced and saved once, not once for each signature.
-    @_graph(_STRINGS)
     def _encode(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Embeddings float32 [n, d], which are of valid images, bool [n], and `reason`."""
-        pixels, valid, reason = safe_pixels(
-            images, self._preprocess, self._image_size, self._max_pixels
-        )
-        return self._encoder(tf.cast(pixels, tf.float32)), valid, reason
+        encoded, (_, valid, reason) = self._encode_in_parts(images)
+        return encoded.embedding, valid, reason
+
+    # A function of its own: traced and saved once, not once for each signature.
+    @_graph(_STRINGS)
+    def _encode_in_parts(self, images: tf.Tensor) -> tuple[Encoded, SafePixels]:
+        """All that the encoder returns, and what it was made of."""
+        pixels = safe_pixels(images, self._preprocess, self._image_size, self._max_pixels)
+        return self._encoder(tf.cast(pixels.pixels, tf.float32)), pixels
 
 
 def _only(valid: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:

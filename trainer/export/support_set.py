@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 MOST_NEAREST = 5
 """Number of nearest support images that are returned as evidence."""
+
+
+class Toward(NamedTuple):
+    """The score of a class for each of n embeddings: <embedding, direction> + offset.
+
+    Attributes:
+        direction: float32 [n, d].
+        offset: float32 [n].
+        label: string [n], the class.
+    """
+
+    direction: tf.Tensor
+    offset: tf.Tensor
+    label: tf.Tensor
 
 
 class SupportSet(tf.Module):
@@ -119,6 +134,32 @@ class SupportSet(tf.Module):
             "nearest": tf.gather(sources, nearest),
         }
 
+    def toward(self, embeddings: tf.Tensor, label: tf.Tensor) -> Toward:
+        """Return how the score of a class is made of an embedding, in the graph.
+
+        The length of the centred embedding is taken as given.
+
+        Args:
+            embeddings: float [n, d].
+            label: string [n], classes; empty: the image's best one. NaN for what is no class.
+        """
+        centred = tf.cast(embeddings, tf.float64) - self._centre
+        lengths = tf.maximum(tf.norm(centred, axis=1), 1e-12)
+        best = tf.argmin(self._centroids.squared_distances(centred / lengths[:, None]), axis=1)
+        names = self._classes.read_value()
+        named = tf.cast(names[None] == label[:, None], tf.float64)
+        place = tf.where(label == "", best, tf.argmax(named, axis=1))
+        is_class = (label == "") | (tf.reduce_max(named, axis=1) > 0)
+        centroids = self._centroids.at(place)
+        direction = centroids / lengths[:, None]
+        squares = tf.reduce_sum(centroids**2, axis=1)
+        offset = (1 - squares) / 2 - tf.reduce_sum(self._centre * direction, axis=1)
+        return Toward(
+            tf.cast(direction, tf.float32),
+            tf.cast(tf.where(is_class, offset, float("nan")), tf.float32),
+            tf.where(is_class, tf.gather(names, place), label),
+        )
+
 
 class _Points(tf.Module):
     """Points float64 [m, d] that queries are compared with."""
@@ -131,6 +172,10 @@ class _Points(tf.Module):
     def assign(self, rows: tf.Tensor) -> None:
         self._rows.assign(rows)
         self._squares.assign(tf.reduce_sum(rows**2, axis=1))
+
+    def at(self, places: tf.Tensor) -> tf.Tensor:
+        """Return rows float64 [n, d]."""
+        return tf.gather(self._rows.read_value(), places)
 
     def squared_distances(self, query: tf.Tensor) -> tf.Tensor:
         """Return float64 [n, m] for queries float64 [n, d]."""

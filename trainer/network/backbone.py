@@ -27,8 +27,9 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
 
     Returns:
         Model from float32 [n, rows * size, columns * size, 3] (RGB, 0 to 255) to float32
-        [n, h, w, c], or to float32 [n, c] if there are several tiles or a saved encoder pools by
-        itself.
+        [n, h, w, c], or to float32 [n, c] if the maximum of several tiles counts or a saved encoder
+        pools by itself. One whose last layer averages is cut before it, so that the places of its
+        map are known (`trainer.network.encoder_parts`).
 
     Raises:
         BackboneError: There is no such backbone, or it does not accept images of this size.
@@ -38,6 +39,8 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
     name, weights = settings.backbone, settings.weights
     if settings.saved_encoder:
         network, normalize = _saved_encoder(name, image_size), _unchanged
+        if settings.pooling == "avg":
+            network = _before_averaging(network)
     elif name == CONV4:
         network, normalize = _conv4(weights, image_size), _minus_one_to_one
     else:
@@ -53,15 +56,33 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
         features = network(normalize(pixels))
     else:
         cut = _cut(pixels, image_size, tiles)
-        features = _join(pool(network(normalize(cut)), settings), tiles)
+        features = network(normalize(cut))
+        if settings.pooling == "avg" and tiles.pooling == "mean" and len(features.shape) == 4:
+            features = _stitch(features, tiles)
+        else:
+            features = _join(pool(features, settings), tiles)
     backbone = keras.Model(pixels, features, name="backbone")
     set_trainable(backbone, True, settings)
     return backbone
 
 
-def pool(features, settings: Model):
-    """Return the vectors [n, d] of feature maps [n, h, w, c]; vectors as they are."""
-    return _POOLING[settings.pooling]()(features) if len(features.shape) == 4 else features
+def pool(features, settings: Model, view: int | None = None):
+    """Return the vectors [n, d] of feature maps [n, h, w, c]; vectors as they are.
+
+    Args:
+        features: Of images.
+        settings: The `model` section.
+        view: Its number names the layer; None: any name.
+    """
+    if len(features.shape) != 4:
+        return features
+    name = None if view is None else pool_name(view)
+    return _POOLING[settings.pooling](name=name)(features)
+
+
+def pool_name(view: int) -> str:
+    """Return the name of the layer that pools a view's feature map."""
+    return f"pool_{view}"
 
 
 _POOLING = {
@@ -76,6 +97,15 @@ def _cut(pixels, size: int, tiles: Tiles):
     rows, columns = tiles.rows, tiles.columns
     grid = ops.reshape(pixels, (-1, rows, size, columns, size, 3))
     return ops.reshape(ops.transpose(grid, (0, 1, 3, 2, 4, 5)), (-1, size, size, 3))
+
+
+def _stitch(features, tiles: Tiles):
+    """Return the maps [n, rows * h, columns * w, c] of images from those of their tiles."""
+    height, width, channels = features.shape[1:]
+    rows, columns = tiles.rows, tiles.columns
+    grid = ops.reshape(features, (-1, rows, columns, height, width, channels))
+    grid = ops.transpose(grid, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(grid, (-1, rows * height, columns * width, channels))
 
 
 def _join(features, tiles: Tiles):
@@ -179,6 +209,16 @@ def _saved_encoder(path: str, image_size: int) -> keras.Model:
             f"{expected[2]} channels; set image.size to {expected[0]}"
         )
     return encoder
+
+
+def _before_averaging(encoder: keras.Model) -> keras.Model:
+    """Return an encoder without a last layer that averages its feature map."""
+    last = encoder.layers[-1] if encoder.layers else None
+    if not isinstance(last, keras.layers.GlobalAveragePooling2D) or last.keepdims:
+        return encoder
+    if last.data_format != "channels_last" or encoder.outputs[0] is not last.output:
+        return encoder
+    return keras.Model(encoder.inputs, last.input, name=encoder.name)
 
 
 def _load_weights(network: keras.Model, name: str, path: str) -> None:

@@ -26,7 +26,7 @@ def build_encoder(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) -> 
     """
     backbone = build_backbone(settings, image_size, tiles)
     pixels = keras.Input((*tiles.size(image_size), 3), name="pixels")
-    features = pool(backbone(pixels), settings)
+    features = pool(backbone(pixels), settings, view=0)
     for units in settings.hidden:
         features = keras.layers.Dense(units, activation="relu")(features)
     embedding = features

@@ -25,6 +25,7 @@ class FrozenSiamese:
     Attributes:
         encoder: Keras model from float32 [n, height, width, 3] (RGB, 0 to 255) to L2-normalized
             embeddings float32 [n, d].
+        views: As in the arguments.
     """
 
     def __init__(
@@ -38,7 +39,8 @@ class FrozenSiamese:
     ) -> None:
         pixels = keras.Input(backbone.input_shape[1:], name="pixels")
         features = [
-            _prepared(pool(backbone(view_of(pixels, view)), settings)) for view in range(views)
+            _prepared(pool(backbone(view_of(pixels, view)), settings, view))
+            for view in range(views)
         ]
         mean = _unit()(keras.layers.average(features)) if views > 1 else features[0]
         head = keras.layers.Dense(matrix.shape[1], dtype="float32", name="embedding")
@@ -46,6 +48,7 @@ class FrozenSiamese:
         head.set_weights([matrix.astype("float32"), offset.astype("float32")])
         self.encoder = keras.Model(pixels, embedding, name="encoder")
         self.similarity = similarity
+        self.views = views
 
     def count_params(self) -> int:
         """Return the number of weights."""

@@ -284,3 +284,53 @@ def test_too_many_weights_stay_variables_with_the_same_answers(exported, tmp_pat
 def _variables(directory):
     names = [name for name, _ in tf.train.list_variables(f"{directory}/variables/variables")]
     return [name for name in names if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+
+
+def test_explains_classes_and_pairs(exported):
+    _, encoded = images(5)
+    answer = ask(
+        exported[1],
+        "explain",
+        image=encoded,
+        other=[b"", encoded[3], b"", b"junk", b""],
+        label=[b"", b"", "bölt".encode(), b"", b"cog"],
+    )
+    assert answer["valid"].tolist() == [True, True, True, False, False]
+    assert answer["reason"].tolist()[:3] == [b""] * 3
+    assert answer["reason"][4] == b"no_such_class"
+    classified = ask(exported[1], "classify", image=encoded)
+    assert answer["label"].tolist() == [
+        classified["label"][0], b"", "bölt".encode(), b"", b"",
+    ]  # fmt: skip
+    of_class = dict(zip(classified["classes"][2], classified["scores"][2], strict=True))
+    z = np.asarray(exported[0](images(5)[0]))
+    expected = [classified["scores"][0, 0], z[1] @ z[3], of_class["bölt".encode()]]
+    np.testing.assert_allclose(answer["score"][:3], expected, atol=1e-5)
+    np.testing.assert_allclose(answer["map"].mean((1, 2))[:3], expected, atol=1e-5)
+    np.testing.assert_allclose(answer["other_map"][1].mean(), z[1] @ z[3], atol=1e-5)
+    assert np.isnan(answer["map"][3:]).all()
+    assert np.isnan(answer["other_map"][[0, 2, 3, 4]]).all()
+    pixels = tf.io.decode_png(answer["picture_bytes"][1]).numpy()
+    np.testing.assert_array_equal(pixels, images(5)[0][1])
+    other = tf.io.decode_png(answer["other_picture_bytes"][1]).numpy()
+    np.testing.assert_array_equal(other, images(5)[0][3])
+    assert answer["other_picture_bytes"][0] == b""
+
+
+def test_the_other_side_of_a_pair_is_the_pair_turned_round(exported):
+    _, encoded = images(2)
+    one, other = (
+        ask(exported[1], "explain", image=[a], other=[b], label=[b""])
+        for a, b in (encoded, encoded[::-1])
+    )
+    np.testing.assert_allclose(one["other_map"], other["map"], atol=1e-5)
+    np.testing.assert_allclose(one["score"], other["score"], atol=1e-6)
+
+
+def test_a_model_that_compares_in_another_way_has_no_explain(tiny_backbone, tmp_path):
+    settings = Model(backbone=tiny_backbone, embedding_size=6)
+    model = Siamese(settings, Training(loss="binary_crossentropy"), 16)
+    served_model(model).save(str(tmp_path))
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+    assert "explain" not in signatures
+    assert "classify" in signatures

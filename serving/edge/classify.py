@@ -1,0 +1,60 @@
+"""Classifies images by the model in this folder; needs NumPy, Pillow and LiteRT (or Keras)."""
+
+import functools
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+PAD = functools.partial(ImageOps.pad, color=(128, 128, 128))
+RESIZE = {"stretch": Image.Image.resize, "pad": PAD, "crop": ImageOps.fit}
+
+
+def pixels(file, has):
+    """Return the networks' input of an image file, float32 [1, height, width, 3], 0 to 255."""
+    image = ImageOps.exif_transpose(Image.open(file)).convert("RGB")
+    if len(has["region"]):  # left, top, right, bottom
+        image = image.crop(has["region"].tolist())
+    size, method = has["size"][::-1].tolist(), Image.Resampling[str(has["interpolation"])]
+    return np.asarray(RESIZE[str(has["resize"])](image, size, method), np.float32)[None]
+
+
+def load(file):
+    if file.suffix == ".keras":
+        import keras
+
+        return keras.models.load_model(file, compile=False).predict_on_batch
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        from tensorflow.lite import Interpreter
+    network = Interpreter(str(file), num_threads=1)
+    network.allocate_tensors()
+    return functools.partial(run, network)
+
+
+def run(network, values):
+    network.set_tensor(network.get_input_details()[0]["index"], values)
+    network.invoke()
+    return network.get_tensor(network.get_output_details()[0]["index"])
+
+
+class Model:
+    def __init__(self, folder):
+        self.has = dict(np.load(Path(folder) / "model.npz"))
+        self.networks = [load(Path(folder) / name) for name in self.has["networks"]]
+
+    def embed(self, file):
+        return functools.reduce(lambda x, run: run(x), self.networks, pixels(file, self.has))[0]
+
+    def classify(self, file):
+        query = self.embed(file) - self.has["centre"]
+        scores = 1 - ((query / np.linalg.norm(query) - self.has["centroids"]) ** 2).sum(1) / 2
+        return str(self.has["classes"][scores.argmax()]), scores.max()
+
+
+if __name__ == "__main__":
+    model = Model(Path(__file__).parent)
+    for name, (label, score) in ((name, model.classify(name)) for name in sys.argv[1:]):
+        print(f"{name}: {label if score >= model.has['known'] else 'unknown'} ({score:.3f})")
