@@ -28,7 +28,7 @@ def load(file):
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        from tensorflow.lite import Interpreter
+        from tensorflow.lite.python.interpreter import Interpreter
     network = Interpreter(str(file), num_threads=1)
     network.allocate_tensors()
     return functools.partial(run, network)
