@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from pipeline.ui import classes, models, reviewing, runs, trying
+from pipeline.ui import classes, explaining, models, reviewing, runs, trying
 from pipeline.ui.access import Guard
 from pipeline.ui.uploads import MOST_BYTES
 from pipeline.ui.workplace import Workplace
@@ -45,6 +45,7 @@ def create_app(place: Workplace, hosts: tuple[str, ...] = (), token: str | None 
             *(Route(f"/{path}", _page(path)) for path in PAGES),
             Mount("/static", StaticFiles(directory=static)),
             *trying.ROUTES,
+            *explaining.ROUTES,
             *reviewing.ROUTES,
             *classes.ROUTES,
             *models.ROUTES,

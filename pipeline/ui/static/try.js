@@ -1,6 +1,7 @@
 // The page Try.
 import { ask, bars, byId, el, neighbours, picture, toast, upload, verdict } from "./page.js";
 import { dropPlace, onPaste } from "./drop.js";
+import { whereButton } from "./heat.js";
 
 const AT_ONCE = 3;
 
@@ -94,7 +95,7 @@ function showAnswer({ file, sent, answer, error }) {
   const stage = el("div", { class: `stage${Math.max(sent.width, sent.height) <= 64 ? " tiny" : ""}` }, image);
   const version = answer.version ? `, version ${answer.version}` : "";
   byId("answer").replaceChildren(el("div", { class: "result" },
-    el("figure", {}, stage,
+    el("figure", {}, stage, whereButton(stage, `/pictures/explained?id=${sent.id}&label=${encodeURIComponent(answer.label)}`, `Where ${sent.name} looks like ${answer.label}`),
       el("figcaption", {}, `${file.name}, ${sent.width} × ${sent.height}`)),
     el("div", { class: "card" },
       verdict(answer),
@@ -133,7 +134,7 @@ async function takeSide(side, file) {
     toast(error.message, "bad");
     return;
   }
-  place.querySelector(".stage")?.remove();
+  for (const old of place.querySelectorAll(".stage, .where")) old.remove();
   place.prepend(el("div", { class: "stage" },
     el("img", { src: picture.upload(sides[side].id, 480), alt: `The ${side} image, ${sides[side].name}` })));
   place.classList.add("filled");
@@ -146,6 +147,12 @@ async function compareBoth() {
   try {
     const found = await ask(`/api/compare?left=${left.id}&right=${right.id}`);
     showComparison(found);
+    for (const [side, one, other] of [["left", left, right], ["right", right, left]]) {
+      const place = byId(`drop-${side}`);
+      place.querySelector(".where")?.remove();
+      place.querySelector(".stage").after(whereButton(place.querySelector(".stage"),
+        `/pictures/explained-pair?id=${one.id}&other=${other.id}`, `Where the ${side} image looks like the other one`));
+    }
     thresholds ??= await ask("/api/thresholds").catch(() => ({}));
     if (thresholds.same !== undefined) showComparison(found);
   } catch (error) {
