@@ -47,7 +47,9 @@ def measure(images: HeldOutImages, view: AnyView) -> dict[str, Measure]:
         judge_classes(images, views, True, None, measurements)
     judge_pairs(images, views, PairSettings(most_images=2000), measurements)
     unknown_groups = -1 - np.arange(len(view.unknown))
-    judge_open_set(images, unknown_groups, views, measurements)
+    open_set = judge_open_set(images, unknown_groups, views, measurements)
+    if open_set is not None:
+        measurements.metrics["false_accepts"] = open_set.threshold.false_accepts
     folds = None if images.folds is None else len(np.unique(images.folds))
     return widened(measurements.metrics, folds)
 

@@ -33,12 +33,12 @@ from components.data_check.component import DataCheck
 from components.image_example_gen.component import ImageExampleGen
 from components.image_schema_gen.component import ImageSchemaGen
 from components.infra_check.component import InfraCheck
-from components.judge import unknown_images
 from components.judge.component import Judge
 from components.last_blessed_model.resolver import LatestOtherBlessedModel
 from components.out_of_fold_model.component import OutOfFoldModel
 from components.pair_gen.component import PairGen
 from components.push.component import Pusher
+from images import image_folder
 from pipeline.config.folds import folds_of
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluator_config import eval_config
@@ -57,7 +57,7 @@ def create_pipeline(config: RunConfig, for_cluster: bool = False) -> Pipeline:
     """
     folds = folds_of(config)
     example_gen = ImageExampleGen(
-        **_without(config.data, "root"),
+        **_without(config.data, "root", "unlabelled"),
         root=absolute(config.data.root),
         split_by=config.splits.by,
         **_without(config.splits, "by", "folds"),
@@ -191,6 +191,7 @@ def _train(
         custom_config={
             **custom_config,
             **_enrolled(config, for_cluster),
+            **_unlabelled(config, for_cluster),
             "code": code_version("trainer.run_fn"),
         },
         **arguments,
@@ -226,7 +227,7 @@ def _judge(
         pair_seed=config.seed,
         max_pixels=config.data.max_pixels,
         # The files at the time of the run: on a cluster that is later, and its cache is off.
-        unknown_files=unknown_images.fingerprint(unknown) if unknown and not for_cluster else "",
+        unknown_files=image_folder.fingerprint(unknown) if unknown and not for_cluster else "",
     )
     return nodes, judge
 
@@ -265,6 +266,15 @@ def _enrolled(config: RunConfig, for_cluster: bool) -> dict[str, str]:
         return {"served": "", "enrolled": ""}
     served = absolute(config.serving_root)
     return {"served": served, "enrolled": "" if for_cluster else fingerprint(served)}
+
+
+def _unlabelled(config: RunConfig, for_cluster: bool) -> dict[str, str]:
+    """Return the folder of the unlabelled images, and a fingerprint of them, as for `judge`."""
+    if not config.data.unlabelled:
+        return {}
+    folder = absolute(config.data.unlabelled)
+    files = "" if for_cluster else image_folder.fingerprint(folder)
+    return {"unlabelled": folder, "unlabelled_files": files}
 
 
 def _held_out_pairs(config: RunConfig) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -20,10 +21,12 @@ from records.out_of_fold_file import write_out_of_fold
 from storage.enrolled_images import EnrolledImage, write_enrolled_images
 from trainer.export.carry_over import carry_over, images_to_carry_over
 from trainer.export.pretrained_encoder import FOLDER, PretrainedEncoder
+from trainer.export.safe_pixels import safe_pixels
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup
 from trainer.recipe.ladder import train_by_recipe
+from trainer.recipe.unlabelled_images import read_unlabelled
 from trainer.search.search_space import apply
 from trainer.settings import Model, Tiles, Training
 from trainer.training.distribution import worker_index
@@ -32,6 +35,9 @@ from trainer.training.unfinished import unfinished_folder
 
 ENCODER = "encoder.keras"
 """Name of the trained encoder's file in the Trainer's `model_run`."""
+
+UNLABELLED = "unlabelled.json"
+"""Name of the file there that says what the unlabelled images were."""
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -46,8 +52,8 @@ def run_fn(fn_args: FnArgs) -> None:
         fn_args: TFX's arguments. `custom_config` holds `image_size`, `max_pixels` (height times
             width of the largest image that the served model decodes), `seed`, `unfinished` (folder
             for what is needed to resume after a kill), `served` (base path of the served model,
-            whose enrolled classes are carried over; may be empty), `folds` (their number, or 0)
-            and, as JSON texts, `tiles` and
+            whose enrolled classes are carried over; may be empty), `folds` (their number, or 0),
+            `unlabelled` (folder of unlabelled images; may be empty) and, as JSON texts, `tiles` and
             the sections `model` and `training` of the configuration; `hyperparameters`, if any,
             override these.
     """
@@ -69,6 +75,12 @@ def run_fn(fn_args: FnArgs) -> None:
         {name: value for name, value in custom.items() if name not in ("served", "enrolled")},
     )
     in_folds = bool(int(custom["folds"]))
+    unlabelled = None
+    # Not without need: loading a graph first would keep several workers from connecting.
+    if folder := custom.get("unlabelled", ""):
+        preprocessing = _preprocessing(fn_args.transform_graph_path, custom)
+        decode = functools.partial(safe_pixels, **preprocessing)
+        unlabelled = read_unlabelled(folder, decode, int(custom["max_pixels"]))
     trained = train_by_recipe(
         model_settings,
         training,
@@ -80,11 +92,15 @@ def run_fn(fn_args: FnArgs) -> None:
         Tiles.model_validate_json(custom["tiles"]),
         searched=bool(hyperparameters),
         in_folds=in_folds,
+        unlabelled=unlabelled,
     )
     with _destinations(fn_args) as (model_folder, run_folder):
-        transform = fn_args.transform_graph_path
-        carried_over = _export(trained, enrolled, custom, transform, model_folder, run_folder)
+        preprocessing = _preprocessing(fn_args.transform_graph_path, custom)
+        carried_over = _export(trained, enrolled, preprocessing, model_folder, run_folder)
         _copy_logs(trained.folder, run_folder)
+        if unlabelled is not None:
+            with tf.io.gfile.GFile(os.path.join(run_folder, UNLABELLED), "w") as file:
+                json.dump(unlabelled.lineage(), file, indent=1)
         with tf.io.gfile.GFile(os.path.join(run_folder, "training.json"), "w") as file:
             found = {"hyperparameters": hyperparameters, "enrolled": carried_over}
             json.dump({**trained.summary, **found}, file, indent=2)
@@ -106,26 +122,28 @@ def _destinations(fn_args: FnArgs) -> Iterator[tuple[str, str]]:
             yield os.path.join(folder, "model"), os.path.join(folder, "run")
 
 
-def _export(
-    trained: Trained,
-    enrolled: list[EnrolledImage],
-    custom: dict[str, Any],
-    transform: str,
-    model_folder: str,
-    run_folder: str,
-) -> dict[str, dict[str, int]]:
-    """Export the served model, and the encoder as it was before training; as `carry_over`."""
+def _preprocessing(transform: str, custom: dict[str, Any]) -> dict[str, Any]:
+    """Return how images become pixels: arguments that `ServedModel` and others share."""
     layer = tft.TFTransformOutput(transform).transform_features_layer()
 
     def preprocess(images: tf.Tensor) -> tf.Tensor:
         return layer({features.IMAGE: images[:, None]})[features.PIXELS][:, 0]
 
-    image_size = Tiles.model_validate_json(custom["tiles"]).size(int(custom["image_size"]))
-    preprocessing: dict[str, Any] = {
+    return {
         "preprocess": preprocess,
-        "image_size": image_size,
+        "image_size": Tiles.model_validate_json(custom["tiles"]).size(int(custom["image_size"])),
         "max_pixels": int(custom["max_pixels"]),
     }
+
+
+def _export(
+    trained: Trained,
+    enrolled: list[EnrolledImage],
+    preprocessing: dict[str, Any],
+    model_folder: str,
+    run_folder: str,
+) -> dict[str, dict[str, int]]:
+    """Export the served model, and the encoder as it was before training; as `carry_over`."""
     support = trained.support
     served = ServedModel(
         trained.model,
@@ -138,7 +156,7 @@ def _export(
     served.save(model_folder)
     if trained.out_of_fold is not None:
         write_out_of_fold(trained.out_of_fold, model_folder)
-    write_warmup(model_folder, image_size)
+    write_warmup(model_folder, preprocessing["image_size"])
     # Not those of classes that the training data has: they would return when it loses the class.
     if kept := [one for one in enrolled if one.label in carried_over["carried over"]]:
         write_enrolled_images(model_folder, kept)

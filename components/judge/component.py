@@ -63,7 +63,7 @@ class Judge(BaseBeamComponent):
         held_out_max_images: As PairGen's.
         pair_seed: As PairGen's.
         max_pixels: Of the largest image of `settings.unknown` that is read.
-        unknown_files: The `unknown_images.fingerprint` of `settings.unknown`: TFX's cache does not
+        unknown_files: The `image_folder.fingerprint` of `settings.unknown`: TFX's cache does not
             see a change in a folder.
     """
 

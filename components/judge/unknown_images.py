@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from typing import NamedTuple
 
-from base.errors import DataError
 from components.judge.embedding import Item
+from images import image_folder
 from images.canonical import UnusableImage
-from images.file_names import NOT_UTF8, files_below
-from images.reading import read_bytes, read_image
+from images.file_names import NOT_UTF8
+from images.reading import read_image
 from records import training_keys
-from storage.file_systems import is_folder
 
 
 class Unusable(NamedTuple):
@@ -33,26 +30,7 @@ def files(folder: str) -> list[str]:
     Raises:
         DataError: There is no such folder, or nothing in it.
     """
-    if not is_folder(folder):
-        raise DataError(f"judge.unknown: there is no folder {folder}")
-    found = sorted(files_below(folder))
-    if not found:
-        raise DataError(f"judge.unknown: {folder} holds no images")
-    return found
-
-
-def fingerprint(folder: str) -> str:
-    """Return a hash of all paths and contents; empty if there is no folder."""
-    if not is_folder(folder):
-        return ""
-    digest = hashlib.sha256()
-    for path in files(folder):
-        try:
-            data = read_bytes(path)
-        except (UnusableImage, UnicodeEncodeError):  # excluded, as `read` will say
-            data = b""
-        digest.update(os.fsencode(path) + b"\0" + hashlib.sha256(data).digest())
-    return digest.hexdigest()[:16]
+    return image_folder.files(folder, "judge.unknown")
 
 
 def read(source: bytes, max_pixels: int) -> Item | Unusable:

@@ -25,7 +25,7 @@ from pipeline.config.run_config import RunConfig
 COMMAND = ("python", "-m", "pipeline.cluster.task")
 """Entry point of every task; TFX's compiler adds its arguments."""
 
-_JUDGE, _INFRA_CHECK = "Judge", "InfraCheck"
+_TRAINER, _JUDGE, _INFRA_CHECK = "Trainer", "Judge", "InfraCheck"
 # Kubeflow creates Argo tasks of these names, which may contain nothing else.
 _TASK_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*")
 # The specification passes through the API server, Argo and etcd, whose objects hold 1.5 MB.
@@ -152,8 +152,12 @@ def _compile_with_tfx(config: RunConfig) -> dict[str, Any]:
 def _complete_task(name: str, task: dict[str, Any], config: RunConfig) -> None:
     if not _TASK_NAME.fullmatch(name):
         raise ValueError(f"component {name}: Argo allows letters, digits and hyphens only")
-    # Their inputs do not show that judge.unknown or the served model has changed.
-    changing = name == _INFRA_CHECK or (name == _JUDGE and config.judge.unknown)
+    # Their inputs do not show that these folders or the served model have changed.
+    changing = (
+        name == _INFRA_CHECK
+        or (name == _JUDGE and config.judge.unknown)
+        or (name == _TRAINER and config.data.unlabelled)
+    )
     cached = config.kubeflow.cache and not changing
     task["cachingOptions"] = {"enableCache": cached}
     if policy := platform.retry_policy(name, config.kubeflow):

@@ -14,6 +14,7 @@ _READERS = {
     "model.weights": ("Tuner", "Trainer"),
     "tuner.reuse": ("Trainer",),
     "judge.unknown": ("Judge",),
+    "data.unlabelled": ("Trainer",),
 }
 
 

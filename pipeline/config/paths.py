@@ -16,7 +16,14 @@ from typing import Any
 from pipeline.config.errors import ConfigError
 from storage.file_systems import absolute, is_remote
 
-_READ = ("data.root", "judge.unknown", "tuner.reuse", "model.backbone", "model.weights")
+_READ = (
+    "data.root",
+    "data.unlabelled",
+    "judge.unknown",
+    "tuner.reuse",
+    "model.backbone",
+    "model.weights",
+)
 _WRITTEN = ("output", "artifacts", "push.destination", "traffic.store")
 _OPTIONAL = ("judge.unknown", "tuner.reuse", "artifacts", "push.destination", "traffic.store")
 _DEFAULTS = {"output": "runs", "name": "siamese"}

@@ -145,15 +145,27 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _unknown_images_are_no_class(self) -> RunConfig:
-        unknown, listed = self.judge.unknown, self.data.manifest
-        if not unknown or listed:
-            return self
-        root, folder = (os.path.abspath(path) for path in (self.data.root, unknown))
-        if os.path.commonpath([root, folder]) == root:
+    def _images_without_class_are_no_class(self) -> RunConfig:
+        folders = {"judge.unknown": self.judge.unknown, "data.unlabelled": self.data.unlabelled}
+        for key, path in folders.items():
+            if not path or self.data.manifest or is_remote(path) != is_remote(self.data.root):
+                continue
+            root, folder = (os.path.abspath(one) for one in (self.data.root, path))
+            if os.path.commonpath([root, folder]) == root:
+                raise ValueError(
+                    f"{key} {path!r} is inside data.root, whose folders are classes; move it out "
+                    "of there"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _unlabelled_images_can_be_used(self) -> RunConfig:
+        searched = self.tuner.enabled or bool(self.tuner.reuse)
+        why = only_fine_tuning(self.model, self.training, searched)
+        if self.data.unlabelled and why:
             raise ValueError(
-                f"judge.unknown {unknown!r} is inside data.root, whose folders are classes; move "
-                "it out of there"
+                f"data.unlabelled needs a frozen encoder, and all weights are trained, since {why}"
+                "; leave it out, or name a pretrained encoder (model.backbone)"
             )
         return self
 
@@ -252,6 +264,7 @@ class RunConfig(Section):
         folders = {
             "data.root": self.data.root,
             "tuner.reuse": self.tuner.reuse,
+            "data.unlabelled": self.data.unlabelled,
             "judge.unknown": self.judge.unknown,
         }
         return files | {key: path for key, path in folders.items() if path}

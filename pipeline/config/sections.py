@@ -17,7 +17,7 @@ from trainer.settings import Search, Tiles
 
 
 class Data(Section):
-    """The labelled images."""
+    """The images."""
 
     root: str = Field(
         description="Folder of the images. With a folder name such as `span-{SPAN}` it is the "
@@ -39,6 +39,13 @@ class Data(Section):
         description="The classes that there must be, no more and no less. Default: the folders' "
         "names; with spans, those of the first span. Names that differ in upper and lower case "
         "only are accepted if they are listed here.",
+    )
+    unlabelled: str | None = Field(
+        None,
+        description="Folder of further images of the same kind, without classes, outside the root. "
+        "They help where few images have a class, if cross-validation says so; images of none of "
+        "the classes may be among them. Nothing is judged by them. Needs a frozen encoder "
+        "(training.recipe).",
     )
     max_unusable: Share = Field(
         0.1, description="Maximum share of unusable files; with more the run fails."

@@ -44,7 +44,7 @@ def check(config: RunConfig) -> None:
         sources = check_data(config)
         _check_counts(config, sources)
         _check_blocks(config, sources)
-    _check_unknown(config)
+    _check_without_class(config)
     _check_found_hyperparameters(config)
     _check_files(config)
     _check_engine(config)
@@ -247,16 +247,20 @@ def _check_blocks(config: RunConfig, sources: Sequence[Source]) -> None:
             )
 
 
-def _check_unknown(config: RunConfig) -> None:
-    """The Judge, which reads them, comes after the training."""
-    folder = config.judge.unknown
-    if not folder or is_remote(folder):
-        return
-    fix = "name a folder of images of none of the classes, or leave judge.unknown out"
-    if not Path(folder).is_dir():
-        raise ConfigError(f"judge.unknown: there is no folder {folder}; {fix}")
-    if next(files_below(folder), None) is None:
-        raise ConfigError(f"judge.unknown: {folder} holds no files; {fix}")
+def _check_without_class(config: RunConfig) -> None:
+    """The folders of images without a class are read late in a run."""
+    what = {
+        "data.unlabelled": (config.data.unlabelled, "unlabelled images"),
+        "judge.unknown": (config.judge.unknown, "images of none of the classes"),
+    }
+    for key, (folder, images) in what.items():
+        if not folder or is_remote(folder):
+            continue
+        fix = f"name a folder of {images}, or leave {key} out"
+        if not Path(folder).is_dir():
+            raise ConfigError(f"{key}: there is no folder {folder}; {fix}")
+        if next(files_below(folder), None) is None:
+            raise ConfigError(f"{key}: {folder} holds no files; {fix}")
 
 
 def _check_found_hyperparameters(config: RunConfig) -> None:

@@ -33,6 +33,21 @@ def test_a_run_here_notices_a_changed_folder_of_unknown_images(tmp_path):
     assert all(seen)
 
 
+def test_a_run_here_notices_a_changed_folder_of_unlabelled_images(tmp_path):
+    from pipeline.dag import create_pipeline
+
+    more = tmp_path / "more"
+    more.mkdir()
+    config = parse({"data": {"root": "images", "unlabelled": str(more)}})
+    seen = []
+    for content in (b"a", b"a", b"b"):
+        (more / "1.png").write_bytes(content)
+        [trainer] = [one for one in create_pipeline(config).components if one.id == "Trainer"]
+        seen.append(trainer.exec_properties["custom_config"])
+    assert str(more) in seen[0]
+    assert seen[0] == seen[1] != seen[2]
+
+
 def test_beams_arguments_reach_every_step_that_uses_beam():
     arguments = ["--runner=FlinkRunner", "--flink_master=flink:8081"]
     assert beam_arguments(beam={"args": arguments}) == dict.fromkeys(STEPS, arguments)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import run_fn_here
 import tensorflow as tf
-from pair_files import write_splits
+from pair_files import write_folds, write_splits
 from sample_images import encoded, picture
 
 from storage.enrolled_images import EnrolledImage, read_enrolled_images, write_enrolled_images
@@ -113,3 +113,25 @@ def test_an_enrolment_does_not_restart_an_unfinished_training(tmp_path, monkeypa
         with pytest.raises(Stopped):
             run_fn_here.main("t", "v", "imagenet", tmp_path, **custom)
     assert folders[0] == folders[1] != folders[2]
+
+
+def test_unlabelled_images_leave_their_trace(tiny_backbone, tmp_path):
+    files = write_folds(tmp_path / "pairs", classes=3, each=4, folds=2, spread=60)
+    (tmp_path / "more").mkdir()
+    for n in range(20):
+        data = encoded(picture(n % 3, 5000 + n, 16, 60))
+        (tmp_path / f"more/{n}.png").write_bytes(data)
+    settings = Training(recipe="frozen_encoder", views=1).model_dump_json()
+    run_fn_here.main(
+        files[0], files[0], tiny_backbone, tmp_path, training=settings, folds=2,
+        unlabelled=str(tmp_path / "more"), unlabelled_files="x",
+    )  # fmt: skip
+    lineage = json.loads((tmp_path / "run/unlabelled.json").read_text())
+    assert len(lineage["images"]) == 20
+    found = json.loads((tmp_path / "run/training.json").read_text())
+    assert found["unlabelled"]["images"] == 20
+    assert found["unlabelled"]["digest"] == lineage["digest"]
+    model = tf.saved_model.load(str(tmp_path / "model"))
+    seen = 12 + 20 * found["unlabelled"]["used"]
+    assert len(model.training_keys.numpy()) == seen
+    assert len(model.support.labels.numpy()) == 12  # none of them is evidence

@@ -26,6 +26,23 @@ FeaturesOfViews = Callable[[int], np.ndarray]
 """From a number of views v to features float32 [n, v, d]."""
 
 
+class Unlabelled(NamedTuple):
+    """Images without a class.
+
+    Attributes:
+        features: Of these images.
+        copy_of: int [u], the group of a labelled image that one is a copy of, or -1.
+    """
+
+    features: FeaturesOfViews
+    copy_of: np.ndarray
+
+    def beside(self, groups: np.ndarray) -> Unlabelled:
+        """Return those that are no copies of images of other groups than these."""
+        kept = np.flatnonzero((self.copy_of < 0) | np.isin(self.copy_of, groups))
+        return Unlabelled(lambda views: self.features(views)[kept], self.copy_of[kept])
+
+
 class Choice(NamedTuple):
     """A candidate and how it did in cross-validation.
 
@@ -45,6 +62,8 @@ class Choice(NamedTuple):
         kind = self.candidate.kind.replace("_", " ")
         if self.candidate.kind == "discriminant":
             kind += f", shrinkage {self.candidate.shrinkage:g}"
+        if self.candidate.unlabelled:
+            kind += ", with unlabelled images"
         return kind if self.views == 1 else f"{kind}, {self.views} views"
 
 
@@ -76,6 +95,7 @@ def fit_best_head(
     settings: Training,
     seed: int,
     tell: Callable[[str], None] = lambda line: None,
+    unlabelled: Unlabelled | None = None,
 ) -> FittedHead:
     """Choose a head by cross-validation, fit it to all images, and calibrate it.
 
@@ -85,15 +105,43 @@ def fit_best_head(
         settings: The `training` section.
         seed: Of the folds of the cross-validation.
         tell: Gets a line for each candidate.
+        unlabelled: Images without a class, if there are any.
     """
     tried = compare(features, images, settings.views, seed, tell)
+    if unlabelled is not None and len(unlabelled.copy_of):
+        views = choose(tried).views
+        both = in_span(features(views), images, unlabelled, views)
+        tried.append(_validated(heads.WITH_UNLABELLED, views, both, seed, tell))
     best = choose(tried)
-    prepared = heads.prepare(features(best.views))
+    rows = features(best.views)
+    semi = unlabelled if best.candidate.unlabelled else None
     similarity, thresholds = _calibrated(
-        best, images._replace(prepared=heads.in_span(prepared)), settings, seed
+        best, in_span(rows, images, semi, best.views), settings, seed
     )
-    return FittedHead(
-        best, tried, best.candidate.fit(prepared, images.labels), similarity, thresholds
+    others = heads.prepare(semi.features(best.views)) if semi else None
+    head = best.candidate.fit(heads.prepare(rows), images.labels, others)
+    return FittedHead(best, tried, head, similarity, thresholds)
+
+
+def in_span(
+    rows: np.ndarray, images: LabelledFeatures, unlabelled: Unlabelled | None, views: int
+) -> LabelledFeatures:
+    """Return images with their features, and those of the unlabelled ones, in a common basis.
+
+    Args:
+        rows: float32 [n, v, d], the images' features.
+        images: Their labels and groups.
+        unlabelled: Images without a class, if there are any.
+        views: v.
+    """
+    if unlabelled is None:
+        return images._replace(prepared=heads.in_span(heads.prepare(rows)))
+    every = np.concatenate([rows, unlabelled.features(views)])
+    prepared = heads.in_span(heads.prepare(every))
+    return images._replace(
+        prepared=prepared[: len(rows)],
+        unlabelled=prepared[len(rows) :],
+        copy_of=unlabelled.copy_of,
     )
 
 
@@ -107,16 +155,26 @@ def compare(
     """Cross-validate all candidates, with more views as long as these are better."""
     tried: list[Choice] = []
     for count in VIEWS if views == "auto" else (int(views),):
-        of_views = images._replace(prepared=heads.in_span(heads.prepare(features(count))))
+        of_views = in_span(features(count), images, None, count)
         before = choose(tried).found.accuracy if tried else -1.0
         for candidate in heads.CANDIDATES:
-            one = Choice(candidate, count, cross_validate(candidate, of_views, seed))
-            tried.append(one)
-            tell(f"{one.name}: accuracy {one.found.accuracy:.3f}, AUC of pairs {one.found.auc:.3f}")
+            tried.append(_validated(candidate, count, of_views, seed, tell))
         accuracy = choose(tried).found.accuracy
         if not before < accuracy < 1:
             break
     return tried
+
+
+def _validated(
+    candidate: Candidate,
+    views: int,
+    images: LabelledFeatures,
+    seed: int,
+    tell: Callable[[str], None],
+) -> Choice:
+    one = Choice(candidate, views, cross_validate(candidate, images, seed))
+    tell(f"{one.name}: accuracy {one.found.accuracy:.3f}, AUC of pairs {one.found.auc:.3f}")
+    return one
 
 
 def choose(tried: Sequence[Choice]) -> Choice:
@@ -124,8 +182,11 @@ def choose(tried: Sequence[Choice]) -> Choice:
 
     One standard error of the best accuracy is allowed for a better AUC with the same views (the
     rule of Breiman et al. 1984), so that pairs count where classes hardly differ. More views cost
-    time in each query and are only chosen for more accuracy.
+    time in each query and are only chosen for more accuracy. Where nothing can be cross-validated,
+    as with one image of each class, unlabelled images are used if there are any.
     """
+    if tried[-1].candidate.unlabelled and all(math.isnan(x.found.accuracy) for x in tried):
+        return tried[-1]
 
     def accuracy(one: Choice) -> float:
         return -1.0 if math.isnan(one.found.accuracy) else one.found.accuracy

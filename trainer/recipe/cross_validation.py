@@ -42,19 +42,36 @@ class LabelledFeatures(NamedTuple):
         labels: str [n].
         groups: int [n].
         new_classes: Whether the model is to tell apart classes that it was not trained on.
+        unlabelled: float64 [u, v, d], the same of unlabelled images; None: there are none.
+        copy_of: int [u], the group of a labelled image that an unlabelled one is a copy of, or -1.
     """
 
     prepared: np.ndarray
     labels: np.ndarray
     groups: np.ndarray
     new_classes: bool = False
+    unlabelled: np.ndarray | None = None
+    copy_of: np.ndarray | None = None
 
     def only(self, places: np.ndarray) -> LabelledFeatures:
-        """Return the images at some indices, int [k]."""
+        """Return the images at some indices, int [k], or of a mask, bool [n].
+
+        Of the unlabelled images those stay that are no copies of the others: with them, a head
+        would have seen what it is to judge.
+        """
         prepared = self.prepared[places] if len(self.prepared) else self.prepared
-        return LabelledFeatures(
-            prepared, self.labels[places], self.groups[places], self.new_classes
+        some = self._replace(
+            prepared=prepared, labels=self.labels[places], groups=self.groups[places]
         )
+        if self.unlabelled is None or self.copy_of is None:
+            return some
+        kept = (self.copy_of < 0) | np.isin(self.copy_of, some.groups)
+        return some._replace(unlabelled=self.unlabelled[kept], copy_of=self.copy_of[kept])
+
+    def head(self, candidate: Candidate, places: np.ndarray) -> Head:
+        """Return a candidate's head, fitted on the images at some indices."""
+        some = self.only(places)
+        return candidate.fit(some.prepared, some.labels, some.unlabelled)
 
 
 class CrossValidated(NamedTuple):
@@ -100,7 +117,7 @@ def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) ->
     classes = np.unique(images.labels)
     class_scores, own = [np.empty((0, len(classes)))], [np.empty(0, int)]
     for fitted, held in _folds(images, seed):
-        head = candidate.fit(images.prepared[fitted], images.labels[fitted])
+        head = images.head(candidate, fitted)
         embeddings, labels = head.embed(images.prepared[held]), images.labels[held]
         if images.new_classes:
             found = classify_by_each_other(embeddings, labels, images.groups[held])
@@ -163,7 +180,7 @@ def unknown_scores(
         fitted, judged = ~np.isin(images.labels, left_out), np.isin(scored.labels, left_out)
         if len(np.unique(images.labels[fitted])) < 2 or not judged.any():
             continue
-        head = candidate.fit(images.prepared[fitted], images.labels[fitted])
+        head = images.head(candidate, fitted)
         support = _support(head, images, fitted)
         embeddings = head.embed(scored.prepared[judged])
         found[judged] = best_scores(support.embeddings, support.labels, embeddings)

@@ -11,8 +11,13 @@ import numpy as np
 from judging.classifier import nearest_centroid
 from records import training_keys
 from records.out_of_fold import FoldModel, OutOfFold
-from trainer.recipe import heads
-from trainer.recipe.choice import FeaturesOfViews, FittedHead, fit_best_head
+from trainer.recipe.choice import (
+    FeaturesOfViews,
+    FittedHead,
+    Unlabelled,
+    fit_best_head,
+    in_span,
+)
 from trainer.recipe.cross_validation import LabelledFeatures, unknown_scores
 from trainer.settings import Training
 from trainer.training.images import Images
@@ -26,6 +31,7 @@ def out_of_fold(
     seed: int,
     most_support: Callable[[np.ndarray], np.ndarray],
     final: FittedHead,
+    unlabelled: Unlabelled | None = None,
 ) -> OutOfFold:
     """Fit a head for each fold, on the images of the other folds, and embed the fold with it.
 
@@ -40,13 +46,15 @@ def out_of_fold(
         seed: As for the final model.
         most_support: From labels to the indices of the images that are kept as support.
         final: The head that was fitted to all images.
+        unlabelled: Images without a class, if there are any. A fold's model does not see those that
+            are copies of images of the fold.
     """
     folds = images.folds
     numbers = np.unique(folds)
 
     @functools.cache  # of the same number of views for most folds
-    def prepared(views: int) -> LabelledFeatures:
-        return labelled._replace(prepared=heads.in_span(heads.prepare(features(views))))
+    def prepared(views: int, semi: bool) -> LabelledFeatures:
+        return in_span(features(views), labelled, unlabelled if semi else None, views)
 
     embeddings = np.zeros((len(folds), final.head.matrix.shape[1]), "float32")
     unknown = np.full(len(folds), math.nan)
@@ -54,7 +62,11 @@ def out_of_fold(
     for fold in numbers:
         learned, judged = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         fitted = fit_best_head(
-            _features_of(features, learned), labelled.only(learned), settings, seed
+            _features_of(features, learned),
+            labelled.only(learned),
+            settings,
+            seed,
+            unlabelled=unlabelled and unlabelled.beside(labelled.groups[learned]),
         )
         rows = features(fitted.choice.views)
         embeddings[judged] = fitted.embed(rows[judged])
@@ -67,7 +79,7 @@ def out_of_fold(
             f"{right} of {len(judged)} images right",
             flush=True,
         )
-        every = prepared(fitted.choice.views)
+        every = prepared(fitted.choice.views, fitted.choice.candidate.unlabelled)
         unknown[judged] = unknown_scores(
             fitted.choice.candidate, every.only(learned), seed, every.only(judged)
         )

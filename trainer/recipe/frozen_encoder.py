@@ -18,9 +18,11 @@ from trainer.image_limits import MOST_SUPPORT_IMAGES, most_images
 from trainer.network.backbone import build_backbone
 from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.recipe.cached_features import CachedFeatures
-from trainer.recipe.choice import FittedHead, fit_best_head
+from trainer.recipe.choice import FittedHead, Unlabelled, fit_best_head
+from trainer.recipe.copies import copies_of_labelled
 from trainer.recipe.cross_validation import LabelledFeatures
 from trainer.recipe.folds import out_of_fold
+from trainer.recipe.unlabelled_images import UnlabelledImages
 from trainer.settings import Model, Tiles, Training
 from trainer.training.distribution import memory_on_demand
 from trainer.training.embedder import in_batches
@@ -42,7 +44,9 @@ class _Given(NamedTuple):
         training: Number of the former.
         labelled: Their labels and groups, without features.
         backbone: Frozen.
-        cache: Its features of them.
+        cache: Its features of them, then of the unlabelled images.
+        unlabelled: The latter; None if there are none.
+        files: Where they are from.
     """
 
     images: Images
@@ -50,6 +54,12 @@ class _Given(NamedTuple):
     labelled: LabelledFeatures
     backbone: keras.Model
     cache: CachedFeatures
+    unlabelled: Unlabelled | None
+    files: UnlabelledImages | None
+
+    def features(self, views: int) -> np.ndarray:
+        """Return features float32 [n, v, d] of the labelled images."""
+        return self.cache.of_views(views)[: len(self.images.labels)]
 
 
 def train_frozen(
@@ -61,8 +71,9 @@ def train_frozen(
     folder: str | Path,
     seed: int,
     tiles: Tiles,
+    unlabelled: UnlabelledImages | None = None,
 ) -> Trained:
-    """Fit the best head to all training and validation images; arguments as `fit.train`.
+    """Fit the best head to all training and validation images; arguments as `train_by_recipe`.
 
     Raises:
         BackboneError, WeightsError: See `trainer.network.backbone`.
@@ -81,16 +92,16 @@ def train_frozen(
     training = few_of_each_class(train_files, members, size, most)
     _check_folds(training, sum(map(len, members.values())))
     held = held_out(validation_files, size).images
-    given = _given(
-        training, held, build_backbone(model_settings, image_size, tiles), model_settings
-    )
-    fitted = fit_best_head(given.cache.of_views, given.labelled, settings, seed, _tell)
+    backbone = build_backbone(model_settings, image_size, tiles)
+    given = _given(training, held, unlabelled, backbone, model_settings)
+    fitted = fit_best_head(given.features, given.labelled, settings, seed, _tell, given.unlabelled)
     _tell(f"chosen: {fitted.choice.name}")
     trained = _trained(fitted, given, model_settings, own)
     if (training.folds != features.NO_FOLD).any():
         found = out_of_fold(
-            given.cache.of_views, given.images, given.labelled, settings, seed, _support, fitted
-        )
+            given.features, given.images, given.labelled, settings, seed, _support, fitted,
+            given.unlabelled,
+        )  # fmt: skip
         trained = trained._replace(out_of_fold=found)
     accuracy = raw_pixel_accuracy(training, held)
     summary = {
@@ -105,6 +116,7 @@ def train_frozen(
         "calibration": trained.thresholds._asdict(),
         "history": {},
         "recipe": _described(fitted, given, settings),
+        **_unlabelled(fitted, given),
     }
     return trained._replace(summary=summary)
 
@@ -118,9 +130,18 @@ def _check_folds(images: Images, there_are: int) -> None:
         )
 
 
-def _given(training: Images, held: Images, backbone: keras.Model, settings: Model) -> _Given:
+def _given(
+    training: Images,
+    held: Images,
+    unlabelled: UnlabelledImages | None,
+    backbone: keras.Model,
+    settings: Model,
+) -> _Given:
     images = concatenated(training, held)
-    cache = CachedFeatures(backbone, settings, images.pixels)
+    pixels = images.pixels
+    if unlabelled is not None:
+        pixels = np.concatenate([pixels, unlabelled.pixels])
+    cache = CachedFeatures(backbone, settings, pixels)
     if (length := cache.of_views(1).shape[-1]) > MOST_FEATURES:
         raise TrainingError(
             f"the backbone has {length} features, and training.recipe 'frozen_encoder' fits at "
@@ -132,13 +153,19 @@ def _given(training: Images, held: Images, backbone: keras.Model, settings: Mode
         images.numbered_groups(),
         new_classes=not set(held.labels) <= set(training.labels),
     )
-    return _Given(images, len(training.labels), labelled, backbone, cache)
+    others = None
+    if unlabelled is not None:
+        others = Unlabelled(
+            lambda views: cache.of_views(views)[len(images.labels) :],
+            copies_of_labelled(images, labelled.groups, unlabelled),
+        )
+    return _Given(images, len(training.labels), labelled, backbone, cache, others, unlabelled)
 
 
 def _trained(fitted: FittedHead, given: _Given, settings: Model, folder: Path) -> Trained:
     """Return the network with a head that was fitted to all images."""
     images, labels, views = given.images, given.images.labels, fitted.choice.views
-    cached = given.cache.of_views(views)
+    cached = given.features(views)
     embeddings = fitted.embed(cached)
     write_projector(
         folder / "tensorboard",
@@ -150,6 +177,9 @@ def _trained(fitted: FittedHead, given: _Given, settings: Model, folder: Path) -
     )
     kept = _support(labels)
     support = images.only(kept)
+    learned = list(images.content_hashes)
+    if given.files is not None and fitted.choice.candidate.unlabelled:
+        learned += given.files.content_hashes
     if settings.pooling == "avg":
         pretrained = cached[kept, 0]
     else:  # the reference method averages
@@ -167,7 +197,7 @@ def _trained(fitted: FittedHead, given: _Given, settings: Model, folder: Path) -
         support,
         embeddings[kept],
         fitted.thresholds,
-        training_keys.as_keys(images.content_hashes),
+        training_keys.as_keys(learned),
         load_snapshot(folder),
         folder,
         {},
@@ -179,6 +209,20 @@ def _support(labels: np.ndarray) -> np.ndarray:
     classes = np.unique(labels)
     each = max(1, MOST_SUPPORT_IMAGES // len(classes))
     return np.sort(np.concatenate([np.flatnonzero(labels == c)[:each] for c in classes]))
+
+
+def _unlabelled(fitted: FittedHead, given: _Given) -> dict[str, Any]:
+    """Return what the unlabelled images were and whether they were used, for the summary."""
+    if given.files is None or given.unlabelled is None:
+        return {}
+    files = given.files
+    found = {
+        "images": len(files.sources),
+        "digest": files.digest(),
+        "copies_of_labelled": int(np.count_nonzero(given.unlabelled.copy_of >= 0)),
+        "used": fitted.choice.candidate.unlabelled,
+    }
+    return {"unlabelled": found}
 
 
 def _tell(line: str) -> None:

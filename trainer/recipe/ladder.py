@@ -13,6 +13,7 @@ import numpy as np
 from trainer.errors import TrainingError
 from trainer.recipe.conditions import only_fine_tuning
 from trainer.recipe.frozen_encoder import train_frozen
+from trainer.recipe.unlabelled_images import UnlabelledImages
 from trainer.settings import ONE_TILE, Model, Tiles, Training
 from trainer.training.distribution import worker_count
 from trainer.training.fit import Trained, train
@@ -35,6 +36,7 @@ def train_by_recipe(
     tiles: Tiles = ONE_TILE,
     searched: bool = False,
     in_folds: bool = False,
+    unlabelled: UnlabelledImages | None = None,
 ) -> Trained:
     """Train by `settings.recipe`.
 
@@ -51,6 +53,7 @@ def train_by_recipe(
         in_folds: Whether the images are in folds (`features.FOLD`): they are judged by models that
             learned from the other folds, and the model learns from all. Fine-tuning is not tried,
             which would take a training for each fold.
+        unlabelled: Images without a class, for heads of the frozen encoder.
 
     Returns:
         The result; `summary["recipe"]` says what was chosen, why, and from which candidates.
@@ -69,9 +72,14 @@ def train_by_recipe(
             f"folds need a frozen encoder, and all weights are trained, since {why}; set "
             "splits.folds: null"
         )
+    if why and unlabelled is not None:
+        raise TrainingError(
+            f"data.unlabelled needs a frozen encoder, and all weights are trained, since {why}; "
+            "leave it out"
+        )
     if why:
         return _with_recipe(train(*arguments), {"name": "fine_tuned", "reason": why})
-    frozen = train_frozen(*arguments)
+    frozen = train_frozen(*arguments, unlabelled)
     recipe = frozen.summary["recipe"]
     if settings.recipe == "frozen_encoder" or in_folds or not _tuning_can_pay(recipe):
         return frozen

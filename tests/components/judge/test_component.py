@@ -26,6 +26,7 @@ from components.judge.judgement_files import (
     read_pair_outcomes,
 )  # fmt: skip
 from components.judge.last_blessed import last_served
+from images import image_folder
 from judging.gate import LAST_BLESSED, PRETRAINED_ENCODER, RAW_PIXELS
 from judging.settings import JudgeSettings, Thresholds
 from pipeline.config.sections import Beam
@@ -488,11 +489,11 @@ class _Loses(embedding_on_beam.ReadUnknown):
 def test_the_fingerprint_follows_the_unknown_images(unknown):
     assert (unknown / "gone.png").is_symlink()  # what cannot be read does not stop it
     os.close(os.open(os.fsencode(unknown) + b"/\xff.png", os.O_CREAT | os.O_WRONLY))
-    before = unknown_images.fingerprint(str(unknown))
-    assert unknown_images.fingerprint(str(unknown)) == before
+    before = image_folder.fingerprint(str(unknown))
+    assert image_folder.fingerprint(str(unknown)) == before
     (unknown / "0.png").write_bytes(encoded(picture(9, 50)))
-    assert unknown_images.fingerprint(str(unknown)) != before
-    assert unknown_images.fingerprint(str(unknown / "nowhere")) == ""
+    assert image_folder.fingerprint(str(unknown)) != before
+    assert image_folder.fingerprint(str(unknown / "nowhere")) == ""
 
 
 def test_embeddings_lost_on_the_way_are_told_of(judging, saved, monkeypatch):

@@ -177,6 +177,15 @@ def test_overrides(file, override, section, key, value):
         ({"judge": {"episodes": {"ways": 1}}}, r"judge\.episodes\.ways: .*got 1"),
         ({"judge": {"unknown": "./x/unknown"}}, "judge.unknown './x/unknown' is inside data.root"),
         ({"judge": {"unknown": "x"}}, "judge.unknown 'x' is inside data.root"),
+        ({"data": {"root": "x", "unlabelled": "x/more"}}, "data.unlabelled 'x/more' is inside"),
+        (
+            {"data": {"root": "x", "unlabelled": "more"}, "model": {"weights": "none"}},
+            "data.unlabelled needs a frozen encoder, .* there are no pretrained weights; leave it",
+        ),
+        (
+            {"data": {"root": "x", "unlabelled": "more"}, "tuner": {"enabled": True}},
+            "data.unlabelled needs a frozen encoder",
+        ),
     ],
 )
 def test_mistakes_are_named_with_the_mend(values, message):

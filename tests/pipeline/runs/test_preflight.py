@@ -258,6 +258,16 @@ def test_a_folder_without_unknown_images_is_refused(images, tmp_path):
     check(config(images, judge={"unknown": "gs://no-such-bucket/unknown"}))
 
 
+def test_a_folder_without_unlabelled_images_is_refused(tmp_path):
+    write_classes(tmp_path / "images", each=10)
+    asked = {"root": str(tmp_path / "images"), "unlabelled": str(tmp_path / "more")}
+    with pytest.raises(ConfigError, match=r"data\.unlabelled: there is no folder .*/more; name a"):
+        check(parse({"data": asked}))
+    (tmp_path / "more").mkdir()
+    with pytest.raises(ConfigError, match=r"data\.unlabelled: .*/more holds no files; name a"):
+        check(parse({"data": asked}))
+
+
 def test_a_server_that_is_not_at_hand(images, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigError, match="infra_check: tensorflow_model_server is not on the"):

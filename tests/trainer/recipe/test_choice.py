@@ -1,8 +1,10 @@
 import numpy as np
 
-from trainer.recipe.choice import Choice, choose
-from trainer.recipe.cross_validation import CrossValidated
+from trainer.recipe import heads
+from trainer.recipe.choice import Choice, Unlabelled, choose, fit_best_head
+from trainer.recipe.cross_validation import CrossValidated, LabelledFeatures
 from trainer.recipe.heads import Candidate
+from trainer.settings import Training
 
 
 def made_up(accuracy, auc, views=1, kind="discriminant", images=100):
@@ -27,3 +29,58 @@ def test_more_views_are_chosen_for_accuracy_alone():
     assert choose([one, made_up(0.95, 0.95, views=2)]) is one
     more = made_up(0.97, 0.8, views=2)
     assert choose([one, more]) is more
+
+
+def labelled_and_not(each=4, others=30, classes=3, size=30):
+    rng = np.random.default_rng(1)
+    means = np.abs(rng.normal(size=(classes, size)))
+
+    def drawn(count):
+        labels = np.repeat(np.arange(classes), count)
+        return np.abs(means[labels] + rng.normal(size=(len(labels), size)) * 0.8), labels
+
+    (rows, labels), (more, _) = drawn(each), drawn(others)
+    images = LabelledFeatures(np.empty(0), labels.astype(str), np.arange(len(labels)))
+    unlabelled = Unlabelled(
+        lambda views: np.repeat(more[:, None], views, 1), np.full(len(more), -1)
+    )
+    return (lambda views: np.repeat(rows[:, None], views, 1)), images, unlabelled
+
+
+def test_unlabelled_images_are_one_more_candidate():
+    features, images, unlabelled = labelled_and_not()
+    fitted = fit_best_head(features, images, Training(views=1), 0, unlabelled=unlabelled)
+    last = fitted.tried[-1]
+    assert last.candidate.unlabelled
+    assert "with unlabelled images" in last.name
+    assert fitted.choice is last  # they help here
+    without = fit_best_head(features, images, Training(views=1), 0)
+    assert not any(one.candidate.unlabelled for one in without.tried)
+    assert last.found.accuracy > without.choice.found.accuracy
+
+
+def test_with_one_image_of_each_class_they_are_used():
+    features, images, unlabelled = labelled_and_not(each=1)
+    fitted = fit_best_head(features, images, Training(views=1), 0, unlabelled=unlabelled)
+    assert fitted.choice.candidate.unlabelled
+    assert np.isfinite(fitted.embed(features(1))).all()
+
+
+def test_copies_of_what_is_judged_are_left_out(monkeypatch):
+    """All unlabelled images are copies of labelled ones: a head sees those of its own alone."""
+    features, images, _ = labelled_and_not()
+    copies = Unlabelled(lambda views: features(views)[::2], images.groups[::2])
+    counts = set()
+
+    def fit(self, prepared, labels, unlabelled=None, fit=heads.Candidate.fit):
+        if unlabelled is not None:
+            apart = np.abs(prepared[None] - unlabelled[:, None]).max(axis=(2, 3)).min(axis=1)
+            assert (apart < 1e-9).all()
+            counts.add(len(unlabelled))
+        return fit(self, prepared, labels, unlabelled)
+
+    monkeypatch.setattr(heads.Candidate, "fit", fit)
+    fit_best_head(features, images, Training(views=1), 0, unlabelled=copies)
+    assert min(counts) < 6
+    some = copies.beside(images.groups[:3])
+    assert len(some.copy_of) == len(some.features(1)) == 2
