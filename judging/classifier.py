@@ -152,6 +152,7 @@ class Classified(NamedTuple):
         label: str [n], the predicted class.
         score: float64 [n], its score (see `scores`), as the served model's `classify` returns it.
         own_score: float64 [n], that of the image's own class; NaN if it has no support.
+        margin: float64 [n], `score` less the second best class's; NaN if there is one class.
         neighbours: int [n, k], indices of the nearest labelled images, nearest first.
         rival: int [n], index of the nearest labelled image of the predicted class.
     """
@@ -159,6 +160,7 @@ class Classified(NamedTuple):
     label: np.ndarray
     score: np.ndarray
     own_score: np.ndarray
+    margin: np.ndarray
     neighbours: np.ndarray
     rival: np.ndarray
 
@@ -307,9 +309,18 @@ def _classified(
         classes[best],
         all_scores[each, best],
         np.where(has_support, all_scores[each, own], np.nan),
+        _margins(all_scores),
         np.argsort(to_support, axis=1, kind="stable")[:, :most],
         np.argmin(np.where(labels == classes[best][:, None], to_support, np.inf), axis=1),
     )
+
+
+def _margins(all_scores: np.ndarray) -> np.ndarray:
+    """Return the best score of each row, float64 [n, c], less the second."""
+    if all_scores.shape[1] < 2:
+        return np.full(len(all_scores), np.nan)
+    best = np.partition(all_scores, -2, axis=1)[:, -2:]
+    return best[:, 1] - best[:, 0]
 
 
 def _joined(parts: list[Classified]) -> Classified:

@@ -12,6 +12,7 @@ from judging.judgement import HardPair, Mistake, Picture, Suspect
 from judging.metrics.classes import JudgedClasses
 from judging.metrics.pairs import JudgedPairs
 from judging.outcomes import ImageOutcome, PairOutcome
+from judging.reference import known_by
 from judging.views import CANDIDATE, HeldOutImages
 
 _PAIRS_OF_AN_IMAGE = 2
@@ -104,6 +105,7 @@ class Evidence:
         """Yield the outcome of each image; `known` is the model's threshold."""
         sources = self._images.sources if self._support is None else self._support.sources
         a = self._classes.answers
+        accepted = known_by(a.score, known)
         for i in range(len(self._images.ids)):
             image = self._picture(i)
             yield ImageOutcome(
@@ -114,7 +116,7 @@ class Evidence:
                 predicted=str(a.label[i]),
                 score=float(a.score[i]),
                 own_score=float(a.own_score[i]),
-                known=bool(np.float32(a.score[i]) >= np.float32(known)),
+                known=bool(accepted[i]),
                 nearest=tuple(str(s) for s in sources[a.neighbours[i]]),
                 others={name: str(guess[i]) for name, guess in self._classes.guesses.items()},
             )

@@ -18,6 +18,7 @@ from judging.metrics.episodes import judge_episodes
 from judging.metrics.open_set import JudgedOpenSet, judge_open_set
 from judging.metrics.pairs import JudgedPairs, judge_pairs
 from judging.outcomes import ImageOutcome, PairOutcome
+from judging.reference import Reference, known_by
 from judging.settings import Costs, JudgeSettings, Thresholds
 from judging.statistics.fold_intervals import widened
 from judging.views import CANDIDATE, HeldOutImages, PairSettings
@@ -30,11 +31,14 @@ class Judged(NamedTuple):
         judgement: The judgement.
         outcomes: Of the images.
         pairs: Of the pairs.
+        reference: What traffic is compared with; None if the images were not classified by the
+            model's own support set.
     """
 
     judgement: Judgement
     outcomes: Iterator[ImageOutcome]
     pairs: Iterator[PairOutcome]
+    reference: Reference | None = None
 
 
 def judge(
@@ -249,7 +253,22 @@ def _judged(
         suspects=tuple(evidence.suspects()),
         hard_pairs=tuple(evidence.hard_pairs()),
     )
-    return Judged(judgement, evidence.image_outcomes(candidate.known), evidence.pair_outcomes())
+    reference = _reference(images, candidate, classes) if setup.with_support else None
+    outcomes = evidence.image_outcomes(candidate.known)
+    return Judged(judgement, outcomes, evidence.pair_outcomes(), reference)
+
+
+def _reference(images: HeldOutImages, candidate: AnyView, classes: JudgedClasses) -> Reference:
+    answers = classes.answers
+    return Reference(
+        images.labels,
+        answers.label,
+        answers.score,
+        answers.margin,
+        known_by(answers.score, candidate.known),
+        images.groups,
+        candidate.embeddings.astype("float32"),
+    ).drawn()
 
 
 def _costs(

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+import numpy as np
+
 from judging.judge import Judged
 from judging.judgement import Judgement
 from judging.outcomes import ImageOutcome, PairOutcome
-from storage.file_systems import open_file
+from judging.reference import Reference
+from storage.file_systems import exists, open_file
+
+REFERENCE = "reference.npz"
+"""The images that a model was judged on, with which its traffic is compared (docs/monitoring.md)."""
 
 _Line = TypeVar("_Line", ImageOutcome, PairOutcome)
 
 
 def write_judgement(folder: str, judged: Judged) -> None:
     """Write a judgement and the outcomes of its images and pairs, which must not be read yet."""
+    if judged.reference is not None:
+        _write_reference(os.path.join(folder, REFERENCE), judged.reference)
     _write_lines(os.path.join(folder, Judgement.OUTCOMES), judged.outcomes)
     _write_lines(os.path.join(folder, Judgement.PAIRS), judged.pairs)
     # Last: a folder that holds this file is complete.
@@ -34,6 +43,15 @@ def read_judgement(folder: str) -> Judgement:
         return Judgement.model_validate_json(file.read())
 
 
+def read_reference(folder: str) -> Reference | None:
+    """Return what traffic is compared with; None if the folder holds no reference."""
+    path = os.path.join(folder, REFERENCE)
+    if not exists(path):
+        return None
+    with open_file(path, "rb") as file, np.load(io.BytesIO(file.read())) as saved:
+        return Reference(*(saved[name] for name in Reference._fields))
+
+
 def read_image_outcomes(folder: str) -> Iterator[ImageOutcome]:
     """Yield the outcome of each image, in the order of the ids.
 
@@ -50,6 +68,13 @@ def read_pair_outcomes(folder: str) -> Iterator[PairOutcome]:
         FileNotFoundError: The folder holds none.
     """
     return _read_lines(os.path.join(folder, Judgement.PAIRS), PairOutcome)
+
+
+def _write_reference(path: str, reference: Reference) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in reference._asdict().items()})
+    with open_file(path, "wb") as file:
+        file.write(buffer.getvalue())
 
 
 def _write_lines(path: str, lines: Iterable[ImageOutcome] | Iterable[PairOutcome]) -> None:
