@@ -1,4 +1,4 @@
-"""The images that a model was judged on, with its answers: what its later traffic is compared with."""
+"""The images that a model was judged on, with its answers: a reference for its later traffic."""
 
 from __future__ import annotations
 

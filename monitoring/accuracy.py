@@ -66,11 +66,6 @@ class Reviewed(NamedTuple):
     others_correct: int
     skipped: int
 
-    @property
-    def count(self) -> int:
-        """Images with a decision other than to skip it."""
-        return self.others + (self.accuracy.images if self.accuracy else 0)
-
 
 def reviewed(
     answers: Iterable[Answer], images: Mapping[str, StoredImage], reviews: Iterable[Review]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,47 +12,52 @@ from traffic.rows import Answer
 
 
 class Sample(NamedTuple):
-    """m answers about valid images.
+    """m images that a version was asked about.
 
     Attributes:
         predicted: str [m], the best classes.
         scores: float64 [m], of these.
         margins: float64 [m], the best score less the second; NaN with one class.
         known: bool [m], whether the model takes the image for one of a known class.
-        digests: str [m], SHA-256 of the files; empty if they were not sent as files.
-        embeddings: float32 [m, d]; None if not all answers have one.
+        embedded: bool [m], which have an embedding.
+        embeddings: float32 [k, d], of these, in their order.
     """
 
     predicted: np.ndarray
     scores: np.ndarray
     margins: np.ndarray
     known: np.ndarray
-    digests: np.ndarray
-    embeddings: np.ndarray | None
+    embedded: np.ndarray
+    embeddings: np.ndarray
 
     def only(self, images: np.ndarray) -> Sample:
-        """Return some of the answers, bool [m]."""
-        rows = None if self.embeddings is None else self.embeddings[images]
-        return Sample(*(column[images] for column in self[:-1]), embeddings=rows)
+        """Return some of the images, bool [m]."""
+        columns = {name: one[images] for name, one in self._asdict().items() if name in _OF_ALL}
+        return Sample(**columns, embeddings=self.embeddings[images[self.embedded]])
+
+
+_OF_ALL = Sample._fields[:-1]
 
 
 def sample(answers: Sequence[Answer]) -> Sample:
-    """Return the last answer about each image; invalid images have none.
+    """Return the images of some answers, oldest first; invalid images are left out.
 
-    The same file asked about again says nothing new, so it counts once.
+    The same file asked about again says nothing new: only its last answer counts.
     """
     last: dict[str | int, Answer] = {}
     for number, answer in enumerate(answers):
         if answer.valid and np.isfinite(answer.score):
             last[answer.digest or number] = answer
     kept = list(last.values())
-    rows = [one.embedding for one in kept if one.embedding is not None]
-    whole = len(rows) == len(kept) > 0 and len({len(row) for row in rows}) == 1
+    sizes = Counter(len(one.embedding) for one in kept if one.embedding is not None)
+    size = sizes.most_common(1)[0][0] if sizes else 0
+    embedded = [one.embedding is not None and len(one.embedding) == size for one in kept]
+    rows = [one.embedding for one, whole in zip(kept, embedded, strict=True) if whole]
     return Sample(
         np.array([one.label for one in kept], str),
         np.array([one.score for one in kept], "float64"),
         np.array([one.margin for one in kept], "float64"),
         np.array([one.known for one in kept], bool),
-        np.array([one.digest for one in kept], str),
-        np.stack(rows) if whole else None,
+        np.array(embedded, bool),
+        np.array(rows, "float32").reshape(len(rows), size),
     )

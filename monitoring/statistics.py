@@ -15,10 +15,19 @@ from scipy import stats
 DRAWS = 1999
 """Permutations of a test."""
 
-_MOST_TRAFFIC = 1000
-"""Images of the traffic that the embeddings' test draws: the reference's few limit it anyway."""
+_MOST_SCORES, _MOST_EMBEDDINGS = 10_000, 1000
+"""Images of the traffic that are drawn for a test: what it can find is limited by the reference."""
 
 _ROUNDING = 1e-9
+
+
+def _some(most: int, seed: int, *columns: np.ndarray) -> list[np.ndarray]:
+    """Return the same rows of each column, at most so many, drawn at random."""
+    count = len(columns[0])
+    if count <= most:
+        return list(columns)
+    chosen = np.random.default_rng(seed).choice(count, most, replace=False)
+    return [column[chosen] for column in columns]
 
 
 class LowScores(NamedTuple):
@@ -26,11 +35,15 @@ class LowScores(NamedTuple):
 
     Attributes:
         p_value: Of the whole test.
+        cut: The most telling score: images below it are compared.
+        at_threshold: Whether that is the model's threshold; `cut` is then NaN.
         reference_share: Share of the reference's images below the most telling cut.
         traffic_share: Share of the traffic's below the same cut.
     """
 
     p_value: float
+    cut: float
+    at_threshold: bool
     reference_share: float
     traffic_share: float
 
@@ -42,8 +55,9 @@ class LowScores(NamedTuple):
 
 def more_low_scores(
     reference: np.ndarray,
+    reference_known: np.ndarray,
     traffic: np.ndarray,
-    unknown: tuple[int, int],
+    traffic_known: np.ndarray,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> LowScores:
@@ -56,11 +70,14 @@ def more_low_scores(
 
     Args:
         reference: float [n], best scores of the reference's images.
-        traffic: float [m], those of the traffic.
-        unknown: How many of the reference and of the traffic the model takes for unknown.
+        reference_known: bool [n], whether the model takes them for known.
+        traffic: float [m], best scores of the traffic.
+        traffic_known: bool [m].
         draws: Random labels.
-        seed: Of these.
+        seed: Of these, and of the images drawn.
     """
+    traffic, traffic_known = _some(_MOST_SCORES, seed, traffic, traffic_known)
+    unknown = int(np.sum(~reference_known)), int(np.sum(~traffic_known))
     n, m = len(reference), len(traffic)
     lowest = np.sort(reference)[: max(1, -(-n // _CUT_EVERY))]
     below = np.searchsorted(np.sort(traffic), lowest)  # of the traffic, below each
@@ -72,7 +89,11 @@ def more_low_scores(
     least = _least_p_values(n, m, len(lowest), sum(unknown), draws, seed)
     reached = int(np.count_nonzero(least <= p_values[best] * (1 + _ROUNDING)))
     return LowScores(
-        (1 + reached) / (1 + draws), of_reference[best] / n, of_traffic[best] / m
+        (1 + reached) / (1 + draws),
+        float(np.append(lowest, np.nan)[best]),
+        best == len(lowest),
+        float(of_reference[best] / n),
+        float(of_traffic[best] / m),
     )
 
 
@@ -80,9 +101,7 @@ _CUT_EVERY = 40
 """A cut for each so many images of the reference."""
 
 
-def _least_p_values(
-    n: int, m: int, cuts: int, unknown: int, draws: int, seed: int
-) -> np.ndarray:
+def _least_p_values(n: int, m: int, cuts: int, unknown: int, draws: int, seed: int) -> np.ndarray:
     """Return the smallest p-value of each of some random labels, float [draws]."""
     rng = np.random.default_rng(seed)
     ranks = np.arange(cuts)
@@ -99,8 +118,8 @@ class Shift(NamedTuple):
 
     Attributes:
         p_value: Of the test.
-        effect: The shift in standard deviations of images of a class along its own direction,
-            without what chance contributes on average; 0 if chance explains it.
+        effect: The shift in standard deviations of images of a class along its own direction (with
+            the ridge, so rather too small), without what chance contributes on average.
         images: Of the reference and of the traffic, how many it rests on.
     """
 
@@ -136,9 +155,7 @@ def shift(
         None if no class has three images, of both samples.
     """
     rng = np.random.default_rng(seed)
-    if len(traffic) > _MOST_TRAFFIC:
-        chosen = rng.choice(len(traffic), _MOST_TRAFFIC, replace=False)
-        traffic, traffic_classes = traffic[chosen], traffic_classes[chosen]
+    traffic, traffic_classes = _some(_MOST_EMBEDDINGS, seed, traffic, traffic_classes)
     rows = np.concatenate([reference, traffic]).astype("float64")
     classes = np.concatenate([reference_classes, traffic_classes])
     ours = np.arange(len(rows)) >= len(reference)
@@ -197,9 +214,7 @@ class Mix(NamedTuple):
     effect: float
 
 
-def mix(
-    reference: np.ndarray, traffic: np.ndarray, draws: int = DRAWS, seed: int = 0
-) -> Mix:
+def mix(reference: np.ndarray, traffic: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Mix:
     """Test whether two samples of classes, str [n] and str [m], are mixed alike."""
     _, places = np.unique(np.concatenate([reference, traffic]), return_inverse=True)
     of_class = np.bincount(places)

@@ -24,6 +24,7 @@ from pipeline.commands.export import export
 from pipeline.commands.gate import gate
 from pipeline.commands.improve import improve
 from pipeline.commands.init import init
+from pipeline.commands.monitor import monitor
 from pipeline.commands.predict import predict
 from pipeline.commands.record import record
 from pipeline.commands.review import review
@@ -50,7 +51,7 @@ app = typer.Typer(
 
 _commands = (
     sample_data, check, init, run, show, gate, compare, predict, classify, explain, embed, search,
-    enroll, threshold, versions, promote, rollback, record, review, improve, ui, export,
+    enroll, threshold, versions, promote, rollback, record, monitor, review, improve, ui, export,
 )  # fmt: skip
 for _command in _commands:
     app.command(_command.__name__.replace("_", "-"), cls=Command)(_command)

@@ -35,8 +35,10 @@ class Pipelines:
     def __init__(self, place):
         self.place = place
 
-    def add(self, name="mine", found=None, infra=None, failed=None, uri=None, **config):
-        """One more run, the newest; `found` is its judgement, if it has one."""
+    def add(
+        self, name="mine", found=None, infra=None, failed=None, uri=None, pushed=None, **config
+    ):
+        """One more run, the newest; `found` is its judgement, `pushed` the version, if any."""
         root = self.place / "runs" / name
         number = len(list(root.glob("runs/*"))) + 1
         examples = root / f"pipeline/ImageExampleGen/examples/{number}"
@@ -57,6 +59,9 @@ class Pipelines:
             components.append(
                 _component("InfraCheck", blessing=("i", {"blessed": 0, "problem": infra}))
             )
+        if pushed is not None:
+            model = {"pushed": 1, "pushed_destination": str(root / "serving" / str(pushed))}
+            components.append(_component("Pusher", pushed_model=("p", model)))
         if failed:
             components.append(Component(id=failed, outcome="failed"))
         started = START + timedelta(days=number)

@@ -16,7 +16,7 @@ from judging.reference import Reference
 from storage.file_systems import exists, open_file
 
 REFERENCE = "reference.npz"
-"""The images that a model was judged on, with which its traffic is compared (docs/monitoring.md)."""
+"""The images that a model was judged on: what its traffic is compared with (docs/monitoring.md)."""
 
 _Line = TypeVar("_Line", ImageOutcome, PairOutcome)
 

@@ -12,6 +12,7 @@ from base.errors import UserError
 from pipeline import log_noise
 from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
 from pipeline.commands.served_check import record_judgement
+from pipeline.commands.writable import refuse_unwritable
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
 from pipeline.gate.asked import settings_of, with_thresholds
@@ -163,15 +164,7 @@ def gate(
 
 def _refuse_unwritable(keep: Path | None = None, **files: Path | None) -> None:
     """Refuse, before anything is judged, files and a folder that cannot be written."""
-    for option, path in files.items():
-        if path is None:
-            continue
-        if path.is_dir():
-            raise UserError(f"--{option} {path}: is a folder; name a file")
-        if not path.parent.is_dir():
-            raise UserError(f"--{option} {path}: there is no folder {path.parent}; create it")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise UserError(f"--{option} {path}: cannot be written")
+    refuse_unwritable(**files)
     if keep:
         there = next(one for one in (keep, *keep.parents, Path("/")) if one.exists())
         if not there.is_dir() or not os.access(there, os.W_OK):

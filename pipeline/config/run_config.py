@@ -16,6 +16,7 @@ from base.notify import Notify
 from base.settings import Section
 from components.data_check.settings import AuditSettings
 from judging.settings import JudgeSettings, Thresholds
+from monitoring.settings import MonitorSettings
 from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Traffic, Tuner
 from storage.file_systems import absolute, is_remote, is_s3
@@ -88,6 +89,7 @@ class RunConfig(Section):
     push: Push = Push()
     notify: Notify = Notify()
     traffic: Traffic = Traffic()
+    monitor: MonitorSettings = MonitorSettings()
     beam: Beam = Beam()
     kubeflow: Kubeflow = Kubeflow()
     cache: bool = Field(True, description="Reuse the outputs of unchanged steps.")

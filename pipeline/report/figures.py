@@ -92,30 +92,41 @@ def roc(curve: Curve, threshold: Threshold, yes: str, negatives: str, positives:
 
 def histogram(curve: Curve, threshold: Threshold, positives: str, negatives: str) -> Markup:
     """Return a histogram of scores: positives above the line, negatives below, each as shares."""
-    edges = curve.edges
-    kinds = [
-        (positives, curve.positives, 1, "a"),
-        (negatives, curve.negatives, -1, "b"),
-    ]
+    above, below = (positives, curve.positives), (negatives, curve.negatives)
+    return mirrored(curve.edges, above, below, threshold.value)
+
+
+def mirrored(
+    edges: Sequence[float],
+    above: tuple[str, Sequence[int]],
+    below: tuple[str, Sequence[int]],
+    threshold: float = math.nan,
+) -> Markup:
+    """Return two histograms of scores, one above the line and one below, each as shares.
+
+    Args:
+        edges: Of the bins.
+        above: Name and counts of one sample.
+        below: Of the other.
+        threshold: To mark; NaN: none.
+    """
+    kinds = [(*above, 1, "a"), (*below, -1, "b")]
     shares = {name: [count / max(1, sum(counts)) for count in counts] for name, counts, *_ in kinds}
     most = max((max(values, default=0) for values in shares.values()), default=0) or 1
-    at = threshold.value
     low, high = edges[0], edges[-1]
-    if math.isfinite(at):
-        low, high = min(low, at), max(high, at)
+    if math.isfinite(threshold):
+        low, high = min(low, threshold), max(high, threshold)
     plot = _Plot((low, high), (-most * 1.05, most * 1.25), "score", "share", mirror=True)
     for name, _, side, style in kinds:
         plot.bars(edges, [side * share for share in shares[name]], style)
     plot.level(0)
-    if math.isfinite(at):
-        plot.upright(at, f"threshold {number(at)}")
-    alt = (
-        f"Histogram of scores: {positives} above the line, {negatives} below it; "
-        f"threshold {number(at)}"
-    )
+    alt = f"Histogram of scores: {above[0]} above the line, {below[0]} below it"
+    if math.isfinite(threshold):
+        plot.upright(threshold, f"threshold {number(threshold)}")
+        alt += f"; threshold {number(threshold)}"
     legend = [
-        Series(f"{positives} (above)", (), "bar a"),
-        Series(f"{negatives} (below)", (), "bar b"),
+        Series(f"{above[0]} (above)", (), "bar a"),
+        Series(f"{below[0]} (below)", (), "bar b"),
     ]
     return plot.figure(alt, legend)
 

@@ -29,12 +29,12 @@ from judging.number_text import (
     number,
     percent,
 )
-from pipeline.runs.outcome import CheckOutcome, ComponentOutcome, Outcome
+from pipeline.runs.outcome import CheckOutcome, ComponentOutcome, Outcome, TrafficOutcome
 
 _LONGEST = 600
 """Characters of a text."""
 
-_OUTCOMES = (*Outcome, *ComponentOutcome, *CheckOutcome)
+_OUTCOMES = (*Outcome, *ComponentOutcome, *CheckOutcome, *TrafficOutcome)
 
 _ENDS = (0.0, 0.25, 0.5, 0.75, 0.8, 0.9)
 """Lower ends of scales of shares."""

@@ -1,4 +1,4 @@
-"""The outcomes of runs, gates, checks and components: word, colour, signs and exit code of each."""
+"""Outcomes of runs, gates, checks, components and traffic: word, colour, signs, exit code."""
 
 from __future__ import annotations
 
@@ -54,6 +54,23 @@ class Outcome(_Described):
     FAILED = "failed", "red", "✗", "❌", 1
     INTERRUPTED = "interrupted", "yellow", "✗", "❌", 130
     RUNNING = "running", "blue", "…", "⏳", 1
+
+    def __init__(self, *row: Any) -> None:
+        self.exit_code = row[-1]
+
+
+class TrafficOutcome(_Described):
+    """The outcome of `siamese monitor`.
+
+    Attributes:
+        exit_code: Of the command.
+    """
+
+    exit_code: int
+
+    FINE = "fine", "green", "✓", "✅", 0
+    DRIFTED = "drifted", "red", "✗", "❌", 3
+    TOO_FEW = "too_few", "yellow", "?", "❔", 4
 
     def __init__(self, *row: Any) -> None:
         self.exit_code = row[-1]

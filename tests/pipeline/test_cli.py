@@ -43,6 +43,7 @@ COMMANDS = [
     "search",
     "enroll",
     "threshold",
+    "monitor",
     "serve",
     "ui",
 ]

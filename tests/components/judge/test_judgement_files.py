@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from judge_views import held_out
 
@@ -7,6 +8,7 @@ from components.judge.judgement_files import (
     read_image_outcomes,
     read_judgement,
     read_pair_outcomes,
+    read_reference,
     write_judgement,
 )
 from judging.judge import judge
@@ -27,6 +29,18 @@ def test_what_is_written_is_read_again(judged, tmp_path):
     assert list(read_image_outcomes(str(tmp_path))) == outcomes
     assert list(read_pair_outcomes(str(tmp_path))) == pairs
     assert len(outcomes) == judged.judgement.images
+
+
+def test_the_reference_is_read_again(judged, tmp_path):
+    assert read_reference(str(tmp_path)) is None
+    outcomes = list(judged.outcomes)
+    write_judgement(str(tmp_path), judged._replace(outcomes=iter(outcomes)))
+    found = read_reference(str(tmp_path))
+    for ours, theirs in zip(found, judged.reference, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert found.predicted.tolist() == [one.predicted for one in outcomes]
+    assert found.known.tolist() == [one.known for one in outcomes]
+    assert found.scores.tolist() == [one.score for one in outcomes]
 
 
 def test_a_judgement_of_an_older_version_is_read(judged, tmp_path):

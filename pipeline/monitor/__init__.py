@@ -1,0 +1,1 @@
+"""What `siamese monitor` reads, and how it shows what it finds."""
