@@ -12,6 +12,7 @@ from judging.reference import Reference
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.run_folders import list_runs
 from pipeline.runs.summary import Summary
+from storage.lineage import read_lineage
 
 
 class NoReference(UserError):
@@ -50,25 +51,25 @@ def named_reference(folder: Path) -> FoundReference:
 def reference_of(config: RunConfig, version: int) -> FoundReference:
     """Return the reference of a served version.
 
-    A version that was enrolled, or got another threshold, was made of one that a run pushed: the
-    newest before it, whose reference stands in.
+    A version that was enrolled, or got another threshold, was made of one that a run pushed, whose
+    reference stands in.
 
     Raises:
-        NoReference: No run of this configuration pushed it or one before it, or its judgement
-            holds no reference.
+        NoReference: No run of this configuration pushed it or what it was made of, or the run's
+            judgement holds no reference.
+        LineageError: The version's lineage is damaged.
     """
-    pushed = _pushed(config)
-    judged = max((one for one in pushed if one <= version), default=None)
-    if judged is None:
+    found = _run_of(config, version)
+    if found is None:
         raise NoReference(
             f"version {version}: no run of {config.name} in {config.root} pushed it or what it was "
             "made of; judge it on labelled images: siamese gate --model VERSION --images LABELLED "
             "--keep FOLDER, and name the result: siamese monitor --reference FOLDER"
         )
-    run = pushed[judged]
+    judged, run = found
     artifact = run.run.output("Judge", "judgement") if run.run else None
-    found = artifact and read_reference(artifact.uri)
-    if not found:
+    reference = artifact and read_reference(artifact.uri)
+    if not reference:
         raise NoReference(
             f"run {run.id}: its judgement holds no {REFERENCE}, as those of older versions of this "
             "project, or of classes that were held out; run the pipeline again: siamese run"
@@ -77,14 +78,25 @@ def reference_of(config: RunConfig, version: int) -> FoundReference:
         f"version {version} was made of version {judged} by enrolment or another threshold; it is "
         f"compared with what {judged} was judged on"
     )
-    return FoundReference(found, judged, "" if judged == version else note)
+    return FoundReference(reference, judged, "" if judged == version else note)
 
 
-def _pushed(config: RunConfig) -> dict[int, Summary]:
-    """Return the newest run that pushed each version; a cached run names that pushed before."""
-    found: dict[int, Summary] = {}
+def _run_of(config: RunConfig, version: int) -> tuple[int, Summary] | None:
+    """Return the version that a run pushed and this one is or was made of, and the newest such run.
+
+    Without a lineage, as of older releases, it is the newest before it.
+    """
+    pushed: dict[int, Summary] = {}
+    by_id: dict[str, int] = {}
     for run in list_runs(config.root, config.name):
         number = os.path.basename(((run.run and run.run.pushed) or "").rstrip("/"))
-        if number.isdigit():
-            found.setdefault(int(number), run)
-    return found
+        if number.isdigit():  # a run whose Pusher was cached names what was pushed before
+            pushed.setdefault(int(number), run)
+            by_id[run.id] = int(number)
+    lineage = read_lineage(os.path.join(config.serving_root, str(version)))
+    if version in pushed:
+        return version, pushed[version]
+    judged = by_id.get(lineage.run) if lineage else None
+    if judged is None and lineage is None:
+        judged = max((one for one in pushed if one < version), default=None)
+    return None if judged is None else (judged, pushed[judged])

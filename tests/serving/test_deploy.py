@@ -48,6 +48,13 @@ METRICS = {
     # tensorflow/cc/saved_model/loader.cc
     ":tensorflow:cc:saved_model:load_attempt_count": {"model_path", "status"},
     ":tensorflow:cc:saved_model:load_latency": {"model_path"},
+    # pipeline/monitor/prometheus.py
+    "siamese_monitor_unknown_share": {"model", "version", "sample"},
+    "siamese_monitor_drift_detected": {"model", "version", "test"},
+    "siamese_monitor_outcome": {"model", "version", "outcome"},
+    "siamese_monitor_accuracy": {"model", "version", "kind", "bound"},
+    "siamese_monitor_images": {"model", "version"},
+    "siamese_monitor_period_end_seconds": {"model", "version"},  # in an alert
     # Prometheus' own
     "up": set(),
 }
@@ -226,6 +233,15 @@ class TestServingFiles:
         assert job["dns_sd_configs"] == [{"names": ["recorder"], "type": "A", "port": 8602}]
         assert ":8602/health" in SERVICES["recorder"]["healthcheck"]["test"][-1]
 
+    def test_prometheus_asks_for_what_siamese_monitor_wrote_if_it_did(self):
+        settings = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
+        (job,) = (each for each in settings["scrape_configs"] if "monitor" in each["job_name"])
+        assert job["dns_sd_configs"] == [{"names": ["textfile"], "type": "A", "port": 9100}]
+        folder = SERVICES["textfile"]["command"][-1].partition("=")[2]
+        assert mounts("textfile")[folder] == "./metrics"
+        assert settings["rule_files"] == ["alerts.yml"]
+        assert mounts("prometheus")["/etc/prometheus/alerts.yml"] == "./alerts.yml"
+
     def test_the_recorder_takes_the_options_of_the_command(self):
         command, name, *options = SERVICES["recorder"]["command"]
         assert (command, name) == ("siamese", "record")
@@ -330,6 +346,7 @@ class TestWithTheEmbeddedServer:
     def test_has_what_the_dashboard_shows(self, exported):
         for panel in queried_panels():
             used = {base_name(one.name) for query in queries(panel) for one in selectors(query)}
+            used = {name for name in used if not name.startswith("siamese_monitor_")}
             missing = used - exported - {"up"}
             if ONLY_TENSORFLOW_SERVING in panel["description"]:
                 assert missing, f"{panel['title']}: the embedded server has it too"
@@ -362,10 +379,28 @@ def selectors(query):
     return [one for one in parts(query) if isinstance(one, promql_parser.VectorSelector)]
 
 
+def alerts():
+    """The expressions of the alert rules, by name."""
+    (group,) = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
+    return {rule["alert"]: promql_parser.parse(rule["expr"]) for rule in group["rules"]}
+
+
 def base_name(series):
     """The metric of a series: a histogram has three kinds."""
     name = re.sub(r"_(bucket|sum|count)$", "", series)
     return name if name in METRICS else series
+
+
+class TestAlerts:
+    def test_ask_for_what_siamese_monitor_writes(self):
+        assert set(alerts()) == {"SiameseTrafficDrifted", "SiameseMonitorStale"}
+        for query in alerts().values():
+            (one,) = selectors(query)
+            labels = METRICS[one.name]
+            assert {matcher.name for matcher in one.matchers.matchers} <= labels
+            for part in parts(query):
+                if isinstance(part, promql_parser.AggregateExpr):
+                    assert set(part.modifier.labels) <= labels
 
 
 class TestDashboard:
@@ -399,6 +434,7 @@ class TestDashboard:
             for query in queries(panel)
             for one in selectors(query)
         }
+        used |= {one.name for query in alerts().values() for one in selectors(query)}
         assert used == set(METRICS)
 
     def test_health_checks_are_not_traffic(self):

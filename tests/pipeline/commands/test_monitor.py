@@ -10,6 +10,7 @@ from judged_runs import Pipelines, good, judged
 from judging import classifier
 from judging.classifier import class_centroids
 from judging.reference import known_by
+from storage.lineage import Lineage, write_lineage
 from traffic.rows import Answer
 from traffic.store import TrafficStore
 
@@ -130,6 +131,17 @@ def test_a_version_made_of_a_judged_one_has_its_reference(place):
     text = " ".join(told.stdout.split())
     assert "version 6 was made of version 5" in text
     assert "8 of parts/5" in text
+
+
+def test_the_lineage_names_the_run(place):
+    first = next((place / "runs/mine/runs").iterdir()).name
+    Pipelines(place).add(found=judged(good()), pushed=7)
+    served = place / "runs/mine/serving/8"
+    served.mkdir(parents=True)
+    write_lineage(served, Lineage(made_by="enrolment", run=first, parent="6"))
+    record(place, version=8)
+    told = siamese("monitor", "mine.yaml", *WEEK, "--json")
+    assert json.loads(told.stdout)["period"]["judged_version"] == 5
 
 
 def test_no_reference_is_refused_by_name(place):
