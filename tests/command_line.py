@@ -48,11 +48,11 @@ def siamese(*arguments):
     return Result(code, out.getvalue(), err.getvalue(), both.getvalue())
 
 
-def run_here(place, *arguments):
-    """The result of `siamese run` in the folder `place`, its pipeline in this process.
+def run_here(place, *arguments, command="run"):
+    """The result of `siamese run`, or another command with a run, in the folder `place`.
 
-    So that TFX, which takes a process 18 s of CPU time, is imported once. There are no lines about
-    the progress.
+    The pipeline runs in this process, so that TFX, which takes a process 18 s of CPU time, is
+    imported once. There are no lines about the progress.
     """
     from pipeline.runs import launch, progress
     from pipeline.runs.run_folders import LOG
@@ -66,7 +66,7 @@ def run_here(place, *arguments):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setattr(progress, "follow", follow)
-        return siamese("run", *arguments)
+        return siamese(command, *arguments)
 
 
 def siamese_process(place, *arguments, environment=None):
