@@ -1,10 +1,13 @@
 """A folder for whole runs, and what they leave in it; only the encoder is tiny."""
 
 import json
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
-from command_line import siamese
+from command_line import siamese, siamese_process
+from made_once import made_once
 from sample_images import write_classes
 from tiny_encoder import write_encoder
 
@@ -51,3 +54,45 @@ def outcomes(place):
 def versions(place):
     """Of the pushed models."""
     return sorted(path.name for path in (place / "runs/few/serving").glob("*"))
+
+
+def training_history(place, name):
+    """The metrics of the training of the pipeline `name`, which has had one."""
+    [training] = (place / "runs" / name / "pipeline/Trainer").rglob("training.json")
+    history = json.loads(training.read_text())["history"]
+    return {k: v for k, v in history.items() if k not in ("seconds", "pairs_per_second")}
+
+
+class FirstRun(NamedTuple):
+    """`siamese run` of `write_pipeline_folder`'s configuration, as a user starts it.
+
+    Attributes:
+        place: The folder, which `tests/test_end_to_end.py` goes on with; others don't read it.
+        exit_code: The command's.
+        stdout: What it printed.
+        stderr: Its progress.
+        history: The training's metrics.
+    """
+
+    place: Path
+    exit_code: int
+    stdout: str
+    stderr: str
+    history: dict[str, list[float]]
+
+
+def first_run(tmp_path_factory) -> FirstRun:
+    """Return the run, which is made once for all tests."""
+
+    def make(folder):
+        place = folder / "pipeline with space"
+        place.mkdir()
+        done = siamese_process(write_pipeline_folder(place), "run", "config.yaml")
+        history = {} if done.returncode else training_history(place, "few")
+        found = FirstRun(place, done.returncode, done.stdout, done.stderr, history)
+        told = {**found._asdict(), "place": str(place)}
+        (folder / "told.json").write_text(json.dumps(told))
+
+    folder = made_once(tmp_path_factory, "first_run", make)
+    told = json.loads((folder / "told.json").read_text())
+    return FirstRun(**{**told, "place": Path(told["place"])})

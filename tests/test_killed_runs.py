@@ -3,7 +3,6 @@
 The tests share one pipeline folder and tell a story in order.
 """
 
-import json
 import os
 import re
 import signal
@@ -13,7 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import SIAMESE, run_here
-from pipeline_folder import UNSERVED, outcomes, write_pipeline_folder
+from pipeline_folder import (
+    UNSERVED,
+    first_run,
+    outcomes,
+    training_history,
+    write_pipeline_folder,
+)
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -66,17 +71,14 @@ def test_a_run_that_died_goes_on_where_it_stopped(place):
     assert outcome["Trainer"] == "done"
 
 
-def test_another_run_with_the_same_seed_is_equal(place):
-    assert run_here(place, "config.yaml", "--set", "name=other", *UNSERVED).exit_code == 0
-    histories = []
-    for name in ("few", "other"):
-        [training] = (place / "runs" / name / "pipeline/Trainer").rglob("training.json")
-        history = json.loads(training.read_text())["history"]
-        histories.append(
-            {k: v for k, v in history.items() if k not in ("seconds", "pairs_per_second")}
-        )
-    for metric, values in histories[0].items():
-        np.testing.assert_allclose(values, histories[1][metric], rtol=1e-4)
+def test_another_run_with_the_same_seed_is_equal(place, tmp_path_factory):
+    """In other processes, of which one was not killed."""
+    whole = first_run(tmp_path_factory)
+    assert whole.exit_code == 0, whole.stderr
+    history = training_history(place, "few")
+    assert history.keys() == whole.history.keys()
+    for metric, values in history.items():
+        np.testing.assert_allclose(values, whole.history[metric], rtol=1e-4)
 
 
 def test_a_training_that_was_killed_goes_on_within_itself(place):

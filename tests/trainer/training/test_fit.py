@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pair_files import write_splits
 
 from judging.probabilities import temperature
 from judging.thresholds import known_threshold, same_threshold
+from tests.trainer.training import train_here
 from trainer.errors import TrainingError
 from trainer.settings import Augmentation, Model, Training
 from trainer.training.embedder import embedder
@@ -43,13 +45,17 @@ def weights(model):
     return [np.array(w) for w in model.get_weights()]
 
 
+SETTINGS = {"epochs": 5, "learning_rate": 0.05}
+"""Of trainings in other processes."""
+
+
 def start(data, backbone, output, environment=None, **settings):
     """A training in another process; its lines come from stdout."""
     output.mkdir(parents=True, exist_ok=True)
     here = Path(__file__).parent
     return subprocess.Popen(
         [sys.executable, str(here / "train_here.py"), str(data), backbone, str(output),
-         json.dumps({"epochs": 5, "learning_rate": 0.05, **settings})],
+         json.dumps({**SETTINGS, **settings})],
         stdout=subprocess.PIPE,
         stderr=(output / "errors.txt").open("w"),
         text=True,
@@ -61,6 +67,11 @@ def start(data, backbone, output, environment=None, **settings):
 def result(process, output):
     code = process.wait(300)
     assert code == 0, (output / "errors.txt").read_text()[-3000:]
+    return outcome(output)
+
+
+def outcome(output):
+    """The summary and the weights that `train_here` wrote."""
     with np.load(output / "weights.npz") as found:
         return json.loads((output / "summary.json").read_text()), [found[k] for k in found.files]
 
@@ -148,17 +159,30 @@ def test_equal_seeds_give_equal_weights(data, tiny_backbone, tmp_path):
     assert any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_a_killed_training_resumes_as_if_uninterrupted(data, tiny_backbone, tmp_path):
-    whole = start(data, tiny_backbone, tmp_path / "whole")
-    broken = start(data, tiny_backbone, tmp_path / "broken")
-    for line in broken.stdout:
+@pytest.fixture(scope="module")
+def killed(data, tiny_backbone, tmp_path_factory):
+    """The folder of a training of five epochs that was killed after the third."""
+    folder = tmp_path_factory.mktemp("killed")
+    process = start(data, tiny_backbone, folder)
+    for line in process.stdout:
         if line.startswith("epoch 3/5: "):
-            broken.send_signal(signal.SIGKILL)
+            process.send_signal(signal.SIGKILL)
             break
-    assert broken.wait(60) == -signal.SIGKILL
-    expected, expected_weights = result(whole, tmp_path / "whole")
-    again = start(data, tiny_backbone, tmp_path / "broken")
-    summary, found_weights = result(again, tmp_path / "broken")
+    assert process.wait(60) == -signal.SIGKILL
+    return folder
+
+
+def trained_here(data, backbone, output):
+    """What `start` trains, in this process: the summary and the weights."""
+    output.mkdir(exist_ok=True)
+    train_here.main(str(data), backbone, str(output), json.dumps(SETTINGS))
+    return outcome(output)
+
+
+def test_a_killed_training_resumes_as_if_uninterrupted(data, tiny_backbone, killed, tmp_path):
+    expected, expected_weights = trained_here(data, tiny_backbone, tmp_path / "whole")
+    shutil.copytree(killed, tmp_path / "killed")
+    summary, found_weights = trained_here(data, tiny_backbone, tmp_path / "killed")
     assert summary["resumed_at"] in (2, 3)  # killed before or after the third was kept
     assert summary["epochs"] == 5
     for name in ("loss", "auc", "val_auc", "val_accuracy"):
@@ -167,16 +191,13 @@ def test_a_killed_training_resumes_as_if_uninterrupted(data, tiny_backbone, tmp_
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_a_half_written_backup_does_not_stop_the_next_attempt(data, tiny_backbone, tmp_path):
-    broken = start(data, tiny_backbone, tmp_path)
-    for line in broken.stdout:
-        if line.startswith("epoch 4/5: "):
-            broken.send_signal(signal.SIGKILL)
-            break
-    broken.wait(60)
-    latest = tmp_path / "training/resume/latest.weights.h5"
+def test_a_half_written_backup_does_not_stop_the_next_attempt(
+    data, tiny_backbone, killed, tmp_path
+):
+    shutil.copytree(killed, tmp_path / "killed")
+    latest = tmp_path / "killed/training/resume/latest.weights.h5"
     latest.write_bytes(latest.read_bytes()[:500])
-    summary, _ = result(start(data, tiny_backbone, tmp_path), tmp_path)
+    summary, _ = trained_here(data, tiny_backbone, tmp_path / "killed")
     assert summary["epochs"] == 5
 
 
