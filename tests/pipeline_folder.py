@@ -53,7 +53,7 @@ def outcomes(place):
 
 def versions(place):
     """Of the pushed models."""
-    return sorted(path.name for path in (place / "runs/few/serving").glob("*"))
+    return sorted(path.name for path in (place / "runs/few/serving").glob("[0-9]*"))
 
 
 def training_history(place, name):

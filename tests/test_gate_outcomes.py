@@ -79,7 +79,7 @@ class Ran:
 
 
 def versions(place, name):
-    return sorted(path.name for path in (place / "runs" / name / "serving").glob("*"))
+    return sorted(path.name for path in (place / "runs" / name / "serving").glob("[0-9]*"))
 
 
 @pytest.fixture(scope="module")
