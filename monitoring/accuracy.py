@@ -23,9 +23,10 @@ def estimated(reference: Reference, traffic: Sample) -> Measure | None:
     Where all of the reference is correct, so is all of the traffic by this estimate.
 
     The interval is the exact one of a proportion of 1 / (1/n + 1/m) trials, n being the effective
-    number of the reference's images and m that of the traffic's. It covers chance, not another
-    relation between margin and accuracy than the reference's: images of new classes or of another
-    camera may be classified confidently and incorrectly.
+    number of the reference's images and m that of the traffic's, rounded outwards to whole images:
+    it is to hold the share of these m images that is classified correctly. It covers chance, not
+    another relation between margin and accuracy than the reference's: images of new classes or of
+    another camera may be classified confidently and incorrectly.
 
     Returns:
         None if either sample has no image that is taken for known, or there is one class.
@@ -45,7 +46,11 @@ def estimated(reference: Reference, traffic: Sample) -> Measure | None:
         share = float(np.mean(margins >= (ordered[below - 1] + upper) / 2))
     trials = 1 / (1 / effective_groups(judged.groups) + 1 / len(margins))
     low, high = clopper_pearson(share, trials)
-    return Measure(value=share, low=low, high=high, images=len(margins))
+    # So many images are correct in whole numbers: otherwise one error in the reference would make
+    # a period without any error impossible.
+    count = len(margins)
+    low, high = np.floor(low * count) / count, np.ceil(high * count) / count
+    return Measure(value=share, low=float(low), high=float(high), images=count)
 
 
 class Reviewed(NamedTuple):

@@ -29,6 +29,15 @@ def test_a_perfect_reference_leaves_an_interval():
     assert found.low < 0.93
 
 
+def test_one_error_in_the_reference_leaves_a_period_without_any_possible():
+    judged = reference(60, 1.0)
+    predicted = judged.predicted.copy()
+    least = int(np.argmin(judged.margins))
+    predicted[least] = "cut" if judged.labels[least] != "cut" else "bent"
+    found = estimated(judged._replace(predicted=predicted), sample(answers(60, 1.0, seed=3)))
+    assert found.high == 1
+
+
 def test_without_margins_or_known_images_nothing_is_estimated():
     assert estimated(reference(), sample(answers(50, margin=float("nan")))) is None
     assert estimated(reference(), sample(answers(50, known=False))) is None
