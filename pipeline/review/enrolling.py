@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,21 @@ if TYPE_CHECKING:
 
 class NothingToEnroll(UserError):
     """There are no reviewed images of the class that the model does not have."""
+
+
+def reviewed_images(store: TrafficStore, model: Path) -> dict[str, list[str]]:
+    """Return the digests of reviewed images that a model does not have, by class.
+
+    Args:
+        store: The reviewed images.
+        model: The model's folder.
+    """
+    known = {one.key for one in read_enrolled_images(model)}
+    found = defaultdict(list)
+    for review in store.reviews(not_in_a_span=True):
+        if review.decision is Decision.LABEL and training_keys.key(review.digest) not in known:
+            found[review.label].append(review.digest)
+    return dict(found)
 
 
 def enroll_reviewed(
@@ -49,14 +65,7 @@ def enroll_reviewed(
             "the new version back (docs/storage.md)"
         )
     model = version_folder(Path(config.serving_root))
-    enrolled = read_enrolled_images(model)
-    known = {one.key for one in enrolled}
-    digests = [
-        review.digest
-        for review in store.reviews(not_in_a_span=True)
-        if review.decision is Decision.LABEL and review.label == label
-        if training_keys.key(review.digest) not in known
-    ]
+    digests = reviewed_images(store, model).get(label)
     if not digests:
         raise NothingToEnroll(f"there are no reviewed images of '{label}' that {model} lacks")
     with tempfile.TemporaryDirectory() as place:
@@ -64,5 +73,5 @@ def enroll_reviewed(
         folder.mkdir()
         for digest in digests:
             os.symlink(store.image_path(digest).absolute(), folder / digest[:16])
-        extend = label in {one.label for one in enrolled}
+        extend = label in {one.label for one in read_enrolled_images(model)}
         return enroll(model, {label: folder}, extend=extend, check=check)

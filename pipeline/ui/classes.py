@@ -9,13 +9,11 @@ from typing import Any
 from starlette.routing import Route
 
 from base.errors import UserError
+from pipeline.review.enrolling import reviewed_images
 from pipeline.ui.answering import BadRequest, Values, endpoint
 from pipeline.ui.changing import Change
 from pipeline.ui.workplace import Workplace
-from records import training_keys
 from review.labels import class_label
-from storage.enrolled_images import read_enrolled_images
-from traffic.rows import Decision
 
 
 class ClassesError(UserError):
@@ -35,14 +33,11 @@ def classes(place: Workplace, values: Values) -> Values:
 
 def _reviewed(place: Workplace) -> dict[str, list[tuple[Path, str]]]:
     """Return by class the files that people have given it, without those that the model has."""
-    found = defaultdict(list)
-    known = {one.key for one in read_enrolled_images(place.support.version())}
     with place.store() as store:
-        for review in store.reviews(not_in_a_span=True):
-            if review.decision is Decision.LABEL and training_keys.key(review.digest) not in known:
-                file = store.image_path(review.digest)
-                found[review.label].append((file, f"{review.digest[:16]}"))
-    return found
+        return {
+            label: [(store.image_path(digest), digest[:16]) for digest in digests]
+            for label, digests in reviewed_images(store, place.support.version()).items()
+        }
 
 
 def prepare(place: Workplace, values: Values) -> Values:
