@@ -38,7 +38,7 @@ class Keeping(Section):
     )
     answer_days: Positive = Field(400, description="Days after which answers are removed.")
     embeddings: Share = Field(
-        0.0,
+        0.1,
         description="Share of the images whose embedding is asked for after their answer, to find "
         "drift; each is one more image for the server.",
     )

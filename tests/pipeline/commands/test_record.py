@@ -39,7 +39,10 @@ def _classify(port, count, image=b"x" * 50_000):
 
 def test_what_is_asked_is_recorded_until_it_is_stopped(tmp_path):
     config = tmp_path / "my.yaml"
-    config.write_text("data: {root: pictures}\ntraffic: {store: seen, random: 1.0, per_hour: 3}\n")
+    config.write_text(
+        f"data: {{root: pictures}}\noutput: {tmp_path}/runs\n"
+        "traffic: {store: seen, random: 1.0, per_hour: 3}\n"
+    )
     with serving(Service()) as address, recorder(config, "--upstream", address) as (process, port):
         _classify(port, 5)
         process.send_signal(signal.SIGTERM)  # what waits is recorded
