@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -73,19 +74,25 @@ class Reviewed(NamedTuple):
 
 
 def reviewed(
-    answers: Iterable[Answer], images: Mapping[str, StoredImage], reviews: Iterable[Review]
+    answers: Iterable[Answer], images: Mapping[str, StoredImage], reviews: Sequence[Review]
 ) -> Reviewed:
     """Return the measured accuracy on what was reviewed.
 
-    An answer is correct if it names the class that a person named, and takes the image for known;
-    or if neither of them took it for any class.
+    Answers that were given before the decision count. One is correct if it names the class that a
+    person named, and takes the image for known; or if neither of them took it for any class.
 
     Args:
         answers: Of the period, oldest first.
         images: The images that are kept, by digest.
         reviews: Decisions about them.
     """
-    last = {one.digest: one for one in answers if one.digest and one.valid}
+    decided = {one.digest: one.time for one in reviews}
+    # What was answered later may be by a model that has learned from the decision.
+    last = {
+        one.digest: one
+        for one in answers
+        if one.digest and one.valid and one.time <= decided.get(one.digest, math.inf)
+    }
     drawn = {digest for digest in last if digest in images and images[digest].kept == Kept.RANDOM}
     right: dict[bool, list[bool]] = {True: [], False: []}
     skipped = 0

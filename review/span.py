@@ -132,11 +132,11 @@ def _finish(store: TrafficStore, span: Span) -> int:
     record = SpanRecord.read(str(span.root))
     if record is None:
         return 0
-    missed = [
-        review.digest
+    missed = {
+        review.digest: review.label
         for review in store.reviews(not_in_a_span=True)
         if record.reviewed.get(review.digest) == review.label
-    ]
+    }
     store.set_span(missed, span.number)
     return len(missed)
 

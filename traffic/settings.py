@@ -34,7 +34,7 @@ class Keeping(Section):
     )
     max_megabytes: Positive = Field(
         1000,
-        description="Maximum MB of all images; the oldest without a review are removed first.",
+        description="Maximum MB of recorded images without a review; the oldest are removed first.",
     )
     answer_days: Positive = Field(400, description="Days after which answers are removed.")
     embeddings: Share = Field(

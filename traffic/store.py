@@ -15,12 +15,13 @@ import math
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from base.errors import UserError
+from base.printable import printable
 from traffic.rows import Answer, Decision, Kept, Review, StoredImage
 
 _VERSION = 1
@@ -61,7 +62,7 @@ class AlreadyReviewed(TrafficError):
 
     def __init__(self, review: Review) -> None:
         said = review.label or review.decision.value
-        by = f" by {review.reviewer}" if review.reviewer else ""
+        by = f" by {printable(review.reviewer)}" if review.reviewer else ""
         super().__init__(f"image {review.digest[:12]}: has been reviewed{by} as {said!r}")
         self.review = review
 
@@ -215,20 +216,26 @@ class TrafficStore:
         return self.folder / "images" / digest[:2] / digest
 
     def bytes_kept(self) -> int:
-        """Return the size of all images together, bytes."""
-        return int(self._db.execute("SELECT COALESCE(SUM(size), 0) FROM images").fetchone()[0])
+        """Return the size of the images that `remove_oldest_images` may remove, bytes."""
+        return sum(image.size for image in self._removable())
+
+    def _removable(self) -> list[StoredImage]:
+        images = self.images(unreviewed=True)
+        return [one for one in images if one.kept not in (Kept.ADDED, Kept.SUSPECT)]
 
     def remove_oldest_images(self, limit: int) -> int:
-        """Remove the oldest images of which nobody has said anything, until the rest fits.
+        """Remove the oldest recorded images of which nobody has said anything, until these fit.
+
+        Reviewed images, suspects and what a person has added stay, and do not count.
 
         Args:
-            limit: Size that all images together may have, bytes.
+            limit: Size that these images together may have, bytes.
 
         Returns:
             How many were removed.
         """
         excess, removed = self.bytes_kept() - limit, 0
-        for image in self.images(unreviewed=True):
+        for image in self._removable():
             if excess <= 0:
                 break
             done = self._db.execute(
@@ -248,10 +255,11 @@ class TrafficStore:
 
         Args:
             review: The decision.
-            replace: Whether it may take the place of another one.
+            replace: Whether it may take the place of another one. If that one was written to a
+                span, the next span has this one.
 
         Raises:
-            AlreadyReviewed: There is another one, which was trained on or is not to be replaced.
+            AlreadyReviewed: There is another one, which is not to be replaced.
             TrafficError: The image is not kept, or a label is missing or not wanted.
         """
         if (review.decision == Decision.LABEL) != bool(review.label):
@@ -260,9 +268,9 @@ class TrafficStore:
             if self.image(review.digest) is None:
                 raise TrafficError(f"image {review.digest[:12]}: is not kept (any more)")
             if (other := self.review_of(review.digest)) is not None:
-                if other._replace(time=0) == review._replace(time=0):
+                if other._replace(time=0, span=None) == review._replace(time=0, span=None):
                     return  # sent twice
-                if not replace or other.span is not None:
+                if not replace:
                     raise AlreadyReviewed(other)
             self._db.execute(
                 "INSERT OR REPLACE INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -295,11 +303,18 @@ class TrafficStore:
         rows = self._db.execute(f"SELECT * FROM reviews {only} ORDER BY time, digest")
         return [_review(row) for row in rows]
 
-    def set_span(self, digests: Iterable[str], span: int | None) -> None:
-        """Say that reviewed images have been written to a span, or None: to none; all or none."""
+    def set_span(self, labels: Mapping[str, str], span: int | None) -> None:
+        """Say that reviewed images have been written to a span, or None: to none; all or none.
+
+        Args:
+            labels: The class of each image in the span, by digest; empty: none. An image whose
+                decision is another one meanwhile is left out.
+            span: The span's number.
+        """
         with self._transaction():
             self._db.executemany(
-                "UPDATE reviews SET span = ? WHERE digest = ?", [(span, each) for each in digests]
+                "UPDATE reviews SET span = ? WHERE digest = ? AND label = ?",
+                [(span, digest, label) for digest, label in labels.items()],
             )
 
     @contextlib.contextmanager

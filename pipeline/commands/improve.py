@@ -64,7 +64,8 @@ def improve(
     # Two calls at once would write the same images twice.
     with locked(place), TrafficStore(place) as store:
         if undo:
-            span = undo_span(store, settings.data.root)
+            with locked(settings.root):  # a run may read the span
+                span = undo_span(store, settings.data.root)
             say(f"{span.root}: removed; its images count as reviewed and not trained on")
             return None
         written = _write(settings, store, at_least)

@@ -29,7 +29,9 @@ Until = Annotated[
 Version = Annotated[
     int | None,
     typer.Option(
-        "--model-version", metavar="N", help="Whose answers; default: the newest that answered."
+        "--model-version",
+        metavar="N",
+        help="Whose answers; default: that labelled stable, or with most answers.",
     ),
 ]
 ModelName = Annotated[

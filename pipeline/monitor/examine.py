@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from monitoring.findings import MonitorFindings, Period, ReviewedAccuracy
 from monitoring.monitor import Recorded, examine
 from pipeline.config.run_config import RunConfig
 from pipeline.monitor.judged import named_reference, reference_of
+from serving.labels import labels_file, read_labels
 from traffic.store import TrafficStore
 
 
@@ -28,7 +30,8 @@ def examine_period(
         config: The configuration that the model was trained by.
         since: Start of the period.
         until: Its end.
-        version: Whose answers are examined; None: the newest that answered.
+        version: Whose answers are examined; None: of the version with the label
+            `stable`, or that gave most.
         model: The model's name; needed if several are recorded.
         reference: Folder of a judgement; None: that of the run that pushed the version.
 
@@ -49,7 +52,7 @@ def examine_period(
         model = models[0] if models else ""
     counts = Counter((one.model, one.version) for one in answers)
     if version is None:
-        version = max((number for name, number in counts if name == model), default=None)
+        version = _served(config, {v: n for (name, v), n in counts.items() if name == model})
     if version is None:
         return _nothing(since, until, model, counts)
     found = named_reference(reference) if reference else reference_of(config, version)
@@ -72,6 +75,14 @@ def examine_period(
         config.monitor,
         [found.note] if found.note else [],
     )
+
+
+def _served(config: RunConfig, counts: Mapping[int, int]) -> int | None:
+    """Return the version that clients are to ask for, of those that have answered."""
+    labels = read_labels(labels_file(config.serving_root))
+    if labels is not None and labels.stable in counts:
+        return labels.stable
+    return max(counts, key=lambda version: (counts[version], version), default=None)
 
 
 def _nothing(

@@ -96,7 +96,7 @@ def _parts(found: MonitorFindings) -> Iterator[RenderableType]:
     if found.classes and found.images:
         yield _classes(found.classes)
     if found.images:
-        table = make_table("Accuracy of classes, of known images", "95 % interval")
+        table = make_table("Accuracy of the classes", "95 % interval")
         for name, text in accuracy_lines(found):
             table.add_row(name, text)
         yield table

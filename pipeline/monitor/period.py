@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime, timedelta, timezone
 
@@ -23,7 +24,8 @@ def moment(option: str, text: str, now: datetime) -> datetime:
         UserError: It is none of these.
     """
     if found := _AGO.fullmatch(text.strip()):
-        return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        with contextlib.suppress(OverflowError):
+            return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
     try:
         told = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError as e:

@@ -73,7 +73,7 @@ def _rows(found: MonitorFindings) -> Iterator[_Row]:
     ):
         if measure and math.isfinite(measure.value):
             for bound in ("value", "low", "high"):
-                what = "Accuracy on known images, with its 95 % interval."
+                what = "Accuracy of the classes, with its 95 % interval."
                 of = {"kind": kind, "bound": bound}
                 yield "accuracy", what, of, getattr(measure, bound)
 

@@ -70,13 +70,18 @@ def model_to_serve(serving_root: str, copies: Path, name: str) -> tuple[Path, La
         return _copy(
             f"{serving_root.rstrip('/')}/{labels.stable or os.path.basename(newest)}", copies
         ), None
-    if labels is None:
+    if labels is None or _moved(labels, serving_root):
         labels = Labels(name, os.path.abspath(serving_root))
         try:
             write_labels(labels_file(serving_root), labels)
         except OSError:  # such as a read-only folder: promotions are made elsewhere
             labels = None
     return Path(newest), labels
+
+
+def _moved(labels: Labels, serving_root: str) -> bool:
+    """Return whether a file without labels was written where the folder was before."""
+    return not labels.versions and labels.base_path != os.path.abspath(serving_root)
 
 
 def waits_for_promotion(version: str | os.PathLike[str]) -> str | None:

@@ -39,7 +39,13 @@ def models(place: Workplace, values: Values) -> Values:
 def _shelf(place: Workplace) -> Shelf:
     if not is_folder(place.settings.serving_root):
         raise NoModel(f"{place.settings.serving_root}: no model has been pushed there; start a run")
-    return Shelf(place.settings.serving_root, Served(pipeline=place.settings.name), _WAIT_SECONDS)
+    return Shelf(place.settings.serving_root, _seen_as(place), _WAIT_SECONDS)
+
+
+def _seen_as(place: Workplace) -> Served:
+    """Return the name by which clients ask for the model, if it is not the pipeline's."""
+    named, pipeline = place.served.name, place.settings.name
+    return Served(name=named if named != pipeline else "", pipeline=pipeline)
 
 
 def _versions(place: Workplace, shelf: Shelf) -> list[VersionInfo]:

@@ -89,11 +89,10 @@ class HttpUpstream:
             UpstreamGone: There is none.
             asyncio.TimeoutError: There is none in time.
         """
-        request = h11.Request(
-            method=method,
-            target=target,
-            headers=[*headers, (b"content-length", b"%d" % len(body))],
-        )
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        if all(name.lower() != b"host" for name, _ in headers):  # HTTP/1.0 does not ask for it
+            headers.append((b"host", f"{self._host}:{self._port}".encode()))
+        request = h11.Request(method=method, target=target, headers=headers)
         return await asyncio.wait_for(self._ask(request, body), self._seconds)
 
     async def _ask(self, request: h11.Request, body: bytes) -> HttpAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Iterable
 
@@ -12,19 +11,20 @@ from traffic.settings import Keeping
 _HOUR, _DAY = 3600.0, 86400.0
 
 
-def why_kept(answer: Answer, rules: Keeping, draw: random.Random) -> Kept | None:
+def why_kept(answer: Answer, rules: Keeping) -> Kept | None:
     """Return why an image is kept; None if it is not.
 
     Images at random come first: those of other rules among them would be missing from the sample.
+    The draw goes by the image's digest, so that an image that is asked about often is not drawn
+    more often than others.
 
     Args:
         answer: About the image.
         rules: Which images are kept.
-        draw: Draws those at random.
     """
     if not rules.images or not answer.valid:
         return None
-    if draw.random() < rules.random:
+    if _drawn(answer.digest, rules.random):
         return Kept.RANDOM
     if rules.unknown and not answer.known:
         return Kept.UNKNOWN
@@ -34,6 +34,11 @@ def why_kept(answer: Answer, rules: Keeping, draw: random.Random) -> Kept | None
     if answer.margin < rules.low_margin:
         return Kept.LOW_MARGIN
     return None
+
+
+def _drawn(digest: str, share: float) -> bool:
+    # Of its end: what is sorted by the digest is not sorted by this.
+    return int(digest[-8:] or "0", 16) / 2**32 < share
 
 
 class Caps:

@@ -93,7 +93,6 @@ async def serve(
         options.rules,
         FollowUps(options.upstream, options.shares, counts, draw),
         counts,
-        draw,
     )
     canary = CanaryShare(options.canary_share, counts, draw)
     channel = _channel(options)

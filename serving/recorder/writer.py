@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import sqlite3
 import threading
 import time
@@ -43,7 +42,6 @@ class Writer:
         rules: Which images are kept.
         follow_ups: Ask the server again.
         counts: Count what is recorded and what is not.
-        draw: Draws images at random.
 
     Attributes:
         trouble: Why nothing can be written at the moment; empty if it can.
@@ -56,10 +54,9 @@ class Writer:
         rules: Keeping,
         follow_ups: FollowUps,
         counts: Counts,
-        draw: random.Random,
     ) -> None:
         self._backlog, self._open_store, self._rules = backlog, open_store, rules
-        self._follow_ups, self._counts, self._draw = follow_ups, counts, draw
+        self._follow_ups, self._counts = follow_ups, counts
         self._store: TrafficStore | None = None
         self._caps = Caps(rules)
         self._tidied = self._said = -math.inf
@@ -117,7 +114,7 @@ class Writer:
         seen = self._follow_ups.complete([each for call in calls for each in self._read(call)])
         if not seen:
             return
-        kept = [why_kept(answer, self._rules, self._draw) for answer, _ in seen]
+        kept = [why_kept(answer, self._rules) for answer, _ in seen]
         for pause in (*_RETRY_SECONDS, 0):
             if self._attempt(lambda: self._write(seen, kept)):
                 return

@@ -6,6 +6,8 @@ from monitoring.accuracy import estimated, reviewed
 from monitoring.sample import sample
 from traffic.rows import Decision, Kept, Review, StoredImage
 
+LATER = 1e12
+
 
 def test_intervals_contain_the_accuracy_of_traffic_of_the_same_kind():
     inside = []
@@ -51,11 +53,11 @@ def test_only_images_kept_at_random_estimate_the_accuracy():
     drawn, chosen = answers(4, 1.0, seed=1), answers(3, 1.0, seed=2)
     images = _kept(drawn, Kept.RANDOM) | _kept(chosen, Kept.LOW_MARGIN)
     reviews = [
-        Review(drawn[0].digest, 0.0, Decision.LABEL, drawn[0].label),
-        Review(drawn[1].digest, 0.0, Decision.LABEL, "another"),
-        Review(drawn[2].digest, 0.0, Decision.SKIP),
-        *(Review(one.digest, 0.0, Decision.LABEL, one.label) for one in chosen[:2]),
-        Review("f" * 64, 0.0, Decision.NONE),
+        Review(drawn[0].digest, LATER, Decision.LABEL, drawn[0].label),
+        Review(drawn[1].digest, LATER, Decision.LABEL, "another"),
+        Review(drawn[2].digest, LATER, Decision.SKIP),
+        *(Review(one.digest, LATER, Decision.LABEL, one.label) for one in chosen[:2]),
+        Review("f" * 64, LATER, Decision.NONE),
     ]
     found = reviewed([*drawn, *chosen], images, reviews)
     assert (found.accuracy.value, found.accuracy.images, found.random) == (0.5, 2, 4)
@@ -65,7 +67,7 @@ def test_only_images_kept_at_random_estimate_the_accuracy():
 @pytest.mark.parametrize(("known", "correct"), [(True, 0), (False, 1)])
 def test_an_image_of_no_class_is_correct_if_it_is_unknown(known, correct):
     recorded = answers(1, known=known)
-    reviews = [Review(recorded[0].digest, 0.0, Decision.NONE)]
+    reviews = [Review(recorded[0].digest, LATER, Decision.NONE)]
     found = reviewed(recorded, _kept(recorded, Kept.UNKNOWN), reviews)
     assert found.others_correct == correct
     assert found.accuracy is None
@@ -73,5 +75,12 @@ def test_an_image_of_no_class_is_correct_if_it_is_unknown(known, correct):
 
 def test_a_known_class_taken_for_unknown_is_incorrect():
     recorded = answers(1, 1.0, known=False)
-    reviews = [Review(recorded[0].digest, 0.0, Decision.LABEL, recorded[0].label)]
+    reviews = [Review(recorded[0].digest, LATER, Decision.LABEL, recorded[0].label)]
     assert reviewed(recorded, _kept(recorded, Kept.RANDOM), reviews).accuracy.value == 0
+
+
+def test_answers_after_the_decision_do_not_count():
+    """The model may have been trained on it."""
+    recorded = answers(1, 1.0)
+    reviews = [Review(recorded[0].digest, -1.0, Decision.LABEL, recorded[0].label)]
+    assert reviewed(recorded, _kept(recorded, Kept.RANDOM), reviews).accuracy is None

@@ -112,7 +112,7 @@ def test_another_threshold_than_the_judged_versions_is_no_drift():
 def test_reviews_are_counted_and_their_order_is_noted():
     recorded = answers()
     images = {one.digest: StoredImage(one.digest, 0.0, Kept.RANDOM, 1) for one in recorded[:5]}
-    reviews = [Review(recorded[0].digest, 0.0, Decision.LABEL, recorded[0].label)]
+    reviews = [Review(recorded[0].digest, 1e12, Decision.LABEL, recorded[0].label)]
     found = examined(recorded, images=images, reviews=reviews)
     assert found.reviewed.accuracy.images == 1
     assert any("1 of the 5 images" in note for note in found.notes)

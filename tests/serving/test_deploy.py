@@ -21,7 +21,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from pipeline.commands.record import record
 from serving.embedded.config_files import read_batching_parameters, read_metrics_path
 from serving.engine import IMAGE, SERVER_OPTIONS
-from serving.labels import FOLLOWING_OPTIONS, labels_file
+from serving.labels import FOLLOWING_OPTIONS, Labels, labels_file, write_labels
 from tests.serving.embedded.models import publish
 from tests.serving.embedded.processes import ROOT, Server
 
@@ -189,20 +189,23 @@ class TestServingFiles:
         assert {*SERVER_OPTIONS, *FOLLOWING_OPTIONS} <= set(SERVICES["serving"]["command"])
         assert mounts("serving")["/config"] == "./config"
 
-    @pytest.mark.parametrize("promoted", [True, False])
-    def test_labels_are_followed_where_they_are(self, tmp_path, promoted):
+    @pytest.mark.parametrize(
+        ("written_for", "followed"), [("here", True), ("another machine", False), (None, False)]
+    )
+    def test_labels_are_followed_where_they_are(self, tmp_path, written_for, followed):
         base, server = the_model().base_path, "/usr/bin/tensorflow_model_server"
         shell, flag, code, *rest = SERVICES["serving"]["entrypoint"]
-        assert f"[ -f {labels_file(base)} ]" in code
+        assert labels_file(base) in code
         code = code.replace("$$", "$").replace(server, "echo").replace(base, str(tmp_path))
-        if promoted:
-            (tmp_path / "models.config").touch()
+        if written_for:
+            path = str(tmp_path) if written_for == "here" else "/home/me/serving"
+            write_labels(str(tmp_path / "models.config"), Labels("siamese", path))
         options = ["--model_config_file=/config/models.config"]
         told = subprocess.run(
             [shell, flag, code, *rest, *options], capture_output=True, text=True, check=True
         ).stdout.split()
         # The last of an option counts.
-        assert told == [*options, *([f"--model_config_file={tmp_path}/models.config"] * promoted)]
+        assert told == [*options, *([f"--model_config_file={tmp_path}/models.config"] * followed)]
 
     def test_a_request_may_be_larger_than_a_batch(self):
         parameters = read_batching_parameters(str(CONFIG / "batching.config"))

@@ -79,9 +79,10 @@ def test_oldest_images_go_first_and_reviewed_ones_stay(store):
         store.add_image(bytes([i]) * 10, Kept.UNKNOWN, float(i)) for i in range(3)
     )
     store.review(Review(first, 5.0, Decision.NONE))
-    assert store.bytes_kept() == 30
-    assert store.remove_oldest_images(limit=20) == 1
-    assert [each.digest for each in store.images()] == [first, third]
+    added = store.add_image(b"brought" * 10, Kept.ADDED, 0.0)
+    assert store.bytes_kept() == 20  # of those that may be removed
+    assert store.remove_oldest_images(limit=10) == 1
+    assert {each.digest for each in store.images()} == {first, third, added}
     assert not store.image_path(second).exists()
 
 
@@ -105,16 +106,31 @@ def test_two_people_review_the_same_image(store):
     assert len(store.images(unreviewed=True)) == 1
 
 
-def test_what_was_trained_on_is_not_changed(store):
+def test_what_was_trained_on_is_not_taken_back(store):
     digest = store.add_image(b"x", Kept.UNKNOWN, 1.0)
     store.review(Review(digest, 2.0, Decision.LABEL, "bent"))
-    store.set_span([digest], 4)
+    store.set_span({digest: "bent"}, 4)
     with pytest.raises(AlreadyReviewed):
         store.undo_review(digest)
     with pytest.raises(AlreadyReviewed):
-        store.review(Review(digest, 2.0, Decision.NONE), replace=True)
+        store.review(Review(digest, 2.0, Decision.NONE))
     assert store.reviews(not_in_a_span=True) == []
     assert [each.span for each in store.reviews()] == [4]
+
+
+def test_what_was_trained_on_is_corrected_by_the_next_span(store):
+    digest = store.add_image(b"x", Kept.UNKNOWN, 1.0)
+    store.review(Review(digest, 2.0, Decision.LABEL, "bent"))
+    store.set_span({digest: "bent"}, 4)
+    store.review(Review(digest, 3.0, Decision.LABEL, "cut"), replace=True)
+    assert [(one.label, one.span) for one in store.reviews(not_in_a_span=True)] == [("cut", None)]
+
+
+def test_a_decision_that_changes_while_a_span_is_written_waits_for_the_next(store):
+    digest = store.add_image(b"x", Kept.UNKNOWN, 1.0)
+    store.review(Review(digest, 2.0, Decision.LABEL, "cut"))
+    store.set_span({digest: "bent"}, 4)
+    assert store.review_of(digest).span is None
 
 
 @pytest.mark.parametrize(

@@ -165,10 +165,8 @@ function conflict(said, error) {
   const word = review.label || { none: "none of the classes", skip: "skipped" }[review.decision] || review.decision;
   const by = review.reviewer ? `${review.reviewer} says` : "Somebody says";
   const mine = said.label || { none: "none of the classes", skip: "skip" }[said.decision];
-  byId("conflict-text").textContent = review.trained_on
-    ? `${by}: ${word}. The image has been trained on already, so that this stays.`
-    : `${by}: ${word}. You say: ${mine}.`;
-  byId("mine").hidden = review.trained_on;
+  const next = review.trained_on ? " It has been trained on; yours would count from the next span on." : "";
+  byId("conflict-text").textContent = `${by}: ${word}. You say: ${mine}.${next}`;
   return new Promise((done) => {
     const end = (replace) => {
       byId("conflict").close();

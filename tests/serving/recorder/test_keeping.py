@@ -1,5 +1,5 @@
+import hashlib
 import math
-import random
 
 import pytest
 
@@ -12,7 +12,7 @@ NO_DRAW = {"random": 0.0}
 
 
 def _why(answer, **rules):
-    return why_kept(answer, Keeping(**{**NO_DRAW, **rules}), random.Random(0))
+    return why_kept(answer, Keeping(**{**NO_DRAW, **rules}))
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,17 @@ def test_a_random_image_counts_as_random_whatever_else_it_is():
 
 
 def test_the_share_at_random():
-    draw, rules = random.Random(1), Keeping(random=0.1)
-    kept = [why_kept(CERTAIN, rules, draw) for _ in range(5000)]
+    rules = Keeping(random=0.1)
+    digests = [hashlib.sha256(bytes([n % 256, n // 256])).hexdigest() for n in range(5000)]
+    kept = [why_kept(CERTAIN._replace(digest=digest), rules) for digest in digests]
     assert 0.08 < kept.count(Kept.RANDOM) / 5000 < 0.12
+
+
+def test_an_image_that_is_asked_about_again_is_not_drawn_again():
+    rules = Keeping(random=0.5)
+    for digest in ("0" * 64, "f" * 64):
+        kept = {why_kept(CERTAIN._replace(digest=digest), rules) for _ in range(20)}
+        assert len(kept) == 1
 
 
 def test_caps_of_an_hour_and_a_day_are_those_of_each_reason():

@@ -34,7 +34,7 @@ def made(tmp_path, monkeypatch):
         backlog = Backlog(most_calls, 2**20)
         folder = tmp_path / "store"
         opened = open_store or (lambda: TrafficStore(folder, create=True))
-        writers.append(Writer(backlog, opened, rules, follow_ups, counts, draw))
+        writers.append(Writer(backlog, opened, rules, follow_ups, counts))
         writers[-1].counts = counts
         return writers[-1]
 
