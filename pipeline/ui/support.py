@@ -123,7 +123,7 @@ def newest_span(root: str) -> str:
     found = {}
     for path in glob(f"{before}*{after}"):
         number = path[len(before) : len(path) - len(after)]
-        if number.isdigit():
+        if number.isascii() and number.isdigit():
             found[int(number)] = path
     return found[max(found)] if found else root
 

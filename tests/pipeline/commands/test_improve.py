@@ -122,6 +122,15 @@ def test_a_span_can_be_undone(store, runs, place):
     assert not (place / "parts-2").exists()
 
 
+def test_a_span_that_a_run_may_read_is_not_undone(store, runs, place):
+    reviewed(store, 1)
+    siamese("improve", "my.yaml", "--no-run")
+    with locked(load("my.yaml").root):
+        result = siamese("improve", "my.yaml", "--undo")
+    assert result.exit_code == FAILED
+    assert (place / "parts-2").exists()
+
+
 def test_groups_splits_and_new_classes_are_those_of_the_configuration(store, runs, place):
     for i in range(5):
         reviewed(store, i, "dent")

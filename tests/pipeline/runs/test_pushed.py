@@ -30,6 +30,17 @@ def test_a_new_version_is_served_unless_labels_name_others(tmp_path):
     )
 
 
+def test_a_folder_that_was_moved_gets_a_new_file_of_labels_if_it_has_none(tmp_path):
+    (tmp_path / "10").mkdir()
+    (tmp_path / "10/saved_model.pb").touch()
+    write_labels(labels_file(tmp_path), Labels("m", "/before/serving"))
+    _, labels = model_to_serve(str(tmp_path), tmp_path / "served", "m")
+    assert labels.base_path == str(tmp_path)
+    write_labels(labels_file(tmp_path), Labels("m", "/models/m", {"stable": 10}, (10,)))
+    _, labels = model_to_serve(str(tmp_path), tmp_path / "served", "m")
+    assert labels.base_path == "/models/m"
+
+
 def test_of_a_bucket_the_stable_version_is_copied(tmp_path, monkeypatch):
     """A folder stands in for the bucket."""
     for number in (10, 11):

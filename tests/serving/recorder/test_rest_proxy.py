@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -99,6 +100,16 @@ def ask(port, method, target, body=None, headers=()):
         client.request(method, target, body, dict(headers))
         answer = client.getresponse()
         return answer.status, answer.headers, answer.read()
+
+
+def test_a_request_need_not_name_the_host(tmp_path):
+    with (
+        upstream(Upstream()) as port,
+        recording("localhost:1", tmp_path, f"localhost:{port}") as where,
+        socket.create_connection(("127.0.0.1", where.rest), timeout=20) as client,
+    ):
+        client.sendall(b"GET /v1/models/m HTTP/1.0\r\n\r\n")
+        assert b" 200 " in client.recv(100)
 
 
 def test_requests_and_answers_are_passed_on(tmp_path):
