@@ -78,13 +78,15 @@ def _ranked(items: Sequence[QueueItem], reviewed: Sequence[Answer], count: int) 
     """Return the first images by priority.
 
     Embeddings of two versions of a model cannot be compared, so those of the most frequent one
-    count; the other images follow by uncertainty alone.
+    count. They order their images among themselves; whether a place is for one of these or for
+    another image goes by uncertainty alone.
     """
     spaces = Counter(space for one in items if (space := _space(one.answer)))
     common = spaces.most_common(1)[0][0] if spaces else None
     inside = [i for i, one in enumerate(items) if common and _space(one.answer) == common]
     unsure = _uncertainties([one.answer for one in items])
-    chosen: list[int] = []
+    by_unsure = sorted(range(len(items)), key=lambda i: -unsure[i])
+    ordered: list[int] = []
     if inside:
         seen = [one.embedding for one in reviewed if _space(one) == common]
         order = by_priority(
@@ -93,9 +95,11 @@ def _ranked(items: Sequence[QueueItem], reviewed: Sequence[Answer], count: int) 
             np.stack(seen) if seen else None,
             count,
         )
-        chosen = [inside[i] for i in order]
-    rest = sorted(set(range(len(items))) - set(chosen), key=lambda i: -unsure[i])
-    return [items[i] for i in (*chosen, *rest)][:count]
+        ordered = [inside[i] for i in order]
+    compared, first = set(inside), set(ordered)
+    ordered += [i for i in by_unsure if i in compared and i not in first]
+    left = iter(ordered)
+    return [items[next(left) if i in compared else i] for i in by_unsure][:count]
 
 
 def _space(answer: Answer | None) -> tuple[str, int, int] | None:
