@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from base.errors import UserError
 from pipeline.commands.folder import config_file
 from pipeline.commands.options import AsJson, FolderOrConfig, Overrides, Quiet, Verbose
 from pipeline.commands.run import run_pipeline, show_run
@@ -78,9 +79,15 @@ def improve(
 
 
 def _write(settings: RunConfig, store: TrafficStore, at_least: int) -> Written:
+    from pipeline.notify import tell
     from pipeline.review.data_set import write_reviewed
 
-    written = write_reviewed(settings, store, at_least)
+    try:
+        written = write_reviewed(settings, store, at_least)
+    except (UserError, OSError) as e:  # by cron nobody reads it
+        text = f"{settings.name}: reviewed images could not be written to a span: {e}"
+        tell(settings.notify, "failure", text, {"pipeline": settings.name, "reasons": [str(e)]})
+        raise
     for sentence in written.plan.waiting:
         note(f"Waiting: {sentence}")
     if written.plan.lost_groups:

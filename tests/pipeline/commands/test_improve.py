@@ -122,6 +122,16 @@ def test_a_span_can_be_undone(store, runs, place):
     assert not (place / "parts-2").exists()
 
 
+def test_the_webhook_is_told_of_a_span_that_cannot_be_written(store, runs, place, monkeypatch):
+    told = []
+    monkeypatch.setattr("pipeline.notify.notify", lambda *said: told.append(said))
+    reviewed(store, 1, "Class-1")  # differs in upper case only
+    result = siamese("improve", "my.yaml")
+    assert result.exit_code == WRONG_USE
+    [(_, event, text, _)] = told
+    assert (event, "Class-1" in text) == ("failure", True)
+
+
 def test_a_span_that_a_run_may_read_is_not_undone(store, runs, place):
     reviewed(store, 1)
     siamese("improve", "my.yaml", "--no-run")
