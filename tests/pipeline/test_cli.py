@@ -158,5 +158,7 @@ def test_an_error_of_the_file_system_names_the_file(monkeypatch):
 @pytest.mark.parametrize("command", ["show", "gate"])
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_any_command_with_130(monkeypatch, command, sign):
+    if sign is signal.SIGINT:  # a shell's background jobs ignore it
+        signal.signal(sign, signal.default_int_handler)
     monkeypatch.setattr(reading, "load", lambda *_: os.kill(os.getpid(), sign) or time.sleep(9))
     assert siamese(command, "my.yaml").exit_code == INTERRUPTED
