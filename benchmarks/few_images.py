@@ -5,7 +5,7 @@
 LABELLED and HELD_OUT hold a folder of images for each class; ENCODER is a pretrained Keras model
 (`.keras`) for 224-pixel RGB images. Of LABELLED, `--each` images of each class are drawn; the
 recipe chooses by cross-validation of these alone. With `--unlabelled` each draw is measured again,
-with the other images of LABELLED without their classes (`data.unlabelled`); `--strangers FOLDER`
+with the other images of LABELLED without their classes (`data.unlabelled`); `--of-no-class FOLDER`
 adds images of none of the classes, half as many. The encoder sees each image once for all draws.
 The reference is the nearest centroid (SimpleShot) of the encoder's features as they are.
 """
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, nargs="+", default=[20])
     parser.add_argument("--draws", type=int, default=1)
     parser.add_argument("--unlabelled", action="store_true")
-    parser.add_argument("--strangers", type=Path, metavar="FOLDER")
+    parser.add_argument("--of-no-class", type=Path, metavar="FOLDER")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
@@ -145,10 +145,10 @@ def main() -> None:
     modes: dict[str, np.ndarray | None] = {"no": None}
     if arguments.unlabelled:
         modes["yes"] = labelled.features[:0]
-    if arguments.strangers:
-        every = encode(arguments.strangers, arguments.encoder).features
+    if arguments.of_no_class:
+        every = encode(arguments.of_no_class, arguments.encoder).features
         half = np.random.default_rng(0).permutation(len(every))[: len(labelled.labels) // 2]
-        modes["and strangers"] = every[half]
+        modes["and images of no class"] = every[half]
     rows: list[dict[str, Any]] = []
     for each in arguments.each:
         for mode, unlabelled in modes.items():

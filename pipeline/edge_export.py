@@ -15,14 +15,15 @@ import numpy as np
 from base.errors import UserError
 from components.judge.edge_model import EdgeModel, cosine_calibration
 from components.judge.exported_model import JudgedModel
-from components.judge.labelled_folder import FolderSettings, judge_folder, load_model
+from components.judge.labelled_folder import judge_folder, load_model
 from images.canonical import UnusableImage
 from images.reading import read_image
 from judging.classifier import Support
 from judging.comparison import JudgementComparison, Metric, compare_judgements
 from judging.judge import Judged
-from judging.views import CANDIDATE, PairSettings
+from judging.views import CANDIDATE
 from pipeline.config.run_config import RunConfig
+from pipeline.gate.labelled_folder import folder_settings
 from serving.edge import classify
 from serving.edge.folder import Fitting, write_arrays, write_networks
 
@@ -185,20 +186,8 @@ def _support_images(support: Support, data: Path | None) -> list[bytes] | None:
 
 
 def _judge(model: JudgedModel, wanted: Wanted) -> Judged:
-    config = wanted.config
-    held_out = config.pairs.held_out
-    settings = FolderSettings(
-        None,
-        config.judge,
-        PairSettings(held_out.partners, held_out.max_images, config.seed),
-        config.data.max_pixels,
-        config.data.max_unusable,
-        config.splits.by == "class",
-        config.splits.group,
-        config.data.classes,
-    )
-    judged = judge_folder({CANDIDATE: model}, wanted.images, settings).judged
-    return judged
+    settings = folder_settings(wanted.config, None)
+    return judge_folder({CANDIDATE: model}, wanted.images, settings).judged
 
 
 def _compared(served: Judged, judged: Judged, folder: Path) -> Exported:

@@ -12,7 +12,14 @@ import typer
 from base.errors import UserError
 from base.printable import printable
 from pipeline import log_noise
-from pipeline.commands.options import AsJson, Engine, NewVersionFolder, Quiet, Verbose
+from pipeline.commands.options import (
+    AsJson,
+    Engine,
+    ExportedModel,
+    NewVersionFolder,
+    Quiet,
+    Verbose,
+)
 from pipeline.commands.served_check import (
     check_blessed,
     check_served,
@@ -29,12 +36,7 @@ if TYPE_CHECKING:
 
 
 def enroll(
-    model: Annotated[
-        Path,
-        typer.Option(
-            metavar="FOLDER", help="An exported model; of a folder of versions, the newest."
-        ),
-    ],
+    model: ExportedModel,
     images: Annotated[
         list[Path] | None,
         typer.Option(

@@ -10,7 +10,7 @@ import typer
 
 from base.errors import UserError
 from pipeline import log_noise
-from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
+from pipeline.commands.options import AsJson, ExportedModel, Overrides, Quiet, Verbose
 from pipeline.gate.asked import settings_of
 from pipeline.terminal.console import out, progress, say
 from storage.file_systems import is_remote
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 
 def export(
-    model: Annotated[
-        Path,
-        typer.Option(
-            metavar="FOLDER", help="An exported model; of a folder of versions, the newest."
-        ),
-    ],
+    model: ExportedModel,
     images: Annotated[
         Path,
         typer.Option(

@@ -24,6 +24,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=5."),
 ]
+ExportedModel = Annotated[
+    Path,
+    typer.Option(metavar="FOLDER", help="An exported model; of a folder of versions, the newest."),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON only; progress goes to standard error.")
 ]

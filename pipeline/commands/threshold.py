@@ -11,7 +11,14 @@ import typer
 
 from base.errors import UserError
 from pipeline import log_noise
-from pipeline.commands.options import AsJson, Engine, NewVersionFolder, Quiet, Verbose
+from pipeline.commands.options import (
+    AsJson,
+    Engine,
+    ExportedModel,
+    NewVersionFolder,
+    Quiet,
+    Verbose,
+)
 from pipeline.commands.served_check import (
     check_blessed,
     check_served,
@@ -55,12 +62,7 @@ FalseAlarm = Annotated[
 
 
 def threshold(
-    model: Annotated[
-        Path,
-        typer.Option(
-            metavar="FOLDER", help="An exported model; of a folder of versions, the newest."
-        ),
-    ],
+    model: ExportedModel,
     images: Annotated[
         Path,
         typer.Option(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from components.judge.labelled_folder import FolderSettings, JudgedFolder, judge_folder, load_model
+from judging.settings import Thresholds
 from judging.views import PairSettings
 from pipeline.config.run_config import RunConfig
 
@@ -28,9 +29,20 @@ def judge_models(
     for name, path in paths.items():
         models[name], skipped = load_model(path)
         notes += skipped
+    judged = judge_folder(models, images, folder_settings(config, config.thresholds), progress)
+    return judged._replace(notes=(*notes, *judged.notes))
+
+
+def folder_settings(config: RunConfig, thresholds: Thresholds | None) -> FolderSettings:
+    """Return how a configuration has labelled folders judged.
+
+    Args:
+        config: The configuration.
+        thresholds: What the verdict goes by; None: there is none.
+    """
     held_out = config.pairs.held_out
-    settings = FolderSettings(
-        config.thresholds,
+    return FolderSettings(
+        thresholds,
         config.judge,
         PairSettings(held_out.partners, held_out.max_images, config.seed),
         config.data.max_pixels,
@@ -39,5 +51,3 @@ def judge_models(
         config.splits.group,
         config.data.classes,
     )
-    judged = judge_folder(models, images, settings, progress)
-    return judged._replace(notes=(*notes, *judged.notes))
