@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.few_images import SIZE, read
+from benchmarks.pictures import SIZE, read
 from benchmarks.report import report
 from review.priority import by_priority
 

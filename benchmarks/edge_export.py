@@ -11,7 +11,6 @@ one core, from encoded bytes to the embedding, interleaved.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import os
 import tempfile
@@ -21,29 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.few_images import SIZE, Pictures, drawn, read
+from benchmarks import frozen_encoder
+from benchmarks.pictures import SIZE, Pictures, drawn, read
 from benchmarks.report import report
-from benchmarks.splits import as_bytes, write_split
-
-
-def _train(pictures: Pictures, encoder: Path, each: int, views: Any, seed: int = 0) -> Any:
-    from records.pair_sampling import class_balanced, held_out_pairs
-    from trainer.recipe.ladder import train_by_recipe
-    from trainer.settings import Model, Training
-
-    sides = drawn(pictures.labels, each, seed)
-    (x, y), (vx, vy) = ((pictures.pixels[i], pictures.labels[i].tolist()) for i in sides)
-    with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
-        root, classes = Path(place), len(set(y))
-        return train_by_recipe(
-            Model(backbone=str(encoder.resolve())),
-            Training(recipe="frozen_encoder", views=views),
-            SIZE,
-            write_split(root / "train.gz", x, y, class_balanced(as_bytes(y), classes, 2, 2, seed)),
-            write_split(root / "valid.gz", vx, vy, held_out_pairs(as_bytes(vy), 16, 500, seed)),
-            root / "training",
-            seed,
-        )
 
 
 def _serve(trained: Any, pictures: Pictures, folder: Path, data: Path) -> None:
@@ -100,7 +79,10 @@ def measure(
         root = Path(place)
         (root / "data").mkdir()
         pictures = read(labelled)
-        trained = _train(pictures, encoder, each, views)
+        some = drawn(pictures.labels, each, 0)
+        trained = frozen_encoder.train(
+            pictures.pixels[some], pictures.labels[some], encoder, 0, views=views
+        )
         _serve(trained, pictures, root / "1", root / "data")
         config = reading.parse(
             {"data": {"root": str(held_out)}, "output": "/", "image": {"resize": "stretch"}}, "it"

@@ -19,9 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.pictures import SIZE, drawn, read
 from benchmarks.report import report
-
-SIZE = 224
 
 
 class Encoded(NamedTuple):
@@ -42,31 +41,15 @@ def encode(
         each: Images of each class at most; None: all.
         classes: Classes at most, evenly over the sorted names; None: all.
     """
-    import tensorflow as tf
-
-    from components.transform.pixels import decode_and_resize
     from trainer.network.backbone import build_backbone
     from trainer.recipe.cached_features import VIEWS, CachedFeatures
     from trainer.settings import ONE_TILE, Model
 
-    folders = sorted(one for one in folder.iterdir() if one.is_dir())
-    if classes is not None:
-        some = np.linspace(0, len(folders) - 1, min(classes, len(folders))).astype(int)
-        folders = [folders[i] for i in np.unique(some)]
-    paths = [path for one in folders for path in sorted(one.iterdir())[:each]]
-    pixels = [decode_and_resize(tf.io.read_file(str(p)), SIZE, "cubic").numpy() for p in paths]
+    pictures = read(folder, each, classes)
     model = Model(backbone=str(encoder.resolve()))
     backbone = build_backbone(model, SIZE, ONE_TILE)
-    features = CachedFeatures(backbone, model, np.stack(pixels)).of_views(max(VIEWS))
-    return Encoded(features, np.array([path.parent.name for path in paths]))
-
-
-def drawn(labels: np.ndarray, each: int, seed: int) -> np.ndarray:
-    """Return the indices of `each` images of each class."""
-    rng = np.random.default_rng(seed)
-    return np.concatenate(
-        [rng.permutation(np.flatnonzero(labels == label))[:each] for label in np.unique(labels)]
-    )
+    features = CachedFeatures(backbone, model, pictures.pixels).of_views(max(VIEWS))
+    return Encoded(features, pictures.labels)
 
 
 def measure(

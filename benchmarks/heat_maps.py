@@ -17,25 +17,22 @@ rough surface in each picture. The default recipe is trained on `--each` images 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
+from benchmarks import frozen_encoder
+from benchmarks.pictures import SIZE
 from benchmarks.report import report
-from benchmarks.splits import as_bytes, write_split
 
-SIZE = 224
 GOOD, SCRATCH, DENT = "good", "scratch", "dent"
 CLASSES = (GOOD, SCRATCH, DENT)
 
 
-class Pictures(NamedTuple):
-    """Generated pictures.
+class Surfaces(NamedTuple):
+    """Generated images of a surface.
 
     Attributes:
         pixels: uint8 [n, 224, 224, 3].
@@ -75,7 +72,7 @@ def _steel(rng: np.random.Generator) -> np.ndarray:
 SURFACES = {"fixed camera": _fixed_camera, "steel": _steel}
 
 
-def generate(surface: str, each: int, seed: int) -> Pictures:
+def generate(surface: str, each: int, seed: int) -> Surfaces:
     """Return `each` pictures of each class."""
     rng = np.random.default_rng(seed)
     pixels, boxes = [], []
@@ -96,7 +93,7 @@ def generate(surface: str, each: int, seed: int) -> Pictures:
         grey = (picture + rng.normal(0, 4, picture.shape)).clip(0, 255).astype("uint8")
         pixels.append(np.repeat(grey[..., None], 3, axis=2))
         boxes.append(box)
-    return Pictures(np.stack(pixels), labels, np.array(boxes))
+    return Surfaces(np.stack(pixels), labels, np.array(boxes))
 
 
 def hits(box: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -105,29 +102,6 @@ def hits(box: np.ndarray, rows: int, columns: int) -> np.ndarray:
     x, y = np.arange(columns + 1) * SIZE / columns, np.arange(rows + 1) * SIZE / rows
     across, down = (x[1:] > left) & (x[:-1] < right), (y[1:] > top) & (y[:-1] < bottom)
     return down[:, None] & across
-
-
-def _train(pictures: Pictures, encoder: Path, seed: int) -> Any:
-    from records.pair_sampling import class_balanced, held_out_pairs
-    from trainer.recipe.ladder import train_by_recipe
-    from trainer.settings import Model, Training
-
-    validation = np.arange(len(pictures.labels)) % 4 == 0
-    (x, y), (vx, vy) = (
-        (pictures.pixels[part], pictures.labels[part].tolist())
-        for part in (~validation, validation)
-    )
-    with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
-        root, blocks = Path(place), class_balanced(as_bytes(y), len(CLASSES), 2, 2, seed)
-        return train_by_recipe(
-            Model(backbone=str(encoder.resolve())),
-            Training(recipe="frozen_encoder"),
-            SIZE,
-            write_split(root / "train.gz", x, y, blocks),
-            write_split(root / "valid.gz", vx, vy, held_out_pairs(as_bytes(vy), 16, 500, seed)),
-            root / "training",
-            seed,
-        )
 
 
 def measure(surface: str, encoder: Path, each: int, tested: int, seed: int) -> list[dict[str, Any]]:
@@ -139,7 +113,8 @@ def measure(surface: str, encoder: Path, each: int, tested: int, seed: int) -> l
     from trainer.export.support_set import SupportSet
     from trainer.network.encoder_parts import encoder_parts
 
-    trained = _train(generate(surface, each, seed), encoder, seed)
+    drawn = generate(surface, each, seed)
+    trained = frozen_encoder.train(drawn.pixels, drawn.labels, encoder, seed)
     parts = encoder_parts(trained.model)
     if parts is None:
         raise SystemExit(f"{encoder}: does not average its feature map")

@@ -185,9 +185,9 @@ class Weeks:
         both = np.append(found[1], unknown)
         roc = Roc(both, np.arange(len(both)) < len(judged))
         known = float(roc.thresholds[roc.equal_error()])
-        return Reference(
-            labels, *found, found[1] >= known, np.arange(len(judged)), embeddings
-        ), known
+        predicted, best, margins = found
+        images = np.arange(len(judged))
+        return Reference(labels, predicted, best, margins, best >= known, images, embeddings), known
 
 
 def _answers(
