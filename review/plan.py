@@ -23,7 +23,11 @@ TRAIN = "train"
 
 
 class SpanError(UserError):
-    """Reviewed images that cannot become a span; the message says what to change."""
+    """A data set to which reviewed images cannot be written; the message says what to change."""
+
+
+class BadDecision(UserError):
+    """One decision that cannot be written to a span; the message says what to change."""
 
 
 class Existing(NamedTuple):
@@ -68,12 +72,14 @@ class Reviewed(NamedTuple):
         kept: Why the image was kept.
         suffix: Of a file of its kind, such as `.png`.
         existing: Files of the data set with the same content.
+        problem: Why the image cannot be added to the data set; empty if it can.
     """
 
     review: Review
     kept: Kept
     suffix: str = ""
     existing: tuple[Existing, ...] = ()
+    problem: str = ""
 
 
 class Plan(NamedTuple):
@@ -86,6 +92,7 @@ class Plan(NamedTuple):
         confirmed: SHA-256 of images whose class the data set has right already.
         reviewed: The class that people gave each image of all of these, by SHA-256; empty: none.
         waiting: Why other images wait, a sentence each.
+        set_aside: Why the decision about an image cannot be used, by SHA-256, a sentence each.
         classes: Classes that the data set did not have.
         lost_groups: Number of added images with a group that the data set has no place for.
     """
@@ -96,6 +103,7 @@ class Plan(NamedTuple):
     confirmed: list[str]
     reviewed: dict[str, str]
     waiting: list[str]
+    set_aside: dict[str, str]
     classes: list[str]
     lost_groups: int
 
@@ -108,16 +116,15 @@ class Plan(NamedTuple):
 def plan_changes(data: Sequence[Existing], reviewed: Iterable[Reviewed], layout: Layout) -> Plan:
     """Return what reviewed images change in a data set.
 
+    A decision is set aside if its image cannot be read, its class differs from one of the data set
+    in upper and lower case only, or the rule for groups names none for the image.
+
     Args:
         data: The files of the data set.
         reviewed: Decisions that have not been written to a span.
         layout: How it is laid out.
-
-    Raises:
-        SpanError: A class differs from one of the data set in upper and lower case only, or the
-            rule for groups names none for an image.
     """
-    plan = Plan({}, {}, [], [], {}, [], [], 0)
+    plan = Plan({}, {}, [], [], {}, [], {}, [], 0)
     names = _Names(data, layout)
     new: dict[str, list[Reviewed]] = defaultdict(list)
     for one in reviewed:
@@ -130,9 +137,13 @@ def plan_changes(data: Sequence[Existing], reviewed: Iterable[Reviewed], layout:
                 plan.left_out.extend(paths)
                 plan.reviewed[review.digest] = ""
             continue
-        label = names.label(review.label)
-        if not one.existing and one.kept is Kept.SUSPECT:
+        if not paths and one.kept is Kept.SUSPECT:
             continue  # its file was removed or replaced since
+        try:
+            label = _usable_label(names, one)
+        except BadDecision as e:
+            plan.set_aside[review.digest] = str(e)
+            continue
         if label not in names.classes:
             new[label].append(one)
         else:
@@ -149,6 +160,19 @@ def plan_changes(data: Sequence[Existing], reviewed: Iterable[Reviewed], layout:
     return plan._replace(lost_groups=sum(bool(file.group) for _, file in plan.added.values()))
 
 
+def _usable_label(names: _Names, one: Reviewed) -> str:
+    """Return the class of a decision.
+
+    Raises:
+        BadDecision: The image cannot be added to the data set, or not as this class.
+    """
+    if not one.existing:
+        if one.problem:
+            raise BadDecision(one.problem)
+        names.within(one)
+    return names.label(one.review.label)
+
+
 def _apply(plan: Plan, names: _Names, one: Reviewed, label: str) -> None:
     digest = one.review.digest
     plan.reviewed[digest] = label
@@ -156,7 +180,7 @@ def _apply(plan: Plan, names: _Names, one: Reviewed, label: str) -> None:
     for file in wrong:
         plan.moved[file.path] = names.corrected(file, label)
     if not one.existing:
-        file = names.added(digest, label, one.review.group, one.suffix)
+        file = names.added(one, label)
         plan.added[file.path] = digest, file
     elif not wrong:
         plan.confirmed.append(digest)
@@ -212,9 +236,9 @@ class _Names:
         label = class_label(text)
         other = self._by_case.setdefault(_folded(label), label)
         if other != label and label not in self.classes:
-            raise SpanError(
-                f"images were reviewed as '{label}', and there is a class '{other}', which differs "
-                "in upper and lower case or blanks only: review them again as one of the two"
+            raise BadDecision(
+                f"was reviewed as '{label}', and there is a class '{other}', which differs in "
+                "upper and lower case or blanks only; review it again as one of the two"
             )
         return label
 
@@ -226,35 +250,40 @@ class _Names:
         parts[self._depth] = self._folders.get(label, label)
         return file._replace(path=self._free("/".join(parts)), label=label)
 
-    def added(self, digest: str, label: str, group: str, suffix: str) -> Existing:
+    def added(self, one: Reviewed, label: str) -> Existing:
         """Return a new file: of the split of its group, else of training if there are splits."""
+        group = one.review.group
         split = self._split_of_group.get(group, TRAIN) if self._has_splits else None
-        name = f"review-{digest[:16]}{suffix}"
         if self._layout.manifest:
-            path = self._free(f"review/{name}")
+            path = self._free(f"review/{self.within(one)}")
             return Existing(path, label, split, group or None)
-        within = self._within(name, group, digest)
         folder = self._folders.get(label, label)
         top = f"{split or TRAIN}/{folder}" if self._layout.kind == "split_folders" else folder
-        return Existing(self._free(f"{top}/{within}"), label, split, group or None)
+        return Existing(self._free(f"{top}/{self.within(one)}"), label, split, group or None)
 
-    def _within(self, name: str, group: str, digest: str) -> str:
-        """Return a path within the class folder that tells the group as the rule wants it."""
-        rule = self._layout.group_rule
+    def within(self, one: Reviewed) -> str:
+        """Return the path of a new file in its class folder, which tells the group as required.
+
+        Raises:
+            BadDecision: No path tells the image's group by `splits.group`.
+        """
+        group, stem = one.review.group, f"review-{one.review.digest[:16]}"
+        name = f"{stem}{one.suffix}"
+        rule = None if self._layout.manifest else self._layout.group_rule
         if rule is None:
             return name
         if rule == "sub_folder":
             try:
-                return f"{class_label(group or f'review-{digest[:16]}')}/{name}"
+                return f"{class_label(group or stem)}/{name}"
             except LabelError as e:
-                raise SpanError(f"group {group!r} cannot name a folder: {e}") from e
+                raise BadDecision(f"has the group {group!r}, which names no folder: {e}") from e
         for path in (f"{group}_{name}", f"{group}/{name}", f"{group}-{name}"):
             if group and self._layout.group_of(path) == group:
                 return path
-        raise SpanError(
-            f"image {digest[:12]}: splits.group is {rule!r}, and the image was reviewed "
-            + (f"with the group '{group}', which does not fit it" if group else "without a group")
-            + "; name a group that fits (siamese review --import), or set splits.group: sub_folder "
+        raise BadDecision(
+            f"was reviewed {f'with the group {group!r}' if group else 'without a group'}, which "
+            f"does not fit splits.group, {rule!r}"
+            "; name a group that fits (siamese review --import), or set splits.group: sub_folder "
             "and the data set's folders accordingly"
         )
 

@@ -48,15 +48,15 @@ def review_queue(store: TrafficStore, limit: int | None = None) -> list[QueueIte
         limit: At most this many; None: all.
     """
     most = _ALL if limit is None else limit
-    items = [
-        QueueItem(image, store.last_answer(image.digest)) for image in store.images(unreviewed=True)
-    ]
+    answers = store.last_answers()
+    items = [QueueItem(image, answers.get(image.digest)) for image in store.images(unreviewed=True)]
     suspects = [one for one in items if one.image.kept is Kept.SUSPECT]
     random = [one for one in items if one.image.kept is Kept.RANDOM]
     random.sort(key=lambda one: one.image.digest)
     rest = [one for one in items if one.image.kept not in (Kept.SUSPECT, Kept.RANDOM)]
+    reviewed = [answers[one.digest] for one in store.reviews() if one.digest in answers]
     most_left = max(0, min(most, len(items)) - len(suspects))
-    ranked = _ranked(rest, _reviewed(store), min(most_left, len(rest)))
+    ranked = _ranked(rest, reviewed, min(most_left, len(rest)))
     return [*suspects, *_interleaved(ranked, random)][:most]
 
 
@@ -66,12 +66,6 @@ def _interleaved(ranked: Sequence[QueueItem], random: Sequence[QueueItem]) -> It
     for place in range(1, len(ranked) + len(random) + 1):
         first, second = (drawn, left) if place % RANDOM_EVERY == 0 else (left, drawn)
         yield next(first, None) or next(second)
-
-
-def _reviewed(store: TrafficStore) -> list[Answer]:
-    """Return the answers about images that people have looked at."""
-    answers = (store.last_answer(review.digest) for review in store.reviews())
-    return [answer for answer in answers if answer is not None]
 
 
 def _ranked(items: Sequence[QueueItem], reviewed: Sequence[Answer], count: int) -> list[QueueItem]:

@@ -15,12 +15,13 @@ import hashlib
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from review.plan import Existing, Layout, Plan, Reviewed, SpanError, plan_changes
 from storage.spans import SPAN, Span, SpanRecord, newest_span, spans
+from traffic.rows import Decision
 from traffic.store import TrafficStore
 
 _KINDS = {
@@ -71,6 +72,7 @@ def write_span(
     data: Sequence[Existing],
     layout: Layout,
     at_least: int = 1,
+    problem_of: Callable[[bytes], str] = lambda content: "",
 ) -> Written:
     """Write the reviewed images as the next span.
 
@@ -82,13 +84,15 @@ def write_span(
         data: Its files.
         layout: How it is laid out.
         at_least: With fewer changes nothing is written.
+        problem_of: Returns why no model can be trained on an image's file, as a predicate ("is
+            empty"); empty if one can. Decisions about such images are set aside.
 
     Raises:
-        SpanError: They do not fit the data set, or another span has appeared meanwhile.
+        SpanError: The manifest is outside of the span, or another span has appeared meanwhile.
         OSError: A file cannot be read or written.
     """
     finished = _finish(store, span)
-    plan = plan_changes(data, _reviewed(store, span, data), layout)
+    plan = plan_changes(data, _reviewed(store, span, data, problem_of), layout)
     if plan.changes < max(at_least, 1):
         return Written(None, plan, finished)
     target = span.next()
@@ -141,20 +145,37 @@ def _finish(store: TrafficStore, span: Span) -> int:
     return len(missed)
 
 
-def _reviewed(store: TrafficStore, span: Span, data: Sequence[Existing]) -> list[Reviewed]:
+def _reviewed(
+    store: TrafficStore,
+    span: Span,
+    data: Sequence[Existing],
+    problem_of: Callable[[bytes], str],
+) -> list[Reviewed]:
     """Return the decisions that are in no span, and the files of the data set that they concern."""
     images = {image.digest: image for image in store.images()}
     reviews = [one for one in store.reviews(not_in_a_span=True) if one.digest in images]
     found = _by_content(span.root, data, {images[one.digest].size for one in reviews})
-    return [
-        Reviewed(
-            review,
-            images[review.digest].kept,
-            _suffix(store.image_path(review.digest)),
-            tuple(found.get(review.digest, ())),
-        )
-        for review in reviews
-    ]
+    told = []
+    for review in reviews:
+        existing = tuple(found.get(review.digest, ()))
+        suffix = problem = ""
+        if review.decision is Decision.LABEL and not existing:
+            suffix, problem = _to_add(store.image_path(review.digest), problem_of)
+        kept = images[review.digest].kept
+        told.append(Reviewed(review, kept, suffix, existing, problem))
+    return told
+
+
+def _to_add(path: Path, problem_of: Callable[[bytes], str]) -> tuple[str, str]:
+    """Return the usual ending of a kept image's file, and why it cannot be trained on."""
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        return "", f"{path}: cannot be read ({e.strerror}); restore it, or review the image as skip"
+    changed = hashlib.sha256(content).hexdigest() != path.name
+    if why := "has changed since it was kept" if changed else problem_of(content):
+        return "", f"{path}: {why}; review the image as skip"
+    return next((suffix for magic, suffix in _KINDS.items() if content.startswith(magic)), ""), ""
 
 
 def _by_content(root: Path, data: Iterable[Existing], sizes: set[int]) -> dict[str, list[Existing]]:
@@ -166,16 +187,6 @@ def _by_content(root: Path, data: Iterable[Existing], sizes: set[int]) -> dict[s
             if path.stat().st_size in sizes:
                 found[hashlib.sha256(path.read_bytes()).hexdigest()].append(file)
     return found
-
-
-def _suffix(path: Path) -> str:
-    """Return the usual ending of a file's name by its first bytes; empty if they are unknown."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
-    except OSError:
-        return ""
-    return next((suffix for magic, suffix in _KINDS.items() if head.startswith(magic)), "")
 
 
 def _unfinished(span: Span) -> Path:
@@ -202,14 +213,8 @@ def _write_files(
             _link(span.root / old.path, target / new.path)
     for digest, file in plan.added.values():
         files.append(file)
-        content = store.image_path(digest).read_bytes()
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise SpanError(
-                f"{store.image_path(digest)}: is damaged; undo its review (siamese review "
-                f"--undo {digest[:12]})"
-            )
         (target / file.path).parent.mkdir(parents=True, exist_ok=True)
-        (target / file.path).write_bytes(content)
+        shutil.copyfile(store.image_path(digest), target / file.path)
     if layout.manifest:
         _write_manifest(target / layout.manifest, target, files)
 

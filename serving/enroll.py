@@ -103,7 +103,7 @@ def enroll(
     add: Mapping[str, Path] | None = None,
     remove: Collection[str] = (),
     output: Path | None = None,
-    extend: bool = False,
+    extend: bool | None = False,
     check: Check | None = None,
     changes: Changes = Changes(),  # noqa: B008 -- is immutable
 ) -> Enrolled:
@@ -114,7 +114,7 @@ def enroll(
         add: Folders of images, by the class that they are added to.
         remove: Classes to remove, before others are added: so a class can be replaced.
         output: Base path for the new version, a local folder; default: the model's own.
-        extend: Add to existing classes; otherwise added classes must be new.
+        extend: Whether the classes that images are added to exist already; None: some may.
         check: Called with the candidate before it is published; default: no check.
         changes: Of single images, which come first.
 
@@ -242,7 +242,7 @@ def _is_class_name(label: str) -> bool:
 
 
 def _check_classes(
-    model: Path, present: set[str], add: Collection[str], remove: set[str], extend: bool
+    model: Path, present: set[str], add: Collection[str], remove: set[str], extend: bool | None
 ) -> None:
     def listed(names: Collection[str]) -> str:
         return ", ".join(f"'{printable(name)}'" for name in sorted(names))
@@ -258,7 +258,7 @@ def _check_classes(
         raise EnrollError(
             f"{model}: cannot extend {listed(unknown)}; the classes are {listed(left)}"
         )
-    if not extend and (known := set(add) & left):
+    if extend is False and (known := set(add) & left):
         raise EnrollError(
             f"{model}: has {listed(known)} already; --extend adds the images to the class, "
             "--remove replaces its images"

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel
 
-from storage.file_systems import exists, open_file
+from storage.file_systems import exists, is_folder, list_entries, open_file
 
 SPAN = "{SPAN}"
 
@@ -94,18 +94,24 @@ def spans(pattern: str) -> list[Span]:
     Args:
         pattern: The data root, with `SPAN` in it.
     """
+    return [
+        Span(number, Path(pattern.replace(SPAN, digits)), pattern, digits)
+        for number, digits in _numbers(pattern)
+    ]
+
+
+def _numbers(pattern: str) -> list[tuple[int, str]]:
+    """Return the numbers of the spans in order, and how their folders spell them."""
     before, _, after = pattern.partition(SPAN)
     place, _, prefix = before.rpartition("/")
     suffix, slash, below = after.partition("/")
-    base = Path(place or ("/" if before.startswith("/") else "."))
+    base = place or ("/" if before.startswith("/") else ".")
     found = []
-    for folder in base.iterdir() if base.is_dir() else ():
-        name = folder.name
+    for name, may_be in list_entries(base) if is_folder(base) else ():
         digits = name[len(prefix) : len(name) - len(suffix)]
         whole = name == f"{prefix}{digits}{suffix}" and digits.isascii() and digits.isdigit()
-        root = folder / below if slash else folder
-        if whole and root.is_dir():
-            found.append(Span(int(digits), root, pattern, digits))
+        if may_be and whole and (not slash or is_folder(f"{base}/{name}/{below}")):
+            found.append((int(digits), digits))
     return sorted(found)
 
 
@@ -115,10 +121,10 @@ def newest_span(pattern: str) -> Span | None:
 
 
 def current_root(root: str) -> str:
-    """Return a local data root, that of the newest span if it has several.
+    """Return a data root, that of the newest span if it has several.
 
     Args:
-        root: The data root; with `SPAN` and without any span, it is returned as it is.
+        root: A local path or an address; with `SPAN` and without any span, it is returned as it is.
     """
-    span = newest_span(root) if SPAN in root else None
-    return str(span.root) if span else root
+    found = _numbers(root) if SPAN in root else []
+    return root.replace(SPAN, found[-1][1]) if found else root

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,12 +20,7 @@ from pipeline.commands.options import (
     Quiet,
     Verbose,
 )
-from pipeline.commands.served_check import (
-    check_blessed,
-    check_served,
-    judge_version,
-    record_judgement,
-)
+from pipeline.commands.served_check import check_of
 from pipeline.gate.asked import settings_of
 from pipeline.runs.pushed import waits_for_promotion
 from pipeline.terminal.console import err, out, progress, say
@@ -112,21 +107,16 @@ def enroll(
         from serving.enroll import Changes
         from serving.enroll import enroll as write_next_version
 
-        server = choose(engine)
-
-        def check(candidate: Path, images: Sequence[bytes]) -> None:
-            check_served(candidate, images, server)
-            if test and settings:
-                judgement = judge_version(candidate, test, settings, status)
-                check_blessed(judgement)
-                record_judgement(candidate, judgement, test)
-
+        check = check_of(choose(engine), test, settings, status)
         status.update("Embedding the images, and serving the new version to check it ...")
         changes = Changes(frozenset(remove_image or ()), moves)
         done = write_next_version(
             model, classes, remove or (), output, extend, check, changes=changes
         )
-    (_print_json if as_json else _print)(done)
+    if as_json:
+        out.print_json(json.dumps(enrolled_as_json(done)))
+    else:
+        show_enrolled(done)
 
 
 def _refuse_remote(*paths: Path) -> None:
@@ -163,12 +153,14 @@ def _unusable(done: Enrolled) -> list[dict[str, str]]:
     return [{"file": printable(str(file)), "reason": why} for file, why in done.unusable]
 
 
-def _print_json(done: Enrolled) -> None:
+def enrolled_as_json(done: Enrolled) -> dict[str, Any]:
+    """Return what became of an enrolment as values of JSON."""
     paths = {"model": str(done.model), "version": str(done.version)}
-    out.print_json(json.dumps({**done._asdict(), **paths, "unusable": _unusable(done)}))
+    return {**done._asdict(), **paths, "unusable": _unusable(done)}
 
 
-def _print(done: Enrolled) -> None:
+def show_enrolled(done: Enrolled) -> None:
+    """Print what became of an enrolment."""
     for one in _unusable(done):
         say("{file} {reason}".format(**one), err)
     changes = [f"removed '{one}'" for one in done.removed]

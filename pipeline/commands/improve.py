@@ -15,7 +15,7 @@ from pipeline.commands.run import run_pipeline, show_run
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.folder_lock import locked
-from pipeline.terminal.console import note, out, say
+from pipeline.terminal.console import FAILED, err, note, out, say
 
 if TYPE_CHECKING:
     from pipeline.runs.summary import Summary
@@ -73,7 +73,7 @@ def improve(
     if not start:
         return _show_span(written, at_least, as_json)
     if written.span is None and not _is_untrained(settings):
-        return _nothing(as_json, _why_nothing(written, at_least))
+        return _nothing(as_json, _why_nothing(written, at_least), written)
     code = run_pipeline(settings, lambda summary: _show(written, summary, as_json))
     raise typer.Exit(code)
 
@@ -90,6 +90,7 @@ def _write(settings: RunConfig, store: TrafficStore, at_least: int) -> Written:
         raise
     for sentence in written.plan.waiting:
         note(f"Waiting: {sentence}")
+    _tell_set_aside(settings, written)
     if written.plan.lost_groups:
         note(
             f"Warning: {written.plan.lost_groups} reviewed images name a group, for which the data "
@@ -99,6 +100,19 @@ def _write(settings: RunConfig, store: TrafficStore, at_least: int) -> Written:
     if written.span is not None:
         note(f"{written.span.root}: {_changes(written)}")
     return written
+
+
+def _tell_set_aside(settings: RunConfig, written: Written) -> None:
+    from pipeline.notify import tell
+
+    found = [f"image {digest[:12]}: {why}" for digest, why in written.plan.set_aside.items()]
+    for sentence in found:
+        say(f"Set aside: {sentence}", err)
+    # By cron nobody reads it; while others wait, the next call tells it.
+    if found and (written.span is not None or not written.plan.changes):
+        told = f"{len(found)} decisions" if len(found) > 1 else "a decision"
+        text = f"{settings.name}: {told} about reviewed images cannot be used: {'; '.join(found)}"
+        tell(settings.notify, "failure", text, {"pipeline": settings.name, "reasons": found})
 
 
 def _changes(written: Written) -> str:
@@ -113,6 +127,9 @@ def _why_nothing(written: Written, at_least: int) -> str:
     pending = written.plan.changes
     if pending:
         return f"{pending} of at least {at_least} changes by reviewed images (--at-least)"
+    if set_aside := len(written.plan.set_aside):
+        told = "a decision" if set_aside == 1 else f"{set_aside} decisions"
+        return f"{told} cannot be used, and no other changes the data set"
     return "no reviewed image changes the data set"
 
 
@@ -143,21 +160,27 @@ def _described(written: Written) -> dict[str, Any]:
         "left_out": plan.left_out,
         "new_classes": plan.classes,
         "waiting": plan.waiting,
+        "set_aside": plan.set_aside,
     }
 
 
-def _nothing(as_json: bool, why: str) -> None:
+def _nothing(as_json: bool, why: str, written: Written | None = None) -> None:
+    """Say that there is nothing to do; fail if that is so since decisions were set aside."""
+    set_aside = written.plan.set_aside if written else {}
     if as_json:
-        out.print_json(json.dumps({"outcome": None, "reason": why}))
+        found = {"outcome": None, "reason": why, **({"set_aside": set_aside} if set_aside else {})}
+        out.print_json(json.dumps(found))
     else:
         say(f"Nothing to do: {why}.")
+    if written and set_aside and not written.plan.changes:
+        raise typer.Exit(FAILED)
 
 
 def _show_span(written: Written, at_least: int, as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps({"outcome": None, **_described(written)}))
     elif written.span is None:
-        _nothing(as_json, _why_nothing(written, at_least))
+        _nothing(as_json, _why_nothing(written, at_least), written)
     else:
         say(f"{written.span.root}: {_changes(written)}")
 

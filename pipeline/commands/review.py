@@ -16,7 +16,7 @@ from pipeline.commands.folder import config_file
 from pipeline.commands.options import AsJson, Engine, FolderOrConfig, Overrides, Quiet, Verbose
 from pipeline.config import reading
 from pipeline.config.run_config import RunConfig
-from pipeline.terminal.console import FAILED, err, note, out, say
+from pipeline.terminal.console import err, note, out, progress, say
 
 if TYPE_CHECKING:
     from review.queue import QueueItem
@@ -36,6 +36,12 @@ def review(
         bool,
         typer.Option(
             "--suspects", help="Add likely mislabelled images and errors of the last judgement."
+        ),
+    ] = False,
+    reopen: Annotated[
+        bool,
+        typer.Option(
+            "--reopen", help="With --suspects: ask again about those that were reviewed before."
         ),
     ] = False,
     export: Annotated[
@@ -59,7 +65,16 @@ def review(
         str | None,
         typer.Option(
             metavar="CLASS",
-            help="Add a class to the served model, of the images that were reviewed as such.",
+            help="Add the images that were reviewed as a class, which may be new, to the newest "
+            "model.",
+        ),
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With --enroll: write the new version only if the gate blesses it on these "
+            "labelled images. Images that it was trained on are excluded.",
         ),
     ] = None,
     engine: Engine = "auto",
@@ -78,22 +93,23 @@ def review(
     """
     from traffic.store import TrafficStore
 
+    if reopen and not suspects:
+        raise UserError("--reopen: only with --suspects, which it asks about again")
+    if test and not enroll:
+        raise UserError("--test: only with --enroll, whose new version is judged on these images")
     settings = reading.load(config_file(data), overrides or ())
     with TrafficStore(settings.traffic_store, create=suspects) as store:
         done: dict[str, Any] = {}
-        failed = False
         if undo:
             done["undone"] = _undo(store, undo)
         if suspects:
-            done["suspects"] = _add_suspects(settings, store)
+            done["suspects"] = _add_suspects(settings, store, reopen)
         if decisions:
-            done["imported"], failed = _import(store, decisions, reviewer, replace)
+            done["imported"] = _import(store, decisions, reviewer, replace)
         if enroll:
-            done["enrolled"] = _enroll(settings, store, enroll, engine)
+            done["enrolled"] = _enroll(settings, store, enroll, test, engine, as_json)
         if listed or export or as_json or not done:
             _show(store, listed, limit, export, as_json, data, done)
-    if failed:
-        raise typer.Exit(FAILED)
 
 
 def _undo(store: TrafficStore, digest: str) -> str:
@@ -106,45 +122,55 @@ def _undo(store: TrafficStore, digest: str) -> str:
     return found[0]
 
 
-def _add_suspects(settings: RunConfig, store: TrafficStore) -> dict[str, Any]:
+def _add_suspects(settings: RunConfig, store: TrafficStore, reopen: bool) -> dict[str, Any]:
     from pipeline.review.suspects import add_suspects
 
-    found = add_suspects(settings, store)
+    found = add_suspects(settings, store, reopen)
     note(f"run {found.run}: {found.added} suspects and errors added, {found.known} were there")
+    if found.reviewed:
+        what = (
+            "are asked about again" if reopen else "stay reviewed; --reopen asks about them again"
+        )
+        note(f"{found.reviewed} of these have been reviewed, and {what}")
     for file in found.missing:
         say(f"{printable(file)} cannot be read any more", err)
     return found._asdict()
 
 
-def _import(
-    store: TrafficStore, path: Path, reviewer: str, replace: bool
-) -> tuple[dict[str, Any], bool]:
+def _import(store: TrafficStore, path: Path, reviewer: str, replace: bool) -> dict[str, Any]:
     from pipeline.review.tables import import_decisions
 
     found = import_decisions(path, store, reviewer, replace)
     note(f"{path}: {found.kept} decisions kept, {found.empty} lines without one")
-    for conflict in found.conflicts:
-        say(f"{conflict}; --replace takes the new one", err)
-    return found._asdict(), bool(found.conflicts)
+    return found._asdict()
 
 
-def _enroll(settings: RunConfig, store: TrafficStore, text: str, engine: str) -> dict[str, Any]:
-    from functools import partial
-
+def _enroll(
+    settings: RunConfig,
+    store: TrafficStore,
+    text: str,
+    test: Path | None,
+    engine: str,
+    as_json: bool,
+) -> dict[str, Any]:
     from pipeline import log_noise
+    from pipeline.commands.enroll import enrolled_as_json, show_enrolled
     from review.labels import class_label
 
-    log_noise.quiet()
-    log_noise.load_tensorflow()
-    from pipeline.commands.served_check import check_served
-    from pipeline.review.enrolling import enroll_reviewed
-    from serving.engine import choose
-
     label = class_label(text)
-    check = partial(check_served, engine=choose(engine))
-    done = enroll_reviewed(settings, store, label, check)
-    note(f"added {done.added[label]} images of '{label}': {done.version}")
-    return {"class": label, "images": done.added[label], "version": str(done.version)}
+    log_noise.quiet()
+    with progress.status("Loading TensorFlow ...") as status:
+        log_noise.load_tensorflow()
+        from pipeline.commands.served_check import check_of
+        from pipeline.review.enrolling import enroll_reviewed
+        from serving.engine import choose
+
+        check = check_of(choose(engine), test, settings, status)
+        status.update("Embedding the images, and serving the new version to check it ...")
+        done = enroll_reviewed(settings, store, label, check)
+    if not as_json:
+        show_enrolled(done)
+    return enrolled_as_json(done)
 
 
 def _show(

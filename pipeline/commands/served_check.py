@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from judging.judgement import Judgement
     from serving.engine import Engine
+    from serving.enroll import Check
 
 
 def check_served(candidate: Path, images: Sequence[bytes], engine: Engine) -> None:
@@ -32,6 +33,28 @@ def check_served(candidate: Path, images: Sequence[bytes], engine: Engine) -> No
         infra_check(candidate, images, engine)
     except (EngineError, InfraCheckError) as e:
         stop(f"the new version cannot be served, and was not written: {e}")
+
+
+def check_of(
+    engine: Engine, test: Path | None, settings: RunConfig | None, status: Status
+) -> Check:
+    """Return the check of an enrolment: the version is served, and blessed if there are images.
+
+    Args:
+        engine: The server.
+        test: Labelled images to judge the version on; None: it is not judged.
+        settings: How to judge.
+        status: Shows the progress.
+    """
+
+    def check(candidate: Path, images: Sequence[bytes]) -> None:
+        check_served(candidate, images, engine)
+        if test and settings:
+            judgement = judge_version(candidate, test, settings, status)
+            check_blessed(judgement)
+            record_judgement(candidate, judgement, test)
+
+    return check
 
 
 def judge_version(version: Path, images: Path, settings: RunConfig, status: Status) -> Judgement:

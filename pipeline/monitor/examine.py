@@ -39,29 +39,18 @@ def examine_period(
         UserError: There is no store or reference, or several models are recorded.
     """
     with TrafficStore(config.traffic_store) as store:
-        answers = store.answers(since.timestamp(), until.timestamp())
+        counts = Counter(store.count_by_version(since.timestamp(), until.timestamp()))
+        model = model if model is not None else _only_model(config, counts)
+        if version is None:
+            version = _served(config, {v: n for (name, v), n in counts.items() if name == model})
+        if version is None:
+            return _nothing(since, until, model, counts)
+        answers = store.answers(since.timestamp(), until.timestamp(), model, version)
         images = {one.digest: one for one in store.images()}
         reviews = store.reviews()
-    models = sorted({one.model for one in answers})
-    if model is None:
-        if len(models) > 1:
-            raise UserError(
-                f"{config.traffic_store}: holds answers of {', '.join(models)}; choose one by "
-                "--model"
-            )
-        model = models[0] if models else ""
-    counts = Counter((one.model, one.version) for one in answers)
-    if version is None:
-        version = _served(config, {v: n for (name, v), n in counts.items() if name == model})
-    if version is None:
-        return _nothing(since, until, model, counts)
     found = named_reference(reference) if reference else reference_of(config, version)
     return examine(
-        Recorded(
-            [one for one in answers if (one.model, one.version) == (model, version)],
-            images,
-            reviews,
-        ),
+        Recorded(answers, images, reviews),
         found.reference,
         Period(
             model=model,
@@ -75,6 +64,16 @@ def examine_period(
         config.monitor,
         [found.note] if found.note else [],
     )
+
+
+def _only_model(config: RunConfig, counts: Mapping[tuple[str, int], int]) -> str:
+    """Return the name of the model that has answered; empty if none has."""
+    models = sorted({name for name, _ in counts})
+    if len(models) > 1:
+        raise UserError(
+            f"{config.traffic_store}: holds answers of {', '.join(models)}; choose one by --model"
+        )
+    return models[0] if models else ""
 
 
 def _served(config: RunConfig, counts: Mapping[int, int]) -> int | None:

@@ -6,6 +6,7 @@ from functools import partial
 
 from components.image_example_gen.groups import group_of
 from components.image_example_gen.sources import list_sources
+from images.canonical import Region, UnusableImage, canonical_image
 from pipeline.config.run_config import RunConfig
 from review.plan import Existing, Layout, SpanError
 from review.span import Written, current_span, write_span
@@ -44,4 +45,16 @@ def write_reviewed(config: RunConfig, store: TrafficStore, at_least: int = 1) ->
         group_of=partial(group_of, rule),
         classes=data.classes,
     )
-    return write_span(store, span, files, layout, at_least)
+    return write_span(store, span, files, layout, at_least, partial(_problem, config))
+
+
+def _problem(config: RunConfig, content: bytes) -> str:
+    """Return why the ingestion would exclude an image; empty if it would not."""
+    region = config.image.region
+    try:
+        canonical_image(
+            content, config.data.max_pixels, Region(**region.model_dump()) if region else None
+        )
+    except UnusableImage as e:
+        return str(e)
+    return ""

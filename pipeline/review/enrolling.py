@@ -1,7 +1,8 @@
-"""Enrolls a class of reviewed images in the served model, until it is trained on them."""
+"""Enrolls reviewed images of a class in the served model, until it is trained on them."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections import defaultdict
@@ -9,10 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from base.errors import UserError
+from base.printable import printable
 from pipeline.config.run_config import RunConfig
+from pipeline.runs.finished_run import NoVerdict, find_judged_run
+from pipeline.runs.run_folders import NoSuchRun
 from records import training_keys
 from storage.enrolled_images import read_enrolled_images
 from storage.file_systems import is_remote
+from storage.lineage import read_lineage
+from storage.spans import SPAN, spans
 from traffic.rows import Decision
 from traffic.store import TrafficStore
 
@@ -24,19 +30,39 @@ class NothingToEnroll(UserError):
     """There are no reviewed images of the class that the model does not have."""
 
 
-def reviewed_images(store: TrafficStore, model: Path) -> dict[str, list[str]]:
+def reviewed_images(config: RunConfig, store: TrafficStore, model: Path) -> dict[str, list[str]]:
     """Return the digests of reviewed images that a model does not have, by class.
 
+    These are in no span, or in later ones than that on which the model was trained and judged.
+
     Args:
+        config: Of the pipeline that pushed the model.
         store: The reviewed images.
         model: The model's folder.
     """
     known = {one.key for one in read_enrolled_images(model)}
+    learned = _span_of(config, model)
     found = defaultdict(list)
-    for review in store.reviews(not_in_a_span=True):
+    for review in store.reviews():
+        if review.span is not None and (learned is None or review.span <= learned):
+            continue
         if review.decision is Decision.LABEL and training_keys.key(review.digest) not in known:
             found[review.label].append(review.digest)
     return dict(found)
+
+
+def _span_of(config: RunConfig, model: Path) -> int | None:
+    """Return the number of the span that a model was trained on; None if it is not known."""
+    lineage = read_lineage(model)
+    if lineage is None or not lineage.run or SPAN not in config.data.root:
+        return None
+    with contextlib.suppress(NoSuchRun, NoVerdict):
+        root = os.path.realpath(find_judged_run(config.root, lineage.run).judgement.root)
+        return next(
+            (one.number for one in spans(config.data.root) if os.path.realpath(one.root) == root),
+            None,
+        )
+    return None
 
 
 def enroll_reviewed(
@@ -44,7 +70,7 @@ def enroll_reviewed(
 ) -> Enrolled:
     """Write the served model's next version, with the reviewed images of a class.
 
-    A class that was enrolled before gets the images that were reviewed since. Needs TensorFlow.
+    A class that the model has gets them as further support images. Needs TensorFlow.
 
     Args:
         config: Of the pipeline that pushed the model.
@@ -54,7 +80,7 @@ def enroll_reviewed(
 
     Raises:
         NothingToEnroll: There are none that the model lacks.
-        EnrollError: The model was trained on the class, or no image is usable.
+        EnrollError: No image is usable.
     """
     from serving.enroll import enroll
     from serving.next_version import version_folder
@@ -65,13 +91,14 @@ def enroll_reviewed(
             "the new version back (docs/storage.md)"
         )
     model = version_folder(Path(config.serving_root))
-    digests = reviewed_images(store, model).get(label)
+    digests = reviewed_images(config, store, model).get(label)
     if not digests:
-        raise NothingToEnroll(f"there are no reviewed images of '{label}' that {model} lacks")
+        raise NothingToEnroll(
+            f"there are no reviewed images of '{printable(label)}' that {model} lacks"
+        )
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / label
         folder.mkdir()
         for digest in digests:
             os.symlink(store.image_path(digest).absolute(), folder / digest[:16])
-        extend = label in {one.label for one in read_enrolled_images(model)}
-        return enroll(model, {label: folder}, extend=extend, check=check)
+        return enroll(model, {label: folder}, extend=None, check=check)

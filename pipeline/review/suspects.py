@@ -26,12 +26,14 @@ class AddedSuspects(NamedTuple):
         run: Id of the judged run.
         added: Number of images that are new in the store.
         known: Number of those that it had already.
+        reviewed: Number of the latter that have been reviewed.
         missing: Files that cannot be read any more.
     """
 
     run: str
     added: int
     known: int
+    reviewed: int
     missing: list[str]
 
 
@@ -47,8 +49,13 @@ def last_judgement(config: RunConfig) -> tuple[str, Judgement]:
     raise NoSuchRun(f"{config.name} has no judged run in {config.root}; start one: siamese run")
 
 
-def add_suspects(config: RunConfig, store: TrafficStore) -> AddedSuspects:
+def add_suspects(config: RunConfig, store: TrafficStore, reopen: bool = False) -> AddedSuspects:
     """Keep the mislabel suspects and the most confident errors of the last judgement.
+
+    Args:
+        config: Whose last judgement counts.
+        store: Where they are kept.
+        reopen: Whether those that have been reviewed wait for a decision again.
 
     Raises:
         NoSuchRun: No run was judged.
@@ -68,7 +75,10 @@ def add_suspects(config: RunConfig, store: TrafficStore) -> AddedSuspects:
         time_ = now + place * 1e-6
         digest = store.add_image(content, Kept.SUSPECT, time_, picture.source, picture.label)
         found.add(digest)
-    return AddedSuspects(run, len(found - before), len(found & before), missing)
+    reviewed = found & {review.digest for review in store.reviews()}
+    if reopen:
+        store.reopen(reviewed)
+    return AddedSuspects(run, len(found - before), len(found & before), len(reviewed), missing)
 
 
 def _pictures(judgement: Judgement) -> list[Picture]:

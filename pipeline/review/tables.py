@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from base.errors import UserError
-from review.labels import class_label
+from review.labels import LabelError, class_label
 from review.queue import QueueItem
+from traffic.reviews import AlreadyReviewed
 from traffic.rows import Decision, Review
-from traffic.store import AlreadyReviewed, TrafficStore
+from traffic.store import TrafficStore
 
 DECISIONS = ("digest", "decision", "label", "group", "reviewer")
 """Columns that are read; the others are for people."""
@@ -34,12 +35,10 @@ class Imported(NamedTuple):
     Attributes:
         kept: Number of decisions that were kept.
         empty: Number of lines without one.
-        conflicts: Why others were not, a sentence each.
     """
 
     kept: int
     empty: int
-    conflicts: list[str]
 
 
 def export_queue(path: Path, store: TrafficStore, items: Iterable[QueueItem]) -> int:
@@ -57,7 +56,7 @@ def import_decisions(
 ) -> Imported:
     """Keep the decisions of a table; lines without a label and a decision are left out.
 
-    Nothing is kept if a line is wrong. A decision that another person has made meanwhile stays.
+    Nothing is kept if a line is wrong, or another person has made another decision meanwhile.
 
     Args:
         path: A CSV file with the column `digest`, and `label` or `decision` (`label`, `none`,
@@ -67,20 +66,28 @@ def import_decisions(
         replace: Whether earlier decisions are replaced.
 
     Raises:
-        TableError: The table or a line cannot be read, or an image is not kept.
+        TableError: The table or a line cannot be read, an image is not kept, or has been reviewed
+            otherwise.
     """
-    rows = list(_rows(path))
-    reviews = [_review(store, values, where, reviewer) for where, values in rows]
-    conflicts, kept = [], 0
-    for (where, _), review in zip(rows, reviews, strict=True):
+    reviews: list[Review] = []
+    lines: dict[str, str] = {}
+    empty = 0
+    for where, values in _rows(path):
+        review = _review(store, values, where, reviewer)
         if review is None:
-            continue
-        try:
-            store.review(review, replace)
-            kept += 1
-        except AlreadyReviewed as e:
-            conflicts.append(f"{where}: {e}")
-    return Imported(kept, reviews.count(None), conflicts)
+            empty += 1
+        elif (other := lines.setdefault(review.digest, where)) != where:
+            raise TableError(f"{where}: is about the same image as {other}; leave one of them out")
+        else:
+            reviews.append(review)
+    try:
+        store.review(*reviews, replace=replace)
+    except AlreadyReviewed as e:
+        raise TableError(
+            f"{lines[e.review.digest]}: {e}; --replace takes the decisions of the table. No line "
+            "was kept"
+        ) from e
+    return Imported(len(reviews), empty)
 
 
 def _row(store: TrafficStore, item: QueueItem) -> dict[str, str]:
@@ -144,6 +151,8 @@ def _review(
         )
     if len(digest) != 64 or store.image(digest) is None:
         raise TableError(f"{where}: no image {digest[:12]!r} is kept (any more); leave it out")
-    if label:
-        label = class_label(label)
+    try:
+        label = label and class_label(label)
+    except LabelError as e:
+        raise TableError(f"{where}: {e}") from e
     return Review(digest, time.time(), said, label, by or reviewer, group)

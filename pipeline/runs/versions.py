@@ -8,8 +8,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from base.errors import UserError
 from pipeline import log_noise
 from pipeline.config import reading
@@ -26,41 +24,23 @@ _MAIN = ("class_accuracy", "auc", "open_set_auc", "worst_class_recall", "accurac
 
 _MOST_FIGURES = 3
 
-UNKNOWN = "unknown"
+UNKNOWN: Literal["unknown"] = "unknown"
 
 
-class VersionInfo(BaseModel):
-    """What is known of a version.
+class VersionInfo(Lineage):
+    """What is known of a version: its lineage, that of the run that pushed it, or nothing.
 
     Attributes:
         version: Its number.
         path: Its folder or address.
         labels: Such as `stable`.
         loaded: Whether servers that follow the labels load it; without labels, the newest is.
-        made_by: What wrote it; `unknown` without a lineage and a run that is known.
-        made: When; None if unknown.
-        pipeline: Of the run that trained it, or what it was made of; empty if unknown.
-        run: The run's id; empty if unknown.
-        parent: The version that it was made of; empty for a run's.
-        changes: What differs from that one, in words.
-        classes: Number of support images of each class; empty if unknown.
-        verdict: None if it was not judged.
     """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
     version: int
     path: str
     labels: tuple[str, ...] = ()
     loaded: bool = False
-    made_by: Literal["run", "enrolment", "threshold", "unknown"] = "unknown"
-    made: datetime | None = None
-    pipeline: str = ""
-    run: str = ""
-    parent: str = ""
-    changes: tuple[str, ...] = ()
-    classes: dict[str, int] = {}
-    verdict: Verdict | None = None
 
     @property
     def main_figures(self) -> dict[str, Figure]:
@@ -141,7 +121,7 @@ def list_versions(shelf: Shelf, runs: Iterable[Summary] = ()) -> list[VersionInf
             path=path,
             labels=tuple(one for one, named in labels.versions.items() if named == number),
             loaded=number in held,
-            **_origin(number, path, pushed.get(number)),
+            **dict(_origin(number, path, pushed.get(number))),
         )
         for number, path in shelf.versions.items()
     ]
@@ -157,23 +137,17 @@ def _pushed_by(runs: Iterable[Summary]) -> dict[int, Summary]:
     return found
 
 
-def _origin(number: int, path: str, run: Summary | None) -> dict[str, object]:
-    """Return where a version comes from, as fields of `VersionInfo`."""
+def _origin(number: int, path: str, run: Summary | None) -> Lineage:
+    """Return where a version comes from."""
     if lineage := read_lineage(path):
-        return {name: getattr(lineage, name) for name in Lineage.model_fields}
+        return lineage
     # Until 0.2 versions had no lineage. Their numbers are Unix times.
     made = None
     if number >= EARLIEST_UNIX_SECONDS:
         made = datetime.fromtimestamp(number, timezone.utc)
     if run is None:
-        return {"made": made}
-    return {
-        "made_by": "run",
-        "made": made,
-        "pipeline": run.name,
-        "run": run.id,
-        "verdict": _verdict(run),
-    }
+        return Lineage(made_by=UNKNOWN, made=made)
+    return Lineage(made_by="run", made=made, pipeline=run.name, run=run.id, verdict=_verdict(run))
 
 
 def _verdict(run: Summary) -> Verdict | None:

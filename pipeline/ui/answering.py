@@ -15,7 +15,7 @@ from starlette.responses import Response
 from base.errors import UserError
 from pipeline.ui.workplace import Workplace
 from serving.client import ServingError
-from traffic.store import AlreadyReviewed
+from traffic.reviews import AlreadyReviewed
 
 MOST_JSON_BYTES = 2**20
 

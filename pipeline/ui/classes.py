@@ -36,7 +36,9 @@ def _reviewed(place: Workplace) -> dict[str, list[tuple[Path, str]]]:
     with place.store() as store:
         return {
             label: [(store.image_path(digest), digest[:16]) for digest in digests]
-            for label, digests in reviewed_images(store, place.support.version()).items()
+            for label, digests in reviewed_images(
+                place.settings, store, place.support.version()
+            ).items()
         }
 
 

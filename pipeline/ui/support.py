@@ -17,10 +17,9 @@ from pipeline.config.run_config import RunConfig
 from serving.promotion import Shelf
 from serving.query_image import ImageError
 from storage.enrolled_images import read_enrolled_images
-from storage.file_systems import glob, is_remote, open_file
+from storage.file_systems import is_remote, open_file
 from storage.model_versions import newest_version
-
-_SPAN = "{SPAN}"
+from storage.spans import current_root
 
 
 class NoModel(UserError):
@@ -107,25 +106,12 @@ class Support:
                     return found
         if os.path.isabs(name) or os.path.normpath(name).startswith("..") or "\0" in name:
             raise ImageError(f"{name}: is no image of the support set")
-        path = os.path.join(newest_span(self._settings.data.root), name)
+        path = os.path.join(current_root(self._settings.data.root), name)
         try:
             with open_file(path, "rb") as file:
                 return file.read()
         except OSError as error:
             raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def newest_span(root: str) -> str:
-    """Return a folder of training images; of those with a span's number, the newest."""
-    if _SPAN not in root:
-        return root
-    before, _, after = root.partition(_SPAN)
-    found = {}
-    for path in glob(f"{before}*{after}"):
-        number = path[len(before) : len(path) - len(after)]
-        if number.isascii() and number.isdigit():
-            found[int(number)] = path
-    return found[max(found)] if found else root
 
 
 def _read(version: Path) -> Listing:

@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from review.plan import (
     LEAST_OF_NEW_CLASS,
     Existing,
     Layout,
     Reviewed,
-    SpanError,
     plan_changes,
 )
 from traffic.rows import Decision, Kept, Review
@@ -76,9 +73,21 @@ def test_a_new_class_waits_until_it_has_enough_images():
     assert "data.classes does not list" in plan.waiting[0]
 
 
-def test_a_class_that_differs_in_case_only_is_refused():
-    with pytest.raises(SpanError, match="there is a class 'bent'"):
-        plan_changes(DATA, [labelled("aa", "Bent")], Layout())
+def test_a_bad_decision_is_set_aside_and_the_others_count():
+    unreadable = labelled("cc", "bent")._replace(problem="x.png: is empty")
+    reviewed = [labelled("aa", "Bent"), labelled("bb", "bent"), unreadable]
+    plan = plan_changes(DATA, reviewed, Layout())
+    assert paths(plan) == ["bent/review-bb00000000000000.png"]
+    [case, empty] = plan.set_aside.items()
+    assert case[0] == "aa".ljust(64, "0")
+    assert "there is a class 'bent'" in case[1]
+    assert empty == ("cc".ljust(64, "0"), "x.png: is empty")
+
+
+def test_a_bad_decision_does_not_count_for_a_new_class():
+    reviewed = [labelled(f"a{i}", "new") for i in range(LEAST_OF_NEW_CLASS)]
+    reviewed[0] = reviewed[0]._replace(problem="is empty")
+    assert plan_changes(DATA, reviewed, Layout()).classes == []
 
 
 def test_given_splits_are_kept_and_new_images_are_trained_on():
@@ -113,8 +122,10 @@ def test_groups_become_folders_names_or_values_as_the_rule_wants_them():
     layout = Layout(group_rule=rule, group_of=group_of)
     assert of(layout) == f"bent/p7_{name}"
     for group, why in (("", "without a group"), ("x7", "does not fit")):
-        with pytest.raises(SpanError, match=why):
-            of(layout, group)
+        plan = plan_changes(DATA, [labelled("ab", "bent", group=group)], layout)
+        assert not plan.reviewed
+        [problem] = plan.set_aside.values()
+        assert why in problem
     listed = Layout("manifest", "list.csv")
     added = plan_changes(DATA, [labelled("ab", "bent", group="p7")], listed).added
     [(_, file)] = added.values()

@@ -201,9 +201,22 @@ def test_a_data_root_without_spans_is_refused_with_what_to_do(tmp_path):
         current_span(f"{tmp_path}/span-{{SPAN}}")
 
 
-def test_an_image_that_is_damaged_in_the_store_stops_the_span(store, root):
-    digest = say(store, "new", "bent")
-    store.image_path(digest).write_bytes(b"other")
-    with pytest.raises(SpanError, match="is damaged"):
-        write(store, root)
-    assert current_span(root).number == 1
+def test_images_that_cannot_be_read_are_set_aside_and_the_others_written(store, root):
+    good, changed, missing, bad = (say(store, name, "bent") for name in ("g", "c", "m", "bad"))
+    store.image_path(changed).write_bytes(b"other")
+    store.image_path(missing).unlink()
+    found = write(
+        store, root, problem_of=lambda content: "is no image" if content.endswith(b"bad") else ""
+    )
+    assert list(found.plan.reviewed) == [good]
+    reasons = {changed: "has changed", missing: "cannot be read", bad: "is no image"}
+    assert set(found.plan.set_aside) == set(reasons)
+    for digest, why in reasons.items():
+        assert why in found.plan.set_aside[digest]
+        assert store.review_of(digest).span is None  # written once it can be read
+
+
+def test_an_image_of_the_data_set_is_corrected_without_the_kept_file(store, root):
+    digest = say(store, "cut 1", "bent", Kept.SUSPECT)
+    store.image_path(digest).unlink()
+    assert write(store, root).plan.moved

@@ -264,9 +264,10 @@ def test_a_class_is_replaced(base, new):
     assert answer["nearest"][0, 0].decode().startswith(f"{NEW}/")
 
 
-def test_a_class_is_extended(base, tmp_path):
+@pytest.mark.parametrize("extend", [True, None])
+def test_a_class_is_extended(base, tmp_path, extend):
     more = write_images(tmp_path / "more", 0, [50, 51])
-    done = enroll(base, {"class-0": more}, extend=True)
+    done = enroll(base, {"class-0": more}, extend=extend)
     assert done.classes == {"class-0": 6, "class-1": 4, "class-2": 4}
     assert (done.added, set(ask(done.version, queries(0))["label"])) == (
         {"class-0": 2},

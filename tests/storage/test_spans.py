@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from storage import spans
+from storage.file_systems import Entry
 from storage.spans import SpanRecord, current_root, newest_span
 
 
@@ -33,6 +35,18 @@ def test_without_a_span_there_is_none(tmp_path):
     assert newest_span(f"{tmp_path}/span-{{SPAN}}") is None
     assert newest_span(f"{tmp_path}/missing/span-{{SPAN}}") is None
     assert current_root(str(tmp_path)) == str(tmp_path)
+
+
+def test_the_newest_span_at_an_address(monkeypatch):
+    places = {
+        "s3://b/d": [Entry("span-2", True), Entry("span-10", True), Entry("span-11", False)],
+        "s3://b/d/span-2/in": [],
+    }
+    monkeypatch.setattr(spans, "list_entries", places.get)
+    monkeypatch.setattr(spans, "is_folder", places.__contains__)
+    assert current_root("s3://b/d/span-{SPAN}") == "s3://b/d/span-10"
+    assert current_root("s3://b/d/span-{SPAN}/in") == "s3://b/d/span-2/in"
+    assert current_root("s3://b/other-{SPAN}") == "s3://b/other-{SPAN}"
 
 
 def test_a_record_comes_back_as_it_was(tmp_path):

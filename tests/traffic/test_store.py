@@ -6,8 +6,10 @@ import sqlite3
 import numpy as np
 import pytest
 
+from traffic.database import TrafficError
+from traffic.reviews import AlreadyReviewed
 from traffic.rows import Answer, Decision, Kept, Review
-from traffic.store import AlreadyReviewed, TrafficError, TrafficStore
+from traffic.store import TrafficStore
 
 
 @pytest.fixture
@@ -40,6 +42,8 @@ def test_answers_of_a_period_and_model(store):
     assert [each.time for each in store.answers(since=2.0)] == [2.0, 3.0]
     assert [each.time for each in store.answers(until=2.0)] == [1.0]
     assert [each.time for each in store.answers(model="other")] == [3.0]
+    assert [each.time for each in store.answers(model="m", version=4)] == []
+    assert store.count_by_version(since=2.0, until=4.0) == {("m", 3): 1, ("other", 3): 1}
 
 
 def test_counts_of_a_period(store):
@@ -53,10 +57,15 @@ def test_what_is_recorded_twice_counts_once(store):
     assert len(store.answers()) == 3
 
 
-def test_last_answer_about_an_image(store):
-    store.add_answers([_answer(2.0, digest="d", label="new"), _answer(1.0, digest="d")])
-    assert store.last_answer("d").label == "new"
-    assert store.last_answer("x") is None
+def test_last_answers_about_images_that_are_kept(store):
+    first, second = (store.add_image(name, Kept.UNKNOWN, 1.0) for name in (b"a", b"b"))
+    store.add_answers([_answer(2.0, digest=first, label="new"), _answer(1.0, digest=first)])
+    store.add_answers([_answer(3.0, digest=second), _answer(3.0, digest=second, label="later")])
+    store.add_answers([_answer(4.0, digest="f" * 64), _answer(5.0)])
+    assert {digest: one.label for digest, one in store.last_answers().items()} == {
+        first: "new",
+        second: "later",
+    }
 
 
 def test_removes_old_answers(store):
@@ -104,6 +113,15 @@ def test_two_people_review_the_same_image(store):
     store.undo_review(digest)
     assert store.review_of(digest) is None
     assert len(store.images(unreviewed=True)) == 1
+
+
+def test_decisions_are_kept_all_or_none(store):
+    first, second = (store.add_image(name, Kept.UNKNOWN, 1.0) for name in (b"a", b"b"))
+    store.review(Review(second, 2.0, Decision.SKIP))
+    with pytest.raises(AlreadyReviewed) as raised:
+        store.review(Review(first, 3.0, Decision.NONE), Review(second, 3.0, Decision.NONE))
+    assert raised.value.review.digest == second
+    assert [one.decision for one in store.reviews()] == [Decision.SKIP]
 
 
 def test_what_was_trained_on_is_not_taken_back(store):

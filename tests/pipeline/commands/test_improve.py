@@ -8,7 +8,7 @@ import shutil
 import pytest
 from command_line import siamese
 from judged_runs import Pipelines, good, judged
-from sample_images import encoded, picture, write_classes
+from sample_images import encoded, picture
 
 from judging.judgement import Verdict
 from pipeline.config.reading import load
@@ -19,21 +19,6 @@ from pipeline.runs.summary import Summary
 from pipeline.terminal.console import FAILED, WRONG_USE
 from storage.spans import SpanRecord
 from traffic.rows import Decision, Kept, Review
-from traffic.store import TrafficStore
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_classes(tmp_path / "parts-1", classes=2, each=5)
-    (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: 'parts-{SPAN}'}\n")
-    return tmp_path
-
-
-@pytest.fixture
-def store(place):
-    with TrafficStore(load("my.yaml").traffic_store, create=True) as made:
-        yield made
 
 
 @pytest.fixture
@@ -122,14 +107,48 @@ def test_a_span_can_be_undone(store, runs, place):
     assert not (place / "parts-2").exists()
 
 
-def test_the_webhook_is_told_of_a_span_that_cannot_be_written(store, runs, place, monkeypatch):
-    told = []
-    monkeypatch.setattr("pipeline.notify.notify", lambda *said: told.append(said))
-    reviewed(store, 1, "Class-1")  # differs in upper case only
+@pytest.fixture
+def told(monkeypatch):
+    """What the webhook is told: events and texts."""
+    found = []
+    monkeypatch.setattr("pipeline.notify.notify", lambda _, *said: found.append(said[:2]))
+    return found
+
+
+def test_the_webhook_is_told_of_a_span_that_cannot_be_written(store, runs, place, told):
+    reviewed(store, 1)
+    options = ("--set", "data.manifest=list.csv")
+    (place / "parts-1" / "list.csv").write_text("path;label\n")
+    result = siamese("improve", "my.yaml", *options)
+    assert (result.exit_code, runs) == (WRONG_USE, [])
+    assert [event for event, _ in told] == ["failure"]
+
+
+def test_a_bad_decision_is_set_aside_and_named_and_the_rest_is_trained_on(store, runs, told):
+    missing, text = reviewed(store, 1), store.add_image(b"no image", Kept.ADDED, 1.0)
+    store.review(Review(text, 1.0, Decision.LABEL, "class-1"))
+    store.image_path(missing).unlink()
+    good, other = reviewed(store, 2), reviewed(store, 3, "Class-1")  # differs in upper case only
+    result = siamese("improve", "my.yaml", "--json")
+    assert result.exit_code == 3, result.everything
+    found = json.loads(result.stdout)
+    assert list(found["added"]) == [f"class-0/review-{good[:16]}.png"]
+    assert set(found["set_aside"]) == {missing, text, other}
+    for digest in found["set_aside"]:
+        assert f"Set aside: image {digest[:12]}: " in result.stderr
+    [(event, said), of_run] = told
+    assert (event, of_run[0]) == ("failure", "verdict")
+    assert "3 decisions about reviewed images cannot be used" in said
+
+
+def test_where_only_bad_decisions_are_left_it_fails(store, runs, told):
+    store.image_path(reviewed(store, 1)).unlink()
     result = siamese("improve", "my.yaml")
-    assert result.exit_code == WRONG_USE
-    [(_, event, text, _)] = told
-    assert (event, "Class-1" in text) == ("failure", True)
+    assert (result.exit_code, runs, len(told)) == (FAILED, [], 1)
+    assert "a decision cannot be used, and no other changes the data set" in result.stdout
+    reviewed(store, 2)
+    result = siamese("improve", "my.yaml", "--at-least", "2")  # waits for more
+    assert (result.exit_code, runs, len(told)) == (0, [], 1)
 
 
 def test_a_span_that_a_run_may_read_is_not_undone(store, runs, place):

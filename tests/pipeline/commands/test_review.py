@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 from command_line import siamese
 from judge_views import held_out
 from judged_runs import Pipelines, judged
-from sample_images import write_classes
 
 from pipeline.config.reading import load
-from pipeline.terminal.console import FAILED, WRONG_USE
+from pipeline.terminal.console import WRONG_USE
 from traffic.rows import Answer, Decision, Kept, Review
 from traffic.store import TrafficStore
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_classes(tmp_path / "parts-1", classes=2, each=5)
-    (tmp_path / "my.yaml").write_text("name: mine\ndata: {root: 'parts-{SPAN}'}\n")
-    return tmp_path
-
-
-@pytest.fixture
-def store(place):
-    with TrafficStore(load("my.yaml").traffic_store, create=True) as made:
-        yield made
 
 
 def keep(store, name, kept=Kept.UNKNOWN, label="bent"):
@@ -37,12 +23,14 @@ def keep(store, name, kept=Kept.UNKNOWN, label="bent"):
     return digest
 
 
-def fill_in(table, **columns):
-    with open(table, newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        row.update(columns)
-    with open(table, "w", newline="") as file:
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def fill_in(path, **columns):
+    rows = [row | columns for row in table(path)]
+    with open(path, "w", newline="") as file:
         lines = csv.DictWriter(file, rows[0])
         lines.writeheader()
         lines.writerows(rows)
@@ -96,17 +84,29 @@ def test_decisions_go_out_and_in_as_a_table(store):
     assert store.review_of(digest) is None
 
 
-def test_anothers_decision_stays_unless_it_is_replaced(store):
-    digest = keep(store, "a")
+def test_one_decision_that_another_has_made_keeps_the_whole_table_out(store):
+    first, digest, last = (keep(store, name) for name in "abc")
     siamese("review", "my.yaml", "--export", "queue.csv")
     store.review(Review(digest, 1.0, Decision.LABEL, "cut", "bob"))
     fill_in("queue.csv", decision="none")
+    line = 2 + [row["digest"] for row in table("queue.csv")].index(digest)
     result = siamese("review", "my.yaml", "--import", "queue.csv")
-    assert result.exit_code == FAILED
-    assert "has been reviewed by bob as 'cut'" in result.everything
-    assert store.review_of(digest).label == "cut"
+    assert result.exit_code == WRONG_USE
+    assert f"queue.csv, line {line}: image {digest[:12]}: has been reviewed by bob as 'cut'" in (
+        result.everything
+    )
+    assert [one.label for one in store.reviews()] == ["cut"]
     assert siamese("review", "my.yaml", "--import", "queue.csv", "--replace").exit_code == 0
-    assert store.review_of(digest).decision is Decision.NONE
+    assert {one.decision for one in store.reviews()} == {Decision.NONE}
+    assert {one.digest for one in store.reviews()} == {first, digest, last}
+
+
+def test_two_lines_about_an_image_are_refused(store, place):
+    digest = keep(store, "a")
+    (place / "t.csv").write_text(f"digest,label\n{digest},bent\n{digest},cut\n")
+    result = siamese("review", "my.yaml", "--import", "t.csv", "--replace")
+    assert "t.csv, line 3: is about the same image as t.csv, line 2" in result.everything
+    assert store.reviews() == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_anothers_decision_stays_unless_it_is_replaced(store):
         ({"decision": "maybe"}, "line 2: decision 'maybe' must be one of label, none, skip"),
         ({"decision": "label"}, "line 2: a decision 'label' needs a label"),
         ({"decision": "none", "label": "cut"}, "a decision 'none' with the label 'cut'"),
-        ({"label": "a/b"}, "use one line of text without /"),
+        ({"label": "a/b"}, "line 2: class 'a/b': use one line of text without /"),
         ({"label": "cut", "digest": "12"}, "no image '12' is kept (any more)"),
     ],
 )
@@ -156,9 +156,74 @@ def test_suspects_of_the_last_judgement_come_into_the_store(place):
     assert (again["suspects"]["added"], again["suspects"]["known"]) == (0, len(pictures) - 1)
     with TrafficStore(load("my.yaml").traffic_store) as store:
         images = {(image.source, image.given_label, image.kept) for image in store.images()}
+        digest = store.images()[0].digest
+        store.review(Review(digest, 1.0, Decision.LABEL, "class-0"))
+        store.set_span({digest: "class-0"}, 2)
+        stays = siamese("review", "my.yaml", "--suspects")
+        assert "1 of these have been reviewed, and stay reviewed; --reopen" in stays.stderr
+        assert store.review_of(digest) is not None
+        siamese("review", "my.yaml", "--suspects", "--reopen")
+        assert store.review_of(digest) is None
     assert images == {(one.source, one.label, Kept.SUSPECT) for one in pictures - {missing}}
 
 
 def test_suspects_need_a_judged_run(place):
     result = siamese("review", "my.yaml", "--suspects")
     assert "mine has no judged run in runs/mine" in result.everything
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--test", "labelled"), "--test: only with --enroll"),
+        (("--reopen",), "--reopen: only with --suspects"),
+    ],
+)
+def test_options_that_say_nothing_alone(store, option, message):
+    result = siamese("review", "my.yaml", *option)
+    assert result.exit_code == WRONG_USE
+    assert message in result.everything
+
+
+@pytest.fixture
+def enrolls(monkeypatch):
+    """Stands in for the enrolment: asks the check about a version, and says what it wrote."""
+    from pipeline.review import enrolling
+    from serving.enroll import Enrolled, Unusable
+
+    def enroll(settings, store, label, check):
+        check(Path("m/2"), [])
+        return Enrolled(
+            model=Path("m/1"), version=Path("m/2"), classes={label: 3}, added={label: 3},
+            removed=[], unusable=[Unusable(Path("ab12"), "is empty")], changed=0,
+            before={label: (1, 2)}, after={label: (3, 3)},
+        )  # fmt: skip
+
+    monkeypatch.setattr(enrolling, "enroll_reviewed", enroll)
+    monkeypatch.setattr("pipeline.commands.served_check.check_served", lambda *_: None)
+
+
+def test_an_enrolment_says_what_it_changes(store, enrolls):
+    result = siamese("review", "my.yaml", "--enroll", "dent")
+    assert result.exit_code == 0, result.everything
+    assert "ab12 is empty" in result.stderr
+    assert "classified by the others: 1 of 2 before, 3 of 3 now" in result.stdout
+    found = json.loads(siamese("review", "my.yaml", "--enroll", "dent", "--json").stdout)
+    assert found["enrolled"]["version"] == "m/2"
+
+
+def test_an_enrolment_is_gated_by_the_configuration(store, enrolls, monkeypatch):
+    judgement = judged(held_out(classes=4, each=12, spread=0.6)).judgement
+    verdict = judgement.verdict.model_copy(update={"outcome": "not_blessed", "reasons": ("low",)})
+    asked = []
+
+    def judge(version, images, settings, status):
+        asked.append((version, images, settings.thresholds.auc.at_least))
+        return judgement.model_copy(update={"verdict": verdict})
+
+    monkeypatch.setattr("pipeline.commands.served_check.judge_version", judge)
+    options = ("--enroll", "dent", "--test", "labelled", "--set", "thresholds.auc=0.99")
+    result = siamese("review", "my.yaml", *options)
+    assert asked == [(Path("m/2"), Path("labelled"), 0.99)]
+    assert result.exit_code == 3
+    assert "and was not written: low" in result.stderr

@@ -14,9 +14,10 @@ from serving.recorder.counts import Counts
 from serving.recorder.follow_ups import FollowUps, Shares, Upstream
 from serving.recorder.writer import Writer
 from tests.serving.recorder.recorders import answers, call, images, until
+from traffic.database import TrafficError
 from traffic.rows import Kept
 from traffic.settings import Keeping
-from traffic.store import TrafficError, TrafficStore
+from traffic.store import TrafficStore
 
 ALL = Keeping(random=1.0)
 
