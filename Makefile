@@ -50,7 +50,7 @@ lock: setup ## pin the versions that setup.py allows, for both stacks (newest: U
 	@tools/lock.sh $(if $(UPGRADE),--upgrade)
 
 audit: setup ## check the pinned versions for known vulnerabilities (needs the internet)
-	@$(BIN)/python tools/audit.py
+	@$(BIN)/python tools/vulnerabilities.py
 
 clean: ## delete runs, sample data and caches of tools
 	rm -rf runs data/digits build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache \

@@ -3,7 +3,7 @@
 TensorFlow's decoders ignore EXIF rotation and colour profiles, and do not read WebP, TIFF or CMYK
 as Pillow does. So a file's bytes are kept if TensorFlow decodes them to the upright pixels in sRGB,
 and are replaced by a PNG of those pixels otherwise. Images of more than eight bits keep all their
-values (`images.deep`). ImageExampleGen does this to training images
+values (`images.bit_depth`). ImageExampleGen does this to training images
 and the client to queries, so that both are treated alike and the served graph sees canonical bytes
 only.
 
@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from images import colour_profile, deep
+from images import bit_depth, colour_profile
 
 MAX_PIXELS = 100_000_000
 """Default limit of height times width; 300 MB as RGB."""
@@ -91,7 +91,7 @@ class CanonicalImage(NamedTuple):
     reencoded: bool
     frames: int
     grey: np.ndarray
-    depth: deep.Depth | None = None
+    depth: bit_depth.Depth | None = None
 
 
 def canonical_image(
@@ -117,7 +117,7 @@ def canonical_image(
         frames = number_of_frames(image)
         values = _upright_values(data, image)
         kept = _is_canonical(data, image)
-        encoded = data if kept else deep.encode(values)
+        encoded = data if kept else bit_depth.encode(values)
         height, width = values.shape[:2]
         described = _summary(region.of(values) if region else values)
         return CanonicalImage(encoded, height, width, not kept, frames, *described)
@@ -134,10 +134,11 @@ def canonical_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
         with _damage_reported():
             image.load()
             kept = _is_canonical(data, image)
-            if kept and not deep.is_float_png(data):  # which may have values that are no numbers
+            # A float PNG may have values that are no numbers.
+            if kept and not bit_depth.is_float_png(data):
                 return data
             values = _upright_values(data, image)
-            return data if kept else deep.encode(values)
+            return data if kept else bit_depth.encode(values)
     except ImportError as e:
         raise UnusableImage(
             "has colours of more than eight bits; reading them needs OpenCV, pip install "
@@ -172,26 +173,26 @@ def _is_canonical(data: bytes, image: Image.Image) -> bool:
     """Return whether TensorFlow decodes the bytes to the values of `_upright_values`."""
     if image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1):
         return False
-    if deep.is_plain_png(data, image) and number_of_frames(image) > 1:
+    if bit_depth.is_plain_png(data, image) and number_of_frames(image) > 1:
         return False
-    if deep.is_plain_png(data, image) and image.mode != "RGB":
+    if bit_depth.is_plain_png(data, image) and image.mode != "RGB":
         return True  # measured values, whatever their profile
     if colour_profile.has_other_profile(image):
         return False
-    return deep.is_plain_png(data, image) or _tensorflow_reads(data, image)
+    return bit_depth.is_plain_png(data, image) or _tensorflow_reads(data, image)
 
 
 def _upright_values(data: bytes, image: Image.Image) -> np.ndarray:
-    """Return RGB in sRGB, uint8 [h, w, 3], or what `deep.deep_values` does, upright."""
-    values = deep.deep_values(data, image)
+    """Return RGB in sRGB, uint8 [h, w, 3], or what `bit_depth.deep_values` does, upright."""
+    values = bit_depth.deep_values(data, image)
     if values is None:
         return _pixels(image)
     if not np.isfinite(values).all():
         raise UnusableImage("has values that are NaN or infinite; replace them by numbers")
-    return deep.upright(values, image.getexif().get(_EXIF_ORIENTATION, 1))
+    return bit_depth.upright(values, image.getexif().get(_EXIF_ORIENTATION, 1))
 
 
-def _summary(values: np.ndarray) -> tuple[np.ndarray, deep.Depth | None]:
+def _summary(values: np.ndarray) -> tuple[np.ndarray, bit_depth.Depth | None]:
     """Return the fields `grey` and `depth` of an image."""
     import cv2  # here, since clients need none
 
@@ -199,10 +200,10 @@ def _summary(values: np.ndarray) -> tuple[np.ndarray, deep.Depth | None]:
     if values.dtype == np.uint8:
         small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
         return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), None
-    depth = deep.depth(values)
+    depth = bit_depth.depth(values)
     # By the image's own range: that of the data set is not known yet.
     low, high = float(depth.quantiles[0]), float(depth.quantiles[-1])
-    return cv2.cvtColor(deep.preview(values, size, low, high), cv2.COLOR_BGR2GRAY), depth
+    return cv2.cvtColor(bit_depth.preview(values, size, low, high), cv2.COLOR_BGR2GRAY), depth
 
 
 @functools.cache

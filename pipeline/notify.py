@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from base.notify import Event, Notify, notify
+from base.webhook import Event, Notify, notify
 from judging.judgement import Verdict
 from pipeline.runs.outcome import Outcome
 from pipeline.runs.summary import Summary

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from base.errors import UserError
-from review.labels import LabelError, class_label
+from review.class_names import LabelError, class_label
 from traffic.rows import Decision, Kept, Review
 
 LEAST_OF_NEW_CLASS = 5

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from base.errors import UserError
-from serving.labels import FOLLOWING_OPTIONS, Labels, labels_file
+from serving.version_labels import FOLLOWING_OPTIONS, Labels, labels_file
 
 Engine = Literal["tensorflow", "docker", "embedded"]
 

@@ -1,10 +1,10 @@
 """Moves the labels of a model's versions: promotes, and takes a promotion back.
 
-Nothing here speaks to a server: servers poll the file of labels (`serving.labels`). TensorFlow
-Serving refuses a file as a whole if a label moves to a version that is not loaded. So a label moves
-in two steps unless the version is loaded already: first the file makes servers load it, and after
-their next poll it moves the label. A server that has not loaded it by then keeps the old labels,
-and takes the new ones at a later poll.
+Nothing here speaks to a server: servers poll the file of labels (`serving.version_labels`).
+TensorFlow Serving refuses a file as a whole if a label moves to a version that is not loaded. So a
+label moves in two steps unless the version is loaded already: first the file makes servers load it,
+and after their next poll it moves the label. A server that has not loaded it by then keeps the old
+labels, and takes the new ones at a later poll.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from base.errors import UserError
-from serving.labels import (
+from serving.next_version import TEMPORARY
+from serving.promotion_history import Promotion, add_promotion, previous_stable, read_promotions
+from serving.version_labels import (
     CANARY,
     POLL_SECONDS,
     STABLE,
@@ -27,8 +29,6 @@ from serving.labels import (
     read_labels,
     write_labels,
 )
-from serving.next_version import TEMPORARY
-from serving.promotions import Promotion, add_promotion, previous_stable, read_promotions
 from storage.file_systems import is_remote
 from storage.lineage import BLESSED, Verdict, now, read_lineage
 from storage.model_versions import complete_versions

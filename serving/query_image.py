@@ -12,7 +12,7 @@ from PIL import Image
 
 from base.errors import UserError
 from base.printable import printable
-from images import deep
+from images import bit_depth
 from images.canonical import UnusableImage, canonical_bytes
 from images.reading import read_bytes
 
@@ -88,7 +88,7 @@ def _encoded_array(array: np.ndarray) -> bytes:
         )
     array = array.reshape(array.shape[:2]) if bands == 1 else array
     try:
-        return deep.encode(array.astype(np.float32) if array.dtype.kind == "f" else array)
+        return bit_depth.encode(array.astype(np.float32) if array.dtype.kind == "f" else array)
     except ImportError as e:
         raise UnusableImage("needs OpenCV: pip install opencv-python-headless") from e
 

@@ -19,8 +19,8 @@ import tensorflow as tf
 from base.errors import DataError
 from base.printable import printable
 from components.image_example_gen import value_range
+from components.image_example_gen.file_list import Named, joined
 from components.image_example_gen.inspection import Inspected, image_record, inspect
-from components.image_example_gen.named import Named, joined
 from components.image_example_gen.report import Tally
 from components.image_example_gen.sources import Source, sources_in
 from components.image_example_gen.splitting import Assigned, Described, is_used

@@ -18,7 +18,7 @@ from tfx.utils import proto_utils
 
 from components.image_example_gen import beam_steps, range_steps, split_steps
 from components.image_example_gen.copy_steps import FindNearDuplicates
-from components.image_example_gen.named import Named, joined
+from components.image_example_gen.file_list import Named, joined
 from components.image_example_gen.report import IngestionReport
 from components.image_example_gen.settings import Settings, splits_of
 from components.image_example_gen.sources import (

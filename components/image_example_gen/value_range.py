@@ -54,7 +54,7 @@ class Summary(NamedTuple):
 
 
 def summary(path: str, is_float: bool, quantiles: bytes) -> Summary:
-    """Return the summary of one image; `quantiles` are those of `images.deep.Depth`."""
+    """Return the summary of one image; `quantiles` are those of `images.bit_depth.Depth`."""
     chosen_by = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
     return Summary(1, path if is_float else "", ((chosen_by, quantiles),))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from serving.labels import labels_file, read_labels
+from serving.version_labels import labels_file, read_labels
 from storage.file_systems import exists, is_folder, open_file
 from storage.model_versions import SAVED_MODEL, complete_versions
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from images.canonical import Region
-from images.header import is_float_png, is_sixteen_bit_png
+from images.in_graph.png_depth import is_float_png, is_sixteen_bit_png
 
 _RESIZE = {
     "cubic": tf.image.ResizeMethod.BICUBIC,

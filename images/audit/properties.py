@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from images import deep
+from images import bit_depth
 from images.canonical import (
     GREY_SIZE,
     MAX_PIXELS,
@@ -166,7 +166,7 @@ def _decode_whole(data: bytes, max_pixels: int, region: Region | None) -> _Decod
         values = cv2.imdecode(np.frombuffer(canonical.data, np.uint8), cv2.IMREAD_COLOR)
     else:
         with open_header(canonical.data) as image:
-            values = deep.deep_values(canonical.data, image)
+            values = bit_depth.deep_values(canonical.data, image)
     if values is None:
         raise UnusableImage("cannot be decoded by OpenCV")
     if values.ndim == 2:
@@ -218,7 +218,7 @@ def _depth(header: Image.Image, data: bytes) -> int:
     """Return the bits of a channel; Pillow reduces those of a colour image to 8."""
     if header.format == "PNG":
         return max(8, data[24])
-    if bits := getattr(header, "tag_v2", {}).get(deep.BITS_PER_SAMPLE):
+    if bits := getattr(header, "tag_v2", {}).get(bit_depth.BITS_PER_SAMPLE):
         return max(8, bits[0])
     if header.mode.startswith("I;16") or (header.format == "PPM" and header.mode == "I"):
         return 16

@@ -155,7 +155,7 @@ def _enroll(
 ) -> dict[str, Any]:
     from pipeline import log_noise
     from pipeline.commands.enroll import enrolled_as_json, show_enrolled
-    from review.labels import class_label
+    from review.class_names import class_label
 
     label = class_label(text)
     log_noise.quiet()

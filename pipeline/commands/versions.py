@@ -16,8 +16,8 @@ from pipeline.commands.options import AsJson, Overrides, Quiet, Verbose
 from pipeline.runs.outcome import Outcome
 from pipeline.terminal.console import out, progress, say
 from pipeline.terminal.tables import make_table
-from serving.labels import CANARY, STABLE
 from serving.promotion import WAIT_SECONDS
+from serving.version_labels import CANARY, STABLE
 
 if TYPE_CHECKING:
     from pipeline.runs.versions import Place, VersionInfo

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from base.notify import Notify
 from base.settings import Section
+from base.webhook import Notify
 from components.data_check.settings import AuditSettings
 from judging.settings import JudgeSettings, Thresholds
 from monitoring.settings import MonitorSettings

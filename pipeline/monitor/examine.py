@@ -12,7 +12,7 @@ from monitoring.findings import MonitorFindings, Period, ReviewedAccuracy
 from monitoring.monitor import Recorded, examine
 from pipeline.config.run_config import RunConfig
 from pipeline.monitor.judged import named_reference, reference_of
-from serving.labels import labels_file, read_labels
+from serving.version_labels import labels_file, read_labels
 from traffic.store import TrafficStore
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from base.errors import StorageError
 from base.printable import text_of
+from images.bit_depth import deep_values, depth, preview
 from images.canonical import MAX_PIXELS, UnusableImage, canonical_image
-from images.deep import deep_values, depth, preview
 from judging.judgement import Picture
 from records import features
 from records.reading import read_split

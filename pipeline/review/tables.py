@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from base.errors import UserError
-from review.labels import LabelError, class_label
+from review.class_names import LabelError, class_label
 from review.queue import QueueItem
 from traffic.reviews import AlreadyReviewed
 from traffic.rows import Decision, Review

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from base.errors import UserError
-from serving.labels import Labels, labels_file, read_labels, write_labels
+from serving.version_labels import Labels, labels_file, read_labels, write_labels
 from storage.file_systems import download, is_remote
 from storage.model_versions import SAVED_MODEL, complete_versions, newest_version
 

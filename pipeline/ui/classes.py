@@ -13,7 +13,7 @@ from pipeline.review.enrolling import reviewed_images
 from pipeline.ui.answering import BadRequest, Values, endpoint
 from pipeline.ui.changing import Change
 from pipeline.ui.workplace import Workplace
-from review.labels import class_label
+from review.class_names import class_label
 
 
 class ClassesError(UserError):

@@ -15,8 +15,8 @@ from pipeline.runs.versions import VersionInfo, list_versions
 from pipeline.ui.answering import BadRequest, Values, endpoint
 from pipeline.ui.support import NoModel
 from pipeline.ui.workplace import Workplace
-from serving.labels import CANARY, STABLE
 from serving.promotion import WAIT_SECONDS, Moved, NotBlessed, Served, Shelf
+from serving.version_labels import CANARY, STABLE
 from storage.file_systems import is_folder
 from storage.lineage import Figure
 

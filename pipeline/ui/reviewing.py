@@ -13,7 +13,7 @@ from pipeline.ui.answering import BadRequest, NotFound, Values, endpoint, text
 from pipeline.ui.pictures import picture, side_asked
 from pipeline.ui.trying import answer_about
 from pipeline.ui.workplace import Workplace
-from review.labels import class_label
+from review.class_names import class_label
 from review.queue import review_queue
 from traffic.rows import Answer, Decision, Review, StoredImage
 

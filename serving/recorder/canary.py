@@ -7,8 +7,8 @@ import time
 
 import grpc
 
-from serving.labels import CANARY, STABLE
 from serving.recorder.counts import Counts
+from serving.version_labels import CANARY, STABLE
 from serving.wire import serving_pb2 as wire
 
 _RETRY_SECONDS = 5.0

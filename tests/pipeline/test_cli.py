@@ -12,6 +12,7 @@ from command_line import SIAMESE, siamese
 from sample_images import write_classes
 
 from pipeline import cli
+from pipeline.commands import kubeflow
 from pipeline.config import reading
 from pipeline.terminal.console import FAILED, INTERRUPTED, WRONG_USE
 
@@ -31,23 +32,8 @@ def test_starts_without_tensorflow():
     assert done.stdout.strip() == "[]"
 
 
-COMMANDS = [
-    "sample-data",
-    "run",
-    "show",
-    "gate",
-    "compare",
-    "predict",
-    "classify",
-    "embed",
-    "search",
-    "enroll",
-    "threshold",
-    "monitor",
-    "serve",
-    "ui",
-]
-OF_KUBEFLOW = ["compile", "submit", "run-local"]
+COMMANDS = [command.name for command in cli.app.registered_commands]
+OF_KUBEFLOW = [command.name for command in kubeflow.app.registered_commands]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from pipeline.commands.record import record
 from serving.embedded.config_files import read_batching_parameters, read_metrics_path
 from serving.engine import IMAGE, SERVER_OPTIONS
-from serving.labels import FOLLOWING_OPTIONS, Labels, labels_file, write_labels
+from serving.version_labels import FOLLOWING_OPTIONS, Labels, labels_file, write_labels
 from tests.serving.embedded.models import publish
 from tests.serving.embedded.processes import ROOT, Server
 

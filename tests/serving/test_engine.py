@@ -20,9 +20,9 @@ from serving.engine import (
 )
 from serving.enroll import EnrollError
 from serving.infra_check import InfraCheckError
-from serving.labels import FOLLOWING_OPTIONS, Labels
 from serving.next_version import VersionError
 from serving.temporary_server import free_ports
+from serving.version_labels import FOLLOWING_OPTIONS, Labels
 
 
 def script(folder: Path, name: str, code: str) -> None:

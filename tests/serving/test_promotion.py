@@ -4,9 +4,9 @@ import pytest
 from version_folders import add_version
 
 from serving import promotion
-from serving.labels import CANARY, STABLE, Labels, labels_file, read_labels, write_labels
 from serving.promotion import NotBlessed, PromotionError, Served, Shelf
-from serving.promotions import FILE, HistoryError, read_promotions
+from serving.promotion_history import FILE, HistoryError, read_promotions
+from serving.version_labels import CANARY, STABLE, Labels, labels_file, read_labels, write_labels
 
 
 @pytest.fixture
@@ -217,6 +217,6 @@ def test_prune_without_labels_leaves_the_newest(base, shelf):
 
 
 def test_the_wait_covers_a_poll():
-    from serving.labels import POLL_SECONDS
+    from serving.version_labels import POLL_SECONDS
 
     assert promotion.WAIT_SECONDS > POLL_SECONDS

@@ -3,8 +3,8 @@
 import grpc
 import pytest
 
-from serving.labels import CANARY, FOLLOWING_OPTIONS, labels_file, read_labels
 from serving.promotion import Served, Shelf
+from serving.version_labels import CANARY, FOLLOWING_OPTIONS, labels_file, read_labels
 from tests.serving.embedded.models import publish
 from tests.serving.embedded.processes import Server, eventually
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from sample_images import encoded, picture
 
+from images.bit_depth import deep_values
 from images.canonical import canonical_bytes
-from images.deep import deep_values
 from serving.query_image import ImageError, canonical_query
 
 PICTURE = picture(0, 1)

@@ -29,16 +29,17 @@ def free_port():
 def test_two_workers_export_one_model(tiny_backbone, tmp_path):
     [train], [validation] = write_splits(tmp_path / "pairs", classes=3, each=6, passes=2)
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
-    tests = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
+    helpers = root / "tests/helpers"
     workers, logs = [], [tmp_path / f"{index}.log" for index in range(2)]
     for index, log in enumerate(logs):
         task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         workers.append(
             subprocess.Popen(
-                [sys.executable, str(tests / "run_fn_here.py"), train, validation, tiny_backbone,
+                [sys.executable, str(helpers / "run_fn_here.py"), train, validation, tiny_backbone,
                  str(tmp_path)],
                 env={**os.environ, "TF_CONFIG": json.dumps(task), "TMPDIR": str(tmp_path),
-                     "PYTHONPATH": f"{tests}:{tests.parent}"},
+                     "PYTHONPATH": f"{helpers}:{root}"},
                 stdout=log.open("w"),
                 stderr=subprocess.STDOUT,
             )

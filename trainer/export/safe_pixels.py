@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from images.in_graph.plain import Header, Refusal, needs_more, read_headers, upright
+from images.in_graph.header import Header, Refusal, needs_more, read_headers, upright
 from trainer.settings import Size, pixel_shape
 
 _AT_ONCE = 8
@@ -24,7 +24,7 @@ class SafePixels(NamedTuple):
     Attributes:
         pixels: uint8 [n, height, width, 3], black for invalid images.
         valid: Which images are valid, bool [n].
-        reason: Why an image is not valid, string [n]: one of `images.in_graph.plain.Refusal`;
+        reason: Why an image is not valid, string [n]: one of `images.in_graph.header.Refusal`;
             empty for valid ones.
     """
 

@@ -42,7 +42,7 @@ class ServedModel(tf.Module):
     """The exported model: encoded images in, answers out.
 
     Signatures, all on batches; images are JPEG, PNG, BMP or GIF of any size. All that take images
-    answer `valid` bool [n], and `reason` string [n], why one is not (`images.in_graph.plain`):
+    answer `valid` bool [n], and `reason` string [n], why one is not (`images.in_graph.header`):
         serving_default: `left`, `right` string [n] to `similarity` float32 [n] in [0, 1], `same`
             bool [n] by the calibrated threshold. The `reason` is that of the left image, if any.
         embed: `image` string [n] to `embedding` float32 [n, d].

@@ -1,5 +1,5 @@
 from components.judge.last_blessed import last_served
-from serving.labels import Labels, labels_file, write_labels
+from serving.version_labels import Labels, labels_file, write_labels
 
 
 def add(base, number, content):

@@ -9,7 +9,7 @@ from command_line import siamese
 
 from pipeline.runs import pushed
 from pipeline.terminal.console import FAILED, WRONG_USE
-from serving.labels import Labels, read_labels, write_labels
+from serving.version_labels import Labels, read_labels, write_labels
 
 
 class Started(Exception):

@@ -10,7 +10,7 @@ from version_folders import add_version, verdict
 from judging.judgement import Verdict
 from pipeline.runs.history import Artifact, Component
 from pipeline.runs.summary import Summary
-from serving.labels import labels_file, read_labels
+from serving.version_labels import labels_file, read_labels
 
 PUSHED = 1_795_000_000
 

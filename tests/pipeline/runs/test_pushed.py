@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.runs import pushed
 from pipeline.runs.pushed import model_to_serve, newest_model, waits_for_promotion
-from serving.labels import Labels, labels_file, read_labels, write_labels
+from serving.version_labels import Labels, labels_file, read_labels, write_labels
 
 
 def test_the_newest_model_of_a_local_folder_is_served_from_there(tmp_path):

@@ -1,4 +1,4 @@
-"""A workplace whose model is answered by tests/fake_serving.py; no TensorFlow."""
+"""A workplace whose model is answered by `fake_serving`; no TensorFlow."""
 
 import pytest
 from sample_images import write_classes

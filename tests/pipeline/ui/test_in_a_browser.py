@@ -1,4 +1,4 @@
-"""Clicks and keys in a real browser, where there is one; the model is tests/fake_serving.py."""
+"""Clicks and keys in a real browser, where there is one; the model is `fake_serving`."""
 
 import contextlib
 import socket

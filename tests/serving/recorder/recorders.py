@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+from tests.fake_serving import serving
 
 from serving.connection import Connection
 from serving.recorder.call import Call
@@ -14,7 +15,6 @@ from serving.recorder.options import Options
 from serving.recorder.server import serve
 from serving.wire import serving_pb2 as wire
 from serving.wire.tensors import to_tensor
-from tests.fake_serving import serving
 from traffic.store import TrafficStore
 
 

@@ -4,12 +4,12 @@ import random
 
 import grpc
 import pytest
+from tests.fake_serving import Service, serving
 
 from serving.connection import Connection
 from serving.recorder.canary import CanaryShare
 from serving.recorder.counts import Counts
 from serving.wire import serving_pb2 as wire
-from tests.fake_serving import Service, serving
 from tests.serving.recorder.recorders import answers, asking, recording, request
 
 

@@ -4,11 +4,11 @@ import random
 
 import grpc
 import numpy as np
+from tests.fake_serving import Service, serving
 
 from serving.recorder.counts import Counts
 from serving.recorder.follow_ups import FollowUps, Shares, Upstream
 from serving.recorder.seen import seen_by_grpc
-from tests.fake_serving import Service, serving
 from tests.serving.recorder.recorders import answers, asking, call, images
 from traffic.rows import Kept
 from traffic.settings import Keeping

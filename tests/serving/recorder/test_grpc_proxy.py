@@ -7,9 +7,9 @@ from concurrent import futures
 
 import grpc
 import pytest
+from tests.fake_serving import Service
 
 from serving.serving_error import ServingError
-from tests.fake_serving import Service
 from tests.serving.recorder.recorders import answers, asking, recording, request, until
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"

@@ -5,6 +5,7 @@ import subprocess
 
 import grpc
 import pytest
+from tests.fake_serving import Service, serving
 
 from serving.channel import Tls
 from serving.connection import Connection
@@ -13,7 +14,6 @@ from serving.recorder.follow_ups import Upstream
 from serving.recorder.options import Options
 from serving.recorder.server import serve
 from serving.serving_error import ServingError
-from tests.fake_serving import Service, serving
 from tests.serving.recorder.recorders import answers, recording
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from images.deep import FLOAT_CHUNK, HEADER_END
+from images.bit_depth import FLOAT_CHUNK, HEADER_END
 
 
 def is_sixteen_bit_png(image: tf.Tensor) -> tf.Tensor:
@@ -13,7 +13,7 @@ def is_sixteen_bit_png(image: tf.Tensor) -> tf.Tensor:
 
 
 def is_float_png(image: tf.Tensor) -> tf.Tensor:
-    """Return whether an encoded image, string [], is a float PNG (`images.deep`): bool []."""
+    """Return whether an encoded image, string [], is a float PNG (`images.bit_depth`): bool []."""
     return _is_png(image) & (_at(image, HEADER_END + 4, 4) == FLOAT_CHUNK)
 
 

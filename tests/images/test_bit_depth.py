@@ -8,8 +8,8 @@ from deep_images import KINDS, RAMP, grey_png, with_profile
 from icc_profiles import display_p3
 from PIL import Image
 
+from images.bit_depth import deep_values, depth
 from images.canonical import UnusableImage, canonical_image
-from images.deep import deep_values, depth
 
 
 def values_of(data):

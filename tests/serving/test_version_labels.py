@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.labels import Labels, LabelsError, labels_file, read_labels, write_labels
+from serving.version_labels import Labels, LabelsError, labels_file, read_labels, write_labels
 
 LABELS = Labels("parts", "/models/parts", {"canary": 9, "stable": 7}, (7, 9))
 

@@ -11,7 +11,7 @@ TOOLS = Path(__file__).parents[2] / "tools"
 
 @pytest.fixture(scope="module")
 def audit():
-    spec = importlib.util.spec_from_file_location("audit", TOOLS / "audit.py")
+    spec = importlib.util.spec_from_file_location("vulnerabilities", TOOLS / "vulnerabilities.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from review.labels import LabelError, class_label
+from review.class_names import LabelError, class_label
 
 
 def test_a_name_is_spelled_as_folders_are():

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from pydantic import ValidationError
 
-from base.notify import Notify, notify
+from base.webhook import Notify, notify
 
 SECRET = "T000/B000/s3cret"
 

@@ -11,7 +11,7 @@ from encoded_images import (
 )
 from PIL import Image
 
-from images.in_graph.plain import Refusal, read_headers
+from images.in_graph.header import Refusal, read_headers
 
 HUGE = 60_000**2
 EXIF = Image.Exif()

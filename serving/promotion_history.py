@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from base.errors import UserError
-from serving.labels import STABLE
+from serving.version_labels import STABLE
 from storage.file_systems import open_file, write_whole
 
 FILE = "promotions.jsonl"

@@ -1,6 +1,6 @@
 """Checks the pinned versions of both stacks for known vulnerabilities, by pip-audit.
 
-    python tools/audit.py
+    python tools/vulnerabilities.py
 
 Exit codes: 0 none but those that accepted_vulnerabilities.yaml explains, 1 others were found, 2 not
 everything could be checked (pip-audit asks a service on the internet).

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from images.deep import FLOAT_CHUNK, HEADER_END
+from images.bit_depth import FLOAT_CHUNK, HEADER_END
 from images.in_graph import exif, icc
 from images.in_graph.bytes_of import bytes_at, called, integers_at, text_at
 from images.in_graph.gif import read_gif

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from components.transform.pixels import Fitting, to_pixels
 from images.canonical import canonical_image
-from images.in_graph.plain import Header, Refusal, needs_more, read_headers, upright
+from images.in_graph.header import Header, Refusal, needs_more, read_headers, upright
 
 RANDOM = np.random.default_rng(0)
 PIXELS = cv2.resize(RANDOM.integers(0, 256, (12, 16, 3)).astype("u1"), (61, 45))
