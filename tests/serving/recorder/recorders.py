@@ -6,7 +6,7 @@ import threading
 import time
 
 import numpy as np
-from tests.fake_serving import serving
+from fake_serving import serving
 
 from serving.connection import Connection
 from serving.recorder.call import Call

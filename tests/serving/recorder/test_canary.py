@@ -4,7 +4,7 @@ import random
 
 import grpc
 import pytest
-from tests.fake_serving import Service, serving
+from fake_serving import Service, serving
 
 from serving.connection import Connection
 from serving.recorder.canary import CanaryShare

@@ -4,7 +4,7 @@ import random
 
 import grpc
 import numpy as np
-from tests.fake_serving import Service, serving
+from fake_serving import Service, serving
 
 from serving.recorder.counts import Counts
 from serving.recorder.follow_ups import FollowUps, Shares, Upstream

@@ -7,7 +7,7 @@ from concurrent import futures
 
 import grpc
 import pytest
-from tests.fake_serving import Service
+from fake_serving import Service
 
 from serving.serving_error import ServingError
 from tests.serving.recorder.recorders import answers, asking, recording, request, until

@@ -5,7 +5,7 @@ import subprocess
 
 import grpc
 import pytest
-from tests.fake_serving import Service, serving
+from fake_serving import Service, serving
 
 from serving.channel import Tls
 from serving.connection import Connection
