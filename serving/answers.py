@@ -20,12 +20,14 @@ class Comparison(NamedTuple):
         same: Whether both images are of the same class, by the threshold.
         valid: Whether the model can use both images.
         reason: Why it cannot, such as `too_many_pixels`; empty if it can.
+        version: The model's version that answered; None if it did not say.
     """
 
     similarity: float
     same: bool
     valid: bool
     reason: str = ""
+    version: int | None = None
 
 
 class Classification(NamedTuple):
@@ -67,12 +69,13 @@ class Embedding(NamedTuple):
 
 
 def comparisons(
-    outputs: Mapping[str, np.ndarray], same_threshold: float | None = None
+    outputs: Mapping[str, np.ndarray], version: int | None, same_threshold: float | None = None
 ) -> list[Comparison]:
     """Return the answers of signature `serving_default`.
 
     Args:
         outputs: By name.
+        version: The version that answered.
         same_threshold: Least similarity to be the same; None: the model's own.
 
     Raises:
@@ -82,8 +85,11 @@ def comparisons(
     same = output(outputs, "same")
     if same_threshold is not None:
         same = similarities >= same_threshold
-    rows = (each.tolist() for each in (similarities, same, output(outputs, "valid")))
-    return [Comparison(*row) for row in zip(*rows, _reasons(outputs), strict=True)]
+    columns = (similarities.tolist(), same.tolist(), output(outputs, "valid").tolist())
+    return [
+        Comparison(similarity, is_same, valid, reason, version)
+        for similarity, is_same, valid, reason in zip(*columns, _reasons(outputs), strict=True)
+    ]
 
 
 def classifications(

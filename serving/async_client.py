@@ -50,7 +50,7 @@ class AsyncSiameseClient(AsyncConnection):
             answer
             for part in await asyncio.to_thread(pairs_in_parts, left, right)
             for answer in comparisons(
-                await self.predict("serving_default", part, timeout, metadata), same_threshold
+                *await self._ask("serving_default", part, timeout, metadata), same_threshold
             )
         ]
 

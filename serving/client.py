@@ -71,7 +71,7 @@ class SiameseClient(Connection):
             answer
             for part in pairs_in_parts(left, right)
             for answer in comparisons(
-                self.predict("serving_default", part, timeout, metadata), same_threshold
+                *self._ask("serving_default", part, timeout, metadata), same_threshold
             )
         ]
 

@@ -74,7 +74,8 @@ def classify(
         typer.Option(
             "--on-beam",
             help="Classify on Apache Beam with the configuration's beam.args, where one machine "
-            "is not enough: the pushed model, without a server, and with --output.",
+            "is not enough: the newest model, --version or --label, without a server, and with "
+            "--output.",
         ),
     ] = False,
     known_threshold: Annotated[

@@ -17,6 +17,7 @@ from pipeline.commands.options import (
     Engine,
     ExportedModel,
     NewVersionFolder,
+    Overrides,
     Quiet,
     Verbose,
 )
@@ -73,6 +74,11 @@ def enroll(
         Path | None,
         typer.Option(metavar="YAML", help="What it must reach on --test; default: as the gate's."),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="CONFIG", help="Judge on --test as this configuration does."),
+    ] = None,
+    overrides: Overrides = None,
     output: NewVersionFolder = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Add the images to classes that exist already.")
@@ -95,9 +101,10 @@ def enroll(
     """
     folders = images or []
     _refuse_remote(model, *folders, *(path for path in (output, test) if path))
-    if thresholds and not test:
-        raise UserError("--thresholds needs --test, the images to judge the new version on")
-    settings = settings_of(test, thresholds, None, []) if test else None
+    if (thresholds or config) and not test:
+        option = "--thresholds" if thresholds else "--config"
+        raise UserError(f"{option} needs --test, the images to judge the new version on")
+    settings = settings_of(test, thresholds, config, overrides or []) if test else None
     classes = _by_class(folders, name)
     moves = dict(map(_move, move_image or ()))
     log_noise.quiet()

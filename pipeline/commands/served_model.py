@@ -189,19 +189,21 @@ def _served(settings: RunConfig, config: Path | None) -> Iterator[str]:
 
 
 def pushed_model(options: Connection) -> tuple[RunConfig, str]:
-    """Return the configuration, and the newest model that its runs have pushed.
+    """Return the configuration, and a model of its base path: by default the newest one.
 
     Raises:
-        UserError: An option asks for a server, or no model has been pushed.
+        UserError: An option asks for a server, or there is no such model.
     """
-    from pipeline.runs.pushed import newest_pushed
+    from pipeline.runs.pushed import pushed_version
 
     if options.server:
         raise UserError("--server: no server is asked here; leave the option out")
     assert options.config is not None
     settings = reading.load(options.config, options.overrides or ())
-    _model_name(options, settings)
-    return settings, newest_pushed(settings.serving_root)
+    if options.version is not None and options.label:
+        raise UserError("give --version or --label, not both")
+    _model_name(options._replace(version=None, label=None), settings)
+    return settings, pushed_version(settings.serving_root, options.version, options.label)
 
 
 def held_out_files(settings: RunConfig | None, options: Connection) -> list[tuple[Path, str]]:

@@ -42,6 +42,14 @@ def ui(
         str | None,
         typer.Option(metavar="LABEL", help="Ask the version with this label, such as stable."),
     ] = None,
+    base_path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Folder of the versions as servers see it, for the labels that the page Models "
+            "moves; default: as here.",
+        ),
+    ] = None,
     host: Annotated[
         str,
         typer.Option(
@@ -86,7 +94,7 @@ def ui(
         served = Served(
             name or settings.name, server, lambda: _serving(settings), version_label=label
         )
-        place = Workplace(config, settings, served, folder, overrides or ())
+        place = Workplace(config, settings, served, folder, overrides or (), base_path or "")
         stack.callback(place.close)
         app = create_app(place, hosts=(host,), token=token)
         shown = f"[{host}]" if ":" in host else host

@@ -80,6 +80,8 @@ def accuracy_lines(found: MonitorFindings) -> Iterator[tuple[str, str]]:
             f"{told.others_correct} of {told.others} correct; they were chosen, and estimate "
             "nothing",
         )
+    if told.skipped:
+        yield "skipped in the review", f"{told.skipped}, of which people could not tell the class"
 
 
 def _measured(measure: Measure) -> str:

@@ -26,6 +26,26 @@ def newest_pushed(serving_root: str) -> str:
     return newest
 
 
+def pushed_version(serving_root: str, version: int | None, label: str | None) -> str:
+    """Return a version in a base path: the one that is named, has the label, or is the newest.
+
+    Raises:
+        UserError: There is no such version.
+    """
+    if label is not None:
+        labels = read_labels(labels_file(serving_root))
+        version = labels.versions.get(label) if labels else None
+        if version is None:
+            raise UserError(f"{serving_root}: no version has the label {label!r}")
+    newest = newest_pushed(serving_root)
+    if version is None:
+        return newest
+    try:
+        return complete_versions(serving_root)[version]
+    except KeyError:
+        raise UserError(f"{serving_root}: holds no version {version}") from None
+
+
 def newest_model(serving_root: str, copies: Path) -> Path:
     """Return the newest version in a base path, or a local copy of a remote one.
 

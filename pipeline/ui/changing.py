@@ -38,6 +38,7 @@ class Change(NamedTuple):
         remove: Classes.
         remove_images: Names of support images.
         move: Names of support images, and the class of each.
+        test: A folder of labelled images that the gate judges the version on; empty: it does not.
     """
 
     add: Mapping[str, Sequence[tuple[Path, str]]]
@@ -45,6 +46,7 @@ class Change(NamedTuple):
     remove: Sequence[str]
     remove_images: Sequence[str]
     move: Mapping[str, str]
+    test: str = ""
 
 
 class Changing:
@@ -52,10 +54,13 @@ class Changing:
 
     Args:
         folder: A folder of its own.
+        config: The configuration's file, by which versions are judged.
+        overrides: Of its keys.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: Path, overrides: Sequence[str] = ()) -> None:
         self._folder, self._lock = folder, threading.Lock()
+        self._judged_by = [f"--config={config}", *(f"--set={one}" for one in overrides)]
         self._child: subprocess.Popen[str] | None = None
         self._state: dict[str, Any] = {"state": "none"}
 
@@ -88,6 +93,8 @@ class Changing:
                 _write(self._folder / "images" / label, f) for label, f in change.add.items()
             ]
             command = _command(base, self._folder / "versions", folders, change)
+            if change.test:
+                command += [f"--test={change.test}", *self._judged_by]
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -12,8 +12,11 @@ from base.errors import UserError
 from pipeline.review.enrolling import reviewed_images
 from pipeline.ui.answering import BadRequest, Values, endpoint
 from pipeline.ui.changing import Change
+from pipeline.ui.models import verdict_values
 from pipeline.ui.workplace import Workplace
 from review.class_names import class_label
+from storage.lineage import read_lineage
+from storage.spans import current_root
 
 
 class ClassesError(UserError):
@@ -28,7 +31,12 @@ def classes(place: Workplace, values: Values) -> Values:
         for label, names in listing.classes.items()
     ]
     reviewed = {label: len(files) for label, files in _reviewed(place).items()}
-    return {"version": listing.version, "classes": found, "reviewed": reviewed}
+    return {
+        "version": listing.version,
+        "classes": found,
+        "reviewed": reviewed,
+        "data": current_root(place.settings.data.root),
+    }
 
 
 def _reviewed(place: Workplace) -> dict[str, list[tuple[Path, str]]]:
@@ -67,6 +75,7 @@ def prepare(place: Workplace, values: Values) -> Values:
         remove=_texts(values.get("remove", []), "remove"),
         remove_images=_texts(values.get("remove_images", []), "remove_images"),
         move=_moves(values),
+        test=_texts([values.get("test", "")], "test")[0].strip(),
     )
     place.changing.prepare(place.support.version().parent, change)
     return place.changing.state()
@@ -92,8 +101,12 @@ def _texts(found: Any, name: str) -> list[str]:
 
 
 def change(place: Workplace, values: Values) -> Values:
-    """Return what has become of the change."""
-    return place.changing.state()
+    """Return what has become of the change, and how the version was judged."""
+    found = place.changing.state()
+    if found["state"] == "prepared":
+        lineage = read_lineage(found["enrolled"]["version"])
+        found["verdict"] = verdict_values(lineage.verdict if lineage else None)
+    return found
 
 
 def publish(place: Workplace, values: Values) -> Values:

@@ -18,7 +18,7 @@ from pipeline.ui.workplace import Workplace
 from serving.promotion import WAIT_SECONDS, Moved, NotBlessed, Served, Shelf
 from serving.version_labels import CANARY, STABLE
 from storage.file_systems import is_folder
-from storage.lineage import Figure
+from storage.lineage import Figure, Verdict
 
 _PERIODS = {"hour": 3600.0, "day": 86400.0}
 _MOST_CLASSES = 12
@@ -43,9 +43,9 @@ def _shelf(place: Workplace) -> Shelf:
 
 
 def _seen_as(place: Workplace) -> Served:
-    """Return the name by which clients ask for the model, if it is not the pipeline's."""
+    """Return how servers see the model, and the name by which clients ask for it."""
     named, pipeline = place.served.name, place.settings.name
-    return Served(name=named if named != pipeline else "", pipeline=pipeline)
+    return Served(named if named != pipeline else "", place.base_path, pipeline)
 
 
 def _versions(place: Workplace, shelf: Shelf) -> list[VersionInfo]:
@@ -53,7 +53,6 @@ def _versions(place: Workplace, shelf: Shelf) -> list[VersionInfo]:
 
 
 def _version(one: VersionInfo) -> Values:
-    verdict = one.verdict
     return {
         "version": one.version,
         "labels": one.labels,
@@ -64,11 +63,20 @@ def _version(one: VersionInfo) -> Values:
         "run": one.run,
         "changes": one.changes,
         "classes": one.classes,
-        "outcome": verdict.outcome if verdict else "",
-        "word": _word(verdict.outcome) if verdict else "Not gated",
-        "reasons": verdict.reasons if verdict else (),
-        "on": verdict.on if verdict else "",
-        "figures": [_figure(*each) for each in verdict.figures.items()] if verdict else [],
+        **verdict_values(one.verdict),
+    }
+
+
+def verdict_values(verdict: Verdict | None) -> Values:
+    """Return a verdict as values of JSON."""
+    if verdict is None:
+        return {"outcome": "", "word": "Not gated", "reasons": (), "on": "", "figures": []}
+    return {
+        "outcome": verdict.outcome,
+        "word": _word(verdict.outcome),
+        "reasons": verdict.reasons,
+        "on": verdict.on,
+        "figures": [_figure(*each) for each in verdict.figures.items()],
     }
 
 

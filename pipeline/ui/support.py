@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -14,11 +13,10 @@ from typing import NamedTuple
 
 from base.errors import UserError
 from pipeline.config.run_config import RunConfig
-from serving.promotion import Shelf
 from serving.query_image import ImageError
 from storage.enrolled_images import read_enrolled_images
-from storage.file_systems import is_remote, open_file
-from storage.model_versions import newest_version
+from storage.file_systems import is_folder, is_remote, open_file
+from storage.model_versions import SAVED_MODEL, complete_versions, newest_version
 from storage.spans import current_root
 
 
@@ -46,9 +44,6 @@ class Listing(NamedTuple):
 class Support:
     """Reads versions below a base path; threads may share it.
 
-    Changes start from the newest version; if another one has the label `stable`, that one is
-    served.
-
     Args:
         settings: Of the pipeline that pushed it.
     """
@@ -56,13 +51,13 @@ class Support:
     def __init__(self, settings: RunConfig) -> None:
         self._settings, self._lock = settings, threading.Lock()
         self._read = lru_cache(maxsize=4)(_read)
-        self._enrolled = lru_cache(maxsize=2)(_enrolled)
+        self._enrolled = lru_cache(maxsize=8)(_enrolled)
 
-    def version(self, served: bool = False) -> Path:
-        """Return the folder of the newest version.
+    def version(self, number: int | None = None) -> Path:
+        """Return the folder of a version.
 
         Args:
-            served: That of the version that is served instead.
+            number: Its number; None: the newest.
 
         Raises:
             NoModel: There is none on this machine.
@@ -73,21 +68,21 @@ class Support:
         newest = newest_version(base)
         if newest is None:
             raise NoModel(f"{base}: no model has been pushed there; start a run")
-        if served:
-            shelf = Shelf(base)
-            return Path(shelf.versions.get(shelf.served, newest))
-        return Path(newest)
+        found = Path(newest if number is None else os.path.join(base, str(number)))
+        if not (found / SAVED_MODEL).is_file():
+            raise NoModel(f"{found}: is not on this machine")
+        return found
 
-    def listing(self, served: bool = False) -> Listing:
+    def listing(self, number: int | None = None) -> Listing:
         """Return a version's support set; its first reading takes some seconds.
 
         Args:
-            served: See `version`.
+            number: See `version`.
 
         Raises:
             NoModel: There is none on this machine, or it cannot be read.
         """
-        version = self.version(served)
+        version = self.version(number)
         with self._lock:  # one process, not one for each page that is open
             return self._read(version)
 
@@ -100,10 +95,11 @@ class Support:
         Raises:
             ImageError: It is not there.
         """
-        with contextlib.suppress(NoModel):
-            for version in {self.version(), self.version(served=True)}:
-                if (found := self._enrolled(version).get(name)) is not None:
-                    return found
+        base = self._settings.serving_root
+        local = is_folder(base) and not is_remote(base)
+        for version in complete_versions(base).values() if local else ():
+            if (found := self._enrolled(Path(version)).get(name)) is not None:
+                return found
         if os.path.isabs(name) or os.path.normpath(name).startswith("..") or "\0" in name:
             raise ImageError(f"{name}: is no image of the support set")
         path = os.path.join(current_root(self._settings.data.root), name)

@@ -105,13 +105,14 @@ def compare(place: Workplace, values: Values) -> Values:
     [found] = place.served.client().compare([images[0]], [images[1]])
     if not found.valid:
         raise ImageError(f"{left.name} or {right.name}: {refused_by_the_model(found.reason)}")
-    return {"similarity": found.similarity, "same": found.same}
+    return {"similarity": found.similarity, "same": found.same, "version": found.version}
 
 
 def thresholds(place: Workplace, values: Values) -> dict[str, float]:
-    """Return the model's own thresholds; none if its files are not on this machine."""
+    """Return the thresholds of a version; none if its files are not on this machine."""
+    version = text(values, "version")
     try:
-        return place.support.listing(served=True).thresholds
+        return place.support.listing(int(version)).thresholds if version.isdecimal() else {}
     except NoModel:
         return {}
 

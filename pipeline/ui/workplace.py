@@ -25,6 +25,7 @@ class Workplace:
         served: The model.
         folder: For uploads; a folder of its own, which goes with the interface.
         overrides: Of the configuration's keys, which `settings` has.
+        base_path: Folder of the versions as servers see it; empty: as it is here.
     """
 
     def __init__(
@@ -34,13 +35,15 @@ class Workplace:
         served: Served,
         folder: Path,
         overrides: Sequence[str] = (),
+        base_path: str = "",
     ) -> None:
         self.config, self.settings, self.served = config, settings, served
+        self.base_path = base_path
         self.folder = folder
         (folder / "uploads").mkdir()
         self.uploads = Uploads(folder / "uploads")
         self.support = Support(settings)
-        self.changing = Changing(folder / "change")
+        self.changing = Changing(folder / "change", config, overrides)
         self.runner = Runner(config, settings, overrides, folder / "run.txt")
         self._opened: TrafficStore | None = None
         self._store_lock = threading.Lock()

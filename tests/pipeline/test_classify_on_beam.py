@@ -67,3 +67,20 @@ def test_wrong_use(place, arguments, monkeypatch):
     found = siamese("classify", "new", "--on-beam", *arguments)
     assert found.exit_code == 2
     assert "--on-beam needs --output and --config" in found.everything
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--version", "99"), "holds no version 99"),
+        (("--label", "stable"), "no version has the label 'stable'"),
+        (("--label", "stable", "--version", "1"), "--version or --label, not both"),
+        (("--name", "parts"), "--name: only with --server"),
+    ],
+)
+def test_the_version_is_chosen_as_elsewhere(place, monkeypatch, options, message):
+    monkeypatch.chdir(place)
+    arguments = ("--on-beam", "--config", "c.yaml", "-o", "b.csv", *options)
+    found = siamese("classify", "new", *arguments)
+    assert found.exit_code == 2
+    assert message in found.everything

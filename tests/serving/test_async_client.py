@@ -37,7 +37,7 @@ def test_answers_are_those_of_the_synchronous_client(address):
     with SiameseClient(address, "parts") as client:
         assert classified == client.classify([PNG] * 33)
     assert isinstance(classified[0], Classification)
-    assert compared == [Comparison(0.25, True, True)]
+    assert compared == [Comparison(0.25, True, True, "", 7)]
     assert embedded[0].vector.tolist() == [1, 1, 1]
 
 

@@ -32,7 +32,7 @@ def test_pairs_are_compared_in_one_request(service, client, tmp_path):
     file = write(tmp_path / "a.png")
     other = encoded(picture(1, 1))
     answers = client.compare([PNG, str(file)], [other, file])
-    assert answers == [Comparison(0.25, False, True), Comparison(0.25, True, True)]
+    assert answers == [Comparison(0.25, same, True, "", 7) for same in (False, True)]
     [request] = service.requests
     assert request.model_spec.name == "parts"
     assert to_array(request.inputs["left"]).tolist() == [PNG, PNG]

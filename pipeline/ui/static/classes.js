@@ -28,6 +28,7 @@ function show() {
   const images = listing.classes.reduce((sum, one) => sum + one.images.length, 0);
   byId("count").textContent = `Version ${listing.version}: ${countOf(images, "image")} in ${countOf(listing.classes.length, "class")}`;
   byId("classes").replaceChildren(...listing.classes.map(section));
+  byId("tests").replaceChildren(el("option", { value: listing.data }));
   showReviewed();
   showPending();
 }
@@ -174,6 +175,7 @@ byId("prepare").addEventListener("click", async () => {
     remove: [...pending.remove],
     remove_images: [...pending.remove_images],
     move: Object.fromEntries(pending.move),
+    test: byId("test").value,
   };
   try {
     follow(await ask("/api/change/prepare", { values }));
@@ -252,7 +254,12 @@ function share(pair) {
 
 const total = (right) => Object.values(right).reduce(([a, b], [c, d]) => [a + c, b + d], [0, 0]);
 
-function showPrepared({ enrolled }) {
+function judged({ outcome, word, on, figures }) {
+  if (!outcome) return el("p", { class: "quiet" }, "The gate has not judged it: promoting it will ask for that. Name a folder of labelled images before preparing, to have it judged.");
+  return el("p", {}, el("strong", {}, word), ` on images of ${on}: `, figures.map((one) => `${one.name} ${one.text} (${one.between})`).join(", "));
+}
+
+function showPrepared({ enrolled, verdict }) {
   const old = Object.fromEntries((listing?.classes || []).map((one) => [one.name, one.images.length]));
   const names = [...new Set([...Object.keys(old), ...Object.keys(enrolled.classes)])].sort();
   const changed = (a, b) => (JSON.stringify(a ?? null) === JSON.stringify(b ?? null) ? "" : "changed");
@@ -269,6 +276,7 @@ function showPrepared({ enrolled }) {
       el("tbody", {}, names.map((name) => row(name, [old[name], enrolled.classes[name]], enrolled.before[name], enrolled.after[name])),
         row("all", [sum(old), sum(enrolled.classes)], total(enrolled.before), total(enrolled.after))))),
     el("p", { class: "quiet" }, "Classified correctly: each support image by the others, left out in turn. Images that the encoder was trained on make this look better than new images will."),
+    judged(verdict),
     enrolled.unusable.length ? el("details", {}, el("summary", {}, `${countOf(enrolled.unusable.length, "file")} left out`),
       el("ul", {}, enrolled.unusable.map((one) => el("li", {}, `${one.file.split("/").pop()} ${one.reason}`)))) : "",
   ], button("Publish", publish, "main"), button("Discard", discard));

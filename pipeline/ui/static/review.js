@@ -252,8 +252,8 @@ document.addEventListener("keydown", (event) => {
 byId("suspects").addEventListener("click", async () => {
   byId("suspects").disabled = true;
   try {
-    const { added, known, run } = await ask("/api/suspects", { values: {} });
-    toast(`Run ${run}: ${added} images added, ${known} were there already.`);
+    const { added, known, reviewed, run } = await ask("/api/suspects", { values: {} });
+    toast(`Run ${run}: ${added} images added, ${known} were there already${reviewed ? `, ${reviewed} of them reviewed` : ""}.`);
     load();
   } catch (error) {
     toast(error.message, "bad");

@@ -124,7 +124,7 @@ function keepButton(id) {
 // Two images.
 
 const sides = { left: null, right: null };
-let thresholds = null;
+const thresholds = new Map(); // by version
 
 async function takeSide(side, file) {
   const place = byId(`drop-${side}`);
@@ -153,16 +153,18 @@ async function compareBoth() {
       place.querySelector(".stage").after(whereButton(place.querySelector(".stage"),
         `/pictures/explained-pair?id=${one.id}&other=${other.id}`, `Where the ${side} image looks like the other one`));
     }
-    thresholds ??= await ask("/api/thresholds").catch(() => ({}));
-    if (thresholds.same !== undefined) showComparison(found);
+    if (found.version && !thresholds.has(found.version)) {
+      thresholds.set(found.version, await ask(`/api/thresholds?version=${found.version}`).catch(() => ({})));
+      showComparison(found);
+    }
   } catch (error) {
     byId("comparison").replaceChildren(el("div", { class: "card bad" }, el("p", {}, error.message)));
     if (error.later) again = compareBoth;
   }
 }
 
-function showComparison({ similarity, same }) {
-  const limit = thresholds?.same;
+function showComparison({ similarity, same, version }) {
+  const limit = thresholds.get(version)?.same;
   const words = limit === undefined ? "" : `, threshold ${limit.toFixed(3)}`;
   byId("comparison").replaceChildren(el("div", { class: "card" },
     el("p", { class: `verdict ${same ? "known" : "unknown"}` },

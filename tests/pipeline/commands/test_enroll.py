@@ -20,6 +20,7 @@ from storage.lineage import read_lineage
         (["--images", "a", "--images", "b/a"], "are of the same class"),
         (["--images", "data"], "m: there is no such folder"),
         (["--images", "data", "--thresholds", "t"], "--thresholds needs --test"),
+        (["--images", "data", "--config", "c.yaml"], "--config needs --test"),
         (["--images", "data", "--test", "s3://b/t"], "s3:/b/t: is not on this machine"),
         (["--move-image", "a/1.png"], "write it as NAME=CLASS"),
     ],
@@ -126,7 +127,7 @@ def test_a_version_that_cannot_be_served_is_not_written(monkeypatch):
 def test_with_test_images_the_gate_judges_before_the_version_is_written(
     monkeypatch, tmp_path, outcome, code
 ):
-    from pipeline.commands import enroll as command
+    from pipeline.commands import served_check as command
     from serving import enroll
 
     candidate, steps = tmp_path / "2", []

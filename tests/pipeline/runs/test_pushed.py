@@ -2,8 +2,9 @@ import shutil
 
 import pytest
 
+from base.errors import UserError
 from pipeline.runs import pushed
-from pipeline.runs.pushed import model_to_serve, newest_model, waits_for_promotion
+from pipeline.runs.pushed import model_to_serve, newest_model, pushed_version, waits_for_promotion
 from serving.version_labels import Labels, labels_file, read_labels, write_labels
 
 
@@ -11,6 +12,21 @@ def test_the_newest_model_of_a_local_folder_is_served_from_there(tmp_path):
     (tmp_path / "10").mkdir()
     (tmp_path / "10/saved_model.pb").write_bytes(b"")
     assert newest_model(str(tmp_path), tmp_path / "served") == tmp_path / "10"
+
+
+def test_a_version_is_named_by_its_number_or_label(tmp_path):
+    base = str(tmp_path)
+    for number in (9, 10):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "saved_model.pb").touch()
+    assert pushed_version(base, None, None) == f"{base}/10"
+    assert pushed_version(base, 9, None) == f"{base}/9"
+    with pytest.raises(UserError, match="no version has the label 'stable'"):
+        pushed_version(base, None, "stable")
+    write_labels(labels_file(tmp_path), Labels("m", "/m", {"stable": 9}, (9,)))
+    assert pushed_version(base, None, "stable") == f"{base}/9"
+    with pytest.raises(UserError, match="holds no version 11"):
+        pushed_version(base, 11, None)
 
 
 @pytest.mark.parametrize("folder", ["", "nowhere"])

@@ -76,6 +76,7 @@ def test_a_change_is_prepared_looked_at_and_published(app, base, asked):
     assert call(app, "/api/change/prepare", {**values, "move": {"a/2.png": "c"}}).status == 200
     found = ended(app)
     assert (found["state"], found["enrolled"]["classes"]) == ("prepared", {"a": 5})
+    assert found["verdict"]["word"] == "Not gated"
     [(images, change)] = asked
     assert images == {"<b>": ["x-2.png", "x.png"]}
     assert (change.extend, change.remove, change.move) == (False, ["b"], {"a/2.png": "c"})
@@ -84,6 +85,26 @@ def test_a_change_is_prepared_looked_at_and_published(app, base, asked):
     assert (base / "4/saved_model.pb").read_text() == "new"
     assert call(app, "/api/change").json == {"state": "none"}
     assert call(app, "/api/change/publish", {}).status == 422
+
+
+def test_a_change_is_judged_where_images_are_named(app, place, base, monkeypatch):
+    """A command that writes what it was asked for into the version's lineage."""
+    gates = ENROLLS + (
+        "verdict = {'outcome': 'blessed', 'time': '2026-01-01T00:00:00Z', 'on': sys.argv[3:]}\n"
+        "verdict['on'] = ' '.join(verdict['on'])\n"
+        "lineage = json.dumps({'made_by': 'enrolment', 'verdict': verdict})\n"
+        "(version / 'assets.extra/lineage.json').write_text(lineage)\n"
+    )
+    monkeypatch.setattr(
+        changing, "_command", lambda b, o, f, c: [sys.executable, "-c", gates, str(b), str(o)]
+    )
+    assert call(app, "/api/classes").json["data"] == str(place.config.parent / "data")
+    call(app, "/api/change/prepare", {"remove": ["b"], "test": " labelled "})
+    verdict = ended(app)["verdict"]
+    assert (verdict["outcome"], verdict["word"]) == ("blessed", "Blessed")
+    assert verdict["on"] == f"--test=labelled --config={place.config}"
+    call(app, "/api/change/prepare", {"remove": ["b"]})
+    assert ended(app)["verdict"]["on"] == ""
 
 
 def test_reviewed_images_become_a_class(app, place, base, asked):
@@ -133,6 +154,7 @@ def test_a_change_is_discarded_while_it_is_prepared(app, base, monkeypatch):
         ({"remove": [1]}, 400),
         ({"move": {"a/1.png": "a/b"}}, 422),
         ({"move": {"a/1.png": 3}}, 400),
+        ({"remove": ["b"], "test": 3}, 400),
     ],
 )
 def test_what_is_no_change(app, base, asked, values, status):
@@ -157,5 +179,5 @@ def test_no_model_on_this_machine(app, place):
     answer = call(app, "/api/classes")
     assert answer.status == 422
     assert "no model has been pushed" in answer.json["error"]
-    assert call(app, "/api/thresholds").json == {}
+    assert call(app, "/api/thresholds?version=3").json == {}
     json.dumps(answer.json)

@@ -4,6 +4,7 @@ import pytest
 from asgi import call
 
 from pipeline.ui import models
+from serving.version_labels import labels_file, read_labels
 from storage.lineage import Figure, Lineage, Verdict, now, write_lineage
 from traffic.rows import Answer
 
@@ -90,3 +91,9 @@ def test_the_traffic(app, place):
     assert found["hour"] == {"calls": 3, "unknown": 1, "classes": [["a", 2]], "others": 0}
     assert (found["day"]["calls"], found["day"]["others"]) == (17, 3)
     assert len(found["day"]["classes"]) == 12
+
+
+def test_labels_name_the_folder_as_servers_see_it(app, place, base):
+    place.base_path = "/models/parts"
+    call(app, "/api/models/promote", {"version": 3, "label": "stable"})
+    assert read_labels(labels_file(base)).base_path == "/models/parts"

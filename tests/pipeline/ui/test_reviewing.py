@@ -103,7 +103,7 @@ def test_a_store_of_a_newer_version(place, app):
 def test_suspects_of_the_last_judgement(app, place, monkeypatch):
     def add(settings, store):
         store.add_image(encoded(picture(0, 0)), Kept.SUSPECT, 1, "a/0.png", "a")
-        return AddedSuspects("r", 1, 0, [])
+        return AddedSuspects("r", 1, 0, 0, [])
 
     monkeypatch.setattr(reviewing, "add_suspects", add)
     assert call(app, "/api/suspects", {}).json["added"] == 1

@@ -10,6 +10,7 @@ from sample_images import encoded, picture
 
 from pipeline.ui import trying
 from pipeline.ui.app import PAGES
+from pipeline.ui.support import Listing
 
 
 def upload(app, data=None, name="x.png"):
@@ -51,7 +52,25 @@ def test_the_models_answer(app, service):
 def test_the_models_comparison(app):
     left, right = upload(app), upload(app, encoded(picture(0, 1)))
     found = call(app, f"/api/compare?left={left['id']}&right={right['id']}").json
-    assert found == {"similarity": 0.25, "same": False}
+    assert found == {"similarity": 0.25, "same": False, "version": 7}
+
+
+def test_the_thresholds_are_those_of_the_version_that_answered(app, place, monkeypatch):
+    base = place.settings.root / "serving"
+    for number in (7, 8):
+        (base / str(number)).mkdir(parents=True)
+        (base / str(number) / "saved_model.pb").touch()
+    read = []
+
+    def listing(version):
+        read.append(version.name)
+        return Listing(7, {}, {}, {"same": 0.7})
+
+    monkeypatch.setattr(place.support, "_read", listing)
+    assert call(app, "/api/thresholds?version=7").json == {"same": 0.7}
+    assert read == ["7"]
+    assert call(app, "/api/thresholds?version=9").json == {}
+    assert call(app, "/api/thresholds?version=x").json == {}
 
 
 def test_pictures(app):
