@@ -21,6 +21,7 @@ from base.errors import UserError
 from components.data_check.settings import FINDING
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.folder_lock import is_locked
+from pipeline.runs.outcome import Outcome
 from pipeline.runs.progress import Tracker
 from pipeline.runs.run_folders import LOG, configurations
 from pipeline.runs.summary import Summary
@@ -110,8 +111,13 @@ class Watch:
         self._tracker = Tracker(Console(file=io.StringIO()), self._clock)
 
     def look(self) -> dict[str, Any]:
-        """Return the components' progress and, once the run has ended, its outcome."""
-        summary = Summary.read(self._folder)  # before the log, which is complete then
+        """Return the components' progress and, once the run has ended, its outcome.
+
+        Without a summary it was interrupted unless a process holds the pipeline's folder.
+        """
+        # A summary is written under the lock, and both come before the log, which is complete then.
+        interrupted = not is_locked(self._folder.parent.parent)
+        summary = Summary.read(self._folder)
         self._read()
         if summary is not None and summary.outcome and summary.failure:
             self._tracker.fail()
@@ -119,7 +125,11 @@ class Watch:
             {**step._asdict(), "outcome": step.outcome and step.outcome.value}
             for step in self._tracker.steps()
         ]
-        ended = summary.outcome.value if summary and summary.outcome else None
+        ended = None
+        if summary is not None:
+            ended = summary.outcome.value if summary.outcome else "no verdict"
+        elif interrupted:
+            ended = Outcome.INTERRUPTED.value
         return {"steps": steps, "findings": self._findings, "outcome": ended}
 
     def _read(self) -> None:

@@ -68,9 +68,15 @@ function watch(id) {
   };
 }
 
-function showSteps({ steps, findings }) {
-  byId("watch").hidden = false;
+function heading(steps, outcome) {
+  if (outcome) return `Ended: ${outcome.replaceAll("_", " ")}`;
   const now = steps.find((step) => !step.outcome && step.seconds !== null);
+  if (now) return `Running: ${now.name}`;
+  return steps.length ? "Running" : "Starting: TensorFlow and TFX are being loaded";
+}
+
+function showSteps({ steps, findings, outcome }) {
+  byId("watch").hidden = false;
   const lines = steps.map((step) => {
     const state = step.outcome || (step.seconds === null ? "waits" : "runs");
     return el("li", { class: state },
@@ -80,7 +86,7 @@ function showSteps({ steps, findings }) {
       el("span", { class: "quiet note" }, step.note || (step.outcome && step.outcome !== "done" ? step.outcome : "")));
   });
   byId("watch").replaceChildren(
-    el("h2", {}, now ? `Running: ${now.name}` : steps.length ? "Running" : "Starting: TensorFlow and TFX are being loaded"),
+    el("h2", {}, heading(steps, outcome)),
     el("ol", { class: "steps" }, lines),
     findings.length ? el("ul", { class: "why" }, findings.map((one) => el("li", {}, one))) : "");
 }

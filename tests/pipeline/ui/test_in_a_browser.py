@@ -15,6 +15,7 @@ from pipeline.ui import changing
 from pipeline.ui.app import PAGES
 from pipeline.ui.support import Listing
 from tests.pipeline.ui.test_classes import ENROLLS
+from tests.pipeline.ui.test_runs import LOG
 from traffic.rows import Decision, Kept
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
@@ -157,6 +158,36 @@ def test_a_class_is_enrolled(browser, page, place, files, monkeypatch):
     browser.click("#result-buttons .main")
     browser.see("!document.querySelector('#result').open")
     assert (base / "4/saved_model.pb").is_file()
+
+
+RUNS = """
+import pathlib, sys, time
+from pipeline.runs.folder_lock import locked
+folder = pathlib.Path(sys.argv[1])
+with locked(folder.parent.parent):
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text(sys.argv[2])
+    (folder / "report.html").write_text("<h1>The report</h1><script>window.hacked = 1</script>")
+    (folder / "config.yaml").touch()
+    time.sleep(60)
+"""
+
+
+def test_a_run_is_started_watched_and_stopped(browser, page, place):
+    folder = place.settings.root / "runs/20261129-000000"
+    place.runner._command = [sys.executable, "-c", RUNS, str(folder), LOG]
+    browser.open(f"{page}/runs")
+    browser.click("#start:enabled")
+    browser.click("#yes")
+    browser.see("document.querySelector('#watch li.done').innerText.includes('ImageExampleGen')")
+    assert browser.text("#watch h2") == "Running: Trainer"
+    browser.see("document.querySelector('#start').disabled")
+    browser.click("#stop:not([hidden])")
+    browser.see("document.querySelector('#watch h2').textContent === 'Ended: interrupted'")
+    browser.see("document.querySelector('#runs').innerText.includes('Interrupted')")
+    browser.see("!document.querySelector('#start').disabled")
+    browser.open(browser.run("document.querySelector('#runs a').href"))
+    assert browser.text("h1") == "The report"
 
 
 @pytest.mark.parametrize("path", PAGES)

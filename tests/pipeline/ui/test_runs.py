@@ -38,23 +38,24 @@ def end(run, **values):
     ).write(run)
 
 
-def test_progress_that_began_before_it_was_watched(run):
-    watch = Watch(run)
-    found = watch.look()
-    first, second, third = found["steps"]
-    assert (first["outcome"], first["seconds"]) == ("done", 2.5)
-    assert second["outcome"] is None
-    assert second["seconds"] > 0
-    assert (third["outcome"], third["seconds"]) == (None, None)
-    assert found["outcome"] is None
-    with (run / "log.txt").open("a") as log:
-        log.write("2026-11-29 00:03:22,000 INFO absl: node Trainer is finished.\nsiamese fin")
-        log.flush()
-        assert watch.look()["steps"][1] == {
-            "name": "Trainer", "outcome": "cached", "seconds": 1.0, "note": ""
-        }  # fmt: skip
-        log.write("ding: warning: <b> is odd\n")
-    assert "<b> is odd" in watch.look()["findings"][0]
+def test_progress_that_began_before_it_was_watched(run, place):
+    with locked(place.settings.root):
+        watch = Watch(run)
+        found = watch.look()
+        first, second, third = found["steps"]
+        assert (first["outcome"], first["seconds"]) == ("done", 2.5)
+        assert second["outcome"] is None
+        assert second["seconds"] > 0
+        assert (third["outcome"], third["seconds"]) == (None, None)
+        assert found["outcome"] is None
+        with (run / "log.txt").open("a") as log:
+            log.write("2026-11-29 00:03:22,000 INFO absl: node Trainer is finished.\nsiamese fin")
+            log.flush()
+            assert watch.look()["steps"][1] == {
+                "name": "Trainer", "outcome": "cached", "seconds": 1.0, "note": ""
+            }  # fmt: skip
+            log.write("ding: warning: <b> is odd\n")
+        assert "<b> is odd" in watch.look()["findings"][0]
 
 
 def test_a_run_is_watched_until_it_ends(app, run):
@@ -65,6 +66,11 @@ def test_a_run_is_watched_until_it_ends(app, run):
     found = json.loads(data.removeprefix("data: "))
     assert found["outcome"] == "failed"
     assert found["steps"][1]["outcome"] == "failed"
+
+
+def test_a_run_that_was_killed_is_not_watched_for_ever(app, run):
+    answer = call(app, f"/api/runs/{run.name}/events")
+    assert json.loads(answer.text.strip().removeprefix("data: "))["outcome"] == "interrupted"
 
 
 def test_the_runs(app, run, place):
