@@ -20,6 +20,7 @@ from pipeline.terminal.console import FAILED, err, note, out, say
 if TYPE_CHECKING:
     from pipeline.runs.summary import Summary
     from review.span import Written
+    from storage.spans import Span
     from traffic.store import TrafficStore
 
 
@@ -48,8 +49,10 @@ def improve(
     For cron: with nothing to do it says so and ends with 0. What an interrupted or failed call left
     undone is done by the next.
 
+    A decision that cannot be used, such as about an image that is damaged, is set aside and named.
+
     Exit codes: 0 blessed, or nothing to do; 3 not blessed, 4 undecided (too few test images), 1
-    failed, or another one is in progress; 2 wrong use.
+    failed, another one is in progress, or all decisions are set aside; 2 wrong use.
 
     Example: [bold]siamese improve runs/parts.yaml --at-least 20[/]
     """
@@ -70,12 +73,14 @@ def improve(
             say(f"{span.root}: removed; its images count as reviewed and not trained on")
             return None
         written = _write(settings, store, at_least)
-    if not start:
-        return _show_span(written, at_least, as_json)
-    if written.span is None and not _is_untrained(settings):
-        return _nothing(as_json, _why_nothing(written, at_least), written)
-    code = run_pipeline(settings, lambda summary: _show(written, summary, as_json))
-    raise typer.Exit(code)
+    if start and (written.span is not None or _is_untrained(settings)):
+        code = run_pipeline(settings, lambda summary: _show(written, summary, as_json))
+        raise typer.Exit(code)
+    if (span := written.span) is not None:
+        return _show_span(span, written, as_json)
+    _nothing(as_json, _why_nothing(written, at_least), written)
+    if written.plan.set_aside and not written.plan.changes:
+        raise typer.Exit(FAILED)
 
 
 def _write(settings: RunConfig, store: TrafficStore, at_least: int) -> Written:
@@ -165,24 +170,18 @@ def _described(written: Written) -> dict[str, Any]:
 
 
 def _nothing(as_json: bool, why: str, written: Written | None = None) -> None:
-    """Say that there is nothing to do; fail if that is so since decisions were set aside."""
-    set_aside = written.plan.set_aside if written else {}
     if as_json:
-        found = {"outcome": None, "reason": why, **({"set_aside": set_aside} if set_aside else {})}
-        out.print_json(json.dumps(found))
+        found = _described(written) if written else {}
+        out.print_json(json.dumps({"outcome": None, "reason": why, **found}))
     else:
         say(f"Nothing to do: {why}.")
-    if written and set_aside and not written.plan.changes:
-        raise typer.Exit(FAILED)
 
 
-def _show_span(written: Written, at_least: int, as_json: bool) -> None:
+def _show_span(span: Span, written: Written, as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps({"outcome": None, **_described(written)}))
-    elif written.span is None:
-        _nothing(as_json, _why_nothing(written, at_least), written)
     else:
-        say(f"{written.span.root}: {_changes(written)}")
+        say(f"{span.root}: {_changes(written)}")
 
 
 def _show(written: Written, summary: Summary, as_json: bool) -> None:

@@ -146,9 +146,11 @@ def test_where_only_bad_decisions_are_left_it_fails(store, runs, told):
     result = siamese("improve", "my.yaml")
     assert (result.exit_code, runs, len(told)) == (FAILED, [], 1)
     assert "a decision cannot be used, and no other changes the data set" in result.stdout
+    result = siamese("improve", "my.yaml", "--no-run", "--json")
+    assert (result.exit_code, len(json.loads(result.stdout)["set_aside"])) == (FAILED, 1)
     reviewed(store, 2)
     result = siamese("improve", "my.yaml", "--at-least", "2")  # waits for more
-    assert (result.exit_code, runs, len(told)) == (0, [], 1)
+    assert (result.exit_code, runs, len(told)) == (0, [], 2)
 
 
 def test_a_span_that_a_run_may_read_is_not_undone(store, runs, place):
