@@ -69,8 +69,8 @@ def improve(
     with locked(place), TrafficStore(place) as store:
         if undo:
             with locked(settings.root):  # a run may read the span
-                span = undo_span(store, settings.data.root)
-            say(f"{span.root}: removed; its images count as reviewed and not trained on")
+                undone = undo_span(store, settings.data.root)
+            say(f"{undone.root}: removed; its images count as reviewed and not trained on")
             return None
         written = _write(settings, store, at_least)
     if start and (written.span is not None or _is_untrained(settings)):
