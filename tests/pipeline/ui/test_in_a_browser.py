@@ -179,11 +179,11 @@ def test_a_run_is_started_watched_and_stopped(browser, page, place):
     browser.open(f"{page}/runs")
     browser.click("#start:enabled")
     browser.click("#yes")
-    browser.see("document.querySelector('#watch li.done').innerText.includes('ImageExampleGen')")
+    browser.see("document.querySelector('#watch li.done')?.innerText.includes('ImageExampleGen')")
     assert browser.text("#watch h2") == "Running: Trainer"
     browser.see("document.querySelector('#start').disabled")
     browser.click("#stop:not([hidden])")
-    browser.see("document.querySelector('#watch h2').textContent === 'Ended: interrupted'")
+    browser.see("document.querySelector('#watch h2')?.textContent === 'Ended: interrupted'")
     browser.see("document.querySelector('#runs').innerText.includes('Interrupted')")
     browser.see("!document.querySelector('#start').disabled")
     browser.open(browser.run("document.querySelector('#runs a').href"))
