@@ -8,6 +8,7 @@ import numpy as np
 
 from judging.judgement import CostOfThreshold, Curve, Measure, Threshold
 from judging.settings import Costs
+from judging.statistics.roc import just_above, with_false_positives
 
 
 def cheapest(curve: Curve, costs: Costs) -> float:
@@ -20,18 +21,15 @@ def cheapest(curve: Curve, costs: Costs) -> float:
 
 
 def with_false_accepts(curve: Curve, most: float) -> float:
-    """Return the lowest threshold with a false positive rate of at most `most` on these cases."""
-    allowed = np.flatnonzero(np.array(curve.false_accepts) <= most + 1e-12)
-    best = np.array(curve.true_accepts)[allowed].max()
-    return at(curve, int(allowed[np.array(curve.true_accepts)[allowed] == best][0]))
+    """Return the threshold that misses least with a false positive rate of at most `most`."""
+    fpr, fnr = np.array(curve.false_accepts), 1 - np.array(curve.true_accepts)
+    return at(curve, with_false_positives(fpr, fnr, most))
 
 
 def at(curve: Curve, point: int) -> float:
     """Return the threshold of a point of the curve; above all scores for the first one."""
     value = curve.thresholds[point]
-    if math.isfinite(value):
-        return value
-    return float(np.nextafter(np.float32(curve.thresholds[point + 1]), np.float32(np.inf)))
+    return value if math.isfinite(value) else just_above(curve.thresholds[point + 1])
 
 
 def cost_of(threshold: Threshold, costs: Costs) -> CostOfThreshold:

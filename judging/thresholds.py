@@ -12,7 +12,7 @@ import numpy as np
 
 from judging.classifier import best_scores
 from judging.probabilities import DEFAULT_TEMPERATURE
-from judging.statistics.roc import Roc
+from judging.statistics.roc import Roc, just_above, with_false_positives
 
 DEFAULT_SAME = 0.5
 """The even point of the pair head, which is trained with both kinds of pairs balanced."""
@@ -194,9 +194,7 @@ def _calibrated(
     if max_fpr is None:
         best = min(roc.equal_error(), len(distinct) - 1)  # not infinity, if all scores are equal
     else:
-        # The lowest that keeps the rate misses the fewest; the highest that misses no more.
-        lowest = np.flatnonzero(roc.fpr <= max_fpr + 1e-12)[0]
-        best = int(np.flatnonzero(roc.fnr <= roc.fnr[lowest])[-1])
-    if best == len(distinct):  # above all scores, as the served graph compares: in float32
-        return float(np.nextafter(np.float32(distinct[-1]), np.float32(np.inf)))
+        best = with_false_positives(roc.fpr, roc.fnr, max_fpr)
+    if best == len(distinct):
+        return just_above(distinct[-1])
     return (distinct[best] + distinct[max(0, best - 1)]) / 2

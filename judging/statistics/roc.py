@@ -92,6 +92,24 @@ def equal_error_rate(roc: Roc) -> Estimate:
     return Estimate(value, mean(fnr, fpr, weight).influence)
 
 
+def with_false_positives(fpr: np.ndarray, fnr: np.ndarray, most: float) -> int:
+    """Return the index of the point with the fewest misses whose false positive rate is low enough.
+
+    Of several, that with the fewest false positives.
+
+    Args:
+        fpr: float [k], false positive rates of points of a ROC curve, one of them 0.
+        fnr: float [k], their false negative rates.
+        most: Highest false positive rate, in [0, 1].
+    """
+    return int(np.lexsort((fpr, np.where(fpr <= most + 1e-12, fnr, np.inf)))[0])
+
+
+def just_above(score: float) -> float:
+    """Return a threshold that a score does not reach, as the served graph compares: in float32."""
+    return float(np.nextafter(np.float32(score), np.float32(np.inf)))
+
+
 class RocPoints(NamedTuple):
     """Points of a ROC curve, from (0, 0) to (1, 1).
 

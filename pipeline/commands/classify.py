@@ -116,11 +116,12 @@ def classify(
         )
     files = [_file(listed.path) for listed in list_files(images or [])]
     truths: dict[Any, str] = {}
-    with connected(connection) as (client, settings):
-        if held_out:
-            from pipeline.runs.held_out import draw_images
+    if held_out:
+        labelled = held_out_files(connection)
+        from pipeline.runs.held_out import draw_images
 
-            truths = dict(draw_images(held_out_files(settings, connection), held_out))
+        truths = dict(draw_images(labelled, held_out))
+    with connected(connection) as client:
         tally, began = Tally(), time.monotonic()
         for answer in client.classify_files(
             files or list(truths), batch_size, in_flight, known_threshold
@@ -160,7 +161,7 @@ def _classify_to_table(
     asked = {"known_threshold": known_threshold, "sort_into": sort_into and str(sort_into)}
     with (
         journal_for(output, "classify", connection, **asked) as journal,
-        connected(connection) as (client, _),
+        connected(connection) as client,
     ):
         tally, began = Tally(), time.monotonic()
         for file, answer in asked_about(

@@ -50,7 +50,7 @@ def embed(
     files = listed_without(images, output, journal_path(output))
     with (
         journal_for(output, "embed", connection) as journal,
-        connected(connection) as (client, _),
+        connected(connection) as client,
     ):
         for file, answer in asked_about(
             files, journal, lambda paths: client.embed_files(paths, batch_size, in_flight)

@@ -50,7 +50,7 @@ def explain(
         raise UserError("name another image or a class by --class, not both")
     if output.suffix.lower() not in FORMATS:
         raise UserError(f"{output}: the picture is a file {', '.join(FORMATS)}; name one of these")
-    with connected(connection) as (client, _):
+    with connected(connection) as client:
         found = client.explain(image, other, explained)
         if other is not None and found.other_map is None:  # by occlusion, one side at a time
             back = client.explain(other, image)

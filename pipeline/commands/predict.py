@@ -54,16 +54,15 @@ def predict(
     """
     if bool(held_out) == bool(left or right) or (left is None) != (right is None):
         raise UserError("name two images, or a number of pairs by --held-out")
-    with connected(connection) as (client, settings):
+    pairs: list[Pair]
+    if left and right:
+        pairs = [(left, right, None)]
+    else:
+        files = held_out_files(connection)
         from pipeline.runs.held_out import draw_pairs
 
-        pairs: list[Pair]
-        if held_out:
-            pairs = [*draw_pairs(held_out_files(settings, connection), held_out)]
-        else:
-            assert left is not None
-            assert right is not None
-            pairs = [(left, right, None)]
+        pairs = [*draw_pairs(files, held_out)]
+    with connected(connection) as client:
         answers = client.compare([pair[0] for pair in pairs], [pair[1] for pair in pairs])
     _refuse_invalid(pairs, answers)
     (show_pairs_as_json if as_json else show_pairs)(out, pairs, answers)

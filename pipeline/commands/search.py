@@ -56,7 +56,7 @@ def search(
 
     is_table = place.endswith((".parquet", ".npz"))
     table = read_embeddings(Path(place)) if is_table else None
-    with connected(connection) as (client, _):
+    with connected(connection) as client:
         queries, version = _queries(client, like)
         if table is None:
             table = _embedded(client, place, batch_size, in_flight)

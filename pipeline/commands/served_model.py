@@ -101,19 +101,16 @@ def with_connection(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextlib.contextmanager
-def connected(options: Connection) -> Iterator[tuple[SiameseClient, RunConfig | None]]:
+def connected(options: Connection) -> Iterator[SiameseClient]:
     """Connect to the named server, or to one that runs until the context ends.
 
     Yields:
-        The client, and the configuration if one is named.
+        The client.
 
     Raises:
         UserError: The options contradict each other, or a model cannot be served.
     """
-    if options.overrides and not options.config:
-        raise UserError("--set needs a configuration, which it changes; give one by --config")
-    settings = reading.load(options.config, options.overrides or ()) if options.config else None
-    name = _model_name(options, settings)
+    settings, name = _settings_and_name(options)
     log_noise.quiet()
     with contextlib.ExitStack() as stack:
         address = options.server
@@ -135,7 +132,15 @@ def connected(options: Connection) -> Iterator[tuple[SiameseClient, RunConfig | 
                 tls=tls,
                 metadata=_token(options.token_file),
             )
-        yield stack.enter_context(client), settings
+        yield stack.enter_context(client)
+
+
+def _settings_and_name(options: Connection) -> tuple[RunConfig | None, str]:
+    """Return the configuration if one is named, and the served model's name."""
+    if options.overrides and not options.config:
+        raise UserError("--set needs a configuration, which it changes; give one by --config")
+    settings = reading.load(options.config, options.overrides or ()) if options.config else None
+    return settings, _model_name(options, settings)
 
 
 def _model_name(options: Connection, settings: RunConfig | None) -> str:
@@ -206,21 +211,24 @@ def pushed_model(options: Connection) -> tuple[RunConfig, str]:
     return settings, pushed_version(settings.serving_root, options.version, options.label)
 
 
-def held_out_files(settings: RunConfig | None, options: Connection) -> list[tuple[Path, str]]:
+def held_out_files(options: Connection) -> list[tuple[Path, str]]:
     """Return the files and classes of test images that the served model was not trained on.
 
     Raises:
-        UserError: The options or the configuration do not tell which images these are.
+        UserError: The options contradict each other, or they and the configuration do not tell
+            which images these are.
     """
-    from pipeline.runs.held_out import held_out_images
-
+    settings, _ = _settings_and_name(options)
     if settings is None:
         raise UserError("--held-out needs --config, whose test split it uses")
-    log_noise.load_tensorflow()  # which reads the test split
     if options.label:
         raise UserError(
             "--held-out cannot tell which version has a label; give --version in place of --label"
         )
+    log_noise.quiet()
+    log_noise.load_tensorflow()  # which reads the test split
+    from pipeline.runs.held_out import held_out_images
+
     return held_out_images(settings, options.version)
 
 

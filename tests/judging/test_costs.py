@@ -9,7 +9,9 @@ from judge_views import held_out
 from judging.costs import at, cheapest, cost_of, with_false_accepts
 from judging.judge import judge
 from judging.judgement import Curve, Measure, Threshold
+from judging.measurements import curve
 from judging.settings import Costs, JudgeSettings
+from judging.thresholds import same_threshold
 
 CURVE = Curve(
     false_accepts=(0, 0, 0.25, 0.5, 1), true_accepts=(0, 0.5, 0.75, 1, 1),
@@ -31,6 +33,15 @@ def test_the_cheapest_threshold_goes_by_both_costs_and_how_frequent_both_kinds_a
 @pytest.mark.parametrize(("most", "threshold"), [(0, 0.9), (0.25, 0.7), (0.3, 0.7), (1, 0.5)])
 def test_a_limit_of_false_accepts_rejects_no_more_than_it_must(most, threshold):
     assert with_false_accepts(CURVE, most) == threshold
+
+
+@pytest.mark.parametrize("most", [0, 0.02, 0.1])
+def test_the_training_and_the_command_choose_the_same_threshold(most):
+    rng = np.random.default_rng(0)
+    scores, same = np.r_[rng.normal(0.3, 0.1, 60), rng.normal(0.6, 0.1, 60)], np.arange(120) >= 60
+    ours = with_false_accepts(curve(scores, same, 0, 1), most)
+    calibrated = same_threshold(scores, same, most)
+    np.testing.assert_array_equal(scores >= ours, scores >= calibrated)
 
 
 def test_where_nothing_may_be_accepted_the_threshold_is_above_all_scores():

@@ -3,12 +3,14 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import siamese
 from rich.console import Console
 
 from pipeline.commands.predict import show_pairs, show_pairs_as_json
+from pipeline.runs import held_out
 from pipeline.terminal.console import FAILED, WRONG_USE
 from serving.answers import Comparison
 
@@ -60,6 +62,18 @@ def test_without_a_server_the_newest_model_is_served_for_the_question(temporary)
 def test_pairs_of_the_test_split(temporary, test_split):
     result = siamese("predict", "--held-out", "4", "--config", "my.yaml")
     assert "pairs are correct." in result.everything
+
+
+@pytest.mark.parametrize("command", ["predict", "classify"])
+def test_a_run_with_folds_is_refused_before_a_server_starts(
+    command, temporary, test_split, monkeypatch
+):
+    report = SimpleNamespace(folds=[[1]], root="data")
+    monkeypatch.setattr(held_out.IngestionReport, "read", lambda uri: report)
+    result = siamese(command, "--held-out", "4", "--config", "my.yaml")
+    assert result.exit_code == WRONG_USE
+    assert "has learned from every image" in result.everything
+    assert not temporary
 
 
 SERVER = ("--server", "localhost:1", "--name", "parts")
