@@ -86,57 +86,39 @@ class Batcher:
         for thread in self._threads:
             thread.join()
 
-    def submit(self, queue: BatchQueue, task: _Task, wanted: Sequence[str]) -> list[_Task]:
-        """Queue a request: the first part fills the open batch if requests may be split.
+    def submit(self, queue: BatchQueue, task: _Task, wanted: Sequence[str]) -> None:
+        """Add a request to the open batch of its kind, or to a new one.
 
         Args:
             queue: Whose request it is.
             task: Not larger than `max_batch_size`.
             wanted: The outputs to compute; requests for others are other batches.
 
-        Returns:
-            Its parts, in order.
-
         Raises:
-            Status: UNAVAILABLE: the queue has no room for the whole request.
+            Status: UNAVAILABLE: there is no room for a new batch.
         """
-        limit = self.parameters.execution_limit
-        kind = tuple((n, a.dtype.str, a.shape[1:]) for n, a in sorted(task.inputs.items()))
+        limit = self.parameters.max_execution_batch_size or self.parameters.max_batch_size
+        most = self.parameters.max_enqueued_batches
+        kind = (wanted, *((n, a.dtype.str, a.shape[1:]) for n, a in sorted(task.inputs.items())))
         with self._changed:
             pending = [batch for batch in self._batches if batch.queue is queue]
-            ours = [b for b in pending if (b.kind, b.wanted) == (kind, wanted) and not b.closed]
-            room = limit - ours[0].size if ours else 0
-            sizes = self._sizes(task.size, room)
-            needed = len(sizes) - (sizes[0] <= room)
-            most = self.parameters.max_enqueued_batches
-            if len(pending) + needed > most:
-                raise Status(
-                    grpc.StatusCode.UNAVAILABLE,
-                    "The batch scheduling queue to which this task was submitted is full; "
-                    f"currently {len(pending)} batches enqueued and max_enqueued_batches is {most}",
-                )
-            parts, start = [], 0
-            for size in sizes:
-                if size > room:
-                    for batch in ours:
-                        batch.closed = True
-                    ours = [_Batch(queue, kind, wanted, opened=time.monotonic())]
-                    self._batches.extend(ours)
-                parts.append(_Task(_rows(task.inputs, start, start + size), size, task.deadline))
-                ours[0].tasks.append(parts[-1])
-                ours[0].size += size
-                start, room = start + size, limit - ours[0].size
-                ours[0].closed = not room
+            batch = next((b for b in pending if b.kind == kind and not b.closed), None)
+            if batch is None or batch.size + task.size > limit:
+                if len(pending) >= most:
+                    raise Status(
+                        grpc.StatusCode.UNAVAILABLE,
+                        "The batch scheduling queue to which this task was submitted is full; "
+                        f"currently {len(pending)} batches enqueued and max_enqueued_batches is "
+                        f"{most}",
+                    )
+                if batch is not None:
+                    batch.closed = True
+                batch = _Batch(queue, kind, wanted, opened=time.monotonic())
+                self._batches.append(batch)
+            batch.tasks.append(task)
+            batch.size += task.size
+            batch.closed = batch.size >= limit
             self._changed.notify()
-        return parts
-
-    def _sizes(self, size: int, room: int) -> list[int]:
-        if not self.parameters.enable_large_batch_splitting or size <= room:
-            return [size]
-        limit = self.parameters.execution_limit
-        first = [room] if room else []
-        full, last = divmod(size - room, limit)
-        return [*first, *[limit] * full, *([last] if last else [])]
 
     def _work(self) -> None:
         while batch := self._next():
@@ -216,12 +198,12 @@ class BatchQueue:
             )
         if size == 0:
             return self._compute(inputs, deadline, wanted)
-        parts = self._batcher.submit(self, _Task(inputs, size, deadline), wanted)
+        task = _Task(inputs, size, deadline)
+        self._batcher.submit(self, task, wanted)
         try:
-            answers = [part.answer.result(deadline.remaining) for part in parts]
+            return task.answer.result(deadline.remaining)
         except FutureTimeout:
             raise deadline_exceeded() from None
-        return answers[0] if len(answers) == 1 else _concatenate(answers)
 
     def execute(self, tasks: Sequence[_Task], padded: int, wanted: Sequence[str]) -> None:
         """Compute tasks until the last one's deadline, and set their answers.
@@ -259,11 +241,10 @@ class BatchQueue:
                 "sizes of the input tensors"
             )
         ends = np.cumsum([task.size for task in tasks]).tolist()
-        return [_rows(outputs, end - task.size, end) for task, end in zip(tasks, ends, strict=True)]
-
-
-def _rows(arrays: Arrays, start: int, stop: int) -> Outputs:
-    return {name: array[start:stop] for name, array in arrays.items()}
+        return [
+            {name: array[end - task.size : end] for name, array in outputs.items()}
+            for task, end in zip(tasks, ends, strict=True)
+        ]
 
 
 def _concatenate(parts: Sequence[Arrays]) -> Outputs:

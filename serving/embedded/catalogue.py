@@ -14,7 +14,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from serving.embedded.model import Model, Pace, Version
 from serving.embedded.servable import Servable
-from serving.embedded.statuses import failed_precondition, invalid_argument, not_found
+from serving.embedded.statuses import invalid_argument, not_found
 
 
 class Catalogue:
@@ -23,20 +23,15 @@ class Catalogue:
     Args:
         load: Loads and warms up a version: model name, version, path.
         pace: Intervals of polling and of retries.
-        labels_may_wait: Whether a new label may name a version that isn't available yet.
     """
 
-    def __init__(
-        self,
-        load: Callable[[str, int, str], Servable],
-        pace: Pace,
-        labels_may_wait: bool = False,
-    ) -> None:
+    def __init__(self, load: Callable[[str, int, str], Servable], pace: Pace) -> None:
         self._load = load
         self._pace = pace
-        self._labels_may_wait = labels_may_wait
         self._models: dict[str, Model] = {}
-        self._labels: dict[str, dict[str, int]] = {}
+        self._lock = threading.Lock()  # guards the labels
+        # By model and label: the version, and the one before until the version is available.
+        self._labels: dict[tuple[str, str], tuple[int, ...]] = {}
 
     def knows(self, name: str) -> bool:
         """Return whether there is a model of this name, loaded or not."""
@@ -63,9 +58,7 @@ class Catalogue:
         kind = spec.WhichOneof("version_choice")
         number = spec.version.value if kind == "version" else None
         if kind == "version_label" and spec.version_label:
-            number = self._labels.get(spec.name, {}).get(spec.version_label)
-            if number is None:
-                raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
+            number = self._labelled(spec.name, spec.version_label)
         model = self._models.get(spec.name)
         if model is None:
             request = f"Latest({spec.name})"
@@ -98,7 +91,8 @@ class Catalogue:
         """Serve exactly the models of a configuration; don't wait for them.
 
         Args:
-            config: Replaces the last one as a whole, except for labels (see `set_labels`).
+            config: Replaces the last one as a whole. A label that is moved names its former version
+                until the new one is available.
 
         Raises:
             Status: INVALID_ARGUMENT or NOT_FOUND: the configuration is refused as a whole, and
@@ -113,30 +107,23 @@ class Catalogue:
                 self._models[each.name] = Model(each, self._load, self._pace)
                 self._models[each.name].start()
         for name in self._models.keys() - {each.name for each in configs}:
-            self._labels.pop(name, None)
             threading.Thread(target=self._models.pop(name).stop, daemon=True).start()
+        with self._lock:
+            self._labels = {
+                (each.name, label): (number, *self._labels.get((each.name, label), ())[-1:])
+                for each in configs
+                for label, number in each.version_labels.items()
+            }
 
-    def set_labels(self, config: model_server_config_pb2.ModelServerConfig) -> None:
-        """Set the labels of a configuration, all or none.
-
-        Raises:
-            Status: FAILED_PRECONDITION: a labelled version isn't available.
-        """
-        labels = {}
-        for each in config.model_config_list.config:
-            model = self._models.get(each.name)
-            held = self._labels.get(each.name, {})
-            for label, number in each.version_labels.items():
-                may_wait = self._labels_may_wait and label not in held
-                if held.get(label) == number or may_wait:
-                    continue
-                if model is None or not model.is_available(number):
-                    raise failed_precondition(
-                        f"Request to assign label to version {number} of model {each.name}, "
-                        "which is not currently available for inference"
-                    )
-            labels[each.name] = dict(each.version_labels)
-        self._labels = labels
+    def _labelled(self, name: str, label: str) -> int:
+        with self._lock:
+            versions = self._labels.get((name, label))
+            if versions is None:
+                raise invalid_argument(f"Unrecognized servable version label: {label}")
+            model = self._models.get(name)
+            if model is not None and model.is_available(versions[0]):
+                versions = self._labels[name, label] = versions[:1]
+            return versions[-1]
 
     def stop(self, timeout: float | None = None) -> None:
         """Unload all models once their requests are finished."""

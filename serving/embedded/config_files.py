@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import text_format
 
 from serving.embedded.options import Options, UsageError
+from serving.wire import serving_pb2 as wire
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class BatchingParameters:
     """Parameters of batching, as in session_bundle_config.proto.
 
     Attributes:
-        max_batch_size: Maximum of rows in a request, and in a batch if requests are not split.
+        max_batch_size: Maximum of rows in a request.
         batch_timeout_micros: Longest wait for a batch to fill.
         max_enqueued_batches: Maximum of waiting batches per signature; when full: UNAVAILABLE.
         num_batch_threads: Batches that run at once, of all models together.
         allowed_batch_sizes: Sizes that batches are padded up to; empty for any.
-        enable_large_batch_splitting: Whether a request may be split into several batches.
-        max_execution_batch_size: Maximum of rows that run at once, if requests are split.
+        max_execution_batch_size: Rows from which on a batch is full; 0: `max_batch_size`. A
+            larger request is a batch of its own; TensorFlow Serving splits it.
     """
 
     max_batch_size: int = 1000
@@ -35,15 +35,7 @@ class BatchingParameters:
     max_enqueued_batches: int = 10
     num_batch_threads: int = 1
     allowed_batch_sizes: tuple[int, ...] = ()
-    enable_large_batch_splitting: bool = False
     max_execution_batch_size: int = 0
-
-    @property
-    def execution_limit(self) -> int:
-        """Maximum of rows that run at once."""
-        if self.enable_large_batch_splitting and self.max_execution_batch_size:
-            return self.max_execution_batch_size
-        return self.max_batch_size
 
 
 @dataclass(frozen=True)
@@ -74,20 +66,6 @@ class Settings:
 
 
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
-
-# Messages that are not in tensorflow-serving-api, with their fields in order.
-_MESSAGES = """
-Int64Value: int64 value
-BoolValue: bool value
-StringValue: string value
-BatchingParameters: Int64Value max_batch_size, Int64Value batch_timeout_micros,\
- Int64Value max_enqueued_batches, Int64Value num_batch_threads, StringValue thread_pool_name,\
- repeated int64 allowed_batch_sizes, bool pad_variable_length_inputs,\
- BoolValue enable_large_batch_splitting, Int64Value max_execution_batch_size
-PrometheusConfig: bool enable, string path
-MonitoringConfig: PrometheusConfig prometheus_config
-SSLConfig: string server_key, string server_cert, string custom_ca, bool client_verify
-"""
 
 
 def read_settings(options: Options) -> Settings:
@@ -151,7 +129,7 @@ def read_batching_parameters(path: str) -> BatchingParameters:
     defaults = BatchingParameters(num_batch_threads=os.cpu_count() or 1)
     if not path:
         return defaults
-    message = _read(path, _message("BatchingParameters"))
+    message = _read(path, wire.BatchingParameters())
 
     names = [each.name for each in fields(BatchingParameters) if each.type == "int"]
     numbers = {name: getattr(message, name).value for name in names if message.HasField(name)}
@@ -159,31 +137,30 @@ def read_batching_parameters(path: str) -> BatchingParameters:
         least = 0 if name == "batch_timeout_micros" else 1
         if number < least:
             raise UsageError(f"{path}: {name} is {number}, and must be at least {least}")
-    splitting = message.enable_large_batch_splitting.value
     sizes = tuple(message.allowed_batch_sizes)
-    parameters = replace(
-        defaults,
-        **numbers,
-        allowed_batch_sizes=sizes,
-        enable_large_batch_splitting=splitting,
-    )
-    if message.HasField("max_execution_batch_size") and not splitting:
-        raise UsageError(
-            f"{path}: max_execution_batch_size needs enable_large_batch_splitting {{ value: true }}"
-        )
-    if parameters.max_execution_batch_size > parameters.max_batch_size:
-        raise UsageError(
-            f"{path}: max_execution_batch_size is {parameters.max_execution_batch_size}, and must "
-            f"be at most max_batch_size, {parameters.max_batch_size}"
-        )
-    if any(small >= large for small, large in pairwise(sizes)) or (sizes and sizes[0] < 1):
-        raise UsageError(f"{path}: allowed_batch_sizes must be positive and increase")
-    # Also where requests are split: TensorFlow Serving refuses to load models otherwise.
-    if sizes and sizes[-1] != parameters.max_batch_size:
-        raise UsageError(
-            f"{path}: the last of allowed_batch_sizes is {sizes[-1]}, and must equal "
-            f"max_batch_size, {parameters.max_batch_size}"
-        )
+    parameters = replace(defaults, **numbers, allowed_batch_sizes=sizes)
+    most, at_once = parameters.max_batch_size, parameters.max_execution_batch_size
+    # TensorFlow Serving loads no model with such parameters.
+    for wrong, reason in (
+        (
+            at_once and not message.enable_large_batch_splitting.value,
+            "max_execution_batch_size needs enable_large_batch_splitting { value: true }",
+        ),
+        (
+            at_once > most,
+            f"max_execution_batch_size is {at_once}, and must be at most max_batch_size, {most}",
+        ),
+        (
+            any(small >= large for small, large in pairwise((0, *sizes))),
+            "allowed_batch_sizes must be positive and increase",
+        ),
+        (
+            sizes and sizes[-1] != most,
+            f"the last of allowed_batch_sizes must equal max_batch_size, {most}",
+        ),
+    ):
+        if wrong:
+            raise UsageError(f"{path}: {reason}")
     return parameters
 
 
@@ -198,7 +175,7 @@ def read_metrics_path(path: str) -> str | None:
     """
     if not path:
         return None
-    config = _read(path, _message("MonitoringConfig")).prometheus_config
+    config = _read(path, wire.MonitoringConfig()).prometheus_config
     if not config.enable:
         return None
     if config.path and not config.path.startswith("/"):
@@ -214,7 +191,7 @@ def read_tls_settings(path: str) -> TlsSettings | None:
     """
     if not path:
         return None
-    config = _read(path, _message("SSLConfig"))
+    config = _read(path, wire.SSLConfig())
     for name in ("server_key", "server_cert", "custom_ca"):
         pem = getattr(config, name)
         if name == "custom_ca" and not pem:
@@ -246,33 +223,3 @@ def _read(path: str, message: Any) -> Any:
         return text_format.Parse(text, message)
     except text_format.ParseError as e:
         raise UsageError(f"{path}: is no {type(message).DESCRIPTOR.name} in text: {e}") from e
-
-
-@lru_cache
-def _pool() -> descriptor_pool.DescriptorPool:
-    # In a pool of their own, so that they don't clash with the real protos.
-    file = descriptor_pb2.FileDescriptorProto(
-        name="serving/embedded/config_files.proto", package="tensorflow.serving", syntax="proto3"
-    )
-    types = descriptor_pb2.FieldDescriptorProto
-    for line in _MESSAGES.split("\n")[1:-1]:
-        name, its_fields = line.split(": ")
-        message = file.message_type.add(name=name)
-        for number, text in enumerate(its_fields.split(", "), start=1):
-            *label, kind, field_name = text.split()
-            field = message.field.add(name=field_name, number=number)
-            field.label = types.LABEL_REPEATED if label else types.LABEL_OPTIONAL
-            if kind.islower():
-                field.type = getattr(types, f"TYPE_{kind.upper()}")
-            else:
-                field.type, field.type_name = types.TYPE_MESSAGE, f".tensorflow.serving.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return pool
-
-
-def _message(name: str) -> Any:
-    descriptor = _pool().FindMessageTypeByName(f"tensorflow.serving.{name}")
-    if hasattr(message_factory, "GetMessageClass"):
-        return message_factory.GetMessageClass(descriptor)()
-    return message_factory.MessageFactory(_pool()).GetPrototype(descriptor)()

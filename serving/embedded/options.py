@@ -42,7 +42,7 @@ class Options:
         True, "replay assets.extra/tf_serving_warmup_requests before a version takes requests"
     )
     allow_version_labels_for_unavailable_models: bool = _option(
-        False, "let a new label name a version that isn't loaded yet"
+        False, "without effect: here a label waits for its version in any case"
     )
     host: str = _option(
         "127.0.0.1", "address to listen on; 0.0.0.0: of all interfaces; this server only"

@@ -61,7 +61,6 @@ class _Server:
                 most_retries=options.max_num_load_retries,
                 retry_seconds=options.load_retry_interval_micros / 1e6,
             ),
-            options.allow_version_labels_for_unavailable_models,
         )
         inference = Inference(self._catalogue, metrics)
         self._api = RestApi(inference, metrics, settings.metrics_path)
@@ -86,13 +85,6 @@ class _Server:
         while not self._catalogue.ready:
             if self._stop.wait(0.02):
                 return
-        try:
-            self._catalogue.set_labels(models)
-        except Status as e:
-            raise UsageError(
-                f"{source}: {e.message}: label it once it is loaded, or add "
-                "--allow_version_labels_for_unavailable_models"
-            ) from e
         print(self._listeners.line, flush=True)
         if self._options.model_config_file and self._options.model_config_file_poll_wait_seconds:
             self._follow_config(models)
@@ -130,23 +122,19 @@ class _Server:
     def _follow_config(self, served: Any) -> None:
         """Poll the configuration file until the server is stopped."""
         path = self._options.model_config_file
-        labelled, told = True, ""
+        told = ""
         while not self._stop.wait(self._options.model_config_file_poll_wait_seconds):
             try:
                 config = read_model_config(path)
                 if config != served:
-                    served, labelled = config, True  # a refused one is reported once
+                    served = config  # a refused one is reported once
                     self._catalogue.configure(config)
-                    labelled = False
                     log.info("%s: read again", path)
-                if not labelled:  # as soon as the labelled versions are available
-                    self._catalogue.set_labels(config)
-                    labelled = True
                 told = ""
             except (UsageError, Status) as e:
                 if str(e) != told:
                     told = str(e)
-                    log.error("The models or labels stay as they are: %s", e)
+                    log.error("The models and labels stay as they are: %s", e)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop.is_set():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.wrappers_pb2 import BytesValue
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from serving.embedded.statuses import invalid_argument, resource_exhausted
@@ -16,21 +17,18 @@ _LARGEST_FILLED_BYTES = 4 * 2**20
 _STRING_BYTES = 24  # an element of TensorFlow's string tensors, at least
 _LARGEST_OUTPUT_BYTES = 2**31 - 2**20  # a message holds 2 GB
 
-# The field of TensorProto by dtype, and how NumPy calls its bytes where they are sent as they are.
+# The fields of TensorProto that hold their values as NumPy has them in memory.
 _FIELDS = {
     types_pb2.DT_FLOAT: ("float_val", "<f4"),
     types_pb2.DT_DOUBLE: ("double_val", "<f8"),
     types_pb2.DT_BOOL: ("bool_val", "?"),
-    types_pb2.DT_INT32: ("int_val", None),
-    types_pb2.DT_INT16: ("int_val", None),
-    types_pb2.DT_INT8: ("int_val", None),
-    types_pb2.DT_UINT16: ("int_val", None),
-    types_pb2.DT_UINT8: ("int_val", None),
-    types_pb2.DT_INT64: ("int64_val", None),
-    types_pb2.DT_UINT32: ("uint32_val", None),
-    types_pb2.DT_UINT64: ("uint64_val", None),
 }
-_VARINT_ROWS = 2**14
+_INTEGERS = {
+    types_pb2.DT_INT64: "int64_val",
+    types_pb2.DT_UINT32: "uint32_val",
+    types_pb2.DT_UINT64: "uint64_val",
+}
+_CHUNK = 2**14  # integers between which other threads can run
 
 
 def dtype_name(dtype: int) -> str:
@@ -83,23 +81,29 @@ def write(array: np.ndarray, proto: tensor_pb2.TensorProto) -> None:
 
     Args:
         array: Any shape, of a dtype that TensorFlow has; strings as an object array of bytes.
-        proto: Empty; filled from the array's buffer, not by a Python object for each value.
+        proto: Empty; floats and booleans are filled from the array's buffer, not by a Python
+            object for each value.
     """
     dtype = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
-    number = dtype.as_datatype_enum
-    if dtype != tf.string and number not in _FIELDS:  # half, bfloat16, complex, other rare ones
-        proto.CopyFrom(tf.make_tensor_proto(array))
+    number, flat = dtype.as_datatype_enum, array.ravel()
+    if not (dtype == tf.string or dtype.is_integer or number in _FIELDS):
+        proto.CopyFrom(tf.make_tensor_proto(array))  # half, bfloat16, complex, other rare ones
         return
     proto.dtype = number
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     if dtype == tf.string:
-        proto.string_val.extend(array.ravel())
+        proto.string_val.extend(flat)
+    elif dtype.is_integer:
+        field = getattr(proto, _INTEGERS.get(number, "int_val"))
+        for start in range(0, flat.size, _CHUNK):
+            field.extend(flat[start : start + _CHUNK].tolist())
     elif array.size:
-        name, as_it_is = _FIELDS[number]
-        packed = np.ascontiguousarray(array, as_it_is).tobytes() if as_it_is else _varints(array)
+        name, layout = _FIELDS[number]
+        packed = BytesValue(value=np.ascontiguousarray(flat, layout).tobytes())
         field = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[name].number
-        proto.MergeFromString(_varints(np.array([field << 3 | 2, len(packed)])) + packed)
+        # A packed field is written as bytes are, after another number: theirs is 1.
+        proto.MergeFromString(bytes([field << 3 | 2]) + packed.SerializeToString()[1:])
 
 
 def check_size(outputs: Mapping[str, np.ndarray]) -> None:
@@ -125,22 +129,3 @@ def _values(proto: tensor_pb2.TensorProto) -> int:
         (len(value) for field, value in proto.ListFields() if field.name.endswith("_val")),
         default=0,
     )
-
-
-def _varints(values: np.ndarray) -> bytes:
-    """Return integers as protobuf's varints: 7 bits a byte, the lowest first."""
-    shifts = np.arange(10, dtype=np.uint64) * np.uint64(7)
-    parts = []
-    flat = values.ravel()
-    for start in range(0, flat.size, _VARINT_ROWS):
-        some = flat[start : start + _VARINT_ROWS]
-        # Negative numbers are sent as 64 bits, whatever their type.
-        rest = (some if some.dtype == np.uint64 else some.astype(np.int64).view(np.uint64))[:, None]
-        rest = rest >> shifts
-        used = rest > 0
-        used[:, 0] = True
-        more = np.zeros_like(used)
-        more[:, :-1] = used[:, 1:]
-        groups = (rest & np.uint64(127)).astype(np.uint8) | (more.astype(np.uint8) << 7)
-        parts.append(groups[used].tobytes())
-    return b"".join(parts)

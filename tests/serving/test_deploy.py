@@ -209,7 +209,6 @@ class TestServingFiles:
 
     def test_a_request_may_be_larger_than_a_batch(self):
         parameters = read_batching_parameters(str(CONFIG / "batching.config"))
-        assert parameters.enable_large_batch_splitting
         assert parameters.max_execution_batch_size < parameters.max_batch_size
         # As many as the server may run at once, by default.
         assert (

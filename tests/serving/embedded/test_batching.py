@@ -147,62 +147,16 @@ def test_too_large_a_request_is_refused(start):
     assert not compute.batches
 
 
-def test_a_large_request_is_split(start):
-    queue, compute = start(
-        max_batch_size=5, enable_large_batch_splitting=True, max_execution_batch_size=2
-    )
-    assert ask(queue, 1, 2, 3, 4, 5) == [2, 4, 6, 8, 10]
-    assert compute.batches == [[1, 2], [3, 4], [5]]
-
-
-def test_splitting_changes_nothing_for_one_over_the_limit(start):
-    queue, compute = start(
-        max_batch_size=4, enable_large_batch_splitting=True, max_execution_batch_size=2
-    )
-    with pytest.raises(Status, match="Task size 5 is larger than maximum input batch size 4"):
-        ask(queue, 1, 2, 3, 4, 5)
-    assert not compute.batches
-
-
-def test_the_first_part_fills_the_open_batch(start, pool):
-    queue, compute = start(
-        batch_timeout_micros=NEVER,
-        max_batch_size=8,
-        enable_large_batch_splitting=True,
-        max_execution_batch_size=4,
-    )
+def test_a_request_over_the_limit_of_execution_runs_alone(start, pool):
+    queue, compute = start(batch_timeout_micros=NEVER, max_batch_size=5, max_execution_batch_size=2)
     first = pool.submit(ask, queue, 1)
     wait_until_queued(queue, 1, [1])
-    assert ask(queue, 2, 3, 4, 5, 6, 7, 8) == [4, 6, 8, 10, 12, 14, 16]
+    assert ask(queue, 2, 3, 4, 5, 6) == [4, 6, 8, 10, 12]
     assert first.result(30) == [2]
-    assert compute.batches == [[1, 2, 3, 4], [5, 6, 7, 8]]
-
-
-def test_splits_are_padded_to_allowed_sizes(start):
-    queue, compute = start(
-        max_batch_size=8,
-        allowed_batch_sizes=(2, 8),
-        enable_large_batch_splitting=True,
-        max_execution_batch_size=3,
-    )
-    assert ask(queue, 1, 2, 3, 4) == [2, 4, 6, 8]
-    assert [len(batch) for batch in compute.batches] == [8, 2]
-
-
-def test_a_split_request_is_queued_whole_or_not_at_all(start, pool):
-    queue, compute = start(
-        max_enqueued_batches=2,
-        max_batch_size=16,
-        enable_large_batch_splitting=True,
-        max_execution_batch_size=4,
-    )
-    held = hold(queue, compute, pool)
-    with pytest.raises(Status, match="queue"):
-        ask(queue, *range(9))
-    compute.go.set()
-    assert held.result(30) == [200]
-    assert ask(queue, 1) == [2]
-    assert compute.batches == [[100], [1]]
+    assert compute.batches == [[1], [2, 3, 4, 5, 6]]
+    answers = [pool.submit(ask, queue, 1) for _ in range(2)]
+    assert [each.result(30) for each in answers] == [[2], [2]]
+    assert compute.batches[2:] == [[1, 1]]
 
 
 def test_what_nobody_waits_for_is_not_computed(start, pool):
@@ -306,7 +260,6 @@ def test_many_clients_get_what_they_asked_for(start, pool):
         max_batch_size=16,
         max_enqueued_batches=1000,
         allowed_batch_sizes=(4, 8, 16),
-        enable_large_batch_splitting=True,
         max_execution_batch_size=8,
     )
 
@@ -318,7 +271,7 @@ def test_many_clients_get_what_they_asked_for(start, pool):
 
     for done in [pool.submit(client, seed) for seed in range(16)]:
         done.result(60)
-    assert {len(batch) for batch in compute.batches} <= {4, 8}
+    assert {len(batch) for batch in compute.batches} <= {4, 8, 16}
 
 
 def test_stopping_finishes_what_is_queued(pool):

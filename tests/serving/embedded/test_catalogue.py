@@ -142,13 +142,27 @@ def test_a_refused_configuration_changes_nothing(served, tmp_path):
     assert served.serves() == ("first", 1)
 
 
+def labelled(**versions):
+    labels = [f"version_labels {{ key: '{k}' value: {v} }}" for k, v in versions.items()]
+    return f"model_version_policy {{ all {{}} }} {' '.join(labels)}"
+
+
 def test_labels(served):
-    text = 'version_labels { key: "stable" value: 1 } version_labels { key: "new" value: 2 }'
-    config = served.configure("first", text=text)
-    with pytest.raises(Status, match="version 2 of model m, which is not currently available"):
-        served.catalogue.set_labels(config)
-    assert served.serves(version_label="stable") is INVALID_ARGUMENT
-    del config.model_config_list.config[0].version_labels["new"]
-    served.catalogue.set_labels(config)
+    served.configure("first", text=labelled(stable=1, new=2))
     assert served.serves(version_label="stable") == ("first", 1)
+    assert served.serves(version_label="new") is NOT_FOUND  # it isn't available yet
+    assert served.serves(version_label="other") is INVALID_ARGUMENT
+    served.configure("first", text=labelled(stable=1))
     assert served.serves(version_label="new") is INVALID_ARGUMENT
+
+
+def test_a_moved_label_waits_for_its_version(served):
+    served.configure("first", text=labelled(stable=1))
+    for _ in range(2):  # read twice before the version is there
+        served.configure("first", version=1, text=labelled(stable=2))
+    assert served.serves(version_label="stable") == ("first", 1)
+    served.configure("first", version=2, text=labelled(stable=2))
+    served.release("first")
+    eventually(lambda: served.serves(version_label="stable") == ("first", 2), seconds=10)
+    served.configure("first", text=labelled(stable=3))
+    assert served.serves(version_label="stable") == ("first", 2)

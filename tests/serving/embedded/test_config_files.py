@@ -40,7 +40,6 @@ def test_batching_parameters(file):
         max_enqueued_batches=7,
         num_batch_threads=3,
         allowed_batch_sizes=(2, 8),
-        enable_large_batch_splitting=True,
         max_execution_batch_size=4,
     )
 

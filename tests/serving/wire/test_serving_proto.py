@@ -30,6 +30,7 @@ OFFICIAL = {
 _POLICY = OFFICIAL["ModelConfig"].fields_by_name["model_version_policy"].message_type
 OFFICIAL[_POLICY.containing_type.name] = _POLICY.containing_type
 OFFICIAL["StatusProto"] = OFFICIAL["ModelVersionStatus"].fields_by_name["status"].message_type
+READ_AS_TEXT = {"BatchingParameters", "PrometheusConfig", "MonitoringConfig", "SSLConfig"}
 VALUES = [
     np.array([[0.5, -1.5], [np.inf, 3]], "f"),
     np.array([1e300]),
@@ -42,7 +43,9 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("name", list(wire.DESCRIPTOR.message_types_by_name))
+@pytest.mark.parametrize(
+    "name", [n for n in wire.DESCRIPTOR.message_types_by_name if n not in READ_AS_TEXT]
+)
 def test_fields_have_the_same_numbers_and_types(name):
     ours, theirs = wire.DESCRIPTOR.message_types_by_name[name], OFFICIAL[name]
     for field in ours.fields:
