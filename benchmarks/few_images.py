@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.pictures import SIZE, drawn, read
+from benchmarks.pictures import SIZE, Pictures, drawn, read
 from benchmarks.report import report
 
 
@@ -30,25 +30,21 @@ class Encoded(NamedTuple):
     labels: np.ndarray
 
 
-def encode(
-    folder: Path, encoder: Path, each: int | None = None, classes: int | None = None
-) -> Encoded:
-    """Return the features of the images of a folder of class folders, resized as in a run.
+def encode(pictures: Pictures, encoder: Path, views: int = 4) -> Encoded:
+    """Return the features of images, of so many views.
 
     Args:
-        folder: Of the class folders.
+        pictures: The images.
         encoder: A Keras model.
-        each: Images of each class at most; None: all.
-        classes: Classes at most, evenly over the sorted names; None: all.
+        views: Number of views.
     """
     from trainer.network.backbone import build_backbone
-    from trainer.recipe.cached_features import VIEWS, CachedFeatures
+    from trainer.recipe.cached_features import CachedFeatures
     from trainer.settings import ONE_TILE, Model
 
-    pictures = read(folder, each, classes)
     model = Model(backbone=str(encoder.resolve()))
     backbone = build_backbone(model, SIZE, ONE_TILE)
-    features = CachedFeatures(backbone, model, pictures.pixels).of_views(max(VIEWS))
+    features = CachedFeatures(backbone, model, pictures.pixels).of_views(views)
     return Encoded(features, pictures.labels)
 
 
@@ -122,14 +118,14 @@ def main() -> None:
 
     started = time.process_time()
     labelled, held_out = (
-        encode(x, arguments.encoder) for x in (arguments.labelled, arguments.held_out)
+        encode(read(x), arguments.encoder) for x in (arguments.labelled, arguments.held_out)
     )
     encoding = time.process_time() - started
     modes: dict[str, np.ndarray | None] = {"no": None}
     if arguments.unlabelled:
         modes["yes"] = labelled.features[:0]
     if arguments.of_no_class:
-        every = encode(arguments.of_no_class, arguments.encoder).features
+        every = encode(read(arguments.of_no_class), arguments.encoder).features
         half = np.random.default_rng(0).permutation(len(every))[: len(labelled.labels) // 2]
         modes["and images of no class"] = every[half]
     rows: list[dict[str, Any]] = []

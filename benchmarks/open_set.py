@@ -1,21 +1,24 @@
 """Whether the judged rate of false accepts holds on new classes.
 
-    python -m benchmarks.open_set steel=FOLDER:5 letters=FOLDER:20 ENCODER --seeds 3 --each 20
+    python -m benchmarks.open_set steel=FOLDER+FOLDER:5 digits=digits:7 ENCODER --seeds 3
+    python -m benchmarks.open_set letters=FOLDER:20 steel_cats=FOLDER:6/FOLDER ENCODER --each 20
 
-Of each folder of class folders as many classes as named are drawn, with `--each` images. The
-Trainer's procedure runs on them in folds, with features of a frozen encoder (`.keras`, 224 pixels),
-and the rate at which images of unknown classes are accepted is judged as in a run: by models that
-have not learned the class. The truth is the rate at which the final model accepts the images of all
-other classes of the folder. Then scores are compared: how well each separates images of classes
-that a head was fitted on from those of a class that was left out (AUROC), by the drawn classes
-alone, as a choice of score has to.
+Of the class folders in each folder (or of scikit-learn's digits) as many classes as named are
+drawn, with `--each` images. The Trainer's procedure runs on them in folds, with features of a
+frozen encoder (`.keras`, 224 pixels), and the rate at which images of unknown classes are accepted
+is judged as in a run: by models that have not learned the class. The truth is the rate at which the
+final model accepts the images of all other classes of the folder, or of the folder behind the
+slash. Where all names have a dot (`Greek.character01`), the other classes are those of one
+alphabet, and the drawn ones are of the others. Then scores are compared: how well each separates
+images of classes that a head was fitted on from those of a class that was left out (AUROC), by the
+drawn classes alone, as a choice of score has to.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
@@ -24,43 +27,101 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
+from benchmarks.active_learning import digits
 from benchmarks.few_images import Encoded, encode
 from benchmarks.fold_coverage import Draw
+from benchmarks.pictures import Pictures, read
 from benchmarks.report import report
 from judging.classifier import best_scores, normalize
 from trainer.recipe.heads import Candidate, prepare
 
+MOST = 60
+"""Images of a class in a folder that are used at most."""
+
 SCORES = ("centroid", "max logit", "energy", "nearest of five", "Mahalanobis")
 
 
-def drawn(every: Encoded, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of images of some classes, and those of all other classes."""
-    names = np.random.default_rng(seed).permutation(np.unique(every.labels))
-    known = np.isin(every.labels, names[:classes])
-    return np.flatnonzero(known), np.flatnonzero(~known)
+class Source(NamedTuple):
+    """Images to draw from.
+
+    Attributes:
+        name: For the tables.
+        every: Images of all classes.
+        classes: How many to draw.
+        unknown: Images of other classes; None: those of `every` that are not drawn.
+    """
+
+    name: str
+    every: Encoded
+    classes: int
+    unknown: Encoded | None
+
+    def drawn(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices of images of some classes, and those of all other classes."""
+        rng, names = np.random.default_rng(seed), np.unique(self.every.labels)
+        alphabets = np.array([name.partition(".")[0] for name in names])
+        held = np.zeros(len(names), bool)
+        if all("." in name for name in names):
+            held = alphabets == rng.permutation(np.unique(alphabets))[0]
+        chosen = rng.permutation(names[~held])[: self.classes]
+        other = names[held] if held.any() else np.setdiff1d(names, chosen)
+        return (
+            np.flatnonzero(np.isin(self.every.labels, chosen)),
+            np.flatnonzero(np.isin(self.every.labels, other)),
+        )
 
 
-def coverage(name: str, every: Encoded, classes: int, each: int, seed: int) -> dict[str, Any]:
+def read_source(text: str, encoder: Path, most: int) -> Source:
+    """Return the images that `NAME=FOLDERS:CLASSES[/FOLDER]` says, of one view.
+
+    Args:
+        text: As on the command line.
+        encoder: A Keras model.
+        most: Classes of a folder at most.
+    """
+    name, _, rest = text.partition("=")
+    folders, _, rest = rest.partition(":")
+    classes, _, unknown = rest.partition("/")
+    if folders == "digits":
+        parts = [_most(Pictures(*digits()))]
+    else:
+        parts = [read(Path(folder), MOST, most) for folder in folders.split("+")]
+    together = Pictures(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    every = encode(together, encoder, views=1)
+    others = encode(read(Path(unknown), MOST), encoder, views=1) if unknown else None
+    return Source(name, every, int(classes), others)
+
+
+def _most(pictures: Pictures) -> Pictures:
+    """Return the first `MOST` images of each class."""
+    some = np.concatenate(
+        [np.flatnonzero(pictures.labels == label)[:MOST] for label in np.unique(pictures.labels)]
+    )
+    return Pictures(pictures.pixels[some], pictures.labels[some])
+
+
+def coverage(source: Source, each: int, seed: int) -> dict[str, Any]:
     """Return the judged rate of false accepts with its interval, and the true one."""
-    known, unknown = drawn(every, classes, seed)
-    rows = every.features[:, 0]
-    draw = Draw(rows[known], every.labels[known], each, rows[unknown], seed)
-    judged, true = draw.judged["false_accepts"], draw.true["false_accepts"].value
+    known, rest = source.drawn(seed)
+    rows = source.every.features[:, 0]
+    unknown = rows[rest] if source.unknown is None else source.unknown.features[:, 0]
+    draw = Draw(rows[known], source.every.labels[known], each, unknown, seed)
+    judged, true = draw.judged.get("false_accepts"), draw.true["false_accepts"].value
     return {
-        "data": name,
+        "data": source.name,
         "seed": seed,
-        "judged": judged.value,
-        "low": judged.low,
-        "high": judged.high,
+        "judged": judged and judged.value,
+        "low": judged and judged.low,
+        "high": judged and judged.high,
         "new classes": true,
-        "covered": float(judged.low <= true <= judged.high),
+        "covered": judged and float(judged.low <= true <= judged.high),
     }
 
 
-def compared(every: Encoded, classes: int, seed: int) -> dict[str, float]:
+def compared(source: Source, seed: int) -> dict[str, float]:
     """Return the AUROC of each score, by leaving out each of the drawn classes in turn."""
-    known, _ = drawn(every, classes, seed)
-    prepared, labels = prepare(every.features[known][:, :1]), every.labels[known]
+    known, _ = source.drawn(seed)
+    prepared, labels = prepare(source.every.features[known]), source.every.labels[known]
     found: dict[str, list[float]] = {name: [] for name in SCORES}
     for left_out in np.unique(labels)[:10]:
         inside = np.flatnonzero(labels != left_out)
@@ -109,32 +170,36 @@ def _scores(support: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> dic
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="+", metavar="NAME=FOLDER:CLASSES")
+    parser.add_argument("data", nargs="+", metavar="NAME=FOLDERS:CLASSES[/FOLDER]")
     parser.add_argument("encoder", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--each", type=int, default=20)
-    parser.add_argument("--most", type=int, default=40, help="Classes of a folder at most.")
+    parser.add_argument("--most", type=int, default=60, help="Classes of a folder at most.")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     rows, separated = [], []
-    for one in arguments.data:
-        name, _, rest = one.partition("=")
-        folder, _, classes = rest.rpartition(":")
-        every = encode(Path(folder), arguments.encoder, classes=arguments.most)
+    for text in arguments.data:
+        source = read_source(text, arguments.encoder, arguments.most)
         for seed in range(arguments.seeds):
-            rows.append(coverage(name, every, int(classes), arguments.each, seed))
+            rows.append(coverage(source, arguments.each, seed))
             print(rows[-1], flush=True)
-            scores = compared(every, int(classes), seed)
-            separated.append({"data": name, "seed": seed, **scores})
-            print(separated[-1], flush=True)
-    covered = int(sum(row["covered"] for row in rows))
+            if source.classes > 2:
+                separated.append({"data": source.name, "seed": seed, **compared(source, seed)})
+                print(separated[-1], flush=True)
+    judged = [row["covered"] for row in rows if row["covered"] is not None]
+    notes = [
+        f"The interval covers the rate on new classes in {sum(judged):.0f} of {len(judged)} cases."
+    ]
+    if len(judged) < len(rows):
+        notes.append("With two classes the rate is not judged, since none can be left out.")
     report(
         "False accepts: judged, and on classes that nothing was fitted on",
         rows,
         arguments.json,
-        [f"The interval covers the rate on new classes in {covered} of {len(rows)} cases."],
+        notes,
     )
-    report("AUROC of scores, each drawn class left out in turn", separated, None)
+    if separated:
+        report("AUROC of scores, each drawn class left out in turn", separated, None)
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ def _check(
 
 def _times(measure: Measure, sign: int) -> Measure:
     low, high = sorted((sign * measure.low, sign * measure.high))
-    return Measure(value=sign * measure.value, low=low, high=high, images=measure.images)
+    return measure.model_copy(update={"value": sign * measure.value, "low": low, "high": high})
 
 
 def _above(
@@ -236,8 +236,13 @@ def _compare(
         note = why or "it could not be measured"
         return Check(metric=metric, required=required, outcome="undecided", note=note)
     outcome, images = _outcome(measure, limit, by_bound, strictly)
-    images = _of_all(images, measure, measured)
-    return Check(metric=metric, measure=measure, required=required, outcome=outcome, needed=images)
+    images, note = _of_all(images, measure, measured), ""
+    if measure.classes is not None:
+        images = None  # more images of the same classes would not decide
+        note = f"the interval is for the images of one new class, from {measure.classes} classes"
+    return Check(
+        metric=metric, measure=measure, required=required, outcome=outcome, needed=images, note=note
+    )
 
 
 def _of_all(images: int | None, measure: Measure, measured: Measured) -> int | None:

@@ -34,12 +34,15 @@ class Measure(Immutable):
         low: The interval's lower end.
         high: Its upper end.
         images: The number of images that it was measured on.
+        classes: If the interval is for the images of a new class, the number of classes that were
+            left out in turn (`statistics.new_class`); None: it is for further images.
     """
 
     value: float
     low: float
     high: float
     images: int
+    classes: int | None = None
 
 
 class Check(Immutable):
@@ -354,8 +357,27 @@ class Judgement(Immutable):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """`limits`, and sentences on what thresholds cost."""
-        return (*self.limits, *(_on_costs(name, costs) for name, costs in self.costs.items()))
+        """`limits`, `on_new_classes`, and sentences on what thresholds cost."""
+        new = (self.on_new_classes,) if self.on_new_classes else ()
+        costs = (_on_costs(name, costs) for name, costs in self.costs.items())
+        return (*self.limits, *new, *costs)
+
+    @property
+    def on_new_classes(self) -> str:
+        """Sentence, without full stop, on the intervals of known or unknown; empty for a folder."""
+        known = self.thresholds.get("known")
+        if known is None or known.false_accepts.classes is None:
+            return ""
+        told = (
+            "the intervals of known or unknown are for the images of one new class, from "
+            f"{known.false_accepts.classes} classes of which each was left out in turn"
+        )
+        if self.folds or self.classified_by == "other test images":
+            return told
+        return (
+            f"{told}, of the support set alone: the model was trained on them, and may accept more "
+            "images of a class that it was not trained on"
+        )
 
     @property
     def limits(self) -> tuple[str, ...]:

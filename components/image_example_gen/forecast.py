@@ -77,8 +77,14 @@ def too_few_for_folds(sources: Iterable[Source], count: int) -> str | None:
         count: Number of folds.
     """
     groups, totals = _groups(sources)
-    if few := [label for label, (images, _) in sorted(totals.items()) if images < 2]:
-        return f"class {printable(few[0])} has one image, and a pair needs two: add images"
+    if few := [printable(label) for label, (images, _) in sorted(totals.items()) if images < 2]:
+        more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
+        return (
+            f"{', '.join(few[:_NAMED])}{more} with one image: no labelled image is left to judge "
+            f"the model by, and unlabelled ones cannot judge it. {folds.LEAST} images of each "
+            "class suffice; or train without such a class, and add it to the pushed model with "
+            "siamese enroll, for which one image suffices"
+        )
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for group, fold in _assigned(groups, folds.fold_quotas(totals, count)):
         found[fold].update(label for label, _ in group.counts)

@@ -1,4 +1,10 @@
-"""Open-set metrics: how well scores separate images of known classes from unknown images."""
+"""Open-set metrics: how well scores separate images of known classes from unknown images.
+
+Where the unknown images are those of each class, left out in turn, what is asked is how the model
+treats the images of a *new* class. Images of one class are accepted or refused together, so the
+candidate's intervals are then those of a new class (`statistics.new_class`), over classes and not
+over images. Differences to other models are measured on the same classes, so theirs go by images.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +20,7 @@ from judging.measurements import Measurements, curve, threshold, with_intervals
 from judging.open_set_scores import Scores
 from judging.statistics.influence import Estimate, complement, mean, share, stacked
 from judging.statistics.intervals import by_groups, effective_groups
+from judging.statistics.new_class import new_class_interval
 from judging.statistics.roc import Roc, auc
 from judging.views import CANDIDATE, HeldOutImages
 
@@ -32,18 +39,21 @@ class JudgedOpenSet(NamedTuple):
         curve: The ROC curve.
         scores: Of known and unknown images.
         groups: int [n + u], the groups of all images.
+        labels: str [n], the classes of the test images.
     """
 
     threshold: Threshold
     curve: Curve
     scores: Scores
     groups: np.ndarray
+    labels: np.ndarray
 
     def at(self, limit: float) -> Threshold:
         """Return the error rates at another threshold."""
         measured = measure([self.scores], [limit], self.groups)
-        measures = _with_intervals([CANDIDATE], measured)
-        return threshold(limit, measures[CANDIDATE], "open_set_accuracy")
+        measures = _with_intervals([CANDIDATE], measured)[CANDIDATE]
+        measures = for_new_class(measures, self.scores, limit, self.groups, self.labels)
+        return threshold(limit, measures, "open_set_accuracy")
 
 
 def judge_open_set(
@@ -78,13 +88,78 @@ def judge_open_set(
     # An encoder alone has no threshold.
     added = {name: METRICS[:1] if math.isnan(views[name].known) else METRICS for name in scores}
     measurements.add_all({**added, CANDIDATE: METRICS}, measures, measured.covariance)
-    every, known = scores[CANDIDATE].every()
+    own, limit = scores[CANDIDATE], views[CANDIDATE].known
+    of_candidate = for_new_class(measures[CANDIDATE], own, limit, groups, images.labels)
+    measurements.add(METRICS, of_candidate)
+    every, known = own.every()
     return JudgedOpenSet(
-        threshold(views[CANDIDATE].known, measures[CANDIDATE], "open_set_accuracy"),
+        threshold(limit, of_candidate, "open_set_accuracy"),
         curve(every, known, float(every.min()), float(every.max())),
-        scores[CANDIDATE],
+        own,
         groups,
+        images.labels,
     )
+
+
+def for_new_class(
+    measures: Mapping[str, Measure],
+    scores: Scores,
+    limit: float,
+    groups: np.ndarray,
+    labels: np.ndarray,
+) -> dict[str, Measure]:
+    """Return measures whose intervals are for the images of a new class.
+
+    Args:
+        measures: `MEASURED`, with intervals for further images of the same classes.
+        scores: That they were measured by.
+        limit: The threshold.
+        groups: int [n + u], the groups of all images.
+        labels: str [n], the classes of the test images.
+
+    Returns:
+        The measures as they are if the unknown images are not those of classes left out.
+    """
+    if not len(scores.unknown_image) or scores.unknown_image.max() >= len(labels):
+        return dict(measures)
+    classes, own = np.unique(labels[scores.unknown_image], return_inverse=True)
+    of_unknown = groups[scores.unknown_image]
+    number = np.array([effective_groups(of_unknown[own == c]) for c in range(len(classes))])
+    most = effective_groups(groups[scores.known_image])
+
+    def interval(measure: Measure, hits: np.ndarray, images: np.ndarray) -> Measure:
+        rates = np.bincount(own, hits) / np.bincount(own)
+        low, high = new_class_interval(rates, images)
+        # Never narrower than for further images of the same classes.
+        low, high = min(low, measure.low), max(high, measure.high)
+        return measure.model_copy(update={"low": low, "high": high, "classes": len(classes)})
+
+    known = np.sort(scores.known)
+    below = np.searchsorted(known, scores.unknown, "left")
+    not_above = np.searchsorted(known, scores.unknown, "right")
+    ranked = np.asarray(1 - (below + not_above) / 2 / len(known))
+    accepted = scores.unknown.astype("float32") >= np.float32(limit)
+    area, accepts = measures["open_set_auc"], measures["false_accepts"]
+    found = {
+        **measures,
+        "open_set_auc": interval(area, ranked, number.clip(max=most)),
+        "false_accepts": interval(accepts, accepted, number),
+    }
+    balanced = _balanced(
+        measures["open_set_accuracy"], found["false_accepts"], found["false_rejects"]
+    )
+    return {**found, "open_set_accuracy": balanced}
+
+
+def _balanced(accuracy: Measure, accepts: Measure, rejects: Measure) -> Measure:
+    """Return the accuracy with the interval that follows from those of two independent errors.
+
+    Of a sum of two proportions (Zou and Donner 2008, see `statistics.intervals`).
+    """
+    below = math.hypot(accepts.high - accepts.value, rejects.high - rejects.value) / 2
+    above = math.hypot(accepts.value - accepts.low, rejects.value - rejects.low) / 2
+    low, high = max(0.0, accuracy.value - below), min(1.0, accuracy.value + above)
+    return accuracy.model_copy(update={"low": low, "high": high, "classes": accepts.classes})
 
 
 class Measured(NamedTuple):

@@ -86,6 +86,20 @@ def test_too_few_images_says_how_many_are_needed():
     )
 
 
+def test_of_a_new_class_more_images_would_not_decide():
+    of_classes = measure(0.95).model_copy(update={"low": 0.5, "classes": 6})
+    found = verdict(
+        {"open_set_auc": {"at_least": 0.9, "bound": "lower"}}, {"open_set_auc": of_classes}
+    )
+    [check] = found.checks
+    assert (check.outcome, check.needed) == ("undecided", None)
+    assert check.measure == of_classes
+    assert check.sentence == (
+        "open_set_auc 0.950 (0.500 to 0.978), required at least 0.9, lower bound: the interval is "
+        "for the images of one new class, from 6 classes"
+    )
+
+
 def test_where_a_metric_goes_by_some_images_all_are_counted():
     wanted = {"worst_class_recall": {"at_least": 0.8, "bound": "lower"}}
     [check] = verdict(wanted, {"worst_class_recall": measure(0.9, images=10)}).checks

@@ -160,8 +160,25 @@ def test_the_class_that_lacks_images_is_named(tmp_path):
     write_classes(tmp_path, each=1, classes=1)
     with pytest.raises(ConfigError, match=r"have \d+ images of 1 class and none of class-0, and"):
         check(config(tmp_path, splits={"folds": None}))
-    with pytest.raises(ConfigError, match="class class-0 has one image, and a pair needs two"):
+    with pytest.raises(ConfigError, match="too few images: class-0 with one image: no labelled"):
         check(config(tmp_path))
+
+
+@pytest.mark.parametrize("unlabelled", [False, True])
+def test_one_image_a_class_is_refused_with_what_to_do(tmp_path, unlabelled):
+    write_classes(tmp_path / "data", each=1, classes=5)
+    write_classes(tmp_path / "more", each=3, classes=1)
+    encoder = tmp_path / "encoder.keras"
+    encoder.touch()
+    data = {"root": str(tmp_path / "data")}
+    if unlabelled:
+        data["unlabelled"] = str(tmp_path / "more")
+    asked = parse({"data": data, "model": {"backbone": str(encoder)}})
+    with pytest.raises(ConfigError) as refused:
+        check(asked)
+    assert "class-0, class-1, class-2 and 2 more with one image" in str(refused.value)
+    assert "3 images of each class suffice" in str(refused.value)
+    assert "siamese enroll" in str(refused.value)
 
 
 def test_five_images_a_class_are_enough_for_splits_and_three_for_folds(tmp_path):
