@@ -53,7 +53,7 @@ def test_the_next_version_and_what_it_costs(place):
     assert found["of"] == "same"
     assert found["before"]["value"] == 0.5 != found["after"]["value"]
     assert found["after"]["false_accepts"]["value"] <= found["before"]["false_accepts"]["value"]
-    assert set(found["after"]["false_accepts"]) == {"value", "low", "high", "images"}
+    assert set(found["after"]["false_accepts"]) == {"value", "low", "high", "images", "classes"}
     assert "to" in found["after"]["cost"]
 
     limited = siamese("threshold", *asked, "--false-accepts", "0", "--of", "known")
