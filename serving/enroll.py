@@ -10,20 +10,17 @@ Needs TensorFlow, but neither TFX nor our trainer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from base.errors import UserError
 from base.printable import printable, text_of
-from images.canonical import UnusableImage, canonical_image
-from images.file_names import is_ignored
 from judging.classifier import right_by_class
-from records import training_keys
 from serving.changed_version import write_changed
+from serving.class_images import EnrollError, SupportRow, Unusable, embed_class
 from serving.next_version import NextVersion, version_folder
 from storage.enrolled_images import FILE, EnrolledImage, read_enrolled_images, write_enrolled_images
 from storage.lineage import Lineage, next_lineage
@@ -38,25 +35,6 @@ Called with the candidate's folder, as `NextVersion.candidate` describes it, and
 `CHECKED_IMAGES` canonical images of the new classes; none if classes are only removed. If it
 raises, no version is written.
 """
-
-_BATCH = 8
-_MOST_LISTED = 10
-
-
-class EnrollError(UserError):
-    """A request that cannot be fulfilled; the message says why."""
-
-
-class Unusable(NamedTuple):
-    """A file that is left out.
-
-    Attributes:
-        file: Its path.
-        reason: A predicate ("is empty").
-    """
-
-    file: Path
-    reason: str
 
 
 class Changes(NamedTuple):
@@ -135,7 +113,7 @@ def enroll(
     if changes.remove or changes.move:
         rows = _changed(source, rows, changes)
     _check_classes(source, {row.label for row in rows}, add, remove, extend)
-    found = [_embed(loaded, label, folder) for label, folder in add.items()]
+    found = [embed_class(loaded, label, folder) for label, folder in add.items()]
     images = [image for each in found for image in each.images]
 
     rows = [row for row in rows if row.label not in remove]
@@ -164,34 +142,6 @@ def enroll(
     )
 
 
-class _Row(NamedTuple):
-    """An image of the support set.
-
-    Attributes:
-        label: Its class.
-        source: Its name.
-        embedding: float32 [d].
-    """
-
-    label: str
-    source: bytes
-    embedding: np.ndarray
-
-
-class _Found(NamedTuple):
-    """The content of a folder.
-
-    Attributes:
-        rows: The usable images, as rows of the support set.
-        images: The same images.
-        unusable: Files that are left out.
-    """
-
-    rows: list[_Row]
-    images: list[EnrolledImage]
-    unusable: list[Unusable]
-
-
 def _load(model: Path) -> Any:
     try:
         loaded = tf.saved_model.load(str(model))
@@ -205,17 +155,17 @@ def _load(model: Path) -> Any:
     return loaded
 
 
-def _rows(support: Any) -> list[_Row]:
+def _rows(support: Any) -> list[SupportRow]:
     columns = (support.labels.numpy(), support.sources.numpy(), support.embeddings.numpy())
-    return [_Row(label.decode(), *rest) for label, *rest in zip(*columns, strict=True)]
+    return [SupportRow(label.decode(), *rest) for label, *rest in zip(*columns, strict=True)]
 
 
-def _right(rows: Sequence[_Row]) -> dict[str, tuple[int, int]]:
+def _right(rows: Sequence[SupportRow]) -> dict[str, tuple[int, int]]:
     embeddings = np.stack([row.embedding for row in rows])
     return right_by_class(embeddings, np.array([row.label for row in rows]))
 
 
-def _changed(model: Path, rows: Sequence[_Row], changes: Changes) -> list[_Row]:
+def _changed(model: Path, rows: Sequence[SupportRow], changes: Changes) -> list[SupportRow]:
     """Return the support images after changes of single ones."""
     there = {text_of(row.source) for row in rows}
     if missing := sorted({*changes.remove, *changes.move} - there):
@@ -270,60 +220,7 @@ def _check_classes(
         )
 
 
-def _embed(loaded: Any, label: str, folder: Path) -> _Found:
-    found = _Found([], [], [])
-    for images in _batches(label, _files(folder), found.unusable):
-        answer = loaded.signatures["embed"](image=tf.constant([one.image for _, one in images]))
-        embeddings, valid = answer["embedding"].numpy(), answer["valid"].numpy()
-        for (file, image), embedding, is_valid in zip(images, embeddings, valid, strict=True):
-            if not is_valid:
-                reason = "has more pixels than the data.max_pixels that the model was trained with"
-                found.unusable.append(Unusable(file, reason))
-            elif not np.isfinite(embedding).all():
-                found.unusable.append(Unusable(file, "has an embedding that is not finite"))
-            else:
-                found.rows.append(_Row(label, image.source.encode(), embedding))
-                found.images.append(image)
-    if not found.rows:
-        lines = [f"{printable(str(file))} {why}" for file, why in found.unusable[:_MOST_LISTED]]
-        if more := len(found.unusable) - len(lines):
-            lines.append(f"and {more} more")
-        lines.insert(0, f"{folder}: holds no usable image of '{label}'")
-        raise EnrollError("\n  ".join(lines))
-    return found
-
-
-def _batches(
-    label: str, files: Sequence[Path], unusable: list[Unusable]
-) -> Iterator[list[tuple[Path, EnrolledImage]]]:
-    """Yield canonical images, a few at a time; files that are none are added to `unusable`."""
-    for start in range(0, len(files), _BATCH):
-        images = []
-        for file in files[start : start + _BATCH]:
-            # Named as training images are: by the folder of the class and the file.
-            source = printable(f"{file.parent.absolute().name}/{file.name}")
-            try:
-                data = file.read_bytes()
-                key, image = training_keys.key_of_file(data), canonical_image(data).data
-                images.append((file, EnrolledImage(label, source, key, image)))
-            except UnusableImage as e:
-                unusable.append(Unusable(file, str(e)))
-            except OSError as e:
-                unusable.append(Unusable(file, f"cannot be read ({e.strerror})"))
-        if images:
-            yield images
-
-
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise EnrollError(f"{folder}: there is no such folder; name one with a class's images")
-    paths = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
-    if paths and all(path.is_dir() for path in paths):
-        raise EnrollError(f"{folder}: holds folders only; name each class's folder by itself")
-    return paths
-
-
-def _replace_support(loaded: Any, rows: Sequence[_Row]) -> None:
+def _replace_support(loaded: Any, rows: Sequence[SupportRow]) -> None:
     # Sorted by class as the trainer exports it: the order decides which of two equal scores wins.
     rows = sorted(rows, key=lambda row: row.label)
     loaded.support.replace(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from base.errors import UserError
+from serving.class_images import EnrollError
 from serving.client import ImageError
 from serving.connection import ServingError
 from serving.embedded.options import UsageError
@@ -18,7 +19,6 @@ from serving.engine import (
     choose,
     command,
 )
-from serving.enroll import EnrollError
 from serving.infra_check import InfraCheckError
 from serving.next_version import VersionError
 from serving.temporary_server import free_ports

@@ -12,10 +12,12 @@ from sample_images import encoded, picture
 
 from judging.classifier import nearest_centroid
 from records import training_keys
+from serving import class_images
 from serving import enroll as module
+from serving.class_images import EnrollError, Unusable
 from serving.embedded.deadline import Deadline
 from serving.embedded.servable import Servable
-from serving.enroll import Changes, EnrollError, Unusable, enroll
+from serving.enroll import Changes, enroll
 from serving.next_version import VersionError
 from storage.enrolled_images import read_enrolled_images, served_enrolled_images
 from storage.lineage import read_lineage
@@ -333,7 +335,7 @@ def test_a_class_without_a_usable_image_is_refused(base, tmp_path, monkeypatch, 
 
 def test_an_embedding_that_is_no_number_is_not_taken(base, new, monkeypatch, loaded):
     monkeypatch.setattr(module, "_load", lambda _: loaded)
-    monkeypatch.setattr(module.np, "isfinite", lambda row: np.zeros(row.shape, bool))
+    monkeypatch.setattr(class_images.np, "isfinite", lambda row: np.zeros(row.shape, bool))
     with pytest.raises(EnrollError, match="has an embedding that is not finite"):
         enroll(base, {NEW: new})
 

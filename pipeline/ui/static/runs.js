@@ -5,6 +5,7 @@ const SIGNS = { done: "✓", cached: "≡", failed: "✗", unfinished: "✗" };
 const TONES = { blessed: "good", not_blessed: "bad", undecided: "open", failed: "bad", interrupted: "open", running: "live" };
 const METRICS = { class_accuracy: "classified correctly", auc: "AUC of pairs" };
 const POLL = 5000;
+const FIRST = "A run reads the images, trains a model, judges it, and pushes it if it is blessed; then the other pages have something to show.";
 
 let watched = "";
 let source = null;
@@ -29,7 +30,7 @@ function show({ runs, ours, config }) {
   const text = JSON.stringify(runs);
   if (show.text !== text) {
     show.text = text;
-    byId("runs").replaceChildren(...runs.map(row));
+    byId("runs").replaceChildren(...(runs.length ? runs.map(row) : [el("li", { class: "card" }, FIRST)]));
   }
   if (live && live.id !== watched) watch(live.id);
 }
@@ -78,7 +79,7 @@ function heading(steps, outcome) {
 function showSteps({ steps, findings, outcome }) {
   byId("watch").hidden = false;
   const lines = steps.map((step) => {
-    const state = step.outcome || (step.seconds === null ? "waits" : "runs");
+    const state = step.outcome || (step.seconds === null ? "waits" : outcome ? "unfinished" : "runs");
     return el("li", { class: state },
       el("i", { "aria-hidden": "true" }, SIGNS[state] || ""),
       el("span", {}, step.name),

@@ -189,7 +189,8 @@ def test_options_that_say_nothing_alone(store, option, message):
 def enrolls(monkeypatch):
     """Stands in for the enrolment: asks the check about a version, and says what it wrote."""
     from pipeline.review import enrolling
-    from serving.enroll import Enrolled, Unusable
+    from serving.class_images import Unusable
+    from serving.enroll import Enrolled
 
     def enroll(settings, store, label, check):
         check(Path("m/2"), [])

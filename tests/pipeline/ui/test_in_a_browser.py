@@ -177,6 +177,7 @@ def test_a_run_is_started_watched_and_stopped(browser, page, place):
     folder = place.settings.root / "runs/20261129-000000"
     place.runner._command = [sys.executable, "-c", RUNS, str(folder), LOG]
     browser.open(f"{page}/runs")
+    browser.see("document.querySelector('#runs').innerText.includes('A run reads the images')")
     browser.click("#start:enabled")
     browser.click("#yes")
     browser.see("document.querySelector('#watch li.done')?.innerText.includes('ImageExampleGen')")
@@ -184,6 +185,7 @@ def test_a_run_is_started_watched_and_stopped(browser, page, place):
     browser.see("document.querySelector('#start').disabled")
     browser.click("#stop:not([hidden])")
     browser.see("document.querySelector('#watch h2')?.textContent === 'Ended: interrupted'")
+    assert "Trainer" in browser.text("#watch li.unfinished")
     browser.see("document.querySelector('#runs').innerText.includes('Interrupted')")
     browser.see("!document.querySelector('#start').disabled")
     browser.open(browser.run("document.querySelector('#runs a').href"))
