@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import tempfile
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,13 +120,11 @@ def _checked(token: str | None, host: str) -> str | None:
     return token
 
 
-@contextlib.contextmanager
-def _serving(settings: RunConfig) -> Iterator[str]:
-    """Serve the newest pushed model until the context ends; yield the server's address."""
+def _serving(settings: RunConfig) -> AbstractContextManager[str]:
+    """Return a context with the address of a server of the newest pushed model."""
     from pipeline.runs.pushed import newest_model
     from serving.engine import choose
     from serving.temporary_server import temporary_server
 
     newest = newest_model(settings.serving_root, settings.root / "served")
-    with temporary_server(choose("auto"), settings.name, newest.parent) as address:
-        yield address
+    return temporary_server(choose("auto"), settings.name, newest.parent)

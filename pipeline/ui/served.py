@@ -29,6 +29,9 @@ class Status(NamedTuple):
     message: str = ""
 
 
+_STARTING = Status("starting", "The model is being loaded, which takes about a minute.")
+
+
 class Served:
     """A model of a server.
 
@@ -36,7 +39,8 @@ class Served:
         name: The model's name.
         server: HOST:PORT; None: `start` gives it.
         start: Called in a thread, and again while it raises a `UserError` of another kind than
-            EngineError (nothing has been pushed yet): a context in which the server runs.
+            EngineError (nothing has been pushed yet): returns a context in which the server runs,
+            and which is entered when that has loaded the model.
         options: Of the client, see `serving.endpoint.Endpoint`.
     """
 
@@ -51,7 +55,7 @@ class Served:
         self._client: SiameseClient | None = None
         self._probe: SiameseClient | None = None
         self._server = server
-        self._status = Status("starting", "The model is being loaded, which takes about a minute.")
+        self._status = _STARTING
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         if server is not None:
@@ -106,7 +110,9 @@ class Served:
     def _serve(self, start: Callable[[], contextlib.AbstractContextManager[str]]) -> None:
         while not self._closed.is_set():
             try:
-                with start() as server:
+                server_context = start()
+                self._status = _STARTING
+                with server_context as server:
                     self._connect(server)
                     self._closed.wait()
                     return

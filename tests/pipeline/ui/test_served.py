@@ -33,19 +33,27 @@ def test_a_server_of_our_own_is_there_later(address):
 
 def test_nothing_has_been_pushed_yet(address, monkeypatch):
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
-    pushed = threading.Event()
+    pushed, loaded = threading.Event(), threading.Event()
 
     @contextlib.contextmanager
+    def running():
+        loaded.wait(10)
+        yield address
+
     def start():
         if not pushed.is_set():
             raise UserError("no model has been pushed")
-        yield address
+        return running()
 
     served = Served("mine", None, start)
     while served.status().state == "starting":
         pass
     assert served.status() == Status("none", "no model has been pushed")
     pushed.set()
+    while served.status().state == "none":
+        pass
+    assert served.status().state == "starting"
+    loaded.set()
     while served.status().state != "ready":
         pass
     served.close()
