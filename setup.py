@@ -10,6 +10,7 @@ S3 = "boto3>=1.36"  # older ones do not know the settings of checksums
 KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # later Pythons: no kfp is compatible with TFX
 KFP_SPEC = "kfp-pipeline-spec"  # enough to compile, and to run a task in its container
 HEIF = ["pillow-heif"]  # reads HEIC; Pillow itself reads AVIF
+ONNX = ["tf2onnx>=1.17", "onnx>=1.17", "onnxruntime>=1.20"]  # tf2onnx names no oldest onnx
 PIPELINE = [
     f"tfx==1.21.0; {TFX_1_21}",
     f"keras>=3.15.1; {TFX_1_21}",  # earlier ones have known vulnerabilities
@@ -69,11 +70,13 @@ setup(
         "gpu": [*PIPELINE, "tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
         "kubeflow": [*PIPELINE, KFP, KFP_SPEC],
         "heif": HEIF,
+        "onnx": ONNX,
         "parquet": ["pyarrow"],  # which the pipeline has
         "s3": [S3],
         "dev": [
             *PIPELINE,
             *HEIF,
+            *ONNX,
             KFP,  # the tests compile pipelines and run the result
             KFP_SPEC,
             S3,  # the tests read and write an S3 server on loopback: moto, which needs Flask

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from base.errors import DataError
 from base.printable import printable
@@ -53,6 +51,10 @@ class EmbeddedImages(NamedTuple):
 
     def numbered_groups(self) -> np.ndarray:
         """Return the number of each image's group, int [n]; identical files are of one group."""
+        # Here, since SciPy would be a quarter of the command line's start.
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
         named = np.where(self.groups == "", self.ids, self.groups)
         content, group = (np.unique(x, return_inverse=True)[1] for x in (self.keys, named))
         count = len(self.ids)  # contents and groups are at most as many
@@ -149,9 +151,12 @@ def _refuse_test_images(images: EmbeddedImages, reasons: Mapping[str, str]) -> N
     of_test = images.sources[~images.unknown].tolist()
     if not of_test:
         raise DataError("the split 'test' holds no image to judge on")
+    hint = ""
+    if all(reasons[source] == TRAINED_ON for source in of_test):
+        hint = ", as on all images of its run if splits.folds is on; name images new to it"
     raise DataError(
         f"none of the {len(of_test)} test images can be judged on; "
-        f"{printable(of_test[0])}: {reasons[of_test[0]]}"
+        f"{printable(of_test[0])}: {reasons[of_test[0]]}{hint}"
     )
 
 

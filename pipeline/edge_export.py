@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from pipeline.gate.labelled_folder import folder_settings
 from serving.edge import classify
 from serving.edge.folder import Fitting, write_arrays, write_networks
 
-Format = Literal["litert", "keras"]
+Format = Literal["litert", "keras", "onnx"]
 
 _REPRESENTATIVE = 200
 """Images that ranges of 8-bit integers are found in, at most."""
@@ -88,6 +88,8 @@ def export(wanted: Wanted, progress: Callable[[str], None]) -> Exported:
         NotEqual: It does not; nothing is written.
         UserError: The model or the images cannot be used.
     """
+    if wanted.int8 and wanted.format != "litert":
+        raise UserError(f"--int8 needs --format litert; {wanted.format} computes in floats here")
     model, _ = load_model(wanted.model)
     with tempfile.TemporaryDirectory(dir=wanted.output.parent) as place:
         folder = Path(place) / "export"
@@ -109,6 +111,10 @@ def _write(wanted: Wanted, model: JudgedModel, folder: Path) -> Support:
     images = _support_images(model.support, wanted.data)
     if wanted.format == "keras":
         networks: dict[str, bytes | Path] = {"encoder.keras": _encoder(wanted)}
+    elif wanted.format == "onnx":
+        from serving.edge import onnx
+
+        networks = {**onnx.networks(_with_body(model))}
     else:
         networks = {**_litert(wanted, model, images, fitting)}
     write_networks(folder, networks)
@@ -135,8 +141,6 @@ def _fitting(config: RunConfig) -> Fitting:
 
 
 def _encoder(wanted: Wanted) -> Path:
-    if wanted.int8:
-        raise UserError("--int8 needs --format litert; Keras computes in floats")
     if wanted.encoder is None:
         raise UserError(
             "--format keras needs --encoder, the run's encoder.keras: the Trainer keeps it in its "
@@ -152,12 +156,7 @@ def _litert(
 ) -> dict[str, bytes]:
     from serving.edge import litert
 
-    loaded = model.loaded
-    if not hasattr(loaded, "body"):
-        raise UserError(
-            f"{model.directory}: an older version exported it, without what devices need; train it "
-            "again"
-        )
+    loaded = _with_body(model)
     if not wanted.int8:
         return litert.float_networks(loaded)
     if images is None:
@@ -168,6 +167,15 @@ def _litert(
     some = images[:: -(-len(images) // _REPRESENTATIVE)]
     pixels = [classify.pixels(io.BytesIO(image), fitting.arrays())[0] for image in some]
     return litert.int8_networks(loaded, np.stack(pixels))
+
+
+def _with_body(model: JudgedModel) -> Any:
+    if not hasattr(model.loaded, "body"):
+        raise UserError(
+            f"{model.directory}: an older version exported it, without what devices need; train it "
+            "again"
+        )
+    return model.loaded
 
 
 def _support_images(support: Support, data: Path | None) -> list[bytes] | None:

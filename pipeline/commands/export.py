@@ -34,7 +34,7 @@ def export(
     ],
     kind: Annotated[
         Literal["litert", "keras", "onnx"],
-        typer.Option("--format", metavar="FORMAT", help="Of the network: litert or keras."),
+        typer.Option("--format", metavar="FORMAT", help="Of the network: litert, onnx or keras."),
     ] = "litert",
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute in 8-bit integers; for litert.")
@@ -69,11 +69,6 @@ def export(
 
     Example: [bold]siamese export --model runs/parts/serving --images labelled/ -o edge/[/]
     """
-    if kind == "onnx":
-        raise UserError(
-            "--format onnx is not available yet; use litert, or convert the encoder.keras of the "
-            "run in an environment with tf2onnx (docs/edge.md)"
-        )
     for path in (model, images, output, *([data] if data else [])):
         if is_remote(path):
             raise UserError(f"{path}: is not on this machine; copy it here (docs/storage.md)")

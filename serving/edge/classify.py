@@ -1,4 +1,4 @@
-"""Classifies images by the model in this folder; needs NumPy, Pillow and LiteRT (or Keras)."""
+"""Classifies images by the model in this folder; needs NumPy, Pillow and the network's runtime."""
 
 import functools
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-PAD = functools.partial(ImageOps.pad, color=(128, 128, 128))
-RESIZE = {"stretch": Image.Image.resize, "pad": PAD, "crop": ImageOps.fit}
+RESIZE = {"stretch": Image.Image.resize, "crop": ImageOps.fit}
+RESIZE["pad"] = functools.partial(ImageOps.pad, color=(128, 128, 128))
 
 
 def pixels(file, has):
@@ -25,19 +25,19 @@ def load(file):
         import keras
 
         return keras.models.load_model(file, compile=False).predict_on_batch
+    if file.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(file)
+        return lambda values: session.run(None, {"pixels": values})[0]
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         from tensorflow.lite.python.interpreter import Interpreter
     network = Interpreter(str(file), num_threads=1)
-    network.allocate_tensors()
-    return functools.partial(run, network)
-
-
-def run(network, values):
-    network.set_tensor(network.get_input_details()[0]["index"], values)
-    network.invoke()
-    return network.get_tensor(network.get_output_details()[0]["index"])
+    run = network.get_signature_runner()
+    [name] = run.get_input_details()
+    return lambda values: next(iter(run(**{name: values}).values()))
 
 
 class Model:

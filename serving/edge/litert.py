@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from serving.edge.encoder import Function, encoder, has_head, part
+
 BODY, HEAD = "encoder.tflite", "head.tflite"
 
 
@@ -15,15 +17,9 @@ def float_networks(model: Any) -> dict[str, bytes]:
     """Return an exported model's encoder as one network, by its file's name.
 
     Args:
-        model: Loaded, with `body` and `head` (`trainer.export.signatures`).
+        model: See `serving.edge.encoder.encoder`.
     """
-    size = _input(model)
-
-    def encode(pixels: tf.Tensor) -> tf.Tensor:
-        values = model.body(pixels)
-        return model.head(values) if _has_head(model) else values
-
-    return {BODY: _converter(encode, size, model).convert()}
+    return {BODY: _converter(*encoder(model), model).convert()}
 
 
 def int8_networks(model: Any, pixels: np.ndarray) -> dict[str, bytes]:
@@ -33,34 +29,22 @@ def int8_networks(model: Any, pixels: np.ndarray) -> dict[str, bytes]:
     and takes square roots of means, stays float.
 
     Args:
-        model: See `float_networks`.
+        model: See `serving.edge.encoder.encoder`.
         pixels: uint8 [n, height, width, 3], representative images.
     """
-    body = _converter(lambda values: model.body(values), _input(model), model)
+    body = _converter(*part(model.body), model)
     body.optimizations = [tf.lite.Optimize.DEFAULT]
     body.representative_dataset = _one_by_one(pixels)
     networks = {BODY: body.convert()}
-    if _has_head(model):
-        [spec] = model.head.concrete_functions[0].structured_input_signature[0]
-        networks[HEAD] = _converter(lambda maps: model.head(maps), spec, model).convert()
+    if has_head(model):
+        networks[HEAD] = _converter(*part(model.head), model).convert()
     return networks
-
-
-def _has_head(model: Any) -> bool:
-    return getattr(model, "head", None) is not None
-
-
-def _input(model: Any) -> tf.TensorSpec:
-    [spec] = model.body.concrete_functions[0].structured_input_signature[0]
-    return spec
 
 
 def _one_by_one(pixels: np.ndarray) -> Callable[[], Iterator[list[np.ndarray]]]:
     return lambda: ([image[None].astype("float32")] for image in pixels)
 
 
-def _converter(
-    function: Callable[[tf.Tensor], tf.Tensor], spec: tf.TensorSpec, model: Any
-) -> tf.lite.TFLiteConverter:
+def _converter(function: Function, spec: tf.TensorSpec, model: Any) -> tf.lite.TFLiteConverter:
     concrete = tf.function(function, autograph=False).get_concrete_function(spec)
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)

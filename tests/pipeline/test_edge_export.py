@@ -10,12 +10,15 @@ import pytest
 from command_line import siamese
 from exported_model import SIZE, export, write_images
 
+from base.errors import UserError
+from components.judge.exported_model import JudgedModel
 from components.judge.labelled_folder import load_model
 from images.canonical import Region
 from pipeline.config import reading
 from pipeline.edge_export import NotEqual, Wanted
 from pipeline.edge_export import export as write
 from pipeline.terminal.console import WRONG_USE
+from records.training_keys import key_of_file
 from serving.edge import classify
 from trainer.network.siamese import Siamese
 from trainer.settings import Model, Training
@@ -129,6 +132,30 @@ def test_keras(place, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_onnx(place, tmp_path):
+    pytest.importorskip("tf2onnx", reason="the extra onnx, which dev has, is not installed")
+    done = write(wanted(place, tmp_path / "out", format="onnx"), lambda _: None)
+    assert sorted(done.files) == ["classify.py", "encoder.onnx", "model.npz"]
+    assert (done.images, done.agreeing) == (18, 18)
+    expected, found = embeddings(place, tmp_path / "out")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_onnx_without_its_packages(place, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(UserError, match=r"needs tf2onnx.*pip install 'siamese-tfx\[onnx\]'"):
+        write(wanted(place, tmp_path / "out", format="onnx"), lambda _: None)
+
+
+def test_images_of_the_training_prove_nothing(place, tmp_path, monkeypatch):
+    """As those of a run with folds, which trains on all of its images."""
+    keys = [key_of_file(image.read_bytes()) for image in place.glob("other/*/*.png")]
+    monkeypatch.setattr(JudgedModel, "training_keys", np.array(keys))
+    with pytest.raises(UserError, match=r"18 test images .* if splits\.folds is on; name images"):
+        write(wanted(place, tmp_path / "out"), lambda _: None)
+    assert not any(tmp_path.iterdir())
+
+
 def test_what_is_worse_is_not_written(place, tmp_path):
     config = wanted(place, tmp_path).config
     corner = config.image.model_copy(update={"region": Region(0, 0, 1, 1)})
@@ -142,7 +169,6 @@ def test_what_is_worse_is_not_written(place, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--format", "onnx"], "onnx is not available"),
         (["--int8", "--set", "a=b"], "give one by --config"),
         (["-o", "served"], "exists already"),
         (["-o", "none/out"], "there is no folder none"),
@@ -166,7 +192,8 @@ def test_wrong_use(place, monkeypatch, options, message):
     [
         ({"int8": True, "data": None}, "--int8 needs the support images"),
         ({"format": "keras"}, "needs --encoder"),
-        ({"format": "keras", "int8": True}, "needs --format litert"),
+        ({"format": "keras", "int8": True}, "needs --format litert; keras computes in floats"),
+        ({"format": "onnx", "int8": True}, "needs --format litert; onnx computes in floats"),
     ],
 )
 def test_what_is_missing_is_named(place, tmp_path, other, message):
