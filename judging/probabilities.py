@@ -9,7 +9,6 @@ probabilities of a query are its shares among the known classes.
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, special
 
 from judging.classifier import class_centroids, scores
 
@@ -47,6 +46,8 @@ def temperature(
 
 def temperature_of_scores(found: np.ndarray, own: np.ndarray) -> float:
     """Return the temperature for scores float [n, c]; `own`, int [n], is each image's own class."""
+    from scipy import optimize, special  # here, as in judging.embedded_images
+
     count, classes = found.shape
     if classes < 2 or not count or not np.isfinite(found).all():
         return DEFAULT_TEMPERATURE

@@ -37,7 +37,6 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv, stdtrit
 
 LEVEL = 0.95
 """Of all intervals."""
@@ -61,6 +60,8 @@ def clopper_pearson(share: float, number: float, level: float = LEVEL) -> Interv
     Returns:
         NaNs if the share is NaN, or the number is 0.
     """
+    from scipy.special import betaincinv  # here, as in judging.embedded_images
+
     if not number > 0 or share != share:
         return Interval(math.nan, math.nan)
     hits, tail = share * number, (1 - level) / 2
@@ -167,6 +168,8 @@ def effective_number(
             pairs (and averaging over more pairs does not increase the variance: Hoeffding 1948).
         most: Upper limit, such as the number of pairs.
     """
+    from scipy.special import stdtrit  # here, as in judging.embedded_images
+
     if not 0 < share < 1 or not variance > 0:
         return least
     known = (_z(LEVEL) / stdtrit(max(1, groups - 1), (1 + LEVEL) / 2)) ** 2

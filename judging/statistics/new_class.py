@@ -21,7 +21,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy.special import betainc, betaln
 
 from judging.statistics.intervals import LEVEL, Interval
 
@@ -45,6 +44,8 @@ def new_class_interval(rates: np.ndarray, images: np.ndarray) -> Interval:
         rates: float64 [k], in [0, 1], of each of k classes.
         images: float64 [k], effective number of independent images of each.
     """
+    from scipy.special import betainc, betaln  # here, as in judging.embedded_images
+
     a, b = _grid()
     hits, misses = rates * images, (1 - rates) * images
     likelihood = (betaln(a[:, None] + hits, b[:, None] + misses) - betaln(a, b)[:, None]).sum(1)
