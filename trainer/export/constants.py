@@ -1,8 +1,7 @@
-"""Turns a function's variables into constants, which makes inference 7 to 13 % faster."""
+"""Turns a small network's variables into constants, which makes inference 7 to 13 % faster."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,12 +10,12 @@ import tensorflow as tf
 # TensorFlow's own tools import it from here; no public module has it.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-MOST_BYTES = 256_000_000
+MOST_BYTES = 4_000_000
 """Maximum size of the variables that become constants.
 
 TensorFlow keeps several copies of a graph, and one more for each signature in use: ResNet-50's 94
-MB take 2.7 GB in a session as constants, 1.1 GB as variables. The 505 MB of the 2019 article's
-network would take 8 GB, and 19 GB during the export.
+MB take 2.2 GB in TensorFlow Serving as constants, 549 MB as variables. So the weights of most
+networks stay variables. Conv4's half a megabyte is loaded sooner as constants.
 """
 
 
@@ -56,14 +55,6 @@ def to_constants(
     concrete = tf.function(function).get_concrete_function(*specs)
     size = sum(v.dtype.size * v.shape.num_elements() for v in concrete.variables)
     if size > most_bytes:
-        _LOG.warning(
-            "the network's weights (%d MB) are too large for constants; they "
-            "are saved as variables",
-            size // 1_000_000,
-        )
         return Computation(concrete, concrete.structured_outputs, concrete.variables)
     converted = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
     return Computation(converted, concrete.structured_outputs)
-
-
-_LOG = logging.getLogger(__name__)
