@@ -30,6 +30,11 @@ from benchmarks.new_process import in_new_process
 from benchmarks.report import report
 
 CLASSES, SIZE = 10, 24
+
+COPIES = 50
+"""One image in so many is a copy, twice as large, of another one of its class and group."""
+
+FOLDS = 5
 PIECE = 1 << 20
 
 GROUP = r"(\d{4})\d\d\.png"
@@ -48,16 +53,20 @@ MODULE = "benchmarks.scale"  # also if run as __main__
 
 
 def write_images(folder: Path, count: int) -> None:
-    """Write `count` different smooth pictures as class folders of PNGs."""
+    """Write `count` smooth pictures as class folders of PNGs; one in `COPIES` is a copy."""
     import cv2
     import numpy as np
 
     rng = np.random.default_rng(0)
     for i in range(count):
-        coarse = rng.integers(0, 256, (7, 7, 3)).astype("uint8")
         path = folder / str(i % CLASSES) / f"{i:06d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = cv2.resize(coarse, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+        if i % COPIES == COPIES - 1:
+            original = path.with_name(f"{i - CLASSES:06d}.png")
+            pixels = cv2.resize(cv2.imread(str(original)), (2 * SIZE, 2 * SIZE))
+        else:
+            coarse = rng.integers(0, 256, (7, 7, 3)).astype("uint8")
+            pixels = cv2.resize(coarse, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
         path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
 
 
@@ -96,20 +105,25 @@ def write_judged(folder: Path, count: int) -> None:
     gate.export(folder / "model", "Conv4", SIZE)
 
 
-def ingest(folder: Path, arguments: list[str]) -> None:
-    """Run ImageExampleGen's executor on the output of `write_images`."""
+def ingest(folder: Path, arguments: list[str], folds: int | None = None) -> None:
+    """Run ImageExampleGen's executor, with groups and copies, on the output of `write_images`."""
     from tfx.types import standard_artifacts
 
     from components.image_example_gen.component import ImageExampleGen
     from components.image_example_gen.driver import Driver
     from components.image_example_gen.executor import Executor
 
-    component = ImageExampleGen(root=str(folder), group=GROUP)
+    component = ImageExampleGen(root=str(folder), group=GROUP, folds=folds)
     properties = Driver(None).resolve_exec_properties(dict(component.exec_properties), None, None)
     examples = standard_artifacts.Examples()
     with tempfile.TemporaryDirectory() as examples.uri:
         context = Executor.Context(beam_pipeline_args=arguments)
         Executor(context).Do({}, {"examples": [examples]}, properties)
+
+
+def ingest_in_folds(folder: Path, arguments: list[str]) -> None:
+    """Run ImageExampleGen's executor as `ingest` does, with folds in place of splits."""
+    ingest(folder, arguments, FOLDS)
 
 
 def pair(folder: Path, arguments: list[str]) -> None:
@@ -132,6 +146,7 @@ def pair(folder: Path, arguments: list[str]) -> None:
 
 STEPS = {
     "ingestion": (write_images, ingest),
+    "ingestion in folds": (write_images, ingest_in_folds),
     "pairing": (write_transformed, pair),
     "judging": (write_judged, gate.run_judge),
 }

@@ -13,12 +13,27 @@ the median of the others is subtracted.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from images.alignment import (
+    ALIGNED,
+    CERTAIN,
+    COARSE,
+    IDENTITY,
+    in_frame,
+    joined,
+    matched_patches,
+    refined,
+    resized,
+    same_place,
+    warped,
+)
 from images.canonical import GREY_SIZE
 
 _MAX_RESIDUAL = 3.0
@@ -39,30 +54,16 @@ _MAX_GAIN = 2.0
 _MIN_COMMON = 0.75
 """Smallest share of an image that its copy shows."""
 
-_MAX_DISTORTION = 0.13
-"""Largest difference of an alignment's linear part to the identity: a crop of 8 % changes 0.09."""
-
-_MIN_SHARED_NOISE = 0.55
+_MIN_SHARED_NOISE = 0.45
 """Smallest correlation after the median of other images of the scene is subtracted; images that
-share nothing but the scene have about 0.2, through the noise of that median, and JPEG of quality 50
-leaves 0.6 of a camera's noise."""
+share nothing but the scene have 0.1 to 0.3, through the noise of that median, and JPEG of quality
+50 leaves 0.6 of a camera's noise."""
 
-_FIRST_LOOK = 2
-"""Images of the scene for a first correlation. The median of few has more noise, which raises the
-correlation, so that a pair below the limit would be below it with all of them."""
+_COARSE_NOISE = 9
+"""Noise is what is finer than a square of so many pixels, of 128: light and saturation are not."""
 
-_SAMPLED = 7
+_SAMPLED = 17
 """Every how many pixels one is used for medians and to fit the brightness."""
-
-_ALIGNED = 128
-"""Height and width at which images are aligned."""
-
-_PATCH, _REACH = 32, 12
-"""Size of the patches that are searched for, and how far, at `_ALIGNED`."""
-
-_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
-_EVERYWHERE = np.full((_ALIGNED, _ALIGNED), 255, np.uint8)
-_IDENTITY = np.eye(2, 3, dtype=np.float32)
 
 
 class Thumbnail(NamedTuple):
@@ -81,40 +82,84 @@ class Thumbnail(NamedTuple):
         return Thumbnail(np.ascontiguousarray(self.grey[:, ::-1]), self.side)
 
 
-class Scene:
-    """Other images of the scene that an image shows, aligned to it when they are first needed.
+class Usual(NamedTuple):
+    """What several aligned images of a scene show.
 
-    Args:
-        one: The image.
-        others: The other images, as `one` is oriented.
+    Attributes:
+        pixels: float32 [128, 128], their median.
+        seen: bool [128, 128], where all of them are known.
+        flat: bool [128, 128], the quarter of `seen` with the smallest gradients.
     """
 
-    def __init__(self, one: Thumbnail, others: Sequence[Thumbnail]) -> None:
-        self._target = one.grey.astype(np.float32)
-        self._grey = one.grey
-        self._others = list(others)
-        self._aligned: list[tuple[np.ndarray, np.ndarray]] = []
+    pixels: np.ndarray
+    seen: np.ndarray
+    flat: np.ndarray
 
-    def aligned(self, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the first images that can be aligned, at most `count`, and where they are known.
 
-        Returns:
-            float32 [256, 256] and bool [256, 256] for each.
+class InScene(NamedTuple):
+    """An image aligned to a scene.
+
+    Attributes:
+        transform: From the frame of the scene's first image to that of the image.
+        noise: float32 [128, 128], the difference to what the scene usually shows.
+        inside: bool [128, 128], where it is known.
+    """
+
+    transform: np.ndarray
+    noise: np.ndarray
+    inside: np.ndarray
+
+
+class Scene:
+    """Images of one scene, aligned to the first of them when they are first needed.
+
+    Args:
+        images: At least one image.
+    """
+
+    def __init__(self, images: Sequence[Thumbnail]) -> None:
+        self._first = images[0]
+        self._others = images[1:]
+        self._last: tuple[Thumbnail, InScene | None] | None = None
+
+    @functools.cached_property
+    def usual(self) -> Usual:
+        """What the images show that can be aligned."""
+        target, inside = _halved(self._first, IDENTITY)
+        aligned = [(target, inside)]
+        for other in self._others:
+            found = same_place(self._first.grey, other.grey, IDENTITY)
+            if found is not None:
+                pixels, seen = _halved(other, found)
+                fitted = _fit_brightness(target, pixels, seen)
+                if fitted is not None and seen.mean() >= _MIN_COMMON:
+                    aligned.append((fitted, seen))
+        return _usual(aligned)
+
+    def with_one(self, image: Thumbnail) -> InScene | None:
+        """Return an image as `with_other` does; the last one is kept for its next pair."""
+        if self._last is None or self._last[0] is not image:
+            self._last = image, self.with_other(image, IDENTITY)
+        return self._last[1]
+
+    def with_other(self, image: Thumbnail, start: np.ndarray) -> InScene | None:
+        """Return an image aligned to the scene; None if it does not show that after all.
+
+        Args:
+            image: The image.
+            start: About where it is: a transform from the scene's frame to the image's.
         """
-        while self._others and len(self._aligned) < count:
-            self._aligned += self._next(self._others.pop(0))
-        return self._aligned[:count]
-
-    def all(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return all that can be aligned, see `aligned`."""
-        return self.aligned(len(self._aligned) + len(self._others))
-
-    def _next(self, other: Thumbnail) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        transform = _alignment(self._grey, other.grey, _IDENTITY)
-        if transform is not None:
-            pixels, seen = _warped(other.grey, transform)
-            if seen.any() and (fitted := _fit_brightness(self._target, pixels, seen)) is not None:
-                yield _smooth(fitted), seen
+        transform = same_place(self._first.grey, image.grey, start)
+        if transform is None:
+            return None
+        pixels, seen = _halved(image, transform)
+        inside = seen & self.usual.seen
+        if inside.mean() < _MIN_COMMON / 2:
+            return None
+        fitted = _fit_brightness(self.usual.pixels, pixels, inside)
+        if fitted is None:
+            return None
+        return InScene(transform, _fine(fitted - self.usual.pixels), inside)
 
 
 def are_copies(one: Thumbnail, other: Thumbnail, scene: Scene | None = None) -> bool:
@@ -125,78 +170,146 @@ def are_copies(one: Thumbnail, other: Thumbnail, scene: Scene | None = None) -> 
         other: Another one, mirrored beforehand if it may be a mirrored copy.
         scene: Other images of the scene that `one` shows; None if none are known.
     """
-    for transform in (_IDENTITY, None):
-        if transform is None:
-            transform = _alignment(one.grey, other.grey)
-        if transform is not None and _residual_is_compression(one, other, transform):
-            return scene is None or _share_noise(one, other, transform, scene)
+    for transform in _alignments(one, other):
+        if _differ_at_half_the_size(one, other, transform):
+            continue
+        if scene is not None and not _share_noise(one, other, transform, scene):
+            return False
+        if _residual(one, other, transform, GREY_SIZE) <= _MAX_RESIDUAL:
+            return True
     return False
 
 
-def _residual_is_compression(one: Thumbnail, other: Thumbnail, transform: np.ndarray) -> bool:
+def _alignments(one: Thumbnail, other: Thumbnail) -> Iterator[np.ndarray]:
+    """Yield transforms between two images, the quickest first; the last is the most exact.
+
+    They are float32 [2, 3], from the frame of the first image to that of the second.
+    """
+    yield IDENTITY
+    start = _coarse_alignment(one, other)
+    if start is not None and (fine := refined(one.grey, other.grey, start, ALIGNED)) is not None:
+        yield fine.transform
+
+
+def _coarse_alignment(one: Thumbnail, other: Thumbnail) -> np.ndarray | None:
+    """Return a first transform between two images; None if they are no copies."""
+    found = refined(one.grey, other.grey, IDENTITY, COARSE)
+    if found is None or found.correlation < CERTAIN:
+        return matched_patches(one.grey, other.grey)
+    differ = _differ_at_half_the_size(one, other, found.transform)
+    return None if differ else found.transform
+
+
+def _differ_at_half_the_size(one: Thumbnail, other: Thumbnail, transform: np.ndarray) -> bool:
+    """Return whether two images certainly differ: takes a quarter of the time of a close look.
+
+    Of the copies that `benchmarks.near_duplicates` makes none has a residual above 1.9 there.
+    """
+    return _MAX_RESIDUAL < _residual(one, other, transform, GREY_SIZE // 2) < math.inf
+
+
+def _residual(one: Thumbnail, other: Thumbnail, transform: np.ndarray, size: int) -> float:
+    """Return the largest residual as a multiple of what compression is expected to make there.
+
+    Args:
+        one: An image.
+        other: Another one.
+        transform: From the frame of the first image to that of the second.
+        size: Height and width at which they are compared.
+
+    Returns:
+        Infinity if they have too little in common, or differ everywhere.
+    """
+    scale = size / GREY_SIZE
     # What the smaller image cannot show does not count.
-    blur = max(1.0, GREY_SIZE / (2 * min(one.side, other.side)))
-    left = cv2.GaussianBlur(one.grey, (0, 0), blur).astype(np.float32)
-    right, inside = _warped(cv2.GaussianBlur(other.grey, (0, 0), blur), transform)
+    blur = scale * max(1.0, GREY_SIZE / (2 * min(one.side, other.side)))
+    left, right = (
+        cv2.GaussianBlur(resized(image.grey, size), (0, 0), blur) for image in (one, other)
+    )
+    left = left.astype(np.float32)
+    right, inside = warped(right, in_frame(transform, scale))
     if inside.mean() < _MIN_COMMON:
-        return False
+        return math.inf
     fitted = _fit_brightness(left, right, inside)
     if fitted is None:
-        return False
+        return math.inf
     residual = np.where(inside, left - fitted, 0)
-    noise = 1.4826 * float(np.median(np.abs(residual[inside][::_SAMPLED])))
+    noise = 1.4826 * float(np.median(np.abs(_sampled(residual, inside))))
     if noise > _MAX_NOISE:
-        return False
+        return math.inf
     # Of the smaller gradient: a scratch in one of them must not excuse itself.
     gradient = np.minimum(_gradient(left), _gradient(fitted))
-    block = 2 * round(8 * GREY_SIZE / max(min(one.side, other.side), 32) / 2) + 1
+    near = 2 * round(2 * scale) + 1
+    block = 2 * round(scale * 8 * GREY_SIZE / max(min(one.side, other.side), 32) / 2) + 1
     expected = (
         1
-        + noise
-        + _EDGES * cv2.dilate(gradient, np.ones((5, 5), np.uint8))
-        + _RINGING * cv2.dilate(gradient, np.ones((block, block), np.uint8))
+        + noise / scale
+        + scale * _EDGES * cv2.dilate(gradient, np.ones((near, near), np.uint8))
+        + scale * _RINGING * cv2.dilate(gradient, np.ones((block, block), np.uint8))
     )
-    ratio = np.abs(cv2.blur(residual, (5, 5))) / expected
-    return bool(ratio[inside].max() <= _MAX_RESIDUAL)
+    ratio = np.abs(cv2.blur(residual, (near, near))) / expected
+    return float(ratio[inside].max())
 
 
 def _share_noise(one: Thumbnail, other: Thumbnail, transform: np.ndarray, scene: Scene) -> bool:
-    left = one.grey.astype(np.float32)
-    # Noise is finer than what an image may be judged by without alignment.
-    refined = _alignment(one.grey, other.grey, transform) if transform is _IDENTITY else None
-    right, inside = _warped(other.grey, transform if refined is None else refined)
-    fitted = _fit_brightness(left, right, inside)
-    if fitted is None:
-        return True
-    left, right = _smooth(left), _smooth(fitted)
-    return _noise_correlates(left, right, inside, scene.aligned(_FIRST_LOOK)) and _noise_correlates(
-        left, right, inside, scene.all()
+    """Return whether two copies differ from other images of their scene in the same way."""
+    left = scene.with_one(one)
+    right = left and scene.with_other(other, joined(left.transform, transform))
+    if left is None or right is None:
+        return True  # not the same scene after all
+    flat = left.inside & right.inside & scene.usual.flat
+    if not flat.any():
+        return False
+    both = [_clipped(image.noise[flat]) for image in (left, right)]
+    if not all(noise.std() for noise in both):
+        return False  # a background without noise, such as a border, tells nothing
+    return bool(np.corrcoef(both[0], both[1])[0, 1] >= _MIN_SHARED_NOISE)
+
+
+def _usual(aligned: Sequence[tuple[np.ndarray, np.ndarray]]) -> Usual:
+    """Return what aligned images show, given as pixels and where these are known."""
+    seen = np.logical_and.reduce([seen for _, seen in aligned])
+    pixels = _median([pixels for pixels, _ in aligned])
+    # Away from edges, where noise would correlate through imperfect alignment.
+    gradient = _gradient(pixels)
+    of_seen = _sampled(gradient, seen)
+    return Usual(
+        pixels, seen, seen & (gradient <= (np.quantile(of_seen, 0.25) if len(of_seen) else 0))
     )
 
 
-def _noise_correlates(
-    left: np.ndarray,
-    right: np.ndarray,
-    inside: np.ndarray,
-    others: Sequence[tuple[np.ndarray, np.ndarray]],
-) -> bool:
-    """Return whether two aligned images differ from other images of their scene in the same way."""
-    inside = np.logical_and.reduce([inside, *(seen for _, seen in others)])
-    if not others or inside.mean() < _MIN_COMMON / 2:
-        return True  # not the same scene after all
-    usual = np.median([pixels for pixels, _ in others], axis=0).astype(np.float32)
-    # Away from edges, where they would correlate through imperfect alignment.
-    gradient = _gradient(usual)
-    flat = inside & (gradient <= np.median(gradient[inside][::_SAMPLED]))
-    left, right = (_clipped((pixels - usual)[flat]) for pixels in (left, right))
-    if not (left.std() and right.std()):
-        return False  # a background without noise, such as a border, tells nothing
-    return bool(np.corrcoef(left, right)[0, 1] >= _MIN_SHARED_NOISE)
+def _median(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the median of a few images: `np.median` of so many short rows takes ten times as long.
+
+    Sorts every pixel by odd-even transposition.
+    """
+    rows = list(images)
+    for step in range(len(rows)):
+        for i in range(step % 2, len(rows) - 1, 2):
+            rows[i], rows[i + 1] = cv2.min(rows[i], rows[i + 1]), cv2.max(rows[i], rows[i + 1])
+    low, high = rows[(len(rows) - 1) // 2], rows[len(rows) // 2]
+    return (low + high) / 2
 
 
-def _smooth(pixels: np.ndarray) -> np.ndarray:
-    """Return pixels without what no alignment keeps: the finest noise."""
-    return cv2.GaussianBlur(pixels, (0, 0), 1)
+def _sampled(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return one of every few values [h, w] that are at true places: [n]."""
+    return values.reshape(-1)[::_SAMPLED][where.reshape(-1)[::_SAMPLED]]
+
+
+def _halved(image: Thumbnail, transform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image at half the size in the frame of another one, and where it is known.
+
+    Its finest noise, which neither alignment nor compression keeps, is gone.
+    """
+    smooth = cv2.GaussianBlur(image.grey.astype(np.float32), (0, 0), 1.5)
+    small = resized(smooth, GREY_SIZE // 2)
+    return warped(small, in_frame(transform, 0.5))
+
+
+def _fine(noise: np.ndarray) -> np.ndarray:
+    """Return noise without its local mean, in which a defect must not count."""
+    coarse = cv2.blur(noise.clip(-_MAX_NOISE, _MAX_NOISE), (_COARSE_NOISE, _COARSE_NOISE))
+    return noise - coarse
 
 
 def _clipped(noise: np.ndarray) -> np.ndarray:
@@ -206,33 +319,6 @@ def _clipped(noise: np.ndarray) -> np.ndarray:
     return centred.clip(-limit, limit)
 
 
-def _warped(grey: np.ndarray, transform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image in the frame of another one, and where it is known.
-
-    Args:
-        grey: uint8 or float32 [256, 256].
-        transform: float32 [2, 3], from the frame of the other image to that of this one.
-
-    Returns:
-        float32 [256, 256] and bool [256, 256]; the border is left out.
-    """
-    if transform is _IDENTITY:
-        pixels, known = grey.astype(np.float32), np.ones(grey.shape, np.uint8)
-    else:
-        pixels = cv2.warpAffine(
-            grey.astype(np.float32), transform, grey.shape[::-1],
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-        known = cv2.warpAffine(
-            np.ones(grey.shape, np.uint8), transform, grey.shape[::-1],
-            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-        )  # fmt: skip
-    known = cv2.erode(known, np.ones((9, 9), np.uint8))
-    inside = np.zeros(known.shape, bool)
-    inside[4:-4, 4:-4] = known[4:-4, 4:-4] > 0
-    return pixels, inside
-
-
 def _fit_brightness(
     target: np.ndarray, pixels: np.ndarray, inside: np.ndarray
 ) -> np.ndarray | None:
@@ -240,7 +326,7 @@ def _fit_brightness(
 
     Least squares, once more without outliers: a defect in one of the images must not count.
     """
-    x, y = pixels[inside][::_SAMPLED], target[inside][::_SAMPLED]
+    x, y = _sampled(pixels, inside), _sampled(target, inside)
     for _ in range(2):
         covariance = float(np.mean((x - x.mean()) * (y - y.mean())))
         # In a nearly blank image the contrast means nothing.
@@ -253,70 +339,7 @@ def _fit_brightness(
 
 
 def _gradient(pixels: np.ndarray) -> np.ndarray:
-    return np.hypot(
+    return cv2.magnitude(
         cv2.Sobel(pixels, cv2.CV_32F, 1, 0, scale=0.125),
         cv2.Sobel(pixels, cv2.CV_32F, 0, 1, scale=0.125),
     )
-
-
-def _alignment(
-    one: np.ndarray, other: np.ndarray, start: np.ndarray | None = None
-) -> np.ndarray | None:
-    """Return the affine transform between two images, by their correlation; None if there is none.
-
-    Evangelidis and Psarakis 2008, "Parametric image alignment using enhanced correlation
-    coefficient maximization".
-
-    Args:
-        one: uint8 [256, 256].
-        other: uint8 [256, 256].
-        start: Where to start; by default a transform that maps patches to similar ones.
-
-    Returns:
-        float32 [2, 3], from the frame of the first image to that of the second.
-    """
-    scale = GREY_SIZE // _ALIGNED
-    left, right = (
-        cv2.resize(each, (_ALIGNED, _ALIGNED), interpolation=cv2.INTER_AREA)
-        for each in (one, other)
-    )
-    transform = _matched_patches(left, right) if start is None else start.copy()
-    if transform is None:
-        return None
-    try:
-        _, transform = cv2.findTransformECC(
-            left, right, transform, cv2.MOTION_AFFINE, _CRITERIA, _EVERYWHERE, 3
-        )
-    except cv2.error:  # it does not converge
-        return None
-    if np.abs(transform[:, :2] - _IDENTITY[:, :2]).max() > _MAX_DISTORTION:
-        return None
-    # Pixel centres are at whole numbers, in both sizes.
-    centre = (scale - 1) / 2
-    transform[:, 2] = scale * transform[:, 2] + centre - transform[:, :2] @ (centre, centre)
-    return transform
-
-
-def _matched_patches(one: np.ndarray, other: np.ndarray) -> np.ndarray | None:
-    """Return the transform that maps most patches of an image to where they are in another one."""
-    corners = range(_REACH, _ALIGNED - _PATCH - _REACH + 1, 18)
-    found = []
-    for y in corners:
-        for x in corners:
-            area = other[y - _REACH : y + _PATCH + _REACH, x - _REACH : x + _PATCH + _REACH]
-            patch = one[y : y + _PATCH, x : x + _PATCH]
-            _, best, _, (dx, dy) = cv2.minMaxLoc(
-                cv2.matchTemplate(area, patch, cv2.TM_CCOEFF_NORMED)
-            )
-            if best > 0.5:
-                found.append(((x, y), (x + dx - _REACH, y + dy - _REACH)))
-    if len(found) < 4:
-        return None
-    centre = _PATCH / 2
-    starts, ends = (np.array(points, np.float32) + centre for points in zip(*found, strict=True))
-    transform, inliers = cv2.estimateAffine2D(starts, ends, ransacReprojThreshold=1.5)
-    if transform is None or inliers.sum() < max(4, len(found) // 2):
-        return None
-    if np.abs(transform[:, :2] - _IDENTITY[:, :2]).max() > 2 * _MAX_DISTORTION:
-        return None
-    return transform.astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from typing import IO, Any, TypeAlias
 
@@ -13,7 +14,7 @@ from PIL import Image
 from base.errors import UserError
 from base.printable import printable
 from images import bit_depth
-from images.canonical import UnusableImage, canonical_bytes
+from images.canonical import UnusableImage, canonical_bytes, number_of_frames, open_header
 from images.reading import read_bytes
 
 QueryImage: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image"
@@ -34,13 +35,20 @@ class ImageError(UserError):
 def canonical_query(image: QueryImage) -> bytes:
     """Return an image as the served model reads it (`images.canonical`).
 
+    Warns of a file with several frames or pages, of which the first is used.
+
     Raises:
         ImageError: It cannot be read, or is no image.
     """
     try:
-        return canonical_bytes(_encoded(image))
+        data = _encoded(image)
+        canonical = canonical_bytes(data)
     except UnusableImage as e:
         raise ImageError(f"{name_of(image)} {e}") from e
+    if canonical is not data and (frames := number_of_frames(open_header(data))) > 1:
+        message = f"{name_of(image)} has {frames} frames or pages; the first is used"
+        warnings.warn(message, stacklevel=3)
+    return canonical
 
 
 def canonical_queries(images: Sequence[QueryImage]) -> list[bytes]:

@@ -24,6 +24,10 @@ from images.reading import read_bytes
 _CACHED = 256
 """Thumbnails of 64 kB that a process keeps, since an image may be in several candidate pairs."""
 
+_SCENES = 16
+"""Scenes of 0.5 MB that a process keeps, since pictures of a fixed camera have nearly always the
+same one."""
+
 
 class FindNearDuplicates(beam.PTransform):
     """Finds the near-duplicates among inspected files, as one `near_duplicates.Groups`.
@@ -120,8 +124,7 @@ def verified(
     # Writing the record of such a file will fail, and say why.
     with contextlib.suppress(UnusableImage):
         one = _thumbnail(root, path, max_pixels, region)
-        others = [_thumbnail(root, other, max_pixels, region) for other in found.scene]
-        scene = Scene(one, others) if others else None
+        scene = _scene(root, found.scene, max_pixels, region) if found.scene else None
         for other_path, other_label, mirrored in found.others:
             other = _thumbnail(root, other_path, max_pixels, region)
             if are_copies(one, other.mirrored() if mirrored else other, scene):
@@ -133,6 +136,11 @@ def _thumbnail(root: str, path: str, max_pixels: int, region: Region | None) -> 
     image = canonical_image(read_bytes(os.path.join(root, path)), max_pixels, region)
     shown = region or image
     return Thumbnail(image.grey, min(shown.height, shown.width))
+
+
+@functools.lru_cache(_SCENES)
+def _scene(root: str, paths: tuple[str, ...], max_pixels: int, region: Region | None) -> Scene:
+    return Scene([_thumbnail(root, path, max_pixels, region) for path in paths])
 
 
 def _described(inspected: Inspected) -> Iterator[tuple[str, Described]]:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from images.audit.collection import Collection
@@ -98,27 +98,28 @@ def _most_similar(found: Sequence[Candidates], max_pairs: int) -> Sequence[Candi
 def _near(images: Collection, found: Sequence[Candidates]) -> list[list[int]]:
     """Return groups of indices of near-duplicates among candidates, of whatever classes."""
     at = {file.path: i for i, file in enumerate(images.files)}
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        copies = list(threads.map(functools.partial(_verified, images, at), found))
-    groups = grouped(itertools.chain.from_iterable(copies)).lists()
-    return [sorted(at[path] for path in group) for group in groups]
-
-
-def _verified(images: Collection, at: Mapping[str, int], found: Candidates) -> list[Copy]:
-    """Return the copies among candidates, of which `at` has the indices by path."""
 
     def thumbnail(path: str) -> Thumbnail:
         one = images.images[at[path]]
         return Thumbnail(one.grey, min(one.height, one.width))
 
-    one = thumbnail(found.image[0])
-    scene = Scene(one, [thumbnail(path) for path in found.scene]) if found.scene else None
-    copies = []
-    for path, label, mirrored in found.others:
-        other = thumbnail(path)
-        if are_copies(one, other.mirrored() if mirrored else other, scene):
-            copies.append(Copy(found.image, (path, label), identical=False))
-    return copies
+    @functools.cache
+    def scene(paths: tuple[str, ...]) -> Scene:
+        return Scene([thumbnail(path) for path in paths])
+
+    def verified(candidate: Candidates) -> list[Copy]:
+        one = thumbnail(candidate.image[0])
+        others = scene(candidate.scene) if candidate.scene else None
+        return [
+            Copy(candidate.image, (path, label), identical=False)
+            for path, label, mirrored in candidate.others
+            if are_copies(one, thumbnail(path).mirrored() if mirrored else thumbnail(path), others)
+        ]
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        copies = list(threads.map(verified, found))
+    groups = grouped(itertools.chain.from_iterable(copies)).lists()
+    return [sorted(at[path] for path in group) for group in groups]
 
 
 def _within(group: Sequence[int], exact: Sequence[Sequence[int]]) -> bool:

@@ -32,6 +32,19 @@ def test_files_by_path_text_bytes_and_object(file):
         assert {canonical_query(one) for one in given} == {file.read_bytes()}
 
 
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
+def test_of_several_frames_the_first_is_used_and_that_is_said(kind, tmp_path):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    path = tmp_path / "several"
+    path.write_bytes(
+        encoded(PICTURE, kind, save_all=True, append_images=[picture(1, 2)], **options)
+    )
+    with pytest.warns(UserWarning, match=r"several has 2 frames or pages; the first is used"):
+        found = canonical_query(path)
+    first = canonical_query(encoded(PICTURE, kind, **options))
+    np.testing.assert_array_equal(pixels(found), pixels(first))
+
+
 @pytest.mark.parametrize(
     "image",
     [

@@ -103,9 +103,10 @@ def test_images_on_white_paper_are_not_over_exposed(tmp_path):
     assert not {"bright", "dark", "blank", "blurred"} & set(check(tmp_path, images))
 
 
-def test_frames_are_found(tmp_path, clean):
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
+def test_frames_are_found(tmp_path, clean, kind):
     first, second = picture(0, 50, SIDE), picture(0, 51, SIDE)
-    clean["class-0/50.png"] = encoded(first, "TIFF", save_all=True, append_images=[second])
+    clean["class-0/50.png"] = encoded(first, kind, save_all=True, append_images=[second])
     assert check(tmp_path, clean)["frames"].files == 1
 
 
