@@ -3,6 +3,7 @@
 And the fixtures that several folders share, which import what they need when they are used.
 """
 
+import gc
 import os
 import sys
 
@@ -17,7 +18,10 @@ os.environ["COLUMNS"] = "160"  # what is asserted on must not wrap
 
 
 def pytest_collection_modifyitems(items):
-    """Whole runs, known by their long time limits, come first: at the end each would run alone."""
+    """Files with time limits of their own come first, the longest before the others.
+
+    One that is started last would run alone.
+    """
     limits = {item: item.get_closest_marker("timeout") for item in items}
     items.sort(key=lambda item: -limits[item].args[0] if limits[item] else 0)
 
@@ -29,6 +33,12 @@ def beam_as_in_runs():
         from pipeline.runs.beam_overhead import reduce_overhead
 
         reduce_overhead()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def garbage_is_not_looked_for_in_modules():
+    """As in runs: all tests' modules are imported by now, and stay."""
+    gc.freeze()
 
 
 @pytest.fixture

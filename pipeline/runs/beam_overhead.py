@@ -11,6 +11,7 @@ import functools
 import logging
 import types
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 
@@ -18,6 +19,8 @@ def reduce_overhead() -> None:
     """Change Beam in this process; what its steps compute stays the same."""
     _inspect_each_class_once()
     _compress_functions_quickly()
+    _pickle_what_is_empty_once()
+    _parse_options_once()
     _set_the_log_level_once()
     _read_side_inputs_without_a_cache()
 
@@ -61,6 +64,56 @@ def _compress_functions_quickly() -> None:
     for pickler in (cloudpickle_pickler, dill_pickler):
         if hasattr(pickler, "bz2"):
             pickler.bz2 = quick
+
+
+def _pickle_what_is_empty_once() -> None:
+    """Remember the pickled empty tuple and dictionary.
+
+    They are the arguments of most steps' functions. Beam pickles and reads those of each step, to
+    know that it can.
+    """
+    from apache_beam.internal import cloudpickle_pickler, dill_pickler
+
+    for pickler in (cloudpickle_pickler, dill_pickler):
+        if not hasattr(pickler.dumps, "__wrapped__"):
+            pickler.dumps = _quick_if_empty(pickler.dumps)
+
+
+def _quick_if_empty(dumps: Callable[..., bytes]) -> Callable[..., bytes]:
+    known: dict[type, bytes] = {}
+
+    @functools.wraps(dumps)
+    def remembered(value: Any, *options: Any, **more: Any) -> bytes:
+        kind = type(value)
+        if kind not in (tuple, dict) or value or options or more.get("use_zlib"):
+            return dumps(value, *options, **more)
+        if kind not in known:
+            known[kind] = dumps(value, **more)
+        return known[kind]
+
+    return remembered
+
+
+def _parse_options_once() -> None:
+    """Let all steps of a pipeline read its options from one parsed object for each class of them.
+
+    For every step that is built, Beam makes two parsers of all options and parses the command line.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    view_as = PipelineOptions.view_as
+    if hasattr(view_as, "__wrapped__"):
+        return
+    known: weakref.WeakKeyDictionary[Any, dict[type, Any]] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(view_as)
+    def remembered(options: Any, kind: type) -> Any:
+        views = known.setdefault(options, {})
+        if kind not in views:
+            views[kind] = view_as(options, kind)  # shares the values with `options`
+        return views[kind]
+
+    PipelineOptions.view_as = remembered
 
 
 def _set_the_log_level_once() -> None:

@@ -9,6 +9,7 @@ FOLDER holds the effective configuration as `config.yaml`; `summary.json`, `trai
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -89,6 +90,9 @@ def _run(config: RunConfig, run_id: str) -> None:
     from pipeline import tfx_on_s3
     from pipeline.dag import create_pipeline
 
+    if not gc.get_freeze_count():
+        # What is imported stays: to go through it for garbage takes a second each time.
+        gc.freeze()
     pipeline = create_pipeline(config)
     tfx_on_s3.enable(
         component.executor_spec.executor_class

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -50,11 +52,19 @@ def training_blocks(
         blocks = blocks.shard(count, index)
         batches = blocks.batch(blocks_per_step, drop_remainder=True).take(most)
     joined = (
-        batches.repeat()
-        .skip(skip)
-        .map(lambda batch: _join(batch, image_size), num_parallel_calls=tf.data.AUTOTUNE)
+        batches.repeat().skip(skip).map(_joined(image_size), num_parallel_calls=tf.data.AUTOTUNE)
     )
     return (joined.map(_sides) if two_passes else joined).prefetch(1)
+
+
+@functools.lru_cache
+def _joined(image_size: Size) -> Callable[[tf.Tensor], Any]:
+    """Return `_join` as a graph function, traced once for all folds and trials of this process."""
+    return tf.function(
+        lambda serialized: _join(serialized, image_size),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
 
 
 def _join(serialized: tf.Tensor, image_size: Size) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

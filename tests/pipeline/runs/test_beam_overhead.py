@@ -6,6 +6,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.coders import VarIntCoder
 from apache_beam.internal import cloudpickle_pickler, dill_pickler, pickler
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import userstate
@@ -76,6 +77,27 @@ def test_functions_are_in_small_blocks_that_any_beam_reads(library):
     assert small.startswith(b"BZh1")  # the block's size, in 100 kB
     assert bz2.decompress(small)
     assert library.loads(base64.b64encode(bz2.compress(bz2.decompress(small), 9))) == "a function"
+
+
+@pytest.mark.parametrize("library", [cloudpickle_pickler, dill_pickler])
+def test_what_is_empty_is_pickled_once(library):
+    for value in ((), {}):
+        pickled = library.dumps(value)
+        assert library.dumps(value) is pickled
+        assert library.loads(pickled) == value
+        assert type(library.loads(pickled)) is type(value)
+    assert library.loads(library.dumps((1,))) == (1,)
+    assert library.loads(library.dumps({}, use_zlib=True), use_zlib=True) == {}
+
+
+def test_options_are_parsed_once_and_shared():
+    options = PipelineOptions(["--direct_num_workers=3"])
+    view = options.view_as(DirectOptions)
+    assert options.view_as(DirectOptions) is view
+    assert view.direct_num_workers == 3
+    view.direct_num_workers = 4
+    assert options.view_as(StandardOptions).view_as(DirectOptions).direct_num_workers == 4
+    assert PipelineOptions([]).view_as(DirectOptions).direct_num_workers == 1
 
 
 def test_the_log_level_is_set_where_it_changes(monkeypatch):
