@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from made_once import made_once
 from sample_images import picture
 
 from components.transform.pixels import decode_and_resize
@@ -70,3 +71,12 @@ def export(model: Siamese, version: Path, classes: int = 3, each: int = 4) -> No
     )
     served.save(str(version))
     write_warmup(str(version), SIZE)
+
+
+def exported_once(tmp_path_factory) -> Path:
+    """Return a version of `make_model`, which is exported once for all tests; not to be changed."""
+
+    def make(folder: Path) -> None:
+        export(make_model(folder), folder / "1")
+
+    return made_once(tmp_path_factory, "exported", make) / "1"

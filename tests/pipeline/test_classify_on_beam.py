@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import pytest
 from command_line import siamese
-from exported_model import export, make_model, write_images
+from exported_model import exported_once, write_images
 
 from pipeline.classify_on_beam import Classifier, classify_on_beam
 from records.lost import RecordsLost
@@ -14,7 +15,7 @@ from records.lost import RecordsLost
 def place(tmp_path_factory):
     """A configuration whose model has been pushed as version 3, and images of two classes."""
     folder = tmp_path_factory.mktemp("place")
-    export(make_model(folder), folder / "runs" / "parts" / "serving" / "3")
+    shutil.copytree(exported_once(tmp_path_factory), folder / "runs" / "parts" / "serving" / "3")
     for label in range(2):
         write_images(folder / "new" / str(label), label, range(20, 23))
     (folder / "new" / "broken.jpg").write_bytes(b"no image")

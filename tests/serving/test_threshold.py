@@ -1,10 +1,11 @@
 """Another threshold in a small exported model."""
 
+import functools
 import shutil
 
 import pytest
 import tensorflow as tf
-from exported_model import export, make_model
+from exported_model import exported_once
 from sample_images import encoded, picture
 
 from serving import threshold as module
@@ -15,9 +16,7 @@ from storage.lineage import read_lineage
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    path = tmp_path_factory.mktemp("exported") / "1"
-    export(make_model(tmp_path_factory.mktemp("encoder")), path)
-    return path
+    return exported_once(tmp_path_factory)
 
 
 @pytest.fixture
@@ -27,11 +26,16 @@ def base(exported, tmp_path):
     return tmp_path / "models"
 
 
+@functools.lru_cache(maxsize=2)
+def load(version):
+    return tf.saved_model.load(str(version))
+
+
 def compare(version):
     """Of one class, and of two."""
     left, right = ([encoded(picture(label, i, 16, 60)) for label in labels]
                    for i, labels in enumerate(((0, 0), (0, 1))))  # fmt: skip
-    served = tf.saved_model.load(str(version)).signatures["serving_default"]
+    served = load(version).signatures["serving_default"]
     answer = served(left=tf.constant(left), right=tf.constant(right))
     return answer["similarity"].numpy(), answer["same"].numpy().tolist()
 
@@ -49,7 +53,7 @@ def test_the_next_version_answers_by_the_other_threshold(base):
     assert now == [bool(one >= middle) for one in similarities]
     assert sorted(now) == [False, True]
     assert compare(base / "1")[1] == same  # the old version stays
-    loaded = tf.saved_model.load(str(done.version))
+    loaded = load(done.version)
     limits = {name: float(one) for name, one in loaded.thresholds().items()}
     assert limits == pytest.approx(done.after)
     lineage = read_lineage(done.version)
@@ -61,7 +65,7 @@ def test_known_goes_by_its_own_threshold(base):
     images = tf.constant([encoded(picture(0, 50, 16, 60))])
     for value, known in ((-1.0, True), (1.0, False)):
         version = replace_threshold(base, "known", value).version
-        answer = tf.saved_model.load(str(version)).signatures["classify"](image=images)
+        answer = load(version).signatures["classify"](image=images)
         assert answer["known"].numpy().tolist() == [known]
 
 

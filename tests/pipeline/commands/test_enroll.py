@@ -1,4 +1,4 @@
-"""The command; `tests/serving/test_enroll.py` has what it does."""
+"""The command; `tests/serving/enroll` has what it does."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,7 @@
 """The command on a small model; `tests/serving/test_threshold.py` has the new version itself."""
 
 import json
+import shutil
 
 import pytest
 from command_line import siamese
@@ -27,14 +28,13 @@ def test_wrong_use_is_one_sentence_and_2(tmp_path, monkeypatch, options, message
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path, tmp_path_factory, monkeypatch):
     """A folder with an exported model `models` and labelled images `labelled`."""
-    from exported_model import SIZE, SPREAD, export, make_model
+    from exported_model import SIZE, SPREAD, exported_once
     from sample_images import picture
 
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "encoder").mkdir()
-    export(make_model(tmp_path / "encoder"), tmp_path / "models" / "1")
+    shutil.copytree(exported_once(tmp_path_factory), tmp_path / "models" / "1")
     for label in range(3):
         folder = tmp_path / "labelled" / f"class-{label}"
         folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Which reviewed images are enrolled; `tests/serving/test_enroll.py` has the enrolling itself."""
+"""Which reviewed images are enrolled; `tests/serving/enroll` has the enrolling itself."""
 
 from __future__ import annotations
 

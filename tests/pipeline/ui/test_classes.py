@@ -1,4 +1,4 @@
-"""Another command prepares versions here; `tests/serving/test_enroll.py` tests the real one."""
+"""Another command prepares versions here; `tests/serving/enroll` tests the real one."""
 
 import json
 import sys

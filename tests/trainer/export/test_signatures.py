@@ -70,7 +70,7 @@ def test_serves_the_networks_similarity(exported):
     pixels, encoded = images(6)
     z = model(pixels)
     expected = np.array(model.similarity(z[:3], z[3:]))
-    compare = tf.saved_model.load(directory).signatures["serving_default"]
+    compare = load(directory).signatures["serving_default"]
     served = compare(left=tf.constant(encoded[:3]), right=tf.constant(encoded[3:]))["similarity"]
     np.testing.assert_allclose(served, expected, rtol=1e-4)
 
@@ -78,7 +78,7 @@ def test_serves_the_networks_similarity(exported):
 def test_embeds(exported):
     model, directory = exported
     pixels, encoded = images(2)
-    embed = tf.saved_model.load(directory).signatures["embed"]
+    embed = load(directory).signatures["embed"]
     np.testing.assert_allclose(
         embed(image=tf.constant(encoded))["embedding"], model(pixels), rtol=1e-4, atol=1e-5
     )
@@ -95,7 +95,7 @@ def test_evaluates_plain_pairs(exported):
             }
         )
     ).SerializeToString()
-    loaded = tf.saved_model.load(directory)
+    loaded = load(directory)
     z = model(pixels)
     answer = loaded.signatures["evaluate"](examples=tf.constant([pair, pair]))
     expected = float(model.similarity(z[:1], z[1:])[0])

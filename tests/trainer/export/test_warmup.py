@@ -1,14 +1,8 @@
-import numpy as np
 import tensorflow as tf
-from exported_model import preprocess
+from exported_model import exported_once
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from judging.thresholds import CalibratedThresholds
-from trainer.export.signatures import ServedModel
-from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup
-from trainer.network.siamese import Siamese
-from trainer.settings import Model, Training
 
 
 def requests(directory):
@@ -33,17 +27,11 @@ def test_one_request_for_each_signature(tmp_path):
     }
 
 
-def test_the_model_answers_all_of_them(tiny_backbone, tmp_path):
-    model = Siamese(Model(backbone=tiny_backbone, embedding_size=6), Training(), 16)
-    support = SupportSet(np.eye(3, 6), np.array(["a", "b", "c"]), [b"a.png", b"b.png", b"c.png"])
-    seen = np.empty(0, "int64")
-    ServedModel(model, preprocess, 16, 5000, support, CalibratedThresholds(), seen).save(
-        str(tmp_path)
-    )
-    write_warmup(str(tmp_path), 16)
-    signatures = tf.saved_model.load(str(tmp_path)).signatures
+def test_the_model_answers_all_of_them(tmp_path_factory):
+    version = exported_once(tmp_path_factory)
+    signatures = tf.saved_model.load(str(version)).signatures
     names = set()
-    for request in requests(tmp_path):
+    for request in requests(version):
         name = request.model_spec.signature_name
         names.add(name)
         inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
