@@ -19,6 +19,8 @@ from trainer import run_fn
 from trainer.network.backbone import build_backbone
 from trainer.settings import Model, Training
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def free_port():
     with socket.socket() as free:

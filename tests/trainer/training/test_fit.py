@@ -21,6 +21,8 @@ from trainer.training.embedder import embedder
 from trainer.training.fit import train
 from trainer.training.images import held_out
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
@@ -100,8 +102,13 @@ def test_training_learns_and_writes_its_logs(data, tiny_backbone, tmp_path, caps
     assert not (tmp_path / "t/resume").exists()
 
 
-def test_the_best_epochs_weights_are_kept(data, tiny_backbone, tmp_path):
-    trained = fit(data, tiny_backbone, tmp_path / "best", epochs=6, learning_rate=0.3)
+@pytest.fixture(scope="module")
+def trained(data, tiny_backbone, tmp_path_factory):
+    """A training whose accuracy rises and falls."""
+    return fit(data, tiny_backbone, tmp_path_factory.mktemp("best"), epochs=6, learning_rate=0.3)
+
+
+def test_the_best_epochs_weights_are_kept(trained):
     history = trained.summary["history"]
     figures = list(zip(history["val_accuracy"], history["val_auc"], strict=True))
     assert trained.summary["best_epoch"] == max(
@@ -109,10 +116,9 @@ def test_the_best_epochs_weights_are_kept(data, tiny_backbone, tmp_path):
     )
 
 
-def test_metrics_are_those_of_the_kept_weights(data, tiny_backbone, tmp_path):
+def test_metrics_are_those_of_the_kept_weights(data, trained):
     from trainer.training.callbacks.validation import Validation
 
-    trained = fit(data, tiny_backbone, tmp_path / "v", epochs=4, learning_rate=0.3)
     validation = Validation(
         trained.support, held_out([str(data / "validation.gz")], 16), embedder(trained.model)
     )
@@ -124,8 +130,7 @@ def test_metrics_are_those_of_the_kept_weights(data, tiny_backbone, tmp_path):
     assert metrics["val_accuracy"] == pytest.approx(history["val_accuracy"][kept])
 
 
-def test_support_set_and_thresholds_are_those_of_the_kept_weights(data, tiny_backbone, tmp_path):
-    trained = fit(data, tiny_backbone, tmp_path / "c", epochs=4, learning_rate=0.3)
+def test_support_set_and_thresholds_are_those_of_the_kept_weights(data, trained):
     embed = embedder(trained.model)
     np.testing.assert_allclose(
         trained.support_embeddings, embed(trained.support.pixels), rtol=1e-4, atol=1e-5
