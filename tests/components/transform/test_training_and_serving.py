@@ -116,19 +116,23 @@ def _write(row, root):
         file.write(row[features.PIXELS].item())
 
 
-def served(transformed, images):
+@pytest.fixture(scope="module")
+def served(transformed):
+    """Pixels, validity and reasons by the served graph: of what the client sends, and of files."""
     _, layer, fitting = transformed
 
     @tf.function
     def preprocess(images):
         return layer({features.IMAGE: images[:, None]})[features.PIXELS][:, 0]
 
-    size = fitting.height, fitting.width
-    return safe_pixels(tf.constant(images), preprocess, size, MAX_PIXELS)
+    files = [data for data, _ in FILES.values()]
+    images = tf.constant([*map(canonical_query, files), *files])
+    found = safe_pixels(images, preprocess, (fitting.height, fitting.width), MAX_PIXELS)
+    return list(zip(*(tf.split(each, 2) for each in found), strict=True))
 
 
-def test_all_files_through_the_client(transformed):
-    pixels, valid, _ = served(transformed, [canonical_query(data) for data, _ in FILES.values()])
+def test_all_files_through_the_client(transformed, served):
+    pixels, valid, _ = served[0]
     stored = transformed[0]
     for name, one, is_valid in zip(FILES, pixels, valid.numpy(), strict=True):
         assert is_valid == (name in stored), name
@@ -136,8 +140,8 @@ def test_all_files_through_the_client(transformed):
             np.testing.assert_array_equal(one, stored[name], name)
 
 
-def test_files_as_they_are_give_the_same_pixels_or_none(transformed):
-    pixels, valid, reason = served(transformed, [data for data, _ in FILES.values()])
+def test_files_as_they_are_give_the_same_pixels_or_none(transformed, served):
+    pixels, valid, reason = served[1]
     for name, one, is_valid, why in zip(FILES, pixels, valid.numpy(), reason.numpy(), strict=True):
         assert is_valid == (why == b""), name
         if is_valid:
