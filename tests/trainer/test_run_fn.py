@@ -56,11 +56,10 @@ def test_two_workers_export_one_model(tiny_backbone, tmp_path):
     assert len(history["val_accuracy"]) == 2
     assert (tmp_path / "run/training.csv").read_text().count("\n") == 3  # of one worker
     assert (tmp_path / "run/pretrained_encoder/saved_model.pb").is_file()
-    # Nothing else is left, by either worker.
+    # Nothing else is left, by either worker; AutoGraph compiles what it writes to TMPDIR.
     assert not list((tmp_path / "unfinished").rglob("*.*"))
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "0.log", "1.log", "model", "pairs", "run", "unfinished",
-    }  # fmt: skip
+    left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
+    assert left == {"0.log", "1.log", "model", "pairs", "run", "unfinished"}
 
 
 def test_only_enrolled_classes_that_the_data_lacks_are_kept(tiny_backbone, tmp_path):
