@@ -1,7 +1,4 @@
-"""Runs that are killed, and go on where they were; only the encoder is tiny.
-
-The tests share one pipeline folder and tell a story in order.
-"""
+"""A run that is killed in its training, and goes on there; only the encoder is tiny."""
 
 import os
 import re
@@ -63,31 +60,33 @@ def kill_at(place, text, *change):
     return log
 
 
-def test_a_run_that_died_goes_on_where_it_stopped(place):
-    kill_at(place, "PairGen: done", *UNSERVED)
+@pytest.fixture(scope="module")
+def reached(place):
+    """The last epoch of a training of 4 epochs before it was killed; then it went on."""
+    log = kill_at(place, "epoch 1/4", *UNSERVED)
+    reached = len(re.findall(r"^epoch \d+/4:", log.read_text(), re.MULTILINE))
     assert run_here(place, "config.yaml", *UNSERVED).exit_code == 0
+    return reached
+
+
+def test_a_run_that_died_goes_on_where_it_stopped(place, reached):
     _, outcome = outcomes(place)
     assert outcome["PairGen"] == "cached"
     assert outcome["Trainer"] == "done"
 
 
-def test_another_run_with_the_same_seed_is_equal(place, tmp_path_factory):
-    """In other processes, of which one was not killed."""
+def test_its_training_goes_on_within_itself(place, reached):
+    training = outcomes(place)[0]["training"]
+    if reached < 4:  # else it had ended before the kill came
+        assert training["resumed_at"] in (reached - 1, reached)
+    assert training["epochs"] == 4
+    assert not list((place / "runs/few/unfinished").glob("*"))
+
+
+def test_it_is_equal_to_a_run_that_was_not_killed(place, reached, tmp_path_factory):
     whole = first_run(tmp_path_factory)
     assert whole.exit_code == 0, whole.stderr
     history = training_history(place, "few")
     assert history.keys() == whole.history.keys()
     for metric, values in history.items():
         np.testing.assert_allclose(values, whole.history[metric], rtol=1e-4)
-
-
-def test_a_training_that_was_killed_goes_on_within_itself(place):
-    change = ["--set", "training.epochs=12", "--set", "training.patience=0", *UNSERVED]
-    log = kill_at(place, "epoch 4/12", *change)
-    reached = len(re.findall(r"^epoch \d+/12:", log.read_text(), re.MULTILINE))
-    assert run_here(place, "config.yaml", *change).exit_code in (0, 3, 4)
-    summary, _ = outcomes(place)
-    if reached < 12:  # else it had ended before the kill came
-        assert summary["training"]["resumed_at"] in (reached - 1, reached)
-    assert summary["training"]["epochs"] == 12
-    assert not list((place / "runs/few/unfinished").glob("*"))
