@@ -2,10 +2,11 @@
 
 import json
 import os
+import tempfile
 
 import pytest
 import yaml
-from command_line import siamese_process
+from command_line import run_here, siamese_process
 from pipeline_folder import LENIENT
 from s3 import Bucket, use_here
 from sample_images import write_classes
@@ -65,9 +66,11 @@ def here(s3_variables, monkeypatch, tmp_path):
     tfx_on_s3.enable([])
 
 
-def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, s3_variables, bucket):
-    done = siamese(place, s3_variables, "run", "config.yaml")
-    assert done.returncode == 0
+def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, bucket, here, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(place / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    done = run_here(place, "config.yaml")
+    assert done.exit_code == 0, done.everything
     assert "Blessed" in done.stdout
     assert "Pushed to s3://siamese-bucket/models/" in done.stdout
     assert "image not available" not in next(place.glob("runs/few/runs/*/report.html")).read_text()
