@@ -10,7 +10,12 @@ S3 = "boto3>=1.36"  # older ones do not know the settings of checksums
 KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # later Pythons: no kfp is compatible with TFX
 KFP_SPEC = "kfp-pipeline-spec"  # enough to compile, and to run a task in its container
 HEIF = ["pillow-heif"]  # reads HEIC; Pillow itself reads AVIF
-ONNX = ["tf2onnx>=1.17", "onnx>=1.17", "onnxruntime>=1.20"]  # tf2onnx names no oldest onnx
+ONNX = [
+    "tf2onnx>=1.17",
+    "onnx>=1.17",  # tf2onnx names no oldest one
+    "onnxruntime>=1.20",
+    "onnxruntime<1.24; python_version < '3.11'",  # the last one with wheels
+]
 PIPELINE = [
     f"tfx==1.21.0; {TFX_1_21}",
     f"keras>=3.15.1; {TFX_1_21}",  # earlier ones have known vulnerabilities

@@ -44,7 +44,7 @@ image() {
 upgrade=()
 if [ "${1:-}" = --upgrade ]; then upgrade=(--upgrade); fi
 compile "TFX 1.16: Python 3.10" py310.txt \
-    --python-version 3.10 --python-platform x86_64-manylinux_2_17 ${upgrade[@]+"${upgrade[@]}"}
+    --python-version 3.10 --python-platform x86_64-manylinux_2_28 ${upgrade[@]+"${upgrade[@]}"}
 # One file for three versions of Python: see [tool.uv] in pyproject.toml.
 compile "TFX 1.21: Python 3.11 to 3.13" current.txt \
     --python-version 3.11 --universal ${upgrade[@]+"${upgrade[@]}"}
