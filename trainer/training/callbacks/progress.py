@@ -38,7 +38,7 @@ class Progress(keras.callbacks.Callback):
         rate = self._pairs * share / (self._trained - self._started)
         print(
             f"epoch {self._epoch + 1}/{self._epochs}, step {batch + 1}/{self._steps}: "
-            f"loss {float(logs['loss']):.3f}, {rate:,.0f} pairs/s",
+            f"loss {float(logs['loss']):.3f}, {_in_words(rate)}",
             flush=True,
         )
 
@@ -49,6 +49,11 @@ class Progress(keras.callbacks.Callback):
         metrics = ", ".join(f"{name} {value:.3f}" for name, value in logs.items())
         logs.update(pairs_per_second=round(rate, 1), seconds=round(seconds, 2))
         print(
-            f"epoch {epoch + 1}/{self._epochs}: {metrics}, {rate:,.0f} pairs/s ({seconds:.1f} s)",
+            f"epoch {epoch + 1}/{self._epochs}: {metrics}, {_in_words(rate)} ({seconds:.1f} s)",
             flush=True,
         )
+
+
+def _in_words(rate: float) -> str:
+    """Return a speed; large networks train less than one pair a second without a GPU."""
+    return f"{rate:,.0f} pairs/s" if rate >= 10 else f"{rate:.1f} pairs/s"
