@@ -138,9 +138,10 @@ class Scene:
 
     def with_one(self, image: Thumbnail) -> InScene | None:
         """Return an image as `with_other` does; the last one is kept for its next pair."""
-        if self._last is None or self._last[0] is not image:
-            self._last = image, self.with_other(image, IDENTITY)
-        return self._last[1]
+        last = self._last  # threads share a scene
+        if last is None or last[0] is not image:
+            self._last = last = image, self.with_other(image, IDENTITY)
+        return last[1]
 
     def with_other(self, image: Thumbnail, start: np.ndarray) -> InScene | None:
         """Return an image aligned to the scene; None if it does not show that after all.

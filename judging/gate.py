@@ -277,7 +277,16 @@ def _required(limit: AtLeast | AtMost) -> str:
 
 
 def _how_many(undecided: Sequence[Check], images: int) -> str:
-    known = [c.needed for c in undecided if c.needed is not None]
-    if len(known) < len(undecided):
-        return f"{images} test images are too few to decide, and how many would do is not known"
-    return f"{images} test images are too few to decide: about {max(known)} would do"
+    by_images = [c for c in undecided if not (c.measure and c.measure.classes)]
+    known = [c.needed for c in by_images if c.needed is not None]
+    said = []
+    if by_images:
+        more = (
+            f": about {max(known)} would do"
+            if len(known) == len(by_images)
+            else ", and how many would do is not known"
+        )
+        said.append(f"{images} test images are too few to decide{more}")
+    if len(by_images) < len(undecided):
+        said.append("more classes, not more images, would decide")
+    return "; ".join(said)

@@ -63,7 +63,7 @@ def kill_at(place, text, *change):
 @pytest.fixture(scope="module")
 def reached(place):
     """The last epoch of a training of 4 epochs before it was killed; then it went on."""
-    log = kill_at(place, "epoch 1/4", *UNSERVED)
+    log = kill_at(place, "epoch 2/4", *UNSERVED)
     reached = len(re.findall(r"^epoch \d+/4:", log.read_text(), re.MULTILINE))
     assert run_here(place, "config.yaml", *UNSERVED).exit_code == 0
     return reached
@@ -78,7 +78,7 @@ def test_a_run_that_died_goes_on_where_it_stopped(place, reached):
 def test_its_training_goes_on_within_itself(place, reached):
     training = outcomes(place)[0]["training"]
     if reached < 4:  # else it had ended before the kill came
-        assert training["resumed_at"] in (reached - 1, reached)
+        assert 1 <= training["resumed_at"] <= reached
     assert training["epochs"] == 4
     assert not list((place / "runs/few/unfinished").glob("*"))
 

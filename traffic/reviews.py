@@ -49,8 +49,8 @@ class Reviews(Images):
         if self.image(review.digest) is None:
             raise TrafficError(f"image {review.digest[:12]}: is not kept (any more)")
         if (other := self.review_of(review.digest)) is not None:
-            if other._replace(time=0, span=None) == review._replace(time=0, span=None):
-                return  # sent twice
+            if _said(other) == _said(review):
+                return  # sent twice, or by two people who agree
             if not replace:
                 raise AlreadyReviewed(other)
         self._db.execute(
@@ -110,6 +110,10 @@ class Reviews(Images):
                 "UPDATE reviews SET span = ? WHERE digest = ? AND label = ?",
                 [(span, digest, label) for digest, label in labels.items()],
             )
+
+
+def _said(review: Review) -> Review:
+    return review._replace(time=0, reviewer="", span=None)
 
 
 def _review(row: tuple) -> Review:

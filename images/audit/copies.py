@@ -103,7 +103,7 @@ def _near(images: Collection, found: Sequence[Candidates]) -> list[list[int]]:
         one = images.images[at[path]]
         return Thumbnail(one.grey, min(one.height, one.width))
 
-    @functools.cache
+    @functools.lru_cache(16)
     def scene(paths: tuple[str, ...]) -> Scene:
         return Scene([thumbnail(path) for path in paths])
 

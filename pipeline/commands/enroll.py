@@ -101,8 +101,8 @@ def enroll(
     """
     folders = images or []
     _refuse_remote(model, *folders, *(path for path in (output, test) if path))
-    if (thresholds or config) and not test:
-        option = "--thresholds" if thresholds else "--config"
+    if (thresholds or config or overrides) and not test:
+        option = "--thresholds" if thresholds else "--config" if config else "--set"
         raise UserError(f"{option} needs --test, the images to judge the new version on")
     settings = settings_of(test, thresholds, config, overrides or []) if test else None
     classes = _by_class(folders, name)

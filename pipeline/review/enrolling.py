@@ -18,8 +18,8 @@ from records import training_keys
 from storage.enrolled_images import read_enrolled_images
 from storage.file_systems import is_remote
 from storage.lineage import read_lineage
-from storage.spans import SPAN, spans
-from traffic.rows import Decision
+from storage.spans import SPAN, SpanRecord, spans
+from traffic.rows import Decision, Kept
 from traffic.store import TrafficStore
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class NothingToEnroll(UserError):
 def reviewed_images(config: RunConfig, store: TrafficStore, model: Path) -> dict[str, list[str]]:
     """Return the digests of reviewed images that a model does not have, by class.
 
-    These are in no span, or in later ones than that on which the model was trained and judged.
+    These are recorded, or brought by people, and in no span, or in later ones than that on which
+    the model was trained and judged. Suspects are images of the data set.
 
     Args:
         config: Of the pipeline that pushed the model.
@@ -42,13 +43,24 @@ def reviewed_images(config: RunConfig, store: TrafficStore, model: Path) -> dict
     """
     known = {one.key for one in read_enrolled_images(model)}
     learned = _span_of(config, model)
+    of_the_data = {image.digest for image in store.images() if image.kept is Kept.SUSPECT}
+    if learned is not None:  # also what is reviewed once more since
+        of_the_data |= _written_up_to(learned, config.data.root)
     found = defaultdict(list)
     for review in store.reviews():
         if review.span is not None and (learned is None or review.span <= learned):
             continue
-        if review.decision is Decision.LABEL and training_keys.key(review.digest) not in known:
+        if review.decision is not Decision.LABEL or review.digest in of_the_data:
+            continue
+        if training_keys.key(review.digest) not in known:
             found[review.label].append(review.digest)
     return dict(found)
+
+
+def _written_up_to(learned: int, pattern: str) -> set[str]:
+    """Return the digests of reviewed images in the spans up to a number."""
+    records = (SpanRecord.read(str(one.root)) for one in spans(pattern) if one.number <= learned)
+    return {digest for record in records if record for digest in record.added.values()}
 
 
 def _span_of(config: RunConfig, model: Path) -> int | None:

@@ -55,7 +55,8 @@ def add_suspects(config: RunConfig, store: TrafficStore, reopen: bool = False) -
     Args:
         config: Whose last judgement counts.
         store: Where they are kept.
-        reopen: Whether those that have been reviewed wait for a decision again.
+        reopen: Whether those whose decision is in a span wait for a decision again; a decision that
+            is not trained on yet stays.
 
     Raises:
         NoSuchRun: No run was judged.
@@ -75,8 +76,10 @@ def add_suspects(config: RunConfig, store: TrafficStore, reopen: bool = False) -
         time_ = now + place * 1e-6
         digest = store.add_image(content, Kept.SUSPECT, time_, picture.source, picture.label)
         found.add(digest)
-    reviewed = found & {review.digest for review in store.reviews()}
+    reviews = [review for review in store.reviews() if review.digest in found]
+    reviewed = {review.digest for review in reviews}
     if reopen:
+        reviewed = {review.digest for review in reviews if review.span is not None}
         store.reopen(reviewed)
     return AddedSuspects(run, len(found - before), len(found & before), len(reviewed), missing)
 

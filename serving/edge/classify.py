@@ -28,7 +28,7 @@ def load(file):
     if file.suffix == ".onnx":
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(file)
+        session = onnxruntime.InferenceSession(str(file))
         return lambda values: session.run(None, {"pixels": values})[0]
     try:
         from ai_edge_litert.interpreter import Interpreter

@@ -98,6 +98,7 @@ def test_of_a_new_class_more_images_would_not_decide():
         "open_set_auc 0.950 (0.500 to 0.984), required at least 0.9, lower bound: the interval is "
         "for the images of one new class, from 6 classes"
     )
+    assert found.reasons[-1] == "more classes, not more images, would decide"
 
 
 def test_where_a_metric_goes_by_some_images_all_are_counted():

@@ -106,6 +106,8 @@ def test_two_people_review_the_same_image(store):
     review = Review(digest, 2.0, Decision.LABEL, "bent", "Ann")
     store.review(review)
     store.review(review._replace(time=3.0))  # sent twice
+    store.review(review._replace(time=3.0, reviewer="Bob"))  # who agrees
+    assert store.review_of(digest).reviewer == "Ann"
     with pytest.raises(AlreadyReviewed, match="by Ann as 'bent'"):
         store.review(Review(digest, 3.0, Decision.NONE, reviewer="Bob"))
     store.review(Review(digest, 3.0, Decision.NONE, reviewer="Bob"), replace=True)

@@ -156,14 +156,16 @@ def test_suspects_of_the_last_judgement_come_into_the_store(place):
     assert (again["suspects"]["added"], again["suspects"]["known"]) == (0, len(pictures) - 1)
     with TrafficStore(load("my.yaml").traffic_store) as store:
         images = {(image.source, image.given_label, image.kept) for image in store.images()}
-        digest = store.images()[0].digest
-        store.review(Review(digest, 1.0, Decision.LABEL, "class-0"))
+        digest, pending = (image.digest for image in store.images()[:2])
+        for one in (digest, pending):
+            store.review(Review(one, 1.0, Decision.LABEL, "class-0"))
         store.set_span({digest: "class-0"}, 2)
         stays = siamese("review", "my.yaml", "--suspects")
-        assert "1 of these have been reviewed, and stay reviewed; --reopen" in stays.stderr
+        assert "2 of these have been reviewed, and stay reviewed; --reopen" in stays.stderr
         assert store.review_of(digest) is not None
         siamese("review", "my.yaml", "--suspects", "--reopen")
         assert store.review_of(digest) is None
+        assert store.review_of(pending) is not None  # nobody has trained on it yet
     assert images == {(one.source, one.label, Kept.SUSPECT) for one in pictures - {missing}}
 
 

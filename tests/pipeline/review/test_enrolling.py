@@ -12,6 +12,7 @@ from pipeline.review.enrolling import NothingToEnroll, enroll_reviewed, reviewed
 from records import training_keys
 from storage.enrolled_images import EnrolledImage, write_enrolled_images
 from storage.lineage import Lineage, write_lineage
+from storage.spans import SpanRecord
 from traffic.rows import Decision, Kept, Review
 from traffic.store import TrafficStore
 
@@ -90,6 +91,27 @@ def test_images_of_a_span_that_the_model_was_not_trained_on_are_enrolled(
 
 def test_without_a_run_that_is_known_images_of_spans_are_not_enrolled(config, store, model, asked):
     store.set_span({hashlib.sha256(b"a").hexdigest(): "dent"}, 1)
+    enroll_reviewed(config, store, "dent")
+    assert asked == [("dent", [b"b"])]
+
+
+def test_images_of_the_data_set_are_not_enrolled(config, store, model, asked):
+    digest = store.add_image(b"d", Kept.SUSPECT, 1.0, "dent/d.png", "dent")
+    store.review(Review(digest, 1.0, Decision.LABEL, "dent"))
+    enroll_reviewed(config, store, "dent")
+    assert asked == [("dent", [b"a", b"b"])]
+
+
+def test_an_image_that_was_trained_on_and_is_reviewed_again_is_not_enrolled(
+    config, store, model, asked, tmp_path
+):
+    (tmp_path / "parts-1").mkdir()
+    found = judged(good())
+    judgement = found.judgement.model_copy(update={"root": f"{tmp_path}/parts-1"})
+    run = Pipelines(tmp_path).add(found=found._replace(judgement=judgement))
+    write_lineage(model, Lineage(made_by="run", run=run))
+    a = hashlib.sha256(b"a").hexdigest()
+    SpanRecord(before=0, added={"dent/a.png": a}).write(tmp_path / "parts-1")
     enroll_reviewed(config, store, "dent")
     assert asked == [("dent", [b"b"])]
 
