@@ -113,9 +113,13 @@ def compared_with_the_first(place):
     judgement = json.loads((latest / "judgement.json").read_text())
     before = judgement["compared"]["last blessed model"]
     assert before["left_out"] == 0
-    assert {"class_accuracy", "auc"} <= before["differences"].keys()
-    checks = {one["metric"]: one["outcome"] for one in judgement["verdict"]["checks"]}
-    assert checks["auc against the last blessed model"] in ("passed", "failed")
+    assert {"class_accuracy", "worst_class_recall"} <= before["differences"].keys()
+    # With more images, the folds are others.
+    checks = {one["metric"]: one for one in judgement["verdict"]["checks"]}
+    against = checks["auc against the last blessed model"]
+    assert (against["outcome"], against["note"]) == (
+        "skipped", "its images were in other folds, so that the two compare other pairs"
+    )  # fmt: skip
 
 
 def test_the_loop(place):
