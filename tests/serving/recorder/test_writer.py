@@ -88,7 +88,7 @@ def test_the_oldest_images_make_room(made, tmp_path):
 
 
 def test_a_locked_store_is_written_when_it_is_free(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("traffic.store._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("traffic.database._BUSY_SECONDS", 0.01)
     monkeypatch.setattr(module, "_RETRY_SECONDS", (0.1,) * 100)
     TrafficStore(tmp_path / "store", create=True).close()
     other = sqlite3.connect(tmp_path / "store/traffic.db", isolation_level=None)
@@ -104,7 +104,7 @@ def test_a_locked_store_is_written_when_it_is_free(made, tmp_path, monkeypatch):
 
 
 def test_a_store_that_stays_locked_is_given_up_and_counted(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("traffic.store._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("traffic.database._BUSY_SECONDS", 0.01)
     TrafficStore(tmp_path / "store", create=True).close()
     other = sqlite3.connect(tmp_path / "store/traffic.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

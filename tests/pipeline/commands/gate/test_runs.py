@@ -50,7 +50,7 @@ def test_other_thresholds_decide_on_what_was_measured(pipelines, place):
     assert "auc 0.9" in told
     assert "required at least 1" in told
     assert "thresholds of my.yaml differ from the run's own, by which it was blessed" in told
-    assert "Note" not in gate(BLESSED, "my.yaml", "--run", "previous", "--set", "name=mine")
+    assert "differ" not in gate(BLESSED, "my.yaml", "--run", "previous", "--set", "name=mine")
     assert "no threshold is set" in gate(NOT_BLESSED, "my.yaml", "--set", "thresholds=null")
 
     low = "{auc: 0.1, class_accuracy: null, worst_class_recall: null, better_than_chance: false}"
@@ -79,7 +79,7 @@ def test_where_images_of_no_class_are_is_the_same_by_any_path(pipelines, place):
     found = judge(images, view, {}, None, Thresholds(), settings)
     pipelines.add(found=found)
     (place / "my.yaml").write_text("name: mine\ndata: {root: data}\njudge: {unknown: none}\n")
-    assert "Note" not in gate(BLESSED, "my.yaml")
+    assert "differ" not in gate(BLESSED, "my.yaml")
 
 
 def test_it_is_said_where_a_run_was_judged_otherwise(pipelines):
