@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
 
 
 def encode(pictures: Pictures, encoder: Path, views: int = 4) -> Encoded:
-    """Return the features of images, of so many views.
+    """Return the features of images, each in a number of views.
 
     Args:
         pictures: The images.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -167,7 +167,7 @@ class Weeks:
         return Week(reference, traffic, predicted == self._labels[asked])
 
     def _reference(self, judged: np.ndarray, rng: np.random.Generator) -> tuple[Reference, float]:
-        """Return the judged images by heads that have not learned from them, and the threshold."""
+        """Return the judged images as heads of other folds answer, and the threshold."""
         labels, rows = self._labels[judged], self._prepared["none"][judged]
         folds = rng.permutation(np.arange(len(judged)) % FOLDS)
         found = [np.empty(len(judged), labels.dtype), *(np.empty(len(judged)) for _ in range(2))]
@@ -214,11 +214,11 @@ def _without_their_class(
 # --- results --------------------------------------------------------------------------------------
 
 
-def _alarms(weeks: Weeks, count: int, **of_week: object) -> tuple[float, str]:
+def _alarms(weeks: Weeks, count: int, **of_week: Any) -> tuple[float, str]:
     """Return the share of weeks with an alarm, and by which tests."""
     alarms: list[list[Test]] = []
     for seed in range(count):
-        week = weeks.draw(seed, **of_week)  # type: ignore[arg-type]
+        week = weeks.draw(seed, **of_week)
         tests = drift_tests(week.reference, week.traffic, MonitorSettings(), seed)
         alarms.append([one for one in tests if one.drifted])
     names = [one.name for found in alarms for one in found]

@@ -32,7 +32,7 @@ from benchmarks.report import report
 CLASSES, SIZE = 10, 24
 
 COPIES = 50
-"""One image in so many is a copy, twice as large, of another one of its class and group."""
+"""One image in this number is a copy, twice as large, of another one of its class and group."""
 
 FOLDS = 5
 PIECE = 1 << 20

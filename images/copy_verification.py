@@ -60,7 +60,7 @@ share nothing but the scene have 0.1 to 0.3, through the noise of that median, a
 50 leaves 0.6 of a camera's noise."""
 
 _COARSE_NOISE = 9
-"""Noise is what is finer than a square of so many pixels, of 128: light and saturation are not."""
+"""Noise is finer than a square of this side, in pixels of 128; light and saturation are not."""
 
 _SAMPLED = 17
 """Every how many pixels one is used for medians and to fit the brightness."""
@@ -280,7 +280,7 @@ def _usual(aligned: Sequence[tuple[np.ndarray, np.ndarray]]) -> Usual:
 
 
 def _median(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the median of a few images: `np.median` of so many short rows takes ten times as long.
+    """Return the median of a few images: `np.median` of many short rows takes ten times as long.
 
     Sorts every pixel by odd-even transposition.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from judging.reference import Reference
 from monitoring.findings import Test
 from monitoring.sample import Sample
 from monitoring.settings import MonitorSettings
-from monitoring.statistics import mix, more_low_scores, shift
+from monitoring.statistics import LowScores, Mix, Shift, mix, more_low_scores, shift
 
 _WEIGHTS = {"unknown": 8, "embeddings": 2, "class mix": 2}
 """Shares of the false alarms (weighted Bonferroni).
@@ -65,15 +66,8 @@ def _unknown(reference: Reference, traffic: Sample, required: float, seed: int) 
         )
     )
     what = "are unknown" if found.at_threshold else f"score below {found.cut:.3f}"
-    return Test(
-        name="unknown",
-        p_value=found.p_value,
-        level=1,
-        effect=found.effect,
-        required=required,
-        unit="share",
-        text=f"{ours} of the images {what}, and {theirs} of the reference",
-    )
+    text = f"{ours} of the images {what}, and {theirs} of the reference"
+    return _test(found, name="unknown", required=required, unit="share", text=text)
 
 
 def _embeddings(reference: Reference, traffic: Sample, required: float, seed: int) -> Test | None:
@@ -87,29 +81,23 @@ def _embeddings(reference: Reference, traffic: Sample, required: float, seed: in
         traffic.predicted[traffic.embedded][whole],
         seed=seed,
     )
-    return found and Test(
-        name="embeddings",
-        p_value=found.p_value,
-        level=1,
-        effect=found.effect,
-        required=required,
-        unit="standard deviations",
-        text=f"images of all classes have moved by {found.effect:.2f} standard deviations",
-    )
+    if found is None:
+        return None
+    text = f"images of all classes have moved by {found.effect:.2f} standard deviations"
+    return _test(found, name="embeddings", required=required, unit="standard deviations", text=text)
 
 
 def _class_mix(reference: Reference, traffic: Sample, seed: int) -> Test:
     found = mix(reference.predicted, traffic.predicted, seed=seed)
-    return Test(
-        name="class mix",
-        p_value=found.p_value,
-        level=1,
-        effect=found.effect,
-        required=_LEAST_MIX,
-        unit="share",
-        text=f"{found.effect:.0%} of the images would have to be of another class to be mixed as "
-        "the reference",
+    text = (
+        f"{found.effect:.0%} of the images would have to be of another class to be mixed as the "
+        "reference"
     )
+    return _test(found, name="class mix", required=_LEAST_MIX, unit="share", text=text)
+
+
+def _test(found: LowScores | Shift | Mix, **told: Any) -> Test:
+    return Test(p_value=found.p_value, effect=found.effect, level=1, **told)
 
 
 _LEAST_MIX = 0.1
