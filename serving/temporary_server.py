@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,12 +22,18 @@ READY_SECONDS = 300.0
 """Time that loading a model may take; importing TensorFlow on a busy machine takes minutes."""
 
 _STOP_SECONDS = 30.0
+_ASK_SECONDS = 1.0  # of one question: a port is bound long before anything answers there
+_PAUSE_SECONDS = 0.1
 _SHOWN_LINES = 5
 
 
 @contextlib.contextmanager
 def temporary_server(
-    engine: Engine, name: str, base_path: Path, ready_seconds: float = READY_SECONDS
+    engine: Engine,
+    name: str,
+    base_path: Path,
+    ready_seconds: float = READY_SECONDS,
+    stopped: threading.Event | None = None,
 ) -> Iterator[str]:
     """Serve the newest version below a base path, on free ports, until the context ends.
 
@@ -35,12 +42,14 @@ def temporary_server(
         name: The model's name, which clients ask for.
         base_path: Folder with a sub-folder per version.
         ready_seconds: Time that loading the model may take.
+        stopped: Another thread sets it to end the wait for the model.
 
     Yields:
         HOST:PORT for gRPC, where a version is available.
 
     Raises:
-        EngineError: The server ended (the message has its last lines), or loaded nothing in time.
+        EngineError: The server ended (the message has its last lines), loaded nothing in time, or
+            was stopped before.
     """
     port, rest_port = free_ports(2)
     serving = Serving(name, base_path, port, rest_port, ("--max_num_load_retries=0",))
@@ -54,7 +63,7 @@ def temporary_server(
             env={**os.environ, **quiet_environment(engine)},
         )
         try:
-            _wait(process, address, name, log, time.monotonic() + ready_seconds)
+            _wait(process, address, name, log, ready_seconds, stopped or threading.Event())
             yield address
         finally:
             process.terminate()
@@ -66,20 +75,31 @@ def temporary_server(
 
 
 def _wait(
-    process: subprocess.Popen[bytes], address: str, name: str, log: IO[bytes], end: float
+    process: subprocess.Popen[bytes],
+    address: str,
+    name: str,
+    log: IO[bytes],
+    seconds: float,
+    stopped: threading.Event,
 ) -> None:
-    with Connection(address, name) as client:
+    end = time.monotonic() + seconds
+    with Connection(address, name, timeout=_ASK_SECONDS) as client:
         while True:
             try:
-                return client.wait_until_available(seconds=1)
+                return client.wait_until_available(seconds=0)
             except ServingError as e:
                 if process.poll() is not None:
                     raise EngineError(
                         f"the server ended. Its last lines:\n{_last_lines(log)}"
                     ) from e
-                cannot_load = e.code is grpc.StatusCode.FAILED_PRECONDITION
-                if cannot_load or time.monotonic() > end:
+                if e.code is grpc.StatusCode.FAILED_PRECONDITION:  # it cannot be loaded
                     raise EngineError(str(e)) from e
+                if time.monotonic() > end:
+                    raise EngineError(
+                        f"the server has not loaded the model after {seconds:g} s"
+                    ) from e
+            if stopped.wait(_PAUSE_SECONDS):
+                raise EngineError("the server was stopped before it had loaded the model")
 
 
 def _last_lines(log: IO[bytes]) -> str:

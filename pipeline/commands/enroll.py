@@ -21,7 +21,7 @@ from pipeline.commands.options import (
     Quiet,
     Verbose,
 )
-from pipeline.commands.served_check import check_of
+from pipeline.commands.served_check import check_of, check_test_images
 from pipeline.gate.asked import settings_of
 from pipeline.runs.pushed import waits_for_promotion
 from pipeline.terminal.console import err, out, progress, say
@@ -100,7 +100,9 @@ def enroll(
     Example: [bold]siamese enroll --model runs/digits/serving --images new/scratch[/]
     """
     folders = images or []
-    _refuse_remote(model, *folders, *(path for path in (output, test) if path))
+    _refuse_remote(model, *folders, *([output] if output else []))
+    if test:
+        check_test_images(test)
     if (thresholds or config or overrides) and not test:
         option = "--thresholds" if thresholds else "--config" if config else "--set"
         raise UserError(f"{option} needs --test, the images to judge the new version on")

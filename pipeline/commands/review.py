@@ -74,7 +74,8 @@ def review(
         typer.Option(
             metavar="FOLDER",
             help="With --enroll: write the new version only if the gate blesses it on these "
-            "labelled images. Images that it was trained on are excluded.",
+            "labelled images, a sub-folder per class or a CSV manifest. Images that it was trained "
+            "on are excluded.",
         ),
     ] = None,
     engine: Engine = "auto",
@@ -91,12 +92,15 @@ def review(
 
     Example: [bold]siamese review runs/parts.yaml --import queue.csv --reviewer ada[/]
     """
+    from pipeline.commands.served_check import check_test_images
     from traffic.store import TrafficStore
 
     if reopen and not suspects:
         raise UserError("--reopen: only with --suspects, which it asks about again")
     if test and not enroll:
         raise UserError("--test: only with --enroll, whose new version is judged on these images")
+    if test:
+        check_test_images(test)
     settings = reading.load(config_file(data), overrides or ())
     with TrafficStore(settings.traffic_store, create=suspects) as store:
         done: dict[str, Any] = {}

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from base.errors import UserError
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.outcome import Outcome
 from pipeline.terminal.console import stop
+from storage.file_systems import is_remote
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -16,6 +18,20 @@ if TYPE_CHECKING:
     from judging.judgement import Judgement
     from serving.engine import Engine
     from serving.enroll import Check
+
+
+def check_test_images(images: Path) -> None:
+    """Refuse, before anything is done, labelled images of --test that are not there.
+
+    Raises:
+        UserError: They are not.
+    """
+    if is_remote(images):
+        raise UserError(f"--test {images}: is not on this machine; copy the labelled images here")
+    if not images.exists():
+        raise UserError(
+            f"--test {images}: there is no such folder or CSV file; name one of labelled images"
+        )
 
 
 def check_served(candidate: Path, images: Sequence[bytes], engine: Engine) -> None:

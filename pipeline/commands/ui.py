@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import secrets
 import tempfile
+import threading
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,7 +94,7 @@ def ui(
         listening = stack.enter_context(listen(host, port))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="siamese-ui-")))
         served = Served(
-            name or settings.name, server, lambda: _serving(settings), version_label=label
+            name or settings.name, server, partial(_serving, settings), version_label=label
         )
         place = Workplace(config, settings, served, folder, overrides or (), base_path or "")
         stack.callback(place.close)
@@ -120,11 +122,11 @@ def _checked(token: str | None, host: str) -> str | None:
     return token
 
 
-def _serving(settings: RunConfig) -> AbstractContextManager[str]:
+def _serving(settings: RunConfig, stopped: threading.Event) -> AbstractContextManager[str]:
     """Return a context with the address of a server of the newest pushed model."""
     from pipeline.runs.pushed import newest_model
     from serving.engine import choose
     from serving.temporary_server import temporary_server
 
     newest = newest_model(settings.serving_root, settings.root / "served")
-    return temporary_server(choose("auto"), settings.name, newest.parent)
+    return temporary_server(choose("auto"), settings.name, newest.parent, stopped=stopped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 from starlette.routing import Route
 
 from base.errors import UserError
+from pipeline.config.sections import Data
 from pipeline.review.enrolling import reviewed_images
 from pipeline.ui.answering import BadRequest, Values, endpoint
 from pipeline.ui.changing import Change
 from pipeline.ui.models import verdict_values
 from pipeline.ui.workplace import Workplace
 from review.class_names import class_label
+from storage.file_systems import is_folder, is_remote
 from storage.lineage import read_lineage
 from storage.spans import current_root
 
@@ -35,8 +38,18 @@ def classes(place: Workplace, values: Values) -> Values:
         "version": listing.version,
         "classes": found,
         "reviewed": reviewed,
-        "data": current_root(place.settings.data.root),
+        "labelled": _labelled(place.settings.data),
     }
+
+
+def _labelled(data: Data) -> str | None:
+    """Return the data set, as `siamese enroll --test` takes it; None if it does not."""
+    if is_remote(data.root) or not is_folder(root := current_root(data.root)):
+        return None
+    if data.manifest is None:
+        return root
+    # Its paths are relative to the root, and `--test` takes them relative to the file.
+    return None if os.path.dirname(data.manifest) else os.path.join(root, data.manifest)
 
 
 def _reviewed(place: Workplace) -> dict[str, list[tuple[Path, str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 
@@ -29,6 +29,10 @@ class Status(NamedTuple):
     message: str = ""
 
 
+Start: TypeAlias = Callable[[threading.Event], contextlib.AbstractContextManager[str]]
+"""Returns a context in which a server runs, which is entered when that has loaded the model; the
+event ends the wait for it."""
+
 _STARTING = Status("starting", "The model is being loaded, which takes about a minute.")
 
 
@@ -39,8 +43,7 @@ class Served:
         name: The model's name.
         server: HOST:PORT; None: `start` gives it.
         start: Called in a thread, and again while it raises a `UserError` of another kind than
-            EngineError (nothing has been pushed yet): returns a context in which the server runs,
-            and which is entered when that has loaded the model.
+            EngineError (nothing has been pushed yet).
         options: Of the client, see `serving.endpoint.Endpoint`.
     """
 
@@ -48,7 +51,7 @@ class Served:
         self,
         name: str,
         server: str | None = None,
-        start: Callable[[], contextlib.AbstractContextManager[str]] | None = None,
+        start: Start | None = None,
         **options: Any,
     ) -> None:
         self.name, self._options = name, options
@@ -107,10 +110,10 @@ class Served:
                 client.close()
         self._client = self._probe = None
 
-    def _serve(self, start: Callable[[], contextlib.AbstractContextManager[str]]) -> None:
+    def _serve(self, start: Start) -> None:
         while not self._closed.is_set():
             try:
-                server_context = start()
+                server_context = start(self._closed)
                 self._status = _STARTING
                 with server_context as server:
                     self._connect(server)

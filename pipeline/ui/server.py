@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from base.errors import UserError
 
-_LONGEST_STOP_SECONDS = 3
+_LONGEST_STOP_SECONDS = 1
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from base.errors import UserError
 from pipeline.config.run_config import RunConfig
+from pipeline.ui.enrolled_pictures import EnrolledPictures
 from serving.query_image import ImageError
-from storage.enrolled_images import read_enrolled_images
 from storage.file_systems import is_folder, is_remote, open_file
 from storage.model_versions import SAVED_MODEL, complete_versions, newest_version
 from storage.spans import current_root
@@ -50,8 +50,10 @@ class Support:
 
     def __init__(self, settings: RunConfig) -> None:
         self._settings, self._lock = settings, threading.Lock()
-        self._read = lru_cache(maxsize=4)(_read)
-        self._enrolled = lru_cache(maxsize=8)(_enrolled)
+        self._read = lru_cache(maxsize=4)(self._listed)
+        self._child: subprocess.Popen[str] | None = None
+        self._closed = False
+        self._enrolled = EnrolledPictures()
 
     def version(self, number: int | None = None) -> Path:
         """Return the folder of a version.
@@ -96,10 +98,27 @@ class Support:
             ImageError: It is not there.
         """
         base = self._settings.serving_root
-        local = is_folder(base) and not is_remote(base)
-        for version in complete_versions(base).values() if local else ():
-            if (found := self._enrolled(Path(version)).get(name)) is not None:
-                return found
+        local = not is_remote(base) and is_folder(base)
+        versions = list(complete_versions(base).values()) if local else []
+        found = self._enrolled.image(name, versions[:1])
+        if found is not None:
+            return found
+        try:
+            return self._image_of_the_data(name)
+        except ImageError:
+            # Last, since by the same name they may have had another image.
+            found = self._enrolled.image(name, versions[1:])
+            if found is None:
+                raise
+            return found
+
+    def close(self) -> None:
+        """End the process that reads a support set."""
+        self._closed = True
+        if self._child is not None:
+            self._child.kill()
+
+    def _image_of_the_data(self, name: str) -> bytes:
         if os.path.isabs(name) or os.path.normpath(name).startswith("..") or "\0" in name:
             raise ImageError(f"{name}: is no image of the support set")
         path = os.path.join(current_root(self._settings.data.root), name)
@@ -109,19 +128,18 @@ class Support:
         except OSError as error:
             raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
 
-
-def _read(version: Path) -> Listing:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.ui.support_listing", str(version)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise NoModel(f"{version}: its support set cannot be read ({last})")
-    return Listing(int(version.name), **json.loads(done.stdout))
-
-
-def _enrolled(version: Path) -> dict[str, bytes]:
-    return {one.source: one.image for one in read_enrolled_images(version)}
+    def _listed(self, version: Path) -> Listing:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.ui.support_listing", str(version)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+        )
+        if self._closed:
+            self._child.kill()
+        out, err = self._child.communicate()
+        if self._child.returncode:
+            last = (err.strip().splitlines() or ["no reason given"])[-1]
+            raise NoModel(f"{version}: its support set cannot be read ({last})")
+        return Listing(int(version.name), **json.loads(out))

@@ -61,9 +61,10 @@ class Workplace:
             yield self._opened
 
     def close(self) -> None:
-        """Close the store, and end the connection to the model and what is being prepared."""
+        """Close the store, and end the connection to the model and what is being done for pages."""
         with self._store_lock:
             if self._opened is not None:
                 self._opened.close()
         self.changing.discard()
+        self.support.close()
         self.served.close()

@@ -30,7 +30,7 @@ class Catalogue:
         self._pace = pace
         self._models: dict[str, Model] = {}
         self._lock = threading.Lock()  # guards the labels
-        # By model and label: the version, and the one before until the version is available.
+        # By model and label: the version, and the one that it names until that is available.
         self._labels: dict[tuple[str, str], tuple[int, ...]] = {}
 
     def knows(self, name: str) -> bool:
@@ -91,14 +91,16 @@ class Catalogue:
         """Serve exactly the models of a configuration; don't wait for them.
 
         Args:
-            config: Replaces the last one as a whole. A label that is moved names its former version
-                until the new one is available.
+            config: Replaces the last one as a whole. A label that is moved names the version that
+                it has named last until the new one is available.
 
         Raises:
             Status: INVALID_ARGUMENT or NOT_FOUND: the configuration is refused as a whole, and
                 the served models stay.
         """
         configs = _checked(config)
+        with self._lock:  # before a version is unloaded for this configuration
+            named = {key: (self._named(*key),) for key in self._labels}
         for each in configs:
             current = self._models.get(each.name)
             if current is not None:
@@ -110,20 +112,23 @@ class Catalogue:
             threading.Thread(target=self._models.pop(name).stop, daemon=True).start()
         with self._lock:
             self._labels = {
-                (each.name, label): (number, *self._labels.get((each.name, label), ())[-1:])
+                (each.name, label): (number, *named.get((each.name, label), ()))
                 for each in configs
                 for label, number in each.version_labels.items()
             }
 
     def _labelled(self, name: str, label: str) -> int:
         with self._lock:
-            versions = self._labels.get((name, label))
-            if versions is None:
+            if (name, label) not in self._labels:
                 raise invalid_argument(f"Unrecognized servable version label: {label}")
-            model = self._models.get(name)
-            if model is not None and model.is_available(versions[0]):
-                versions = self._labels[name, label] = versions[:1]
-            return versions[-1]
+            return self._named(name, label)
+
+    def _named(self, name: str, label: str) -> int:
+        """Return the version that a label names now. Needs the lock."""
+        versions, model = self._labels[name, label], self._models.get(name)
+        if model is not None and model.is_available(versions[0]):
+            versions = self._labels[name, label] = versions[:1]
+        return versions[-1]
 
     def stop(self, timeout: float | None = None) -> None:
         """Unload all models once their requests are finished."""

@@ -97,6 +97,8 @@ class _Server:
         if self._listeners.http is not None:
             self._listeners.http.stop()
         finished.wait(grace + 1)
+        if self._stop.is_set() and not self._catalogue.ready:
+            os._exit(0)  # a load cannot be interrupted, and may take minutes
         self._catalogue.stop(timeout=5)
         if self._batcher is not None:
             self._batcher.stop()

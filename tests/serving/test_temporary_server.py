@@ -1,7 +1,9 @@
 """With commands that stand in for a server; `test_infra_check.py` starts a real one."""
 
 import os
+import socket
 import sys
+import threading
 import time
 
 import pytest
@@ -16,11 +18,11 @@ from serving.temporary_server import temporary_server
 def run(monkeypatch, tmp_path, service):
     """Has a script in place of the server, beside a service that answers on its port."""
 
-    def with_script(code):
+    def with_script(code, stopped=None, ready_seconds=5):
         monkeypatch.setattr(
             module, "command", lambda engine, serving: [sys.executable, "-c", code, str(tmp_path)]
         )
-        return temporary_server("embedded", "m", tmp_path, ready_seconds=5)
+        return temporary_server("embedded", "m", tmp_path, ready_seconds, stopped)
 
     with serving(service) as address:
         port = int(address.rpartition(":")[2])
@@ -70,6 +72,32 @@ def test_a_model_that_cannot_be_loaded(run, service, tmp_path):
     service.statuses = [(STATE.LOADING, 0), (STATE.END, 3)]
     with pytest.raises(EngineError, match="cannot load 'm': no such op"):
         run(SLEEPS).__enter__()
+
+
+def test_it_is_stopped_while_the_model_is_loaded(run, service, tmp_path):
+    service.statuses = [(STATE.LOADING, 0)] * 1000
+    stopped = threading.Event()
+    threading.Thread(target=lambda: (pid(tmp_path), stopped.set())).start()
+    with pytest.raises(EngineError, match="was stopped before it had loaded the model"):
+        run(SLEEPS, stopped).__enter__()
+    assert not is_running(pid(tmp_path))
+
+
+def test_it_is_stopped_while_nothing_answers_on_its_port(monkeypatch, tmp_path, run):
+    stopped = threading.Event()
+    stopped.set()
+    with socket.create_server(("localhost", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setattr(module, "free_ports", lambda count: [port, 1])
+        monkeypatch.setattr(module, "READY_SECONDS", 5)
+        with pytest.raises(EngineError, match="was stopped"):
+            run(SLEEPS, stopped).__enter__()
+
+
+def test_a_model_that_is_not_loaded_in_time(run, service):
+    service.statuses = [(STATE.LOADING, 0)] * 1000
+    with pytest.raises(EngineError, match="has not loaded the model after 0 s"):
+        run(SLEEPS, ready_seconds=0).__enter__()
 
 
 def test_free_ports_differ():

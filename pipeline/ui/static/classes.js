@@ -28,7 +28,7 @@ function show() {
   const images = listing.classes.reduce((sum, one) => sum + one.images.length, 0);
   byId("count").textContent = `Version ${listing.version}: ${countOf(images, "image")} in ${countOf(listing.classes.length, "class")}`;
   byId("classes").replaceChildren(...listing.classes.map(section));
-  byId("tests").replaceChildren(el("option", { value: listing.data }));
+  byId("tests").replaceChildren(...(listing.labelled ? [el("option", { value: listing.labelled })] : []));
   showReviewed();
   showPending();
 }

@@ -21,7 +21,8 @@ from storage.lineage import read_lineage
         (["--images", "data"], "m: there is no such folder"),
         (["--images", "data", "--thresholds", "t"], "--thresholds needs --test"),
         (["--images", "data", "--config", "c.yaml"], "--config needs --test"),
-        (["--images", "data", "--test", "s3://b/t"], "s3:/b/t: is not on this machine"),
+        (["--images", "data", "--test", "s3://b/t"], "--test s3:/b/t: is not on this machine"),
+        (["--images", "data", "--test", "none"], "--test none: there is no such folder"),
         (["--move-image", "a/1.png"], "write it as NAME=CLASS"),
     ],
 )

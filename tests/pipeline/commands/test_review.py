@@ -187,6 +187,21 @@ def test_options_that_say_nothing_alone(store, option, message):
     assert message in result.everything
 
 
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [("s3://bucket/t", "is not on this machine"), ("none", "there is no such folder or CSV file")],
+)
+def test_images_to_judge_on_are_looked_for_first(store, enrolls, folder, message):
+    """Also before a decision is undone."""
+    digest = keep(store, "a")
+    store.review(Review(digest, 1.0, Decision.LABEL, "dent"))
+    result = siamese("review", "my.yaml", "--undo", digest, "--enroll", "dent", "--test", folder)
+    assert result.exit_code == WRONG_USE
+    assert result.stderr.startswith("Error: --test ")
+    assert message in result.stderr
+    assert store.review_of(digest) is not None
+
+
 @pytest.fixture
 def enrolls(monkeypatch):
     """Stands in for the enrolment: asks the check about a version, and says what it wrote."""
@@ -225,6 +240,7 @@ def test_an_enrolment_is_gated_by_the_configuration(store, enrolls, monkeypatch)
         return judgement.model_copy(update={"verdict": verdict})
 
     monkeypatch.setattr("pipeline.commands.served_check.judge_version", judge)
+    Path("labelled").mkdir()
     options = ("--enroll", "dent", "--test", "labelled", "--set", "thresholds.auc=0.99")
     result = siamese("review", "my.yaml", *options)
     assert asked == [(Path("m/2"), Path("labelled"), 0.99)]

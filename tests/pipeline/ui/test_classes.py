@@ -8,7 +8,8 @@ import pytest
 from asgi import call
 from sample_images import encoded, picture
 
-from pipeline.ui import changing
+from pipeline.config.sections import Data
+from pipeline.ui import changing, classes
 from pipeline.ui.support import Listing
 from traffic.rows import Decision, Kept, Review
 
@@ -87,6 +88,28 @@ def test_a_change_is_prepared_looked_at_and_published(app, base, asked):
     assert call(app, "/api/change/publish", {}).status == 422
 
 
+@pytest.mark.parametrize(
+    ("root", "manifest", "suggested"),
+    [
+        ("data", None, "data"),
+        ("data/span-{SPAN}", None, "data/span-2"),
+        ("none/span-{SPAN}", None, None),
+        ("none", None, None),
+        ("s3://bucket/data", None, None),
+        ("gs://bucket/span-{SPAN}", None, None),
+        ("data", "labels.csv", "data/labels.csv"),
+        ("data", "lists/labels.csv", None),
+    ],
+)
+def test_images_to_judge_on_are_suggested_as_the_command_takes_them(
+    tmp_path, monkeypatch, root, manifest, suggested
+):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        (tmp_path / f"data/span-{number}").mkdir(parents=True)
+    assert classes._labelled(Data(root=root, manifest=manifest)) == suggested
+
+
 def test_a_change_is_judged_where_images_are_named(app, place, base, monkeypatch):
     """A command that writes what it was asked for into the version's lineage."""
     gates = ENROLLS + (
@@ -98,7 +121,6 @@ def test_a_change_is_judged_where_images_are_named(app, place, base, monkeypatch
     monkeypatch.setattr(
         changing, "_command", lambda b, o, f, c: [sys.executable, "-c", gates, str(b), str(o)]
     )
-    assert call(app, "/api/classes").json["data"] == str(place.config.parent / "data")
     call(app, "/api/change/prepare", {"remove": ["b"], "test": " labelled "})
     verdict = ended(app)["verdict"]
     assert (verdict["outcome"], verdict["word"]) == ("blessed", "Blessed")

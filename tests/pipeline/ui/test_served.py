@@ -14,7 +14,7 @@ def test_a_server_of_our_own_is_there_later(address):
     let, ended = threading.Event(), threading.Event()
 
     @contextlib.contextmanager
-    def start():
+    def start(stopped):
         let.wait(10)
         yield address
         ended.set()
@@ -31,6 +31,22 @@ def test_a_server_of_our_own_is_there_later(address):
     assert ended.is_set()
 
 
+def test_it_is_closed_while_the_model_is_loaded():
+    begun = threading.Event()
+
+    @contextlib.contextmanager
+    def start(stopped):
+        begun.set()
+        if not stopped.wait(10):
+            yield "localhost:1"
+        raise EngineError("was stopped")
+
+    served = Served("mine", None, start)
+    begun.wait()
+    served.close()
+    assert served.status().state == "failed"
+
+
 def test_nothing_has_been_pushed_yet(address, monkeypatch):
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
     pushed, loaded = threading.Event(), threading.Event()
@@ -40,7 +56,7 @@ def test_nothing_has_been_pushed_yet(address, monkeypatch):
         loaded.wait(10)
         yield address
 
-    def start():
+    def start(stopped):
         if not pushed.is_set():
             raise UserError("no model has been pushed")
         return running()
@@ -60,7 +76,7 @@ def test_nothing_has_been_pushed_yet(address, monkeypatch):
 
 
 def test_a_model_that_cannot_be_served():
-    def start():
+    def start(stopped):
         raise EngineError("the server ended")
 
     served = Served("mine", None, start)

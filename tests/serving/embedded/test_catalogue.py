@@ -166,3 +166,16 @@ def test_a_moved_label_waits_for_its_version(served):
     eventually(lambda: served.serves(version_label="stable") == ("first", 2), seconds=10)
     served.configure("first", text=labelled(stable=3))
     assert served.serves(version_label="stable") == ("first", 2)
+
+
+def test_a_label_that_is_moved_twice_names_the_version_between(served):
+    """And not the one before, as if nobody had asked meanwhile."""
+    both = "model_version_policy { specific { versions: 1 versions: 2 } }"
+    served.configure("first", version=2, text=f"{both} version_labels {{ key: 's' value: 1 }}")
+    served.release("first")
+    states = [State.AVAILABLE, State.AVAILABLE]
+    eventually(lambda: [v.state for v in served.catalogue.statuses(SPEC)] == states, seconds=10)
+    for version in (2, 3):  # 3 is not there
+        label = f"version_labels {{ key: 's' value: {version} }}"
+        served.configure("first", text=f"{both} {label}")
+    assert served.serves(version_label="s") == ("first", 2)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from serving.embedded.config_files import read_settings
 from serving.embedded.listeners import listen
 from serving.embedded.options import UsageError, parse_options
+from serving.embedded.server import _Server
 from tests.serving.embedded.models import publish
 from tests.serving.embedded.processes import ROOT, Server, eventually, run
 
@@ -240,6 +243,19 @@ class TestWrongUse:
         assert (code, output) == (2, "")
         assert f"error: --model_base_path: Could not find base path {tmp_path}/none" in errors
         assert "Traceback" not in errors
+
+
+def test_a_load_is_not_waited_for(tmp_path, monkeypatch):
+    """It cannot be interrupted."""
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    options = parse_options([f"--model_base_path={tmp_path}", "--host=localhost", "--port=0"])
+    server = _Server(options, read_settings(options), listen(options, None))
+    server._stop.set()
+    server.run()
+    server.stop()
+    assert ended == [0]
 
 
 def test_sigint_while_nothing_is_loaded(tmp_path):
