@@ -1,13 +1,14 @@
-"""How often the gate's intervals contain the truth: `python -m benchmarks.coverage [FOLDER]`.
+"""How often the gate's intervals contain the truth: `python -m benchmarks.coverage [FOLDERS]`.
 
 Three simulations, each a table in Markdown. They need neither TFX nor TensorFlow.
 
 1. Made-up test sets, of which the truth is known: images are points around the direction of their
    class, with a spread that gives the error rate. Precision and recall are also measured at a
    strict threshold, at which few pairs are called the same.
-2. Real images: 200 small data sets are drawn, of digits (scikit-learn's) or of FOLDER's class
-   folders; a model is judged on a few images, and compared with its figures on all others. It is
-   SimpleShot on pixels (digits) or on histograms of oriented gradients (FOLDER).
+2. Real images: 200 small data sets are drawn, of digits (scikit-learn's) or of the class folders
+   of all FOLDERS; a model is judged on a few images, and compared with its figures on all others.
+   It is SimpleShot on pixels (digits) or on histograms of oriented gradients (FOLDERS). Intervals
+   are for this model with its support set and thresholds: the test images are what is random.
 3. Labels that mean nothing: the share of trials that pass as better than chance.
 """
 
@@ -57,13 +58,20 @@ class Judged(NamedTuple):
     pairs: JudgedPairs | None
 
 
-def judge(images: HeldOutImages, view: View, seed: int) -> Judged:
-    """Return all metrics of a test set, without the rest of a judgement."""
+def judge(images: HeldOutImages, view: View, seed: int, paired: int = 500) -> Judged:
+    """Return all metrics of a test set, without the rest of a judgement.
+
+    Args:
+        images: The test set.
+        view: The model's.
+        seed: Seed of the pairs and episodes.
+        paired: Images that are paired at most.
+    """
     measurements, views = Measurements({}), {CANDIDATE: view}
     # The p-value is no metric, and takes longer than all of them.
     with patch("judging.metrics.classes.permutation_p_value", return_value=np.nan):
         classes = judge_classes(images, views, True, None, measurements)
-    pairs = judge_pairs(images, views, PairSettings(seed=seed), measurements)
+    pairs = judge_pairs(images, views, PairSettings(most_images=paired, seed=seed), measurements)
     judge_open_set(images, np.zeros(0, int), views, measurements)
     judge_episodes(images, views, EPISODES, seed, measurements)
     return Judged(measurements.metrics, classes, pairs)
@@ -219,17 +227,25 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return found.data / 16, found.target.astype(str)
 
 
-def gradients(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return histograms of oriented gradients float [n, d] and labels str [n] of class folders."""
+def gradients(folders: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Return histograms of oriented gradients float [n, d] and labels str [n] of class folders.
+
+    Args:
+        folders: Of the class folders; the images of a class may be in several.
+    """
     hog = cv2.HOGDescriptor((64, 64), (32, 32), (32, 32), (16, 16), 9)
-    files = sorted(file for file in folder.glob("*/*") if file.is_file())
+    files = sorted(file for one in folders for file in one.glob("*/*") if file.is_file())
     images = [cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in files]
     rows = [np.ravel(hog.compute(cv2.resize(image, (64, 64)))) for image in images]
     return np.stack(rows), np.array([file.parent.name for file in files])
 
 
 def real_coverage(embeddings: np.ndarray, labels: np.ndarray, seed: int = 0) -> dict[str, float]:
-    """Return the share of intervals that contain the figure on all other images, by metric."""
+    """Return the share of intervals that contain the truth, by metric.
+
+    The truth is estimated by the figure on all other images. These m images are a sample too, so
+    that it differs from the figure on n images by sqrt(1 + n / m) of what the truth does.
+    """
     rng, held = np.random.default_rng(seed), defaultdict(list)
     for _ in range(DATA_SETS):
         order = rng.permutation(len(labels))
@@ -245,12 +261,16 @@ def real_coverage(embeddings: np.ndarray, labels: np.ndarray, seed: int = 0) -> 
             rank >= OF_SUPPORT + OF_TEST,
         )
         few, many = (
-            judge(test_set(labels[w]), view._replace(embeddings=embeddings[w]), 0).metrics
+            judge(
+                test_set(labels[w]), view._replace(embeddings=embeddings[w]), 0, paired=int(w.sum())
+            ).metrics
             for w in (tested, rest)
         )
+        excess = np.sqrt(1 + tested.sum() / rest.sum())
         for name in COMPARABLE:
             if name in few and name in many:
-                held[name].append(_holds(few[name], many[name].value))
+                own = few[name].value
+                held[name].append(_holds(few[name], own + (many[name].value - own) / excess))
     return {name: float(np.mean(found)) for name, found in held.items()}
 
 
@@ -272,7 +292,7 @@ def passed_by_chance(classes: int, each: int, trials: int, shuffles: int = 199) 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="real images: class folders")
+    parser.add_argument("folders", type=Path, nargs="*", help="real images: class folders")
     parser.add_argument("--draws", type=int, default=400, help="test sets of each kind")
     parser.add_argument("--trials", type=int, default=1000, help="of labels that mean nothing")
     asked = parser.parse_args()
@@ -280,8 +300,8 @@ def main() -> None:
         columns = [coverage(classes, each, rate, asked.draws) for rate in RATES]
         _table(f"{classes} classes of {each} images", [f"{r:.0%}" for r in RATES], columns)
     _table("digits", ["coverage"], [real_coverage(*digits())])
-    if asked.folder:
-        _table(asked.folder.name, ["coverage"], [real_coverage(*gradients(asked.folder))])
+    if asked.folders:
+        _table(asked.folders[0].name, ["coverage"], [real_coverage(*gradients(asked.folders))])
     shares = [
         {
             f"{classes} classes": passed_by_chance(classes, each, asked.trials)

@@ -11,7 +11,7 @@ from base.errors import DataError
 from judging.folded_view import AnyView
 from judging.judgement import Curve, Measure, Threshold
 from judging.measurements import Measurements, curve, is_defined, threshold, with_intervals
-from judging.statistics.influence import Estimate, complement, share, stacked
+from judging.statistics.influence import Estimate, centred, complement, share, stacked
 from judging.statistics.intervals import by_pairs, effective_groups
 from judging.statistics.roc import Roc, auc, equal_error_rate
 from judging.views import CANDIDATE, HeldOutImages, PairSettings
@@ -192,6 +192,10 @@ def measure_pairs(
             for scores, limit in zip(_float32(similarities), thresholds, strict=True)
         ]
     )
+    # How many pairs are of each kind is a matter of pairing, not of chance. Without this, precision
+    # and accuracy vary too little: `by_pairs` subtracts the variance of the couples, and with it
+    # what the kinds differ by, which cancels where an image has as many pairs of each.
+    influence = centred(influence, pairs.same)
     covariance = by_pairs(influence, pairs.left, pairs.right, groups)
     behind = np.array(
         [

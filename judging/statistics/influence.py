@@ -51,6 +51,25 @@ def complement(one: Estimate) -> Estimate:
     return Estimate(1 - one.value, -one.influence)
 
 
+def centred(influence: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """Return the influence of each case beside others of its kind, with a mean of zero in each.
+
+    Where the number of cases of each kind is fixed beforehand, they are two samples: the metric
+    varies with the cases within each kind, and not with what the kinds differ by on average
+    (Davison and Hinkley 1997, Bootstrap Methods and their Application, section 3.2,
+    https://doi.org/10.1017/CBO9780511802843).
+
+    Args:
+        influence: float64 [k, p], of each of p cases on each of k metrics.
+        positive: bool [p], the kind of each case.
+    """
+    found = influence.copy()
+    for kind in (positive, ~positive):
+        if kind.any():
+            found[:, kind] -= influence[:, kind].mean(axis=1, keepdims=True)
+    return found
+
+
 def stacked(estimates: Sequence[Sequence[Estimate]]) -> tuple[np.ndarray, np.ndarray]:
     """Return values float64 [k, m] and influences float64 [k * m, p] of m metrics of k models."""
     values = np.array([[one.value for one in row] for row in estimates])

@@ -101,7 +101,8 @@ def by_pairs(
     """Return the covariance of metrics of pairs over the groups of their images.
 
     Args:
-        influence: float64 [k, p], of each of p pairs on each of k metrics.
+        influence: float64 [k, p], of each of p pairs on each of k metrics; its mean has to be zero
+            in each sample of pairs whose size is fixed (`influence.centred`).
         left: int [p], the index of each pair's left image.
         right: int [p], that of its right one.
         groups: [n], the group of each image; None: each image is a group of its own.

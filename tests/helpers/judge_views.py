@@ -1,8 +1,10 @@
-"""Models' views of made-up test images, for tests."""
+"""Models' views of made-up test images, and judgements on them, for tests."""
 
 import numpy as np
 
 from judging.classifier import Support
+from judging.judge import judge
+from judging.settings import JudgeSettings, Thresholds
 from judging.views import HeldOutImages, View
 
 
@@ -40,3 +42,9 @@ def held_out(classes=4, each=10, spread=0.3, seed=0, first=0, unknown=0, **view)
         "known": 0.5,
     }
     return images, View(**{**values, **view})
+
+
+def judged(images, candidate, compared=None, raw=None, asked=None, **more):
+    """The candidate's judgement, by the default settings."""
+    thresholds = asked or Thresholds()
+    return judge(images, candidate, compared or {}, raw, thresholds, JudgeSettings(), **more)
