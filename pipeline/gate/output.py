@@ -13,6 +13,7 @@ from rich.text import Text
 
 from base.printable import printable
 from judging.judgement import Check, ClassResult
+from judging.number_text import is_difference
 from pipeline.gate.result import GateResult
 from pipeline.runs.outcome import CheckOutcome, Outcome
 from pipeline.terminal.tables import checks_table, make_table, numbers
@@ -20,6 +21,9 @@ from pipeline.terminal.tables import checks_table, make_table, numbers
 _MOST_FILES = 10
 
 _MOST_CLASSES = 20
+
+_CELLS = 20
+"""Characters that an interval is drawn with."""
 
 
 # --- terminal -------------------------------------------------------------------------------------
@@ -131,15 +135,15 @@ def _markdown(result: GateResult) -> Iterator[str]:
         yield f"- {_escape(reason)}"
     yield ""
     if result.checks:
-        yield "| | Threshold | Value | 95 % interval | Required | |"
-        yield "|---|---|---:|---:|---|---|"
+        yield "| | Threshold | Value | 95 % interval | 0 to 1 | Required | |"
+        yield "|---|---|---:|---:|---|---|---|"
         for check in result.checks:
             value, interval = numbers(check.measure)
             more = f"about {check.needed} images would decide" if check.needed else check.note
             outcome = CheckOutcome(check.outcome)
             yield (
                 f"| {outcome.emoji} {outcome.word} | {_escape(check.metric)} | {value} "
-                f"| {interval} | {_escape(check.required)} | {_escape(more)} |"
+                f"| {interval} | {_drawn(check)} | {_escape(check.required)} | {_escape(more)} |"
             )
         yield ""
     if result.classes:
@@ -150,6 +154,23 @@ def _markdown(result: GateResult) -> Iterator[str]:
     for note in result.notes:
         yield f"> Note: {_escape(note)}."
         yield ""
+
+
+def _drawn(check: Check) -> str:
+    """Return a metric and its interval as a line of characters from 0 to 1.
+
+    Neither GitHub nor GitLab shows a picture that is not hosted. Empty for a difference, which may
+    be negative, and for what was not measured.
+    """
+    measure = check.measure
+    if measure is None or is_difference(check.metric):
+        return ""
+    ends = measure.low, measure.value, measure.high
+    if not all(0 <= end <= 1 for end in ends):
+        return ""
+    low, value, high = (min(int(end * _CELLS), _CELLS - 1) for end in ends)
+    line = "·" * low + "━" * (value - low) + "●" + "━" * (high - value) + "·" * (_CELLS - 1 - high)
+    return f"<code>{line}</code>"
 
 
 def _class_rows(classes: Iterable[ClassResult]) -> Iterator[str]:

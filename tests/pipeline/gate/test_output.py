@@ -1,6 +1,7 @@
 """The gate's JUnit XML and Markdown, from made-up results."""
 
 import json
+import math
 from xml.etree import ElementTree
 
 import pytest
@@ -131,9 +132,26 @@ def test_markdown_tells_of_every_threshold():
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [row[0].split()[1] for row in cells] == ["passed", "failed", "undecided", "skipped"]
     assert cells[2][2:] == [
-        "0.800", "0.700 to 0.900", "at least 0.75, lower bound",
+        "0.800", "0.700 to 0.900", f"<code>{'·' * 14}━━●━━·</code>", "at least 0.75, lower bound",
         "about 160 images would decide",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metric", "ends", "drawn"),
+    [
+        ("auc", (0, 0, 1), "●" + "━" * 19),
+        ("auc", (1, 1, 1), "·" * 19 + "●"),
+        ("auc", (math.nan,) * 3, None),
+        ("auc against raw pixels", (0.1, 0.2, 0.3), None),
+    ],
+)
+def test_markdown_draws_intervals_of_shares(metric, ends, drawn):
+    low, value, high = ends
+    measure = Measure(value=value, low=low, high=high, images=9)
+    check = Check(metric=metric, measure=measure, required="any", outcome="passed")
+    [*_, row] = [line for line in markdown(result(checks=(check,))).splitlines() if "any" in line]
+    assert row.split("|")[5].strip() == (f"<code>{drawn}</code>" if drawn else "")
 
 
 def test_underscores_are_escaped_only_where_they_would_be_emphasis():
