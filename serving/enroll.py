@@ -21,6 +21,7 @@ from base.printable import printable, text_of
 from judging.classifier import right_by_class
 from serving.changed_version import write_changed
 from serving.class_images import EnrollError, SupportRow, Unusable, embed_class
+from serving.graph_optimization import graphs_not_optimized
 from serving.next_version import NextVersion, version_folder
 from storage.enrolled_images import FILE, EnrolledImage, read_enrolled_images, write_enrolled_images
 from storage.lineage import Lineage, next_lineage
@@ -113,7 +114,8 @@ def enroll(
     if changes.remove or changes.move:
         rows = _changed(source, rows, changes)
     _check_classes(source, {row.label for row in rows}, add, remove, extend)
-    found = [embed_class(loaded, label, folder) for label, folder in add.items()]
+    with graphs_not_optimized():
+        found = [embed_class(loaded, label, folder) for label, folder in add.items()]
     images = [image for each in found for image in each.images]
 
     rows = [row for row in rows if row.label not in remove]
@@ -142,6 +144,7 @@ def enroll(
     )
 
 
+@graphs_not_optimized()
 def _load(model: Path) -> Any:
     try:
         loaded = tf.saved_model.load(str(model))

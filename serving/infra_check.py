@@ -6,9 +6,8 @@ also compares the answers with those of the model in this process.
 
 from __future__ import annotations
 
-import contextlib
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from serving.embedded.memory import return_freed
 from serving.embedded.statuses import Status
 from serving.embedded.warmup import warm_up
 from serving.engine import Engine
+from serving.graph_optimization import graphs_not_optimized
 from serving.temporary_server import temporary_server
 from storage.enrolled_images import served_enrolled_images
 
@@ -141,7 +141,7 @@ def _about(images: Sequence[bytes]) -> list[_Question]:
 def _in_process(version_dir: Path, questions: Sequence[_Question]) -> list[dict[str, np.ndarray]]:
     model = tf.saved_model.load(str(version_dir))
     answers = []
-    with _graphs_not_optimized():
+    with graphs_not_optimized():
         for question in questions:
             if question.signature not in model.signatures:
                 raise InfraCheckError(f"the model has no signature {question.signature!r}")
@@ -149,18 +149,6 @@ def _in_process(version_dir: Path, questions: Sequence[_Question]) -> list[dict[
             outputs = model.signatures[question.signature](**inputs)
             answers.append({name: output.numpy() for name, output in outputs.items()})
     return answers
-
-
-@contextlib.contextmanager
-def _graphs_not_optimized() -> Iterator[None]:
-    """Run graphs as they are: for a few answers, optimizing takes longer than it saves."""
-    option = "disable_meta_optimizer"
-    before = tf.config.optimizer.get_experimental_options().get(option, False)
-    tf.config.optimizer.set_experimental_options({option: True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({option: before})
 
 
 def _difference(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> str | None:

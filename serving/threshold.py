@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from base.errors import UserError
 from serving.changed_version import write_changed
+from serving.graph_optimization import graphs_not_optimized
 from serving.next_version import NextVersion, version_folder
 from storage.lineage import next_lineage
 
@@ -65,7 +66,8 @@ def replace_threshold(
     source = version_folder(model)
     version = NextVersion(source, output)
     try:
-        loaded = tf.saved_model.load(str(source))
+        with graphs_not_optimized():
+            loaded = tf.saved_model.load(str(source))
     except Exception as e:  # it raises many kinds for damaged models
         raise ThresholdError(f"{source}: cannot be loaded ({e})") from e
     if not hasattr(loaded, "threshold_variables"):

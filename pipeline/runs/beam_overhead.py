@@ -20,6 +20,7 @@ def reduce_overhead() -> None:
     _inspect_each_class_once()
     _compress_functions_quickly()
     _pickle_what_is_empty_once()
+    _hand_functions_over()
     _parse_options_once()
     _set_the_log_level_once()
     _read_side_inputs_without_a_cache()
@@ -92,6 +93,39 @@ def _quick_if_empty(dumps: Callable[..., bytes]) -> Callable[..., bytes]:
         return known[kind]
 
     return remembered
+
+
+class _Function(bytes):
+    """A step's unpickled function with its arguments, in the place of pickled ones."""
+
+    value: tuple[Any, ...]
+
+
+def _hand_functions_over() -> None:
+    """Let a step that starts take over its function, which Beam has unpickled for it alone.
+
+    Beam adds the windowing and then pickles and unpickles the function once more.
+    """
+    from apache_beam.internal import pickler
+    from apache_beam.runners.worker import bundle_processor
+
+    unpickle = pickler.loads
+    if hasattr(unpickle, "__wrapped__"):
+        return
+
+    @functools.wraps(unpickle)
+    def loads(encoded: bytes, *options: Any, **more: Any) -> Any:
+        if isinstance(encoded, _Function):
+            return encoded.value
+        return unpickle(encoded, *options, **more)
+
+    def dumps(function: tuple[Any, ...]) -> bytes:
+        handed_over = _Function()
+        handed_over.value = function
+        return handed_over
+
+    pickler.loads = loads
+    bundle_processor.pickler = types.SimpleNamespace(dumps=dumps, loads=loads)
 
 
 def _parse_options_once() -> None:

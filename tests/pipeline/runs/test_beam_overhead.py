@@ -118,3 +118,26 @@ def test_side_inputs_are_read_without_a_cache():
             beam.pvalue.AsSingleton(numbers | beam.CombineGlobally(sum)),
         )
         assert_that(found, equal_to([(n, [1, 2, 3], 10 * n, 6) for n in (1, 2, 3)]))
+
+
+class Remembering(beam.DoFn):
+    pickled = 0
+
+    def __getstate__(self):
+        Remembering.pickled += 1
+        return {}
+
+    def process(self, element, beside=()):
+        yield from (element + each for each in beside)
+
+
+def test_a_step_that_starts_does_not_pickle_its_function_again():
+    before = Remembering.pickled
+    with beam.Pipeline(options=PipelineOptions(["--runner=DirectRunner"])) as pipeline:
+        beside = pipeline | "beside" >> beam.Create([10, 20])
+        sums = (
+            pipeline | beam.Create([1, 2]) | beam.ParDo(Remembering(), beam.pvalue.AsList(beside))
+        )
+        assert_that(sums, equal_to([11, 12, 21, 22]))
+        building = Remembering.pickled - before
+    assert Remembering.pickled - before == building + 1  # when the pipeline is given to the runner
