@@ -22,6 +22,7 @@ from pipeline.ui.running import Watch
 from pipeline.ui.workplace import Workplace
 
 REPORT = "report.html"
+_JUDGED = {one.value for one in (Outcome.BLESSED, Outcome.NOT_BLESSED, Outcome.UNDECIDED)}
 _MOST_RUNS = 50
 _LOOK_SECONDS = 0.5
 _LAST_BYTES = 200_000
@@ -36,8 +37,12 @@ _REPORT_POLICY = (
 def runs(place: Workplace, values: Values) -> Values:
     """Return the newest runs."""
     settings = place.settings
+    ours = place.runner.is_ours
     found = [_row(place, run) for run in list_runs(settings.root, settings.name, _MOST_RUNS)]
-    return {"runs": found, "ours": place.runner.is_ours, "config": place.config.name}
+    if found:  # a verdict is there some seconds before the report
+        newest = found[0]
+        newest["report_follows"] = ours and newest["outcome"] in _JUDGED and not newest["report"]
+    return {"runs": found, "ours": ours, "config": place.config.name}
 
 
 def _row(place: Workplace, run: Summary) -> Values:

@@ -17,6 +17,7 @@ let place = 0;
 let pending = 0;
 let reviewed = 0;
 let classes = [];
+const keyOf = new Map(); // by class
 let sending = Promise.resolve();
 let unsent = 0;
 const decided = []; // what can be undone, the last one at the end
@@ -40,14 +41,17 @@ async function load() {
   show();
 }
 
-/** Add classes; those that are there keep their keys. */
+/** Add classes; those that are there keep their keys. The class `7` has the key 7, if it is free. */
 function know(names) {
   const fresh = names.filter((name) => !classes.includes(name));
   if (!fresh.length) return;
   classes.push(...fresh);
-  byId("classes").replaceChildren(...classes.map((name, i) =>
+  const free = () => KEYS.filter((key) => ![...keyOf.values()].includes(key));
+  for (const name of fresh) if (free().includes(name)) keyOf.set(name, name);
+  for (const name of fresh) if (!keyOf.has(name)) keyOf.set(name, free()[0]);
+  byId("classes").replaceChildren(...classes.map((name) =>
     el("button", { type: "button", onclick: () => decide("label", name), "data-name": name },
-      KEYS[i] && el("kbd", {}, KEYS[i]), ` ${name}`)));
+      keyOf.get(name) && el("kbd", {}, keyOf.get(name)), ` ${name}`)));
 }
 
 function nothing(text) {
@@ -242,7 +246,7 @@ document.addEventListener("keydown", (event) => {
   if (event.repeat && event.key !== "u") return; // a key that is held down decides once
   const actions = { n: () => decide("none"), s: () => decide("skip"), u: undo, "/": () => byId("label").focus() };
   if (event.key === "Enter" && !event.target.matches("button, a")) actions.Enter = confirmProposed;
-  const name = classes[KEYS.indexOf(event.key)];
+  const name = classes.find((one) => keyOf.get(one) === event.key);
   const action = actions[event.key] || (name && (() => decide("label", name)));
   if (!action) return;
   event.preventDefault();

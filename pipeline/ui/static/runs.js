@@ -49,6 +49,7 @@ function row(run) {
       el("span", {}, new Date(1000 * run.started).toLocaleString()),
       el("span", { class: "quiet" }, run.seconds ? duration(run.seconds) : ""),
       el("span", { class: "links" },
+        run.report_follows && el("span", { class: "quiet" }, "The report is being written …"),
         run.report && el("a", { href: `/runs/${run.id}/report`, target: "_blank" }, "Report"), " ",
         el("a", { href: `/runs/${run.id}/log`, target: "_blank" }, "Log"))),
     metrics && el("p", {}, metrics, run.pushed && `; pushed as version ${run.pushed}`),
@@ -83,7 +84,7 @@ function showSteps({ steps, findings, outcome }) {
     return el("li", { class: state },
       el("i", { "aria-hidden": "true" }, SIGNS[state] || ""),
       el("span", {}, step.name),
-      el("span", { class: "quiet n" }, step.seconds === null ? "" : duration(step.seconds)),
+      el("span", { class: "quiet n" }, step.seconds === null || state === "cached" ? "" : duration(step.seconds)),
       el("span", { class: "quiet note" }, step.note || (step.outcome && step.outcome !== "done" ? step.outcome : "")));
   });
   byId("watch").replaceChildren(

@@ -93,7 +93,8 @@ def test_review_by_keys(browser, page, place):
     browser.press("Enter")
     browser.see("document.querySelector('#count').textContent.startsWith('2 to review, 3')")
     browser.see("document.querySelectorAll('#classes button').length === 3")
-    browser.press("3")
+    assert browser.text("#classes") == f"1 \\xffb\na a\n2 {HOSTILE}"
+    browser.press("2")
 
     def decisions():
         with place.store() as store:

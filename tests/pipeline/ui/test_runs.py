@@ -7,6 +7,7 @@ import pytest
 from asgi import call
 
 from pipeline.runs.folder_lock import locked
+from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.run_folders import create_run_folder
 from pipeline.runs.summary import Summary
 from pipeline.ui.running import Watch
@@ -28,14 +29,14 @@ def run(place):
     return folder
 
 
-def end(run, **values):
+def end(folder, **values):
     Summary(
-        id=run.name,
+        id=folder.name,
         name="mine",
         started=datetime.now(timezone.utc),
         serving_root="s",
         **values,
-    ).write(run)
+    ).write(folder)
 
 
 def test_progress_that_began_before_it_was_watched(run, place):
@@ -81,6 +82,17 @@ def test_the_runs(app, run, place):
     [found] = call(app, "/api/runs").json["runs"]
     assert (found["word"], found["why"]) == ("Failed", ["<b>the disk</b> is full"])
     assert found["report"] is False
+
+
+def test_a_verdict_is_there_before_the_report(app, run, place, monkeypatch):
+    blessing = Artifact(uri="b", properties={"verdict": "blessed"})
+    judge = Component(id="Judge", outcome="done", outputs={"blessing": blessing})
+    end(run, run=Run(id=run.name, components=[judge]))
+    assert not call(app, "/api/runs").json["runs"][0]["report_follows"]
+    monkeypatch.setattr(type(place.runner), "is_ours", True)
+    assert call(app, "/api/runs").json["runs"][0]["report_follows"]
+    (run / "report.html").touch()
+    assert not call(app, "/api/runs").json["runs"][0]["report_follows"]
 
 
 def test_a_report_is_in_a_sandbox(app, run):
