@@ -10,6 +10,8 @@ S3 = "boto3>=1.36"  # older ones do not know the settings of checksums
 KFP = 'kfp>=2.5,<2.17; python_version < "3.12"'  # later Pythons: no kfp is compatible with TFX
 KFP_SPEC = "kfp-pipeline-spec"  # enough to compile, and to run a task in its container
 HEIF = ["pillow-heif"]  # reads HEIC; Pillow itself reads AVIF
+# With it TensorFlow Text, which keras_hub imports where it is installed: of TensorFlow's version.
+KERAS_HUB = [f"keras-hub>=0.32; {TFX_1_21}"]
 ONNX = [
     "tf2onnx>=1.17",
     "onnx>=1.17",  # tf2onnx names no oldest one
@@ -75,12 +77,14 @@ setup(
         "gpu": [*PIPELINE, "tensorflow[and-cuda]"],  # NVIDIA's CUDA libraries as packages
         "kubeflow": [*PIPELINE, KFP, KFP_SPEC],
         "heif": HEIF,
+        "keras-hub": [*PIPELINE, *KERAS_HUB],
         "onnx": ONNX,
         "parquet": ["pyarrow"],  # which the pipeline has
         "s3": [S3],
         "dev": [
             *PIPELINE,
             *HEIF,
+            *KERAS_HUB,
             *ONNX,
             KFP,  # the tests compile pipelines and run the result
             KFP_SPEC,

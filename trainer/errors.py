@@ -13,3 +13,9 @@ class WeightsError(UserError):
 
 class TrainingError(UserError):
     """A training that cannot continue, for example because its loss is NaN."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, of at most 200 characters; or its type's name."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]

@@ -65,12 +65,14 @@ class Model(Section):
     backbone: str = Field(
         "auto",
         description="`auto`: ResNet50, or from scratch on images of up to 100 pixels `Conv4`, the "
-        "small network of the few-shot papers; any image model of keras.applications; or the path "
-        "of a saved encoder (`.keras`), which is code: load only files that you trust.",
+        "small network of the few-shot papers; any image model of keras.applications; DINOv2 and "
+        "DINOv3 of KerasHub, such as `dinov2_small` (extra `keras-hub`); or the path of a saved "
+        "encoder (`.keras`), which is code: load only files that you trust.",
     )
     weights: str = Field(
         "imagenet",
-        description="`imagenet`, `none` (train from scratch), or the path of a weights file.",
+        description="`imagenet` (of KerasHub's: the preset's own), `none` (train from scratch), or "
+        "the path of a weights file.",
     )
     pooling: Literal["avg", "max", "flatten"] = Field(
         "avg", description="How the backbone's feature map becomes a vector."
@@ -223,11 +225,18 @@ class Training(Section):
         "no clipping. At first all embeddings are alike, and one large step can keep them so.",
     )
     epochs: Positive = Field(10, description="Maximum passes over the pair blocks.")
-    frozen_epochs: int = Field(
-        0,
+    frozen_epochs: int | None = Field(
+        None,
         ge=0,
         description="First epochs in which the backbone is frozen and only the layers after it are "
-        "trained; equal to `epochs`, it stays frozen throughout.",
+        "trained; equal to `epochs`, it stays frozen throughout; null: 1 for a pretrained "
+        "backbone, else 0.",
+    )
+    last_blocks_epochs: int | None = Field(
+        None,
+        ge=0,
+        description="Epochs after those in which the last third of the backbone's layers is "
+        "trained too; then all are; null: a third of `epochs` for a pretrained backbone, else 0.",
     )
     blocks_per_step: Positive = Field(
         1, description="Pair blocks in a step of each device; plain pairs: the batch size."
@@ -252,11 +261,11 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Training:
-        if self.frozen_epochs > self.epochs:
-            raise ValueError(
-                f"frozen_epochs {self.frozen_epochs} is more than epochs {self.epochs}; "
-                f"give {self.epochs} at most"
-            )
+        for key in ("frozen_epochs", "last_blocks_epochs"):
+            if (given := getattr(self, key) or 0) > self.epochs:
+                raise ValueError(
+                    f"{key} {given} is more than epochs {self.epochs}; give {self.epochs} at most"
+                )
         if self.article.two_passes and self.loss != "binary_crossentropy":
             raise ValueError(
                 "article.two_passes needs the 2019 article's loss: set loss to "

@@ -20,6 +20,7 @@ from monitoring.settings import MonitorSettings
 from pipeline.cluster.settings import Kubeflow
 from pipeline.config.sections import Beam, Data, Image, Pairs, Push, Splits, Traffic, Tuner
 from storage.file_systems import absolute, is_remote, is_s3
+from trainer.kerashub import check_image_size
 from trainer.recipe.conditions import only_fine_tuning
 from trainer.settings import (
     ArticleModel,
@@ -121,6 +122,12 @@ class RunConfig(Section):
         return ""
 
     @model_validator(mode="after")
+    def _images_are_whole_patches(self) -> RunConfig:
+        for backbone in self.backbones:
+            check_image_size(backbone, self.image.size)
+        return self
+
+    @model_validator(mode="after")
     def _folds_can_be_judged(self) -> RunConfig:
         if isinstance(self.splits.folds, int) and (why := self.no_folds()):
             raise ValueError(f"splits.folds {self.splits.folds}: {why}; set splits.folds: null")
@@ -206,6 +213,11 @@ class RunConfig(Section):
     def _beam_workers_reach_the_artifacts(self) -> RunConfig:
         check_beam_workers(self.beam, "artifacts", self.artifacts)
         return self
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """The backbone, and those that a search chooses from."""
+        return (self.model.backbone, *(self.tuner.backbones if self.tuner.enabled else ()))
 
     @property
     def root(self) -> Path:

@@ -23,6 +23,7 @@ from records import features
 from storage.file_systems import is_remote
 from storage.spans import SPAN, current_root
 from trainer.image_limits import most_images
+from trainer.kerashub import check_installed
 
 BEST_HYPERPARAMETERS = "best_hyperparameters.txt"
 
@@ -36,8 +37,11 @@ def check(config: RunConfig) -> None:
     """Check everything that is known without TensorFlow and TFX.
 
     Raises:
+        BackboneError: The backbone needs a package that is not installed.
         ConfigError: A value cannot work; the message names its key.
     """
+    for backbone in config.backbones:
+        check_installed(backbone)
     _check_storage(config)
     config = at_newest_span(config)
     if not is_remote(config.data.root) and SPAN not in config.data.root:
@@ -92,8 +96,7 @@ def check_network(config: RunConfig) -> None:
 
     from trainer.network.backbone import build_backbone
 
-    searched = config.tuner.backbones if config.tuner.enabled else ()
-    for backbone in (config.model.backbone, *searched):
+    for backbone in config.backbones:
         build_backbone(config.model.model_copy(update={"backbone": backbone}), config.image.size)
     keras.backend.clear_session()
 

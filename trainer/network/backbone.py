@@ -1,9 +1,10 @@
-"""The convolutional backbone: of `keras.applications`, Conv-4, or a saved encoder."""
+"""The backbone: of `keras.applications` or KerasHub, Conv-4, or a saved encoder."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterator
 
@@ -11,8 +12,10 @@ import keras
 from keras import ops
 
 from storage.local_copies import local_copy
-from trainer.errors import BackboneError, WeightsError
+from trainer.errors import BackboneError, WeightsError, first_line
+from trainer.kerashub import EXAMPLE, family_of
 from trainer.network.conv4 import MINIMUM_SIZE, build_conv4
+from trainer.network.self_supervised import POSITIONS, build_self_supervised
 from trainer.settings import ONE_TILE, Model, Tiles
 
 
@@ -27,9 +30,9 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
 
     Returns:
         Model from float32 [n, rows * size, columns * size, 3] (RGB, 0 to 255) to float32
-        [n, h, w, c], or to float32 [n, c] if the maximum of several tiles counts or a saved encoder
-        pools by itself. One whose last layer averages is cut before it, so that the places of its
-        map are known (`trainer.network.encoder_parts`).
+        [n, h, w, c], or to float32 [n, c] if the maximum of several tiles counts, a saved encoder
+        pools by itself, or it is a vision transformer of KerasHub. One whose last layer averages is
+        cut before it, so that the places of its map are known (`trainer.network.encoder_parts`).
 
     Raises:
         BackboneError: There is no such backbone, or it does not accept images of this size.
@@ -43,6 +46,9 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
             network = _before_averaging(network)
     elif name == CONV4:
         network, normalize = _conv4(weights, image_size), _minus_one_to_one
+    elif family := family_of(name):
+        network = build_self_supervised(name, family, weights, image_size)
+        normalize = _unchanged
     else:
         constructor, normalize = _application(name)
         network = _without_top(constructor, name, weights, image_size)
@@ -62,7 +68,7 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
         else:
             features = _join(pool(features, settings), tiles)
     backbone = keras.Model(pixels, features, name="backbone")
-    set_trainable(backbone, True, settings)
+    set_trainable(backbone, 1, settings)
     return backbone
 
 
@@ -114,26 +120,47 @@ def _join(features, tiles: Tiles):
     return (ops.max if tiles.pooling == "max" else ops.mean)(of_images, axis=1)
 
 
-def set_trainable(backbone: keras.Model, trainable: bool, settings: Model) -> None:
-    """Freeze or unfreeze the backbone; `model.batch_norm` may keep its batch norm frozen.
+LAST_BLOCKS = 1 / 3
+"""Share of a backbone's layers that counts as its last blocks."""
+
+
+def set_trainable(backbone: keras.Model, share: float, settings: Model) -> None:
+    """Unfreeze a backbone's last layers and freeze the others.
 
     A frozen batch normalization also normalizes by its stored statistics.
+
+    Args:
+        backbone: The network.
+        share: Of the layers that have weights, from the last one on: 1 for all, 0 for none.
+        settings: The `model` section; its `batch_norm` may keep batch normalization frozen.
     """
-    backbone.trainable = trainable
+    backbone.trainable = share > 0
+    layers = [layer for layer in _layers(backbone) if layer.weights]
+    frozen = len(layers) - math.ceil(share * len(layers))
+    for place, layer in enumerate(layers):  # each: Keras sets only those of a changed network
+        layer.trainable = place >= frozen
     if settings.freezes_batch_norm:
         for layer in _batch_norms(backbone):
             layer.trainable = False
+    for layer in layers:
+        if hasattr(layer, POSITIONS):
+            getattr(layer, POSITIONS).trainable = False
 
 
 CONV4 = "Conv4"
 
 
-def _batch_norms(network: keras.Model) -> Iterator[keras.Layer]:
+def _layers(network: keras.Model) -> Iterator[keras.Layer]:
+    """The layers of a network, in order, and in place of a network or a stack of blocks its own."""
     for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            yield from _batch_norms(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+        else:
             yield layer
+
+
+def _batch_norms(network: keras.Model) -> Iterator[keras.Layer]:
+    return (one for one in _layers(network) if isinstance(one, keras.layers.BatchNormalization))
 
 
 def _unchanged(pixels):
@@ -166,11 +193,11 @@ def _without_top(
     except ValueError as e:
         raise BackboneError(
             f"model.backbone {name!r} does not accept images of image.size {image_size}: "
-            f"{_first_line(e)}"
+            f"{first_line(e)}"
         ) from e
     except Exception as e:  # the download raises whatever its network stack raises
         raise WeightsError(
-            f"The ImageNet weights of {name} could not be downloaded ({_first_line(e)}). Connect "
+            f"The ImageNet weights of {name} could not be downloaded ({first_line(e)}). Connect "
             "to the internet once (Keras keeps them in ~/.keras/models), or set model.weights to "
             "'none' or to a weights file."
         ) from e
@@ -180,11 +207,12 @@ def _application(name: str) -> tuple[Callable[..., keras.Model], Callable]:
     """Return the constructor and the input normalization of a `keras.applications` model."""
     constructors = {n: f for n, f in vars(keras.applications).items() if inspect.isfunction(f)}
     if name not in constructors:
-        close = difflib.get_close_matches(name, [CONV4, *constructors], n=1)
+        close = difflib.get_close_matches(name, [CONV4, EXAMPLE, *constructors], n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
         raise BackboneError(
             f"model.backbone {name!r} is not in keras.applications{hint} "
-            f"There are {CONV4}, {', '.join(sorted(constructors))}."
+            f"There are {CONV4}, {', '.join(sorted(constructors))}, and {EXAMPLE} and others of "
+            "KerasHub."
         )
     # Not of `keras.applications`' own modules: that of MobileNetV3 does not name its constructors.
     module = sys.modules[inspect.unwrap(constructors[name]).__module__]
@@ -200,7 +228,7 @@ def _saved_encoder(path: str, image_size: int) -> keras.Model:
         raise BackboneError(f"model.backbone {path!r}: there is no such file") from e
     except Exception as e:  # Keras raises many types for a file that it cannot read
         raise BackboneError(
-            f"model.backbone {path!r} is not a Keras model that can be loaded: {_first_line(e)}"
+            f"model.backbone {path!r} is not a Keras model that can be loaded: {first_line(e)}"
         ) from e
     expected = tuple(encoder.input_shape[1:])
     if expected not in ((image_size, image_size, 3), (None, None, 3)):
@@ -231,10 +259,5 @@ def _load_weights(network: keras.Model, name: str, path: str) -> None:
         ) from e
     except Exception as e:  # Keras and h5py raise many types for a file that does not fit
         raise WeightsError(
-            f"model.weights {path!r} does not fit {name} without its top: {_first_line(e)}"
+            f"model.weights {path!r} does not fit {name} without its top: {first_line(e)}"
         ) from e
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:200]

@@ -74,7 +74,6 @@ class SiameseTuner(keras_tuner.Tuner):
         task, values = self._task, trial.hyperparameters.values
         model, training = apply(values, task.model, task.training)
         epochs = int(values.get("tuner/epochs") or task.search.epochs or training.epochs)
-        limits = {"epochs": epochs, "frozen_epochs": min(training.frozen_epochs, epochs)}
         folder = Path(self.get_trial_dir(trial.trial_id)) / "training"
         folder.mkdir(parents=True, exist_ok=True)
         print(f"trial {trial.trial_id}: {_as_json(values)}", flush=True)
@@ -85,7 +84,7 @@ class SiameseTuner(keras_tuner.Tuner):
                     stack.enter_context(contextlib.redirect_stdout(log))
                 trained = train(
                     model,
-                    training.model_copy(update=limits),
+                    training.model_copy(update={"epochs": epochs}),
                     task.image_size,
                     task.train_files,
                     task.validation_files,

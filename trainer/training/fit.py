@@ -25,7 +25,7 @@ from trainer.network.siamese import Siamese
 from trainer.settings import ONE_TILE, Model, Tiles, Training
 from trainer.training.callbacks.best_epoch import BestEpoch
 from trainer.training.callbacks.epoch_seeds import EpochSeeds
-from trainer.training.callbacks.freeze_backbone import FreezeBackbone
+from trainer.training.callbacks.freeze_backbone import FreezeBackbone, unfreezing
 from trainer.training.callbacks.progress import Progress
 from trainer.training.callbacks.stop_at_nan import StopAtNaN
 from trainer.training.callbacks.validation import Validation
@@ -141,7 +141,13 @@ def train(
     own.mkdir(parents=True, exist_ok=True)
     backbone = model.encoder.get_layer("backbone")
     references = reference_methods(own, backbone, support, held.images)
-    best = BestEpoch(own, MONITOR, settings.patience, restore=settings.keep == "best")
+    best = BestEpoch(
+        own,
+        MONITOR,
+        settings.patience,
+        restore=settings.keep == "best",
+        whole_from=sum(unfreezing(settings, model_settings.pretrained)),
+    )
     model.fit(
         _dataset(job, steps, done),
         steps_per_epoch=steps,
@@ -232,7 +238,7 @@ def _callbacks(
         StopAtNaN(resume),
         best,
         EpochSeeds(),
-        FreezeBackbone(job.settings.frozen_epochs, job.model_settings),
+        FreezeBackbone(unfreezing(job.settings, job.model_settings.pretrained), job.model_settings),
         keras.callbacks.CSVLogger(str(folder / "training.csv"), append=True),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         # Last: an epoch is done when everything else about it is written.

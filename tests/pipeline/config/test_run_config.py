@@ -140,6 +140,15 @@ def test_overrides(file, override, section, key, value):
             "tuner: enabled starts a search and reuse takes",
         ),
         ({"training": {"frozen_epochs": 20}}, "training: frozen_epochs 20 is more than epochs 10"),
+        ({"training": {"last_blocks_epochs": 20}}, "training: last_blocks_epochs 20 is more than"),
+        (
+            {"image": {"size": 96}, "model": {"backbone": "dinov2_small"}},
+            r"'dinov2_small' cuts .*14 pixels, and image\.size 96 .* set it to 84 or 98",
+        ),
+        (
+            {"image": {"size": 200}, "tuner": {"enabled": True, "backbones": ["dinov3_vit_7b"]}},
+            r"'dinov3_vit_7b' cuts .*16 pixels, and image\.size 200 ",
+        ),
         (
             {"training": {"article": {"two_passes": True}}},
             "training: article.two_passes needs the 2019 article's loss",

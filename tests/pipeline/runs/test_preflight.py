@@ -245,6 +245,12 @@ def test_a_network_that_cannot_be_built_is_refused(images, sections, error, mess
         check_network(config(images, **sections))
 
 
+def test_a_missing_extra_is_named_before_the_run(images, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(BackboneError, match=r"'dinov2_small' is of KerasHub, which"):
+        check(config(images, model={"backbone": "dinov2_small"}))
+
+
 def test_a_network_that_can_be_built_passes(images):
     check_network(config(images, image={"size": 32}, model={"weights": "none"}))
 

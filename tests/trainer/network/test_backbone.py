@@ -6,7 +6,7 @@ import pytest
 
 from trainer.errors import BackboneError, WeightsError
 from trainer.network import backbone as backbone_module
-from trainer.network.backbone import build_backbone, set_trainable
+from trainer.network.backbone import LAST_BLOCKS, build_backbone, set_trainable
 from trainer.settings import Model
 
 
@@ -78,10 +78,27 @@ def test_batch_norm_of_a_pretrained_backbone_keeps_its_statistics(tmp_path, sett
     after = [np.array(layer.moving_mean) for layer in batch_norms(backbone)]
     moved = any(not np.array_equal(b, a) for b, a in zip(before, after, strict=True))
     assert moved == (not frozen)
-    set_trainable(backbone, False, chosen)
+    set_trainable(backbone, 0, chosen)
     assert not backbone.trainable_weights
-    set_trainable(backbone, True, chosen)
+    set_trainable(backbone, 1, chosen)
     assert all(layer.trainable != frozen for layer in batch_norms(backbone))
+
+
+def test_the_last_blocks_are_a_third_of_the_layers_with_weights():
+    settings = Model(backbone="MobileNetV2", weights="none")
+    backbone = build_backbone(settings, 32)
+    [network] = [layer for layer in backbone.layers if isinstance(layer, keras.Model)]
+    layers = [layer for layer in network.layers if layer.weights]
+    set_trainable(backbone, LAST_BLOCKS, settings)
+    trained = [layer.trainable for layer in layers]
+    assert trained == sorted(trained)
+    assert sum(trained) == -(-len(layers) // 3)
+    # Statistics of the frozen ones stay, too.
+    first, *_, last = [np.array(layer.moving_mean) for layer in batch_norms(backbone)]
+    backbone(np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)), training=True)
+    new_first, *_, new_last = [np.array(layer.moving_mean) for layer in batch_norms(backbone)]
+    np.testing.assert_array_equal(first, new_first)
+    assert not np.array_equal(last, new_last)
 
 
 def test_conv4_pools_four_times_and_has_no_imagenet_weights():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from pair_files import write_splits
@@ -149,7 +150,10 @@ def test_support_set_and_thresholds_are_those_of_the_kept_weights(data, trained)
 
 def test_patience_stops_training_early(data, tiny_backbone, tmp_path):
     # Nothing is learned, so no epoch is better than the first.
-    trained = fit(data, tiny_backbone, tmp_path / "p", epochs=9, patience=2, learning_rate=1e-12)
+    trained = fit(
+        data, tiny_backbone, tmp_path / "p", epochs=9, patience=2, learning_rate=1e-12,
+        frozen_epochs=0, last_blocks_epochs=0,
+    )  # fmt: skip
     assert trained.summary["epochs"] == 3
 
 
@@ -238,19 +242,40 @@ def test_no_training_pairs(tmp_path, data, tiny_backbone):
         fit(tmp_path, tiny_backbone, tmp_path / "none")
 
 
-def test_the_backbone_is_unfrozen_after_frozen_epochs(data, tiny_backbone, tmp_path):
-    def backbone(trained):
-        return weights(trained.model.encoder.get_layer("backbone"))
+@pytest.fixture(scope="module")
+def four_layers(tmp_path_factory) -> str:
+    """A saved encoder of four layers with weights, of which the last two are its last blocks."""
+    keras.utils.set_random_seed(0)
+    convolutions = [keras.layers.Conv2D(4, 3, strides=2, padding="same") for _ in range(4)]
+    path = tmp_path_factory.mktemp("encoder") / "four.keras"
+    keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Rescaling(1 / 255), *convolutions]
+    ).save(path)
+    return str(path)
 
-    common = {"keep": "last", "epochs": 3, "weight_decay": 0.1}
-    untouched = backbone(fit(data, tiny_backbone, tmp_path / "f", frozen_epochs=3, **common))
-    freed = backbone(fit(data, tiny_backbone, tmp_path / "g", frozen_epochs=2, **common))
-    import keras
 
-    saved = [np.array(w) for w in keras.models.load_model(tiny_backbone).get_weights()]
-    for a, b in zip(untouched, saved, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert any(not np.allclose(a, b) for a, b in zip(freed, saved, strict=True))
+@pytest.mark.parametrize(
+    ("epochs", "moved"),
+    [
+        ({"epochs": 2, "frozen_epochs": 2}, [False] * 4),
+        ({"epochs": 2, "frozen_epochs": 1, "last_blocks_epochs": 1}, [False, False, True, True]),
+        ({"epochs": 2, "frozen_epochs": 1, "last_blocks_epochs": 0}, [True] * 4),
+        ({"epochs": 3}, [True] * 4),
+    ],
+)
+def test_the_backbone_is_unfrozen_from_its_end(data, four_layers, tmp_path, epochs, moved):
+    kernels = [w for w in weights(keras.models.load_model(four_layers)) if w.ndim == 4]
+    trained = fit(data, four_layers, tmp_path / "t", keep="last", weight_decay=0.1, **epochs)
+    found = [w for w in weights(trained.model.encoder.get_layer("backbone")) if w.ndim == 4]
+    assert [not np.array_equal(a, b) for a, b in zip(kernels, found, strict=True)] == moved
+
+
+def test_patience_begins_when_all_layers_are_trained(data, tiny_backbone, tmp_path):
+    trained = fit(
+        data, tiny_backbone, tmp_path / "p", epochs=9, patience=2, learning_rate=1e-12,
+        frozen_epochs=1, last_blocks_epochs=3,
+    )  # fmt: skip
+    assert trained.summary["epochs"] == 6
 
 
 @pytest.mark.parametrize(

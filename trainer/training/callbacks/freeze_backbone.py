@@ -1,34 +1,68 @@
-"""Freezes a pretrained backbone while the new layers are trained."""
+"""Unfreezes a pretrained backbone step by step, the layers after it being trained first."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import keras
 
-from trainer.network.backbone import set_trainable
-from trainer.settings import Model
+from trainer.network.backbone import LAST_BLOCKS, set_trainable
+from trainer.settings import Model, Training
+
+
+class Unfreezing(NamedTuple):
+    """How many epochs train only a part of the backbone.
+
+    Attributes:
+        frozen: First epochs, which train nothing of it.
+        last_blocks: Epochs after these, which train its last blocks.
+    """
+
+    frozen: int
+    last_blocks: int
+
+    def share(self, epoch: int) -> float:
+        """Return the share of the backbone's layers that an epoch trains."""
+        if epoch < self.frozen:
+            return 0
+        return LAST_BLOCKS if epoch < self.frozen + self.last_blocks else 1
+
+
+def unfreezing(settings: Training, pretrained: bool) -> Unfreezing:
+    """Return the configured epochs; by default a backbone from scratch is trained as a whole.
+
+    Args:
+        settings: The `training` section.
+        pretrained: Whether the backbone is.
+    """
+    third = settings.epochs // 3 if pretrained else 0
+    frozen, last_blocks = settings.frozen_epochs, settings.last_blocks_epochs
+    return Unfreezing(
+        min(1, third) if frozen is None else frozen, third if last_blocks is None else last_blocks
+    )
 
 
 class FreezeBackbone(keras.callbacks.Callback):
-    """Freezes the backbone for the first epochs.
+    """Freezes the backbone, or all but its last blocks, in the first epochs.
 
     Gradients through untrained layers distort pretrained features (Kumar et al. 2022,
     https://arxiv.org/abs/2202.10054).
 
     Args:
-        epochs: Number of epochs.
+        epochs: Their numbers.
         settings: The `model` section; its `batch_norm` holds after unfreezing too.
     """
 
-    def __init__(self, epochs: int, settings: Model) -> None:
+    def __init__(self, epochs: Unfreezing, settings: Model) -> None:
         super().__init__()
         self._epochs, self._settings = epochs, settings
-        self._trainable: bool | None = None
+        self._share: float | None = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Freeze or unfreeze the backbone if that changes."""
-        trainable = epoch >= self._epochs
-        if trainable != self._trainable:
-            self._trainable = trainable
-            set_trainable(self.model.encoder.get_layer("backbone"), trainable, self._settings)
+        """Freeze or unfreeze layers if that changes."""
+        share = self._epochs.share(epoch)
+        if share != self._share:
+            self._share = share
+            set_trainable(self.model.encoder.get_layer("backbone"), share, self._settings)
             # The step was traced with the previous trainable variables.
             self.model.make_train_function(force=True)
