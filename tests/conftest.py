@@ -41,18 +41,6 @@ def garbage_is_not_looked_for_in_modules():
     gc.freeze()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def graphs_are_not_optimized():
-    """TensorFlow runs graphs as they are: tests run each a few times.
-
-    Runs and servers in other processes optimize them.
-    """
-    if "tensorflow" in sys.modules:
-        import tensorflow as tf
-
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-
 @pytest.fixture
 def service():
     """What a server answers, in this process."""
