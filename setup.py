@@ -18,7 +18,14 @@ ONNX = [
     "onnxruntime>=1.20",
     "onnxruntime<1.24; python_version < '3.11'",  # the last one with wheels
 ]
+UI = [  # the HTTP of the browser interface, and of the embedded server
+    "jinja2",
+    "markupsafe",
+    "starlette>=0.40",
+    "uvicorn>=0.30",
+]
 PIPELINE = [
+    *UI,
     f"tfx==1.21.0; {TFX_1_21}",
     f"keras>=3.15.1; {TFX_1_21}",  # earlier ones have known vulnerabilities
     f"tensorboard; {TFX_1_21}",  # TFX's Trainer needs it, TensorFlow 2.21 no longer brings it
@@ -32,14 +39,10 @@ PIPELINE = [
     f"opencv-python-headless>=4.9,<4.12; {TFX_1_16}",  # later ones need NumPy 2
     "grpcio-health-checking",
     "h11",  # HTTP of the recorder; uvicorn brings it
-    "jinja2",
     "keras-tuner>=1.4.8",
-    "markupsafe",
     "prometheus-client",
     "scikit-learn>=1.5",
-    "starlette>=0.40",  # HTTP of the embedded server and the browser interface, with uvicorn
     "tensorflow-serving-api",  # the embedded server's messages; TFX bounds its version
-    "uvicorn>=0.30",
 ]
 PACKAGES = [
     *("pipeline", "components", "trainer", "serving"),
@@ -81,6 +84,7 @@ setup(
         "onnx": ONNX,
         "parquet": ["pyarrow"],  # which the pipeline has
         "s3": [S3],
+        "ui": UI,
         "dev": [
             *PIPELINE,
             *HEIF,

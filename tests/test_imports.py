@@ -88,3 +88,18 @@ cli.main(["--help"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_browser_interface_needs_neither_tensorflow_nor_opencv():
+    """Beside a server it is installed alone, as `siamese-tfx[ui]`."""
+    code = """
+import importlib, pkgutil, sys
+missing = ("apache_beam cv2 h11 keras keras_tuner prometheus_client sklearn tensorflow "
+           "tensorflow_serving tfx").split()
+sys.modules.update(dict.fromkeys(missing))
+import pipeline.commands.ui, pipeline.ui
+for module in pkgutil.walk_packages(pipeline.ui.__path__, "pipeline.ui."):
+    importlib.import_module(module.name)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr

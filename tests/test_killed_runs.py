@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,8 @@ def kill_at(place, text, *change):
     for process in [*_processes("pipeline.runs.launch", run), child.pid]:
         os.kill(process, signal.SIGKILL)
     child.wait()
+    while any(_processes("pipeline.runs.launch", run)):  # its memory is returned first
+        time.sleep(0.1)
     return log
 
 
