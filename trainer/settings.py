@@ -74,8 +74,13 @@ class Model(Section):
         description="`imagenet` (of KerasHub's: the preset's own), `none` (train from scratch), or "
         "the path of a weights file.",
     )
+    value_range: tuple[float, float] = Field(
+        (0.0, 255.0),
+        description="Of a saved encoder: the values that it takes for black and white, such as "
+        "`[0, 1]` or `[-1, 1]`. Other backbones have their normalization.",
+    )
     pooling: Literal["avg", "max", "flatten"] = Field(
-        "avg", description="How the backbone's feature map becomes a vector."
+        "avg", description="How the backbone's feature map, or its tokens, become a vector."
     )
     hidden: tuple[Positive, ...] = Field(
         (), description="Units of dense ReLU layers between pooling and embedding."
@@ -114,6 +119,18 @@ class Model(Section):
     def freezes_batch_norm(self) -> bool:
         """Whether batch normalization keeps its statistics."""
         return self.batch_norm == "frozen" or (self.batch_norm == "auto" and self.pretrained)
+
+    @model_validator(mode="after")
+    def _range_of_a_saved_encoder(self) -> Model:
+        low, high = self.value_range
+        if not low < high:
+            raise ValueError(f"value_range [{low:g}, {high:g}]: the first value must be smaller")
+        if (low, high) != (0, 255) and not self.saved_encoder:
+            raise ValueError(
+                f"value_range is that of a saved encoder, and backbone {self.backbone!r} has its "
+                "own normalization; leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _activation_has_a_layer(self) -> Model:

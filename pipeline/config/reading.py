@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.config.encoder_size import with_encoder_size
 from pipeline.config.errors import ConfigError, explain
 from pipeline.config.paths import resolve, with_absolute_paths
 from pipeline.config.run_config import RunConfig
@@ -48,6 +49,7 @@ def complete(
     """
     typed = [_apply(override, values) for override in overrides]
     resolve(values, folder, source, typed)
+    with_encoder_size(values)
     return parse(values, source)
 
 

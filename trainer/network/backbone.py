@@ -31,8 +31,9 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
     Returns:
         Model from float32 [n, rows * size, columns * size, 3] (RGB, 0 to 255) to float32
         [n, h, w, c], or to float32 [n, c] if the maximum of several tiles counts, a saved encoder
-        pools by itself, or it is a vision transformer of KerasHub. One whose last layer averages is
-        cut before it, so that the places of its map are known (`trainer.network.encoder_parts`).
+        pools by itself or returns tokens, or it is a vision transformer of KerasHub. One whose
+        last layer averages is cut before it, so that the places of its map are known
+        (`trainer.network.encoder_parts`).
 
     Raises:
         BackboneError: There is no such backbone, or it does not accept images of this size.
@@ -41,7 +42,8 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
     settings = settings.for_size(image_size)
     name, weights = settings.backbone, settings.weights
     if settings.saved_encoder:
-        network, normalize = _saved_encoder(name, image_size), _unchanged
+        network = _saved_encoder(name, image_size)
+        normalize = _as_it_takes_them(settings, network.input_shape[-1])
         if settings.pooling == "avg":
             network = _before_averaging(network)
     elif name == CONV4:
@@ -59,10 +61,10 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
             layer.momentum = settings.article.batch_norm_momentum
     pixels = keras.Input((*tiles.size(image_size), 3), name="pixels")
     if tiles.rows * tiles.columns == 1:
-        features = network(normalize(pixels))
+        features = _without_tokens(network(normalize(pixels)), settings)
     else:
         cut = _cut(pixels, image_size, tiles)
-        features = network(normalize(cut))
+        features = _without_tokens(network(normalize(cut)), settings)
         if settings.pooling == "avg" and tiles.pooling == "mean" and len(features.shape) == 4:
             features = _stitch(features, tiles)
         else:
@@ -90,6 +92,19 @@ def pool_name(view: int) -> str:
     """Return the name of the layer that pools a view's feature map."""
     return f"pool_{view}"
 
+
+def _without_tokens(features, settings: Model):
+    """Return vectors [n, d] of tokens [n, t, d], by `model.pooling`; other features as they are."""
+    return (
+        _POOLING_OF_TOKENS[settings.pooling]()(features) if len(features.shape) == 3 else features
+    )
+
+
+_POOLING_OF_TOKENS = {
+    "avg": keras.layers.GlobalAveragePooling1D,
+    "max": keras.layers.GlobalMaxPooling1D,
+    "flatten": keras.layers.Flatten,
+}
 
 _POOLING = {
     "avg": keras.layers.GlobalAveragePooling2D,
@@ -167,6 +182,20 @@ def _unchanged(pixels):
     return pixels
 
 
+def _as_it_takes_them(settings: Model, channels: int) -> Callable:
+    """Return what makes pixels of 0 to 255 into those that a saved encoder takes."""
+    low, high = settings.value_range
+
+    def normalize(pixels):
+        if channels == 1:
+            pixels = ops.image.rgb_to_grayscale(pixels, data_format="channels_last")
+        if (low, high) == (0, 255):
+            return pixels
+        return keras.layers.Rescaling((high - low) / 255, offset=low)(pixels)
+
+    return normalize
+
+
 def _minus_one_to_one(pixels):
     return keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
 
@@ -230,11 +259,29 @@ def _saved_encoder(path: str, image_size: int) -> keras.Model:
         raise BackboneError(
             f"model.backbone {path!r} is not a Keras model that can be loaded: {first_line(e)}"
         ) from e
-    expected = tuple(encoder.input_shape[1:])
-    if expected not in ((image_size, image_size, 3), (None, None, 3)):
+    if len(encoder.inputs) != 1 or len(encoder.inputs[0].shape) != 4:
+        shapes = [tuple(one.shape) for one in encoder.inputs]
         raise BackboneError(
-            f"model.backbone {path!r} takes images of {expected[0]} x {expected[1]} pixels and "
-            f"{expected[2]} channels; set image.size to {expected[0]}"
+            f"model.backbone {path!r} takes inputs of shapes {shapes}, and needs one of images "
+            "[n, height, width, channels]"
+        )
+    if len(encoder.outputs) != 1 or len(encoder.outputs[0].shape) not in (2, 3, 4):
+        shapes = [tuple(one.shape) for one in encoder.outputs]
+        raise BackboneError(
+            f"model.backbone {path!r} returns {shapes}, and needs one output: feature maps "
+            "[n, height, width, channels], tokens [n, tokens, size] or vectors [n, size]"
+        )
+    height, width, channels = encoder.inputs[0].shape[1:]
+    if channels not in (1, 3):
+        raise BackboneError(
+            f"model.backbone {path!r} takes {channels} channels in the last place; images have 3, "
+            "or 1 in grey"
+        )
+    if (height, width) not in ((image_size, image_size), (None, None)):
+        square = height == width
+        fix = f"set image.size to {height}" if square else "images here are square"
+        raise BackboneError(
+            f"model.backbone {path!r} takes images of {height} x {width} pixels; {fix}"
         )
     return encoder
 

@@ -171,3 +171,58 @@ def test_a_missing_or_broken_saved_encoder(tmp_path):
     broken.write_bytes(b"not a model")
     with pytest.raises(BackboneError, match="not a Keras model that can be loaded"):
         build_backbone(Model(backbone=str(broken), weights="none"), 16)
+
+
+def saved(tmp_path, shape, body):
+    """The path of a saved encoder with a body after its input."""
+    pixels = keras.Input(shape)
+    path = str(tmp_path / "encoder.keras")
+    keras.Model(pixels, body(pixels)).save(path)
+    return path
+
+
+def vectors(pixels):
+    return keras.layers.GlobalAveragePooling2D()(pixels)
+
+
+@pytest.mark.parametrize(("pooling", "size"), [("avg", 3), ("max", 3), ("flatten", 48)])
+def test_tokens_of_a_saved_encoder_are_pooled(tmp_path, pooling, size):
+    path = saved(tmp_path, (4, 4, 3), keras.layers.Reshape((16, 3)))
+    backbone = build_backbone(Model(backbone=path, pooling=pooling), 4)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 4, 4, 3)).astype("float32")
+    tokens = pixels.reshape(2, 16, 3)
+    expected = {"avg": tokens.mean(1), "max": tokens.max(1), "flatten": tokens.reshape(2, -1)}
+    assert backbone.output_shape == (None, size)
+    np.testing.assert_allclose(backbone(pixels), expected[pooling], rtol=1e-5)
+
+
+@pytest.mark.parametrize("limits", [(0, 1), (-1, 1)])
+def test_a_saved_encoder_takes_other_values(tmp_path, limits):
+    path = saved(tmp_path, (None, None, 3), vectors)
+    backbone = build_backbone(Model(backbone=path, value_range=limits, pooling="max"), 4)
+    for grey, expected in zip((0, 255), limits, strict=True):
+        pixels = np.full((1, 4, 4, 3), grey, "float32")
+        np.testing.assert_allclose(backbone(pixels), [[expected] * 3], atol=1e-6)
+
+
+def test_a_saved_encoder_takes_grey_images(tmp_path):
+    path = saved(tmp_path, (4, 4, 1), vectors)
+    backbone = build_backbone(Model(backbone=path, pooling="max"), 4)
+    green = np.zeros((1, 4, 4, 3), "float32")
+    green[..., 1] = 200
+    np.testing.assert_allclose(backbone(green), [[0.587 * 200]], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "body", "message"),
+    [
+        ((3, 4, 4), vectors, "takes 4 channels in the last place"),
+        ((4, 6, 3), vectors, "4 x 6 pixels; images here are square"),
+        ((16,), keras.layers.Dense(2), r"takes inputs of shapes \[\(None, 16\)\]"),
+        ((4, 4, 3), lambda one: [vectors(one), one], "needs one output"),
+    ],
+)
+def test_why_a_saved_encoder_cannot_be_used(tmp_path, shape, body, message):
+    path = saved(tmp_path, shape, body)
+    with pytest.raises(BackboneError, match=message):
+        build_backbone(Model(backbone=path), 4)
