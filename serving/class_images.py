@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import os
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,18 +66,20 @@ class ClassImages(NamedTuple):
     unusable: list[Unusable]
 
 
-def embed_class(loaded: Any, label: str, folder: Path) -> ClassImages:
+def embed_class(loaded: Any, label: str, folder: Path, taken: Collection[str] = ()) -> ClassImages:
     """Return the images of a folder with their embeddings by a model.
 
     Args:
         loaded: The SavedModel, with the signature `embed`.
         label: Their class.
         folder: The folder.
+        taken: Names of the images that the model has; another one of that name gets a number.
 
     Raises:
         EnrollError: There is no such folder, or no image in it is usable.
     """
     found = ClassImages([], [], [])
+    names = set(taken)
     for images in _batches(label, _files(folder), found.unusable):
         answer = loaded.signatures["embed"](image=tf.constant([one.image for _, one in images]))
         embeddings, valid = answer["embedding"].numpy(), answer["valid"].numpy()
@@ -86,8 +90,10 @@ def embed_class(loaded: Any, label: str, folder: Path) -> ClassImages:
             elif not np.isfinite(embedding).all():
                 found.unusable.append(Unusable(file, "has an embedding that is not finite"))
             else:
-                found.rows.append(SupportRow(label, image.source.encode(), embedding))
-                found.images.append(image)
+                name = _free_name(image.source, names)
+                names.add(name)
+                found.rows.append(SupportRow(label, name.encode(), embedding))
+                found.images.append(image._replace(source=name))
     if not found.rows:
         lines = [f"{printable(str(file))} {why}" for file, why in found.unusable[:_MOST_LISTED]]
         if more := len(found.unusable) - len(lines):
@@ -116,6 +122,13 @@ def _batches(
                 unusable.append(Unusable(file, f"cannot be read ({e.strerror})"))
         if images:
             yield images
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name, with a number before its suffix if it is taken."""
+    stem, suffix = os.path.splitext(name)
+    numbered = (f"{stem} ({number}){suffix}" for number in itertools.count(2))
+    return next(one for one in itertools.chain([name], numbered) if one not in taken)
 
 
 def _files(folder: Path) -> list[Path]:

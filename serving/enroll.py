@@ -114,8 +114,12 @@ def enroll(
     if changes.remove or changes.move:
         rows = _changed(source, rows, changes)
     _check_classes(source, {row.label for row in rows}, add, remove, extend)
+    taken = {text_of(row.source) for row in rows if row.label not in remove}
     with graphs_not_optimized():
-        found = [embed_class(loaded, label, folder) for label, folder in add.items()]
+        found = []
+        for label, folder in add.items():
+            found.append(embed_class(loaded, label, folder, taken))
+            taken.update(image.source for image in found[-1].images)
     images = [image for each in found for image in each.images]
 
     rows = [row for row in rows if row.label not in remove]
