@@ -31,7 +31,7 @@ def warm_up(path: str, replay: Callable[[prediction_log_pb2.PredictionLog], None
         return 0
     count = 0
     try:
-        for record in tf.compat.v1.io.tf_record_iterator(file):
+        for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
             count += 1
             if count > MOST_RECORDS:
                 raise invalid_argument(
