@@ -146,7 +146,7 @@ def train(
         MONITOR,
         settings.patience,
         restore=settings.keep == "best",
-        whole_from=sum(unfreezing(settings, model_settings.pretrained)),
+        same_from=unfreezing(settings, model_settings.pretrained).last_change(settings.epochs),
     )
     model.fit(
         _dataset(job, steps, done),

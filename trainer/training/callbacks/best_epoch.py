@@ -22,7 +22,7 @@ class BestEpoch(keras.callbacks.Callback):
         monitor: Names of the metrics, most important first; higher is better.
         patience: Stop after this many epochs without improvement; 0: never.
         restore: Load the best weights at the end.
-        whole_from: First epoch in which all layers are trained; earlier ones do not exhaust
+        same_from: Epoch from which on the same layers are trained; earlier ones do not exhaust
             patience.
     """
 
@@ -32,14 +32,14 @@ class BestEpoch(keras.callbacks.Callback):
         monitor: Sequence[str],
         patience: int,
         restore: bool,
-        whole_from: int = 0,
+        same_from: int = 0,
     ) -> None:
         super().__init__()
         self._weights, self._record = folder / "best.weights.h5", folder / "best.json"
         # A kill during the write must not damage the previous best weights.
         self._unfinished = folder / "unfinished.weights.h5"
         self._monitor, self._patience, self._restore = monitor, patience, restore
-        self._whole_from = whole_from
+        self._same_from = same_from
         self.epoch, self._values = 0, [-math.inf] * len(monitor)
         self._risen_at = 0  # an equal epoch is kept, but is no improvement
         if self._record.is_file():
@@ -62,7 +62,7 @@ class BestEpoch(keras.callbacks.Callback):
             unfinished = self._record.with_suffix(".tmp")
             unfinished.write_text(json.dumps(record), encoding="utf-8")
             os.replace(unfinished, self._record)
-        risen_at = max(self._risen_at, self._whole_from - 1)
+        risen_at = max(self._risen_at, self._same_from - 1)
         if self._patience and epoch - risen_at >= self._patience:
             self.model.stop_training = True
 

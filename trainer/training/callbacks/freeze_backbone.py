@@ -27,6 +27,10 @@ class Unfreezing(NamedTuple):
             return 0
         return LAST_BLOCKS if epoch < self.frozen + self.last_blocks else 1
 
+    def last_change(self, epochs: int) -> int:
+        """Return the epoch from which on the same layers are trained, of so many epochs."""
+        return max(at for at in (0, self.frozen, self.frozen + self.last_blocks) if at < epochs)
+
 
 def unfreezing(settings: Training, pretrained: bool) -> Unfreezing:
     """Return the configured epochs; by default a backbone from scratch is trained as a whole.

@@ -24,3 +24,17 @@ def test_a_pretrained_backbone_is_unfrozen_in_steps(settings, pretrained, epochs
 def test_the_share_of_trained_layers_grows():
     epochs = unfreezing(Training(epochs=9, frozen_epochs=1, last_blocks_epochs=2), True)
     assert [epochs.share(epoch) for epoch in range(5)] == [0, LAST_BLOCKS, LAST_BLOCKS, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "epoch"),
+    [
+        ({"frozen_epochs": 1, "last_blocks_epochs": 2}, 3),
+        ({"frozen_epochs": 9}, 0),  # frozen throughout
+        ({"frozen_epochs": 4, "last_blocks_epochs": 5}, 4),  # never all of it
+        ({"frozen_epochs": 0, "last_blocks_epochs": 0}, 0),
+    ],
+)
+def test_from_when_on_the_same_layers_are_trained(settings, epoch):
+    """`patience` counts from there: where no epoch follows in which all are, it counts too."""
+    assert unfreezing(Training(epochs=9, **settings), True).last_change(9) == epoch
