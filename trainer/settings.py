@@ -246,14 +246,15 @@ class Training(Section):
         None,
         ge=0,
         description="First epochs in which the backbone is frozen and only the layers after it are "
-        "trained; equal to `epochs`, it stays frozen throughout; null: 1 for a pretrained "
-        "backbone, else 0.",
+        "trained; equal to `epochs`, it stays frozen throughout; null: 1 for a pretrained backbone "
+        "with `sgd`, if there are such layers and 3 `epochs` or more, else 0.",
     )
     last_blocks_epochs: int | None = Field(
         None,
         ge=0,
         description="Epochs after those in which the last third of the backbone's layers is "
-        "trained too; then all are; null: a third of `epochs` for a pretrained backbone, else 0.",
+        "trained too; then all are; null: a third of `epochs`, and at most half of those that "
+        "follow, for a pretrained backbone with `sgd`, else 0.",
     )
     blocks_per_step: Positive = Field(
         1, description="Pair blocks in a step of each device; plain pairs: the batch size."
@@ -299,12 +300,23 @@ COMPARES_IMAGES = ("supervised_contrastive", "triplet_semi_hard")
 _ANY_LENGTH = ("contrastive_margin", "binary_crossentropy")
 
 
+def has_new_layers(model: Model, training: Training) -> bool:
+    """Return whether layers with weights follow the backbone."""
+    head = training.loss == "binary_crossentropy"
+    return head or bool(model.hidden) or model.embedding_size is not None
+
+
 def check_recipe(model: Model, training: Training) -> None:
     """Refuse a recipe that the network does not allow.
 
     Raises:
         ValueError: The message says which values fit.
     """
+    if training.frozen_epochs and not has_new_layers(model, training):
+        raise ValueError(
+            f"training.frozen_epochs {training.frozen_epochs} trains only the layers after the "
+            "backbone, and there are none: set it to 0, or give model.embedding_size"
+        )
     if training.recipe != "frozen_encoder":
         return
     if not model.pretrained:

@@ -128,6 +128,12 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_values_are_those_of_each_backbone(self) -> RunConfig:
+        for backbone in self.backbones:  # a search sets each of them
+            Model.model_validate({**self.model.model_dump(), "backbone": backbone})
+        return self
+
+    @model_validator(mode="after")
     def _folds_can_be_judged(self) -> RunConfig:
         if isinstance(self.splits.folds, int) and (why := self.no_folds()):
             raise ValueError(f"splits.folds {self.splits.folds}: {why}; set splits.folds: null")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -129,6 +130,11 @@ class Support:
             raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
 
     def _listed(self, version: Path) -> Listing:
+        if importlib.util.find_spec("tensorflow") is None:
+            raise NoModel(
+                f"{version}: its support set is not shown, since that needs TensorFlow: install "
+                "siamese-tfx[pipeline]"
+            )
         self._child = subprocess.Popen(
             [sys.executable, "-m", "pipeline.ui.support_listing", str(version)],
             stdout=subprocess.PIPE,

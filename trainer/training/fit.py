@@ -146,7 +146,7 @@ def train(
         MONITOR,
         settings.patience,
         restore=settings.keep == "best",
-        same_from=unfreezing(settings, model_settings.pretrained).last_change(settings.epochs),
+        same_from=unfreezing(settings, model_settings).last_change(settings.epochs),
     )
     model.fit(
         _dataset(job, steps, done),
@@ -238,7 +238,7 @@ def _callbacks(
         StopAtNaN(resume),
         best,
         EpochSeeds(),
-        FreezeBackbone(unfreezing(job.settings, job.model_settings.pretrained), job.model_settings),
+        FreezeBackbone(unfreezing(job.settings, job.model_settings), job.model_settings),
         keras.callbacks.CSVLogger(str(folder / "training.csv"), append=True),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         # Last: an epoch is done when everything else about it is written.

@@ -150,6 +150,22 @@ def test_overrides(file, override, section, key, value):
             r"'dinov3_vit_7b' cuts .*16 pixels, and image\.size 200 ",
         ),
         (
+            {"model": {"value_range": [0, 1]}},
+            "model: value_range is that of a saved encoder, and backbone 'auto' has its own",
+        ),
+        ({"model": {"backbone": "a.keras", "value_range": [1, 0]}}, "first value must be smaller"),
+        (
+            {
+                "model": {"backbone": "a.keras", "value_range": [0, 1]},
+                "tuner": {"enabled": True, "backbones": ["a.keras", "ResNet50"]},
+            },
+            "value_range is that of a saved encoder, and backbone 'ResNet50' has its own",
+        ),
+        (
+            {"training": {"frozen_epochs": 1}, "model": {"embedding_size": None}},
+            r"training\.frozen_epochs 1 trains only the layers after the backbone, and there are",
+        ),
+        (
             {"training": {"article": {"two_passes": True}}},
             "training: article.two_passes needs the 2019 article's loss",
         ),

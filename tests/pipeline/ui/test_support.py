@@ -72,6 +72,15 @@ def test_the_newest_version_says_which_image_a_name_is(base, support):
     assert support.image("new/1") == b"new"
 
 
+def test_without_tensorflow_the_support_set_is_not_shown(base, support, monkeypatch):
+    """As after `pip install 'siamese-tfx[ui]'`."""
+    publish(base, 1)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    with pytest.raises(NoModel, match=r"needs TensorFlow: install siamese-tfx\[pipeline\]"):
+        support.listing()
+
+
 def test_nothing_is_pushed(support):
     assert support.image("a/0.png") == b"of the data set"
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 
 from trainer.network.backbone import LAST_BLOCKS, set_trainable
-from trainer.settings import Model, Training
+from trainer.settings import Model, Training, has_new_layers
 
 
 class Unfreezing(NamedTuple):
@@ -32,18 +32,25 @@ class Unfreezing(NamedTuple):
         return max(at for at in (0, self.frozen, self.frozen + self.last_blocks) if at < epochs)
 
 
-def unfreezing(settings: Training, pretrained: bool) -> Unfreezing:
-    """Return the configured epochs; by default a backbone from scratch is trained as a whole.
+def unfreezing(settings: Training, model: Model) -> Unfreezing:
+    """Return the configured epochs.
+
+    By default a backbone from scratch is trained as a whole. With AdamW each one is: it corrects
+    its estimates by the number of all steps, so that layers which are unfrozen later would begin
+    with steps several times too large.
 
     Args:
         settings: The `training` section.
-        pretrained: Whether the backbone is.
+        model: The `model` section.
     """
-    third = settings.epochs // 3 if pretrained else 0
+    in_parts = model.pretrained and settings.optimizer == "sgd"
+    third = settings.epochs // 3 if in_parts else 0
     frozen, last_blocks = settings.frozen_epochs, settings.last_blocks_epochs
-    return Unfreezing(
-        min(1, third) if frozen is None else frozen, third if last_blocks is None else last_blocks
-    )
+    if frozen is None:
+        frozen = min(1, third) if has_new_layers(model, settings) else 0
+    if last_blocks is None:
+        last_blocks = min(third, (settings.epochs - frozen) // 2)
+    return Unfreezing(frozen, last_blocks)
 
 
 class FreezeBackbone(keras.callbacks.Callback):
