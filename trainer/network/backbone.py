@@ -60,11 +60,11 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
         for layer in _batch_norms(network):
             layer.momentum = settings.article.batch_norm_momentum
     pixels = keras.Input((*tiles.size(image_size), 3), name="pixels")
-    if tiles.rows * tiles.columns == 1:
-        features = _without_tokens(network(normalize(pixels)), settings)
-    else:
-        cut = _cut(pixels, image_size, tiles)
-        features = _without_tokens(network(normalize(cut)), settings)
+    whole = tiles.rows * tiles.columns == 1
+    features = network(normalize(pixels if whole else _cut(pixels, image_size, tiles)))
+    if len(features.shape) == 3:
+        features = pool(features, settings)
+    if not whole:
         if settings.pooling == "avg" and tiles.pooling == "mean" and len(features.shape) == 4:
             features = _stitch(features, tiles)
         else:
@@ -75,17 +75,19 @@ def build_backbone(settings: Model, image_size: int, tiles: Tiles = ONE_TILE) ->
 
 
 def pool(features, settings: Model, view: int | None = None):
-    """Return the vectors [n, d] of feature maps [n, h, w, c]; vectors as they are.
+    """Return the vectors [n, d] of feature maps [n, h, w, c] or tokens [n, t, d].
+
+    Vectors are returned as they are.
 
     Args:
         features: Of images.
         settings: The `model` section.
         view: Its number names the layer; None: any name.
     """
-    if len(features.shape) != 4:
+    if len(features.shape) not in _POOLING:
         return features
     name = None if view is None else pool_name(view)
-    return _POOLING[settings.pooling](name=name)(features)
+    return _POOLING[len(features.shape)][settings.pooling](name=name)(features)
 
 
 def pool_name(view: int) -> str:
@@ -93,24 +95,19 @@ def pool_name(view: int) -> str:
     return f"pool_{view}"
 
 
-def _without_tokens(features, settings: Model):
-    """Return vectors [n, d] of tokens [n, t, d], by `model.pooling`; other features as they are."""
-    return (
-        _POOLING_OF_TOKENS[settings.pooling]()(features) if len(features.shape) == 3 else features
-    )
-
-
-_POOLING_OF_TOKENS = {
-    "avg": keras.layers.GlobalAveragePooling1D,
-    "max": keras.layers.GlobalMaxPooling1D,
-    "flatten": keras.layers.Flatten,
-}
-
 _POOLING = {
-    "avg": keras.layers.GlobalAveragePooling2D,
-    "max": keras.layers.GlobalMaxPooling2D,
-    "flatten": keras.layers.Flatten,
+    3: {
+        "avg": keras.layers.GlobalAveragePooling1D,
+        "max": keras.layers.GlobalMaxPooling1D,
+        "flatten": keras.layers.Flatten,
+    },
+    4: {
+        "avg": keras.layers.GlobalAveragePooling2D,
+        "max": keras.layers.GlobalMaxPooling2D,
+        "flatten": keras.layers.Flatten,
+    },
 }
+"""Layers by the number of dimensions: of tokens and of feature maps."""
 
 
 def _cut(pixels, size: int, tiles: Tiles):

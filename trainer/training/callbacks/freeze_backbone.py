@@ -28,7 +28,7 @@ class Unfreezing(NamedTuple):
         return LAST_BLOCKS if epoch < self.frozen + self.last_blocks else 1
 
     def last_change(self, epochs: int) -> int:
-        """Return the epoch from which on the same layers are trained, of so many epochs."""
+        """Return the first epoch after which the trained layers no longer change."""
         return max(at for at in (0, self.frozen, self.frozen + self.last_blocks) if at < epochs)
 
 
