@@ -96,6 +96,7 @@ setup(
             "flask",
             "flask-cors",
             "moto[s3]",
+            "axe-playwright-python",  # brings axe, which the tests run in Chromium
             "check-jsonschema",  # brings the schemas of Compose, GitHub Actions, GitLab CI
             "hypothesis",
             "import-linter",

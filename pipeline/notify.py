@@ -10,16 +10,16 @@ from base.webhook import Event, Notify, notify
 from judging.judgement import Verdict
 from pipeline.runs.outcome import Outcome
 from pipeline.runs.summary import Summary
-from pipeline.terminal.console import note
+from pipeline.terminal.console import err, say
 
 _MOST_CHARACTERS = 500
 """Of a reason in the text; the fields have it whole."""
 
 
 def tell(settings: Notify, event: Event, text: str, fields: Mapping[str, Any]) -> None:
-    """Tell the webhook of an event; print a warning if it cannot be told."""
+    """Tell the webhook of an event; print a warning if it cannot be told, `--quiet` or not."""
     if problem := notify(settings, event, text, fields):
-        note(f"Warning: {problem}.")
+        say(f"Warning: {problem}.", err)
 
 
 def tell_of_run(settings: Notify, summary: Summary) -> None:

@@ -55,7 +55,7 @@ def current_span(root: str) -> Span:
         raise SpanError(
             f"data.root: {root} has no {SPAN}, and reviewed images become the next span, so that "
             f"every change can be undone. Once: mv {place} {place}-1, and set data.root: "
-            f"{place}-{SPAN}"
+            f'"{place}-{SPAN}"'
         )
     span = newest_span(root)
     if span is None:

@@ -146,7 +146,8 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-_WRONG_TOKEN = """<!doctype html><html lang="en"><title>Token required</title>
+_WRONG_TOKEN = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Token required</title>
 <h1>Token required</h1>
 <p>This address needs its token, which <code>siamese ui</code> printed when it was started: open
 the whole address, with <code>?token=…</code> at its end. If you did, the token is wrong or of an

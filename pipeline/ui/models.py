@@ -94,7 +94,7 @@ def promote(place: Workplace, values: Values) -> Values:
     """Give a version a label; one that was not blessed is refused unless `not_gated` is true."""
     version, label = values.get("version"), values.get("label", STABLE)
     if not isinstance(version, int) or label not in (STABLE, CANARY):
-        raise BadRequest("version, label: are none")
+        raise BadRequest(f"version: a number is needed; label: {STABLE} or {CANARY}")
     shelf = _shelf(place)
     verdicts = {one.version: one.verdict for one in _versions(place, shelf)}
     try:
@@ -110,7 +110,7 @@ def rollback(place: Workplace, values: Values) -> Values:
     """Give a label back."""
     label = values.get("label", STABLE)
     if label not in (STABLE, CANARY):
-        raise BadRequest("label: is none")
+        raise BadRequest(f"label: {STABLE} or {CANARY} is needed")
     return _moved(_shelf(place).rollback(label))
 
 

@@ -11,10 +11,12 @@ from base.printable import printable
 from pipeline.review.suspects import add_suspects
 from pipeline.ui.answering import BadRequest, NotFound, Values, endpoint, text
 from pipeline.ui.pictures import picture, side_asked
+from pipeline.ui.support import NoModel
 from pipeline.ui.trying import answer_about
 from pipeline.ui.workplace import Workplace
 from review.class_names import class_label
 from review.queue import review_queue
+from storage.lineage import LineageError, read_lineage
 from traffic.rows import Answer, Decision, Review, StoredImage
 
 _MOST_QUEUED = 200
@@ -30,12 +32,22 @@ def queue(place: Workplace, values: Values) -> Values:
     named = {review.label for review in reviews if review.label}
     named |= {item["given"] for item in items if item["given"]}
     named |= {item["recorded"]["label"] for item in items if item["recorded"]}
+    named |= _classes_of_the_model(place)
     return {
         "items": items,
         "pending": pending,
         "reviewed": len(reviews),
         "classes": sorted(named - {""}),
     }
+
+
+def _classes_of_the_model(place: Workplace) -> set[str]:
+    """Return the classes of the newest version; empty if it is not on this machine."""
+    try:
+        lineage = read_lineage(place.support.version())
+    except (NoModel, LineageError, OSError):
+        return set()
+    return set(lineage.classes) if lineage else set()
 
 
 def _item(image: StoredImage, answer: Answer | None) -> Values:
@@ -84,7 +96,9 @@ def review(place: Workplace, values: Values) -> Values:
     try:
         decision = Decision(values.get("decision"))
     except ValueError as error:
-        raise BadRequest(f"decision: {values.get('decision')!r} is none") from error
+        allowed = ", ".join(one.value for one in Decision)
+        found = printable(str(values.get("decision")))[:_LONGEST_NAME]
+        raise BadRequest(f"decision: {found!r} is none of {allowed}") from error
     label = class_label(text(values, "label")) if decision is Decision.LABEL else ""
     reviewer = str(values.get("reviewer", ""))[:_LONGEST_NAME]
     said = Review(text(values, "digest"), time.time(), decision, label, reviewer)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from importlib import resources
 from pathlib import Path
 
 CHROMIUM = next(
@@ -147,6 +148,14 @@ class Browser:
         root = self._call("DOM.getDocument")["root"]["nodeId"]
         node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self._call("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+
+    def violations(self):
+        """What axe finds wrong with the page: impacts, rules, and elements."""
+        axe = resources.files("axe_playwright_python") / "axe.min.js"
+        self.run(f"{axe.read_text(encoding='utf-8')}; 0")
+        found = "({violations}) => violations.map(({impact, id, nodes}) => "
+        found += "`${impact}: ${id}: ${nodes.map((one) => one.html).join(' ')}`)"
+        return self.run(f"axe.run({{resultTypes: ['violations']}}).then({found})")
 
     def screenshot(self, path, whole=False):
         data = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)

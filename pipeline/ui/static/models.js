@@ -4,8 +4,10 @@ import { ask, byId, el, percent, toast } from "./page.js";
 const TONES = { blessed: "good", not_blessed: "bad", undecided: "open" };
 const POLL = 15000;
 const MOST_FIGURES = 4;
+const WIDE = matchMedia("(min-width: 48rem)");
 
 const chosen = new Set();
+const open = {}; // by period, whether its classes are shown
 let versions = [];
 
 async function load() {
@@ -130,11 +132,13 @@ function showTraffic(found) {
     el("h2", {}, `Last ${period}`),
     one.calls ? el("p", {}, el("strong", {}, one.calls.toLocaleString()), " images, ", el("strong", {}, percent(one.unknown / one.calls)), " unknown")
       : el("p", { class: "quiet" }, "Nothing was recorded. siamese record keeps what a model is asked."),
-    one.calls > 0 && el("table", { class: "bars" }, el("caption", { class: "unseen" }, "Images by class"), el("tbody", {},
+    one.calls > 0 && el("details", { open: open[period] ?? WIDE.matches, ontoggle: (event) => { open[period] = event.target.open; } },
+      el("summary", { class: "quiet" }, "By class"),
+      el("table", { class: "bars" }, el("caption", { class: "unseen" }, "Images by class"), el("tbody", {},
       [...one.classes, ...(one.others ? [["others", one.others]] : [])].map(([name, count]) => el("tr", {},
         el("th", { scope: "row" }, name),
         el("td", { class: "share" }, el("i", { style: { "--share": `${(100 * count) / one.calls}%` } })),
-        el("td", { class: "n" }, count.toLocaleString()))))))));
+        el("td", { class: "n" }, count.toLocaleString())))))))));
 }
 
 load();

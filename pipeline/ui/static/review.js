@@ -18,6 +18,7 @@ let pending = 0;
 let reviewed = 0;
 let classes = [];
 const keyOf = new Map(); // by class
+const inOrder = new Intl.Collator(undefined, { numeric: true }).compare;
 let sending = Promise.resolve();
 let unsent = 0;
 const decided = []; // what can be undone, the last one at the end
@@ -41,14 +42,18 @@ async function load() {
   show();
 }
 
-/** Add classes; those that are there keep their keys. The class `7` has the key 7, if it is free. */
+/** Add classes; those that are there keep their keys, and their places once a decision was made. Only the class `7` has the key 7, which another one gives up. */
 function know(names) {
   const fresh = names.filter((name) => !classes.includes(name));
   if (!fresh.length) return;
   classes.push(...fresh);
-  const free = () => KEYS.filter((key) => ![...keyOf.values()].includes(key));
-  for (const name of fresh) if (free().includes(name)) keyOf.set(name, name);
-  for (const name of fresh) if (!keyOf.has(name)) keyOf.set(name, free()[0]);
+  if (!decided.length) classes.sort(inOrder);
+  for (const name of fresh.filter((one) => KEYS.includes(one))) {
+    for (const [other, key] of keyOf) if (key === name) keyOf.delete(other);
+    keyOf.set(name, name);
+  }
+  const free = () => KEYS.find((key) => ![...keyOf.values()].includes(key));
+  for (const name of classes) if (!keyOf.has(name)) keyOf.set(name, free());
   byId("classes").replaceChildren(...classes.map((name) =>
     el("button", { type: "button", onclick: () => decide("label", name), "data-name": name },
       keyOf.get(name) && el("kbd", {}, keyOf.get(name)), ` ${name}`)));

@@ -25,16 +25,21 @@ async function takeImages(files) {
     while (next < files.length && mine === round) {
       const one = tiles[next++];
       await one.run(() => mine === round);
-      progress(++done, files.length);
+      done += 1;
+      progress(done, tiles);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-function progress(done, all) {
+function progress(done, tiles) {
+  const count = (is) => tiles.filter(({ state }) => is(state)).length;
+  const unknown = count(({ answer }) => answer && !answer.known);
+  const failed = count(({ error }) => error && !error.later);
+  const parts = [`${done} of ${tiles.length}`, unknown && `${unknown} unknown`, failed && `${failed} not usable`];
   byId("progress").replaceChildren(
-    el("progress", { max: all, value: done, "aria-label": "Images asked about" }),
-    ` ${done} of ${all}`);
+    el("progress", { max: tiles.length, value: done, "aria-label": "Images asked about" }),
+    ` ${parts.filter(Boolean).join(", ")}`);
 }
 
 function busy(name) {
@@ -76,7 +81,7 @@ function tile(file) {
     if (byId("many").hidden) showAnswer(state);
     else if (element.getAttribute("aria-current")) show();
   };
-  return { element, run };
+  return { element, run, state };
 }
 
 document.addEventListener("model-ready", () => {

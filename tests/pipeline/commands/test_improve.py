@@ -175,7 +175,7 @@ def test_a_data_root_without_spans_is_refused(store, runs, place):
     reviewed(store, 1)
     result = siamese("improve", "my.yaml", "--set", "data.root=parts-1")
     assert (result.exit_code, runs) == (WRONG_USE, [])
-    assert "Once: mv parts-1 parts-1-1, and set data.root: parts-1-{SPAN}" in result.everything
+    assert 'Once: mv parts-1 parts-1-1, and set data.root: "parts-1-{SPAN}"' in result.everything
 
 
 def test_a_bucket_is_refused(store, runs):

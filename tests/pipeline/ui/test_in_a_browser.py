@@ -16,7 +16,7 @@ from pipeline.ui.app import PAGES
 from pipeline.ui.support import Listing
 from tests.pipeline.ui.test_classes import ENROLLS
 from tests.pipeline.ui.test_runs import LOG
-from traffic.rows import Decision, Kept
+from traffic.rows import Answer, Decision, Kept, Review
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
@@ -66,6 +66,7 @@ def test_try_one_image_many_and_two(browser, page, files, tmp_path):
     browser.choose_files("#drop-one input", *files, tmp_path / "none.png")
     browser.see("document.querySelectorAll('.tile:not(:disabled)').length === 4")
     assert browser.text("#many").count("not usable") == 1
+    browser.see("document.querySelector('#progress').innerText === ' 4 of 4, 1 not usable'")
     browser.click("#many .tile:last-child")
     assert "none.png is no image" in browser.text("#answer")
     assert not [one for one in browser.problems if "Content Security" in one], browser.problems
@@ -110,6 +111,21 @@ def test_review_by_keys(browser, page, place):
     while sorted(decisions()) != sorted(expected) and time.monotonic() < end:
         time.sleep(0.05)
     assert sorted(decisions()) == sorted(expected)
+
+
+def test_the_key_of_a_class_is_its_name(browser, page, place):
+    """Also if the class is known only when the model answers, and another one has got its key."""
+    with place.store() as store:
+        for n in range(12):
+            digest = store.add_image(encoded(picture(0, n)), Kept.UNKNOWN, n)
+            if n < 11:  # 1 to 9, 0 and `a` are taken
+                store.review(Review(digest, n, Decision.LABEL, f"c{n:02}"))
+    browser.open(f"{page}/review")
+    browser.see("document.querySelector('#said .verdict')")
+    browser.see("document.querySelectorAll('#classes button').length === 13")
+    keys = browser.text("#classes").splitlines()
+    assert keys[:3] == ["b \\xffb", "a a", "1 c00"]
+    assert keys[-1] == "c c10"
 
 
 def test_two_people_review_the_same_image(browser, page, place):
@@ -205,3 +221,32 @@ def test_pages_fit_a_phone_and_name_what_is_pressed(browser, page, path):
     )
     assert browser.run(unnamed) == 0
     assert browser.run("document.querySelectorAll('h1').length") == 1
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1400, False), (390, True)])
+def test_axe_finds_nothing(browser, page, place, files, monkeypatch, width, dark):
+    with place.store() as store:
+        store.add_image(encoded(picture(0, 1)), Kept.UNKNOWN, 1)
+        store.add_answers([Answer(time.time(), "mine", 3, "a", True, probability=0.9)])
+    version = place.settings.root / "serving/3"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").write_text("old")
+    listing = Listing(3, {"a": ["a/0.png"]}, {"a": (1, 1)}, {"same": 0.5})
+    monkeypatch.setattr(place.support, "listing", lambda *_: listing)
+    shown = {
+        "": "document.querySelector('.neighbours img')",
+        "review": "document.querySelector('.neighbours img')",
+        "classes": "document.querySelector('.class .thumb')",
+        "models": "document.querySelector('.traffic strong') && document.querySelector('.run')",
+        "runs": "document.querySelector('#runs li')",
+    }
+    assert set(shown) == set(PAGES)
+    browser.look(width=width, height=860, dark=dark)
+    for path, is_shown in shown.items():
+        browser.open(f"{page}/{path}")
+        browser.see("document.querySelector('#state.ready')")
+        if not path:
+            browser.choose_files("#drop-one input", files[0])
+        browser.see(is_shown)
+        assert browser.violations() == [], path
+        assert browser.run("document.documentElement.scrollWidth") <= width

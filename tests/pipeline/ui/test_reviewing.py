@@ -7,6 +7,7 @@ from sample_images import encoded, picture
 
 from pipeline.review.suspects import AddedSuspects
 from pipeline.ui import reviewing
+from storage.lineage import FILE, Lineage, write_lineage
 from traffic.rows import Answer, Decision, Kept
 
 
@@ -30,6 +31,17 @@ def test_the_queue(app, digests):
     first = found["items"][0]
     assert first["recorded"] == {"label": "b", "known": False, "probability": 0.25, "other": ""}
     assert first["kept"] == "unknown"
+
+
+def test_the_classes_of_the_newest_model_are_known_at_once(app, place, digests):
+    version = place.settings.root / "serving/3"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").touch()
+    assert call(app, "/api/queue").json["classes"] == ["b"]
+    write_lineage(version, Lineage(made_by="run", classes={"6": 5, "b": 5}))
+    assert call(app, "/api/queue").json["classes"] == ["6", "b"]
+    (version / FILE).write_text("damaged")
+    assert call(app, "/api/queue").json["classes"] == ["b"]
 
 
 def test_an_image_and_what_the_model_says_of_it(app, digests):
