@@ -44,7 +44,7 @@ distance of at most 0.1, the first ten are candidates as well: if there are many
 each is compared with the same ones."""
 
 _SAME_SCENE = 0.95
-_SCENE = 5
+_SCENE = 7
 """How many images that show the same scene, but no candidates, are named for verification. Their
 descriptors correlate by at least 0.95 before whitening."""
 

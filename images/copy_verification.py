@@ -6,7 +6,8 @@ residual is judged where it is largest, not by its mean, since a scratch changes
 
 Two pictures that a fixed camera took of one scene may differ in the noise of the sensor only. So
 where other images of the scene are known, copies must also share that noise: they correlate after
-the median of the others is subtracted.
+the median of the others is subtracted. Without such images, as where a texture is seen at another
+place of its period, two pictures are not copies if both have as much noise and none of it is shared.
 
 `python -m benchmarks.near_duplicates` measures both kinds of error; the constants come from it.
 """
@@ -58,6 +59,18 @@ _MIN_SHARED_NOISE = 0.45
 """Smallest correlation after the median of other images of the scene is subtracted; images that
 share nothing but the scene have 0.1 to 0.3, through the noise of that median, and JPEG of quality
 50 leaves 0.6 of a camera's noise."""
+
+_MIN_EQUAL_NOISE = 0.7
+_MAX_OWN_NOISE = 0.15
+"""Two images have noise of their own if the weaker is at least 0.7 times the stronger, and they
+correlate by less than 0.15. Copies that lost all of their noise, by JPEG of quality 50 and less,
+have much less than the original; where as much is left, they correlate by 0.15 to 1."""
+
+_FINEST = 0.7
+"""Blur of an image before its noise is measured, in pixels: JPEG changes the finest most."""
+
+_QUANTIZATION = 0.5
+"""Largest noise in grey levels that rounding may have made: twice what it does."""
 
 _COARSE_NOISE = 9
 """Noise is finer than a square of this side, in pixels of 128; light and saturation are not."""
@@ -177,7 +190,7 @@ def are_copies(one: Thumbnail, other: Thumbnail, scene: Scene | None = None) -> 
         if scene is not None and not _share_noise(one, other, transform, scene):
             return False
         if _residual(one, other, transform, GREY_SIZE) <= _MAX_RESIDUAL:
-            return True
+            return not _have_own_noise(one, other, transform)
     return False
 
 
@@ -267,6 +280,34 @@ def _share_noise(one: Thumbnail, other: Thumbnail, transform: np.ndarray, scene:
     return bool(np.corrcoef(both[0], both[1])[0, 1] >= _MIN_SHARED_NOISE)
 
 
+def _have_own_noise(one: Thumbnail, other: Thumbnail, transform: np.ndarray) -> bool:
+    """Return whether two images that look alike have as much noise, and none of it in common.
+
+    So have two pictures that a camera took, but no copies of one. The noise is a second difference
+    in both directions (Immerkaer 1996, "Fast noise variance estimation"), where gradients are small.
+    """
+    found = refined(one.grey, other.grey, transform, GREY_SIZE)  # noise is as fine as a pixel
+    if found is None:
+        return False
+    # At most the resolution of the smaller image, of which larger ones show no noise.
+    size = min(max(one.side, 64), max(other.side, 64), GREY_SIZE)
+    left, right = (
+        cv2.GaussianBlur(resized(image.grey, size).astype(np.float32), (0, 0), _FINEST)
+        for image in (one, other)
+    )
+    right, inside = warped(right, in_frame(found.transform, size / GREY_SIZE))
+    fitted = _fit_brightness(left, right, inside)
+    if fitted is None:
+        return False
+    gradient = np.maximum(_gradient(left), _gradient(fitted))
+    flat = inside & (gradient <= np.median(gradient[inside]))
+    noise = [_clipped(_second_difference(pixels)[flat]) for pixels in (left, fitted)]
+    weaker, stronger = sorted(values.std() for values in noise)
+    if weaker < max(_QUANTIZATION, _MIN_EQUAL_NOISE * stronger):
+        return False
+    return bool(np.corrcoef(noise[0], noise[1])[0, 1] < _MAX_OWN_NOISE)
+
+
 def _usual(aligned: Sequence[tuple[np.ndarray, np.ndarray]]) -> Usual:
     """Return what aligned images show, given as pixels and where these are known."""
     seen = np.logical_and.reduce([seen for _, seen in aligned])
@@ -337,6 +378,11 @@ def _fit_brightness(
         keep = residual <= 3 * max(1.4826 * float(np.median(residual)), 0.5)
         x, y = x[keep], y[keep]
     return gain * pixels + offset if 1 / _MAX_GAIN <= gain <= _MAX_GAIN else None
+
+
+def _second_difference(pixels: np.ndarray) -> np.ndarray:
+    kernel = np.array([1, -2, 1], np.float32)
+    return cv2.sepFilter2D(pixels, cv2.CV_32F, kernel, kernel)
 
 
 def _gradient(pixels: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def test_few_pictures_of_a_fixed_camera_are_candidates_but_copies_are():
     assert {(f"{i:03d}", f"{i:03d}-copy", False) for i in range(0, 150, 15)} <= found
     assert len(found) < 3 * 150
     one = next(candidates(images, statistics_of(images).whitening()))
-    assert len(one.scene) == 5
+    assert len(one.scene) == 7
     assert not set(one.scene) & {one.image[0], *(path for path, _, _ in one.others)}
 
 

@@ -90,3 +90,26 @@ def test_handwritten_digits_are_not_taken_for_each_other():
     images = [thumbnail(np.rint(digit).astype("uint8")) for digit in digits]
     for i, one in enumerate(images):
         assert not any(are_copies(one, other) for other in images[:i])
+
+
+def grating(phase, seed, side=64):
+    """Stripes with noise, uint8 [side, side]."""
+    y = np.mgrid[:side, :side][0]
+    noise = np.random.default_rng(seed).normal(0, 4, (side, side))
+    return np.clip(128 + 100 * np.sin(y * np.pi / 4 + phase) + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("phase", [0.2, 0.6, 6.1])
+def test_a_texture_at_another_place_of_its_period_is_no_copy(phase):
+    one = thumbnail(grating(0, 0))
+    assert not are_copies(one, thumbnail(grating(phase, 1)))
+    for quality in (75, 95):
+        assert are_copies(one, thumbnail(recompressed(grating(0, 0), quality)))
+    assert are_copies(one, thumbnail(cv2.resize(grating(0, 0), (45, 45))))
+
+
+def test_an_image_without_noise_has_none_of_its_own():
+    """Drawn, and cut out a little to the side: a copy."""
+    drawn = np.full((300, 300), 230, np.uint8)
+    cv2.circle(drawn, (150, 150), 60, 30, 8)
+    assert are_copies(thumbnail(drawn), thumbnail(np.ascontiguousarray(drawn[:291, 6:297])))
