@@ -5,9 +5,10 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PACKAGES := pipeline components trainer serving monitoring review traffic judging records images storage base
 
-.PHONY: help setup demo test smoke test-other lint typecheck format proto lock audit clean distclean
+.PHONY: help setup demo test test-slow smoke test-other lint typecheck format proto lock audit clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,14 +22,17 @@ demo: setup ## run the whole pipeline on sample images, then query the model it 
 	@$(BIN)/siamese predict --config configs/quickstart.yaml --held-out 6
 	@$(BIN)/siamese classify --config configs/quickstart.yaml --held-out 6
 
-test: setup ## run all tests (one: ARGS="tests/trainer -k siamese")
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup ## run the tests, one whole run among them (some: ARGS="tests/trainer -k siamese")
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: setup ## run the other whole runs: in folds, in a bucket, on a cluster, killed, improved
+	@$(PYTEST) -m slow $(ARGS)
 
 smoke: setup ## run one pipeline from images to a served, judged model: about three minutes
 	@$(BIN)/python -m pytest -m smoke $(ARGS)
 
-test-other: ## run all tests on the other stack: TFX 1.21 in Debian 13, or TFX 1.16 on Python 3.10
-	@tools/other_stack.sh make test
+test-other: ## run test and test-slow on the other stack: TFX 1.21 in Debian 13, or TFX 1.16 on Python 3.10
+	@tools/other_stack.sh make test test-slow
 
 lint: setup ## check style, imports between packages, and types
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The real DAG on a few images, through the command line; only the encoder is tiny.
 
 The tests share one pipeline folder and tell a story in order: the first model and all that can be
-asked of it, the same again, a stricter gate, bad images, a search on other pairs.
+asked of it; then, slow, the same again, a stricter gate, bad images, a search on other pairs.
 """
 
 import json
@@ -237,6 +237,7 @@ class TestThePushedModel:
             assert all((place / "data" / source).is_file() for source in answer["nearest"])
 
 
+@pytest.mark.slow
 def test_a_class_is_enrolled_without_training(place, inside):
     import tensorflow as tf
 
@@ -258,6 +259,7 @@ def test_a_class_is_enrolled_without_training(place, inside):
     assert versions(place) == before
 
 
+@pytest.mark.slow
 def test_nothing_new_runs_nothing_and_pushes_nothing(place):
     before = versions(place)
     assert run_here(place, "config.yaml").exit_code == 0
@@ -267,6 +269,7 @@ def test_nothing_new_runs_nothing_and_pushes_nothing(place):
     assert versions(place) == before
 
 
+@pytest.mark.slow
 def test_a_model_below_its_threshold_is_not_pushed(place, inside):
     before = versions(place)
     done = run_here(
@@ -294,6 +297,7 @@ def test_a_model_below_its_threshold_is_not_pushed(place, inside):
     assert "by which it was not blessed" in found.everything
 
 
+@pytest.mark.slow
 def test_bad_images_stop_the_run_in_words(place, inside):
     bad = place / "data" / "class-3"
     bad.mkdir()
@@ -311,6 +315,7 @@ def test_bad_images_stop_the_run_in_words(place, inside):
     assert "failed in DataCheck" in siamese("show", "config.yaml").stdout
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_had_is_refused_before_any_component_runs(place):
     done = run_here(place, "config.yaml", "--set", "model.backbone=Resnet50")
     assert done.exit_code == 1
@@ -327,6 +332,7 @@ def test_a_block_larger_than_the_split_is_refused_at_once(place, inside):
     assert "images_per_class: 13 is more" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_search_on_other_pairs_is_compared_with_the_last_blessed_model(place):
     [enrolled] = (place / "enrolled").iterdir()
     shutil.copytree(enrolled, place / "runs/few/serving" / enrolled.name)

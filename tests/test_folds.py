@@ -10,7 +10,7 @@ from base.errors import UserError
 from pipeline.config.reading import load
 from pipeline.runs.held_out import held_out_images
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tiny_encoder import write_encoder
 from components.judge.judgement_files import read_judgement
 from records import features
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FOUND = {"training.learning_rate": 0.2}
 """By a search before."""

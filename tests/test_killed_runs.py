@@ -18,7 +18,7 @@ from pipeline_folder import (
     write_pipeline_folder,
 )
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

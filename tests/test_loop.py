@@ -23,7 +23,7 @@ from serving.client import SiameseClient
 from serving.temporary_server import free_ports
 from traffic.store import TrafficStore
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NEW = "class-3"
 

@@ -66,6 +66,7 @@ def here(s3_variables, monkeypatch, tmp_path):
     tfx_on_s3.enable([])
 
 
+@pytest.mark.slow
 def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, bucket, here, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(place / "tmp"))
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -86,6 +87,7 @@ def test_images_in_a_bucket_become_a_pushed_model_in_a_bucket(place, bucket, her
     assert told["root"] == "s3://siamese-bucket/spans/1"
 
 
+@pytest.mark.slow
 def test_the_pushed_model_is_loaded_back(place, bucket, here, tmp_path):
     import tensorflow as tf
 

@@ -100,6 +100,7 @@ def run_on(place, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_the_compiled_pipeline_makes_images_into_a_pushed_model(place, run_on):
     # Of DataCheck's executor, which TFX makes of a function, the process knows the name alone.
     done, root = run_on(place / "spans" / "span-{SPAN}", "epochs=2", process="DataCheck")
