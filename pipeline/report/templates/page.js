@@ -211,8 +211,8 @@
     const label = $(".try", roc);
     if (!curve.length) return label.remove();
     const [width, height] = [400 - 50 - 12, 250 - 42 - 12];
-    const own = ring && (Number(ring.getAttribute("cx")) - 50) / width;
-    const gap = (point) => Math.abs(point[1] / negatives - own);
+    const own = ring && [(Number(ring.getAttribute("cx")) - 50) / width, (Number(ring.getAttribute("cy")) - 12) / height];
+    const gap = (point) => Math.abs(point[1] / negatives - own[0]) + Math.abs(point[2] / positives - own[1]);
     input.max = curve.length - 1;
     input.value = own === null ? 0 : curve.reduce((best, point, i) => (gap(point) < gap(curve[best]) ? i : best), 0);
     const tell = () => {

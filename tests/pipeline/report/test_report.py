@@ -119,6 +119,13 @@ def test_needs_nothing_but_itself(whole):
     assert not re.search(r"url\(|@import|https?://", text)
 
 
+def test_sentences_are_apart(whole):
+    """A template's block at the end of a line takes the line break with it."""
+    _, text, card = whole
+    words = re.sub(r"<(script|style|code|pre)\b.*?</\1>|<[^>]+>", "", text, flags=re.S)
+    assert not re.findall(r"\w+[.;:,][A-Z]\w+", words + card)
+
+
 def test_is_accessible(whole):
     page, text, _ = whole
     assert page.all("html")[0]["lang"] == "en"
