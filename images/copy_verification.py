@@ -7,7 +7,7 @@ residual is judged where it is largest, not by its mean, since a scratch changes
 Two pictures that a fixed camera took of one scene may differ in the noise of the sensor only. So
 where other images of the scene are known, copies must also share that noise: they correlate after
 the median of the others is subtracted. Without such images, as where a texture is seen at another
-place of its period, two pictures are not copies if both have as much noise and none of it is shared.
+place of its period, two pictures are no copies if both have as much noise and share none of it.
 
 `python -m benchmarks.near_duplicates` measures both kinds of error; the constants come from it.
 """
@@ -284,9 +284,9 @@ def _have_own_noise(one: Thumbnail, other: Thumbnail, transform: np.ndarray) -> 
     """Return whether two images that look alike have as much noise, and none of it in common.
 
     So have two pictures that a camera took, but no copies of one. The noise is a second difference
-    in both directions (Immerkaer 1996, "Fast noise variance estimation"), where gradients are small.
+    in both directions where gradients are small (Immerkaer 1996, "Fast noise variance estimation").
     """
-    found = refined(one.grey, other.grey, transform, GREY_SIZE)  # noise is as fine as a pixel
+    found = refined(one.grey, other.grey, transform, GREY_SIZE)  # exact to part of a pixel
     if found is None:
         return False
     # At most the resolution of the smaller image, of which larger ones show no noise.
