@@ -250,11 +250,15 @@ def _in_words(
     moved = Counter(changes.move.values())
     gone = len(set(changes.remove))
     return (
-        *([f"removed {gone} support images"] if gone else []),
-        *(f"moved {count} support images to '{label}'" for label, count in moved.items()),
+        *([f"removed {_counted(gone, 'support image')}"] if gone else []),
+        *(f"moved {_counted(n, 'support image')} to '{label}'" for label, n in moved.items()),
         *(f"removed '{label}'" for label in sorted(removed)),
-        *(f"added {count} images to '{label}'" for label, count in added.items()),
+        *(f"added {_counted(n, 'image')} to '{label}'" for label, n in added.items()),
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _write(

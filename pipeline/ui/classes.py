@@ -17,6 +17,7 @@ from pipeline.ui.changing import Change
 from pipeline.ui.models import verdict_values
 from pipeline.ui.workplace import Workplace
 from review.class_names import class_label
+from serving.version_labels import LabelsError, labels_file, read_labels
 from storage.file_systems import is_folder, is_remote
 from storage.lineage import read_lineage
 from storage.spans import current_root
@@ -123,8 +124,18 @@ def change(place: Workplace, values: Values) -> Values:
 
 
 def publish(place: Workplace, values: Values) -> Values:
-    """Publish the prepared change."""
-    return {"version": int(place.changing.publish().name)}
+    """Publish the prepared change; tell whether servers wait for its promotion."""
+    path = place.changing.publish()
+    return {"version": int(path.name), "waits": _follow_labels(path.parent)}
+
+
+def _follow_labels(base: Path) -> bool:
+    """Return whether servers load the versions with labels, and not the newest one."""
+    try:
+        labels = read_labels(labels_file(base))
+    except (LabelsError, OSError):
+        return False  # the page Models says what is wrong
+    return labels is not None and bool(labels.versions)
 
 
 def discard(place: Workplace, values: Values) -> Values:

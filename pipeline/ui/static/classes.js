@@ -1,5 +1,5 @@
 // The page Classes.
-import { ask, byId, className, el, picture, toast, upload } from "./page.js";
+import { ask, byId, className, el, facts, picture, toast, upload } from "./page.js";
 
 const AT_ONCE = 3;
 const OPEN_CLASSES = 8;
@@ -229,9 +229,9 @@ async function discard() {
 }
 
 async function publish() {
-  const { version } = await ask("/api/change/publish", { values: {} });
+  const { version, waits } = await ask("/api/change/publish", { values: {} });
   byId("result").close();
-  toast(`Version ${version} is published; servers load it within seconds.`);
+  toast(`Version ${version} is published; servers load it ${waits ? "when it is promoted, on the page Models" : "within seconds"}.`);
   pending = empty();
   selected.clear();
   byId("label").value = "";
@@ -256,7 +256,7 @@ const total = (right) => Object.values(right).reduce(([a, b], [c, d]) => [a + c,
 
 function judged({ outcome, word, on, figures }) {
   if (!outcome) return el("p", { class: "quiet" }, "The gate has not judged it: promoting it will ask for that. Name a folder of labelled images before preparing, to have it judged.");
-  return el("p", {}, el("strong", {}, word), ` on images of ${on}: `, figures.map((one) => `${one.name} ${one.text} (${one.between})`).join(", "));
+  return [el("p", {}, el("strong", {}, word), ` on images of ${on}:`), facts(figures)];
 }
 
 function showPrepared({ enrolled, verdict }) {
@@ -276,7 +276,7 @@ function showPrepared({ enrolled, verdict }) {
       el("tbody", {}, names.map((name) => row(name, [old[name], enrolled.classes[name]], enrolled.before[name], enrolled.after[name])),
         row("all", [sum(old), sum(enrolled.classes)], total(enrolled.before), total(enrolled.after))))),
     el("p", { class: "quiet" }, "Classified correctly: each support image by the others, left out in turn. Images that the encoder was trained on make this look better than new images will."),
-    judged(verdict),
+    ...[judged(verdict)].flat(),
     enrolled.unusable.length ? el("details", {}, el("summary", {}, `${countOf(enrolled.unusable.length, "file")} left out`),
       el("ul", {}, enrolled.unusable.map((one) => el("li", {}, `${one.file.split("/").pop()} ${one.reason}`)))) : "",
   ], button("Publish", publish, "main"), button("Discard", discard));

@@ -1,9 +1,8 @@
 // The page Models.
-import { ask, byId, el, percent, toast } from "./page.js";
+import { ask, byId, el, facts, percent, toast } from "./page.js";
 
 const TONES = { blessed: "good", not_blessed: "bad", undecided: "open" };
 const POLL = 15000;
-const MOST_FIGURES = 4;
 const WIDE = matchMedia("(min-width: 48rem)");
 
 const chosen = new Set();
@@ -50,8 +49,7 @@ function row(one, { served }) {
     el("p", {}, [`From ${one.origin}`, ...one.changes].join("; "),
       one.made_by === "run" && one.run && el("a", { href: `/runs/${one.run}/report`, target: "_blank", class: "after" }, "Report")),
     images > 0 && el("p", { class: "quiet" }, `${images} support images in ${Object.keys(one.classes).length} classes`, one.on && `; judged on ${one.on}`),
-    one.figures.length > 0 && el("dl", { class: "facts" }, one.figures.slice(0, MOST_FIGURES).map((figure) => el("div", {},
-      el("dt", {}, figure.name), el("dd", {}, el("strong", {}, figure.text), el("span", { class: "quiet" }, ` ${figure.between}`))))),
+    one.figures.length > 0 && facts(one.figures),
     one.outcome !== "blessed" && one.reasons.length > 0 && el("ul", { class: "why" }, one.reasons.slice(0, 4).map((why) => el("li", {}, why))),
     el("p", { class: "buttons" },
       !stable && el("button", { type: "button", onclick: () => promote(one, "stable") }, "Promote to stable"),

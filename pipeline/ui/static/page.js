@@ -113,6 +113,12 @@ export function verdict(answer) {
   return el("p", { class: `verdict ${answer.known ? "known" : "unknown"}` }, el("strong", {}, word), " ", el("span", {}, closest));
 }
 
+/** Return the first figures of a verdict, each with its interval. */
+export function facts(figures, most = 4) {
+  return el("dl", { class: "facts" }, figures.slice(0, most).map((one) => el("div", {},
+    el("dt", {}, one.name), el("dd", {}, el("strong", {}, one.text), el("span", { class: "quiet" }, ` ${one.between}`)))));
+}
+
 /** Return the best classes as bars. */
 export function bars(classes) {
   const shares = classes.every((one) => one.probability !== null && one.probability !== undefined);

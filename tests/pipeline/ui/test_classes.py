@@ -11,6 +11,7 @@ from sample_images import encoded, picture
 from pipeline.config.sections import Data
 from pipeline.ui import changing, classes
 from pipeline.ui.support import Listing
+from serving.version_labels import Labels, labels_file, write_labels
 from traffic.rows import Decision, Kept, Review
 
 LISTING = Listing(
@@ -82,7 +83,7 @@ def test_a_change_is_prepared_looked_at_and_published(app, base, asked):
     assert images == {"<b>": ["x-2.png", "x.png"]}
     assert (change.extend, change.remove, change.move) == (False, ["b"], {"a/2.png": "c"})
     assert sorted(path.name for path in base.iterdir()) == ["3"]  # nothing before it is published
-    assert call(app, "/api/change/publish", {}).json == {"version": 4}
+    assert call(app, "/api/change/publish", {}).json == {"version": 4, "waits": False}
     assert (base / "4/saved_model.pb").read_text() == "new"
     assert call(app, "/api/change").json == {"state": "none"}
     assert call(app, "/api/change/publish", {}).status == 422
@@ -136,6 +137,14 @@ def test_reviewed_images_become_a_class(app, place, base, asked):
     call(app, "/api/change/prepare", {"reviewed": ["crack"]})
     assert ended(app)["state"] == "prepared"
     assert asked[0][0] == {"crack": [digest[:16]]}
+
+
+@pytest.mark.parametrize(("labels", "waits"), [({}, False), ({"stable": 3}, True)])
+def test_with_labels_a_published_version_waits_for_its_promotion(app, base, asked, labels, waits):
+    write_labels(labels_file(base), Labels("mine", str(base), labels, (*labels.values(),)))
+    call(app, "/api/change/prepare", {"remove": ["b"]})
+    ended(app)
+    assert call(app, "/api/change/publish", {}).json == {"version": 4, "waits": waits}
 
 
 def test_another_version_has_appeared_meanwhile(app, base, asked):

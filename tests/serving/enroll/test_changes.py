@@ -6,7 +6,7 @@ import pytest
 from exported_model import write_images
 
 from serving.class_images import EnrollError
-from serving.enroll import Changes, enroll
+from serving.enroll import Changes, _in_words, enroll
 from storage.enrolled_images import read_enrolled_images
 from tests.serving.enroll.small_model import NEW, ask, load, queries, versions
 
@@ -29,6 +29,12 @@ def test_single_images_are_removed_and_moved(enrolled, base):
     assert b"class-0/1.png" not in by_name
     kept = {one.source: one.label for one in read_enrolled_images(done.version)}
     assert (len(kept), kept[moved]) == (4, "other")
+
+
+def test_one_image_is_no_plural():
+    changes = Changes(["a/0.png"], {"a/1.png": "b", "a/2.png": "b"})
+    expected = ("removed 1 support image", "moved 2 support images to 'b'", "added 1 image to 'c'")
+    assert _in_words({"c": 1}, (), changes) == expected
 
 
 @pytest.mark.parametrize(
