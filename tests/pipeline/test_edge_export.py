@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from functools import partial
 
 import keras
 import numpy as np
@@ -20,6 +21,7 @@ from pipeline.edge_export import export as write
 from pipeline.terminal.console import WRONG_USE
 from records.training_keys import key_of_file
 from serving.edge import classify
+from trainer.export.constants import to_constants
 from trainer.network.siamese import Siamese
 from trainer.settings import Model, Training
 
@@ -39,14 +41,18 @@ def place(tmp_path_factory):
             keras.layers.GlobalAveragePooling2D(),
         ]
     ).save(root / "backbone.keras")
-    settings = Model(backbone=str(root / "backbone.keras"), embedding_size=None)
-    model = Siamese(settings, Training(), SIZE)
+    model = network(root)
     export(model, root / "served" / "1", CLASSES, EACH)
     model.encoder.save(root / "encoder.keras")
     for label in range(CLASSES):
         write_images(root / "data" / f"class-{label}", label, range(EACH))
         write_images(root / "other" / f"class-{label}", label, range(50, 56))
     return root
+
+
+def network(place):
+    settings = Model(backbone=str(place / "backbone.keras"), embedding_size=None)
+    return Siamese(settings, Training(), SIZE)
 
 
 def wanted(place, output, **other):
@@ -133,9 +139,25 @@ def test_keras(place, tmp_path):
 
 
 def test_onnx(place, tmp_path):
-    pytest.importorskip("tf2onnx", reason="the extra onnx, which dev has, is not installed")
     done = write(wanted(place, tmp_path / "out", format="onnx"), lambda _: None)
     assert sorted(done.files) == ["classify.py", "encoder.onnx", "model.npz"]
+    assert (done.images, done.agreeing) == (18, 18)
+    expected, found = embeddings(place, tmp_path / "out")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_onnx_of_weights_that_are_variables(place, tmp_path, monkeypatch):
+    """As those of networks that are too large for constants."""
+    variables = partial(to_constants, most_bytes=0)
+    monkeypatch.setattr("trainer.export.signatures.to_constants", variables)
+    export(network(place), tmp_path / "served" / "1", CLASSES, EACH)
+    model, _ = load_model(tmp_path / "served")
+    assert [v.shape for v in model.loaded.body.concrete_functions[0].variables] == [
+        (4, 4, 3, 12),
+        (12,),
+    ]
+    asked = wanted(place, tmp_path / "out", format="onnx", model=tmp_path / "served")
+    done = write(asked, lambda _: None)
     assert (done.images, done.agreeing) == (18, 18)
     expected, found = embeddings(place, tmp_path / "out")
     np.testing.assert_allclose(found, expected, atol=1e-4)

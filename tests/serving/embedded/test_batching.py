@@ -107,6 +107,7 @@ def test_a_batch_is_closed_by_a_request_that_does_not_fit(start, pool):
     assert sorted(compute.batches) == [[1, 2, 3], [4, 5, 6, 7]]
 
 
+@pytest.mark.seen_in_source
 def test_batches_are_padded_up_to_an_allowed_size(start):
     queue, compute = start(max_batch_size=8, allowed_batch_sizes=(2, 8))
     assert ask(queue, 1, 2, 3) == [2, 4, 6]
@@ -115,6 +116,7 @@ def test_batches_are_padded_up_to_an_allowed_size(start):
     assert [size for size, _ in queue.observed] == [8, 2]  # TensorFlow Serving counts padding
 
 
+@pytest.mark.seen_in_source
 def test_a_full_queue_is_told_at_once(start, pool):
     queue, compute = start(max_enqueued_batches=2)
     held = hold(queue, compute, pool)
@@ -140,6 +142,7 @@ def test_one_model_can_not_fill_the_queue_of_another(start, pool):
     assert (first.result(30)[0], second.result(30), held.result(30)) == (2, [4], [200])
 
 
+@pytest.mark.seen_running
 def test_too_large_a_request_is_refused(start):
     queue, compute = start()
     with pytest.raises(Status, match="Task size 5 is larger than maximum input batch size 4"):

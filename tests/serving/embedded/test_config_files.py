@@ -51,6 +51,7 @@ def test_batching_defaults(file):
         assert parameters.num_batch_threads >= 1
 
 
+@pytest.mark.seen_running
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -83,6 +84,7 @@ def test_batching_parameters_that_are_refused(file, text, message):
     assert str(error.value).startswith(path)
 
 
+@pytest.mark.seen_in_source
 def test_monitoring(file):
     assert read_metrics_path("") is None
     assert read_metrics_path(file("")) is None

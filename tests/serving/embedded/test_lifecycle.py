@@ -103,6 +103,7 @@ def served(models):
 
 
 class TestVersions:
+    @pytest.mark.seen_in_source
     def test_a_new_version_takes_over(self, served):
         publish(served.base, 2)
         eventually(lambda: served.answers() == 2)
@@ -263,6 +264,7 @@ class TestWarmup:
         available = [i for i, line in enumerate(lines) if "is available" in line]
         assert warm[-1] + 1 == available[-1]
 
+    @pytest.mark.seen_in_source
     @pytest.mark.parametrize(
         ("request_", "message"),
         [
@@ -288,6 +290,7 @@ class TestWarmup:
         )
         eventually(lambda: served.error(2)[0] == CODE.INVALID_ARGUMENT.value[0])
 
+    @pytest.mark.seen_in_source
     def test_too_many(self, served, tmp_path):
         records = self.records(predict_request("m", x=[1.0]), count=1001)
         self.publish(served.base, 2, records, tmp_path)

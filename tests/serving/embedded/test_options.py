@@ -5,6 +5,7 @@ from serving.embedded.options import UsageError, channel_arguments, parse_option
 BASE = "--model_base_path=/models/m"
 
 
+@pytest.mark.seen_in_source
 def test_defaults_are_tensorflow_servings_but_for_the_address():
     options = parse_options([BASE])
     assert options.host == "127.0.0.1"

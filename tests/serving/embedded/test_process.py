@@ -146,6 +146,7 @@ class TestConfiguration:
         assert configured.client.predict(x=[0.0])[1] == 1
 
 
+@pytest.mark.seen_in_source
 class TestHealth:
     @pytest.mark.parametrize(
         "service", ["", "PredictionService", "tensorflow.serving.PredictionService", "ModelService"]

@@ -19,6 +19,7 @@ def probe(probe_folder):
     servable.close()
 
 
+@pytest.mark.seen_running
 def test_a_deadline_stops_the_work(probe):
     began = time.monotonic()
     with pytest.raises(Status) as error:

@@ -10,6 +10,7 @@ from tensorflow_serving.apis import (
 from tests.serving.embedded.conformance.asking import CODE, refused
 
 
+@pytest.mark.seen_in_source
 class TestMetadata:
     @staticmethod
     def ask(client, *metadata_fields, name="probe"):
@@ -17,6 +18,7 @@ class TestMetadata:
         request.model_spec.name = name
         return client.predictions.GetModelMetadata(request, timeout=30)
 
+    @pytest.mark.seen_running
     def test_signatures(self, client):
         response = self.ask(client, "signature_def")
         assert response.model_spec.version.value == 1
@@ -40,6 +42,7 @@ class TestMetadata:
         refused(lambda: self.ask(client, "signature_def", name="other"), CODE.NOT_FOUND)
 
 
+@pytest.mark.seen_in_source
 class TestStatus:
     @staticmethod
     def ask(client, name="probe", version=None, label=None):
@@ -60,6 +63,7 @@ class TestStatus:
         request = get_model_status_pb2.GetModelStatusRequest()
         refused(lambda: client.models.GetModelStatus(request, timeout=30), CODE.INVALID_ARGUMENT)
 
+    @pytest.mark.seen_running
     def test_unknown(self, client):
         refused(lambda: self.ask(client, ""), CODE.NOT_FOUND)
         refused(lambda: self.ask(client, "other"), CODE.NOT_FOUND)

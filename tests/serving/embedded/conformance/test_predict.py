@@ -8,6 +8,7 @@ from tests.serving.embedded.conformance.asking import CODE, refused
 from tests.serving.embedded.processes import predict_request
 
 
+@pytest.mark.seen_in_source
 class TestPredict:
     def test_default_signature_and_newest_version(self, client):
         response = client.predictions.Predict(predict_request(x=[1.0, 2.0]), timeout=30)
@@ -126,6 +127,7 @@ class TestPredict:
             "output tensor alias not found in signature: product",
         )
 
+    @pytest.mark.seen_running
     def test_a_deadline_that_is_too_short(self, client):
         slow = np.int64([200_000])
         refused(

@@ -27,6 +27,7 @@ def rest_text(client, path, body=None, method=None):
             return e.code, e.read().decode()
 
 
+@pytest.mark.seen_in_source
 class TestRestPredict:
     @staticmethod
     def ask(rest, body, path=f"{MODEL}:predict"):
@@ -34,6 +35,7 @@ class TestRestPredict:
         assert status == 200, answer
         return answer
 
+    @pytest.mark.seen_running
     def test_rows_of_one_input(self, rest):
         assert self.ask(rest, {"instances": [1.0, 2, 0.1]}) == {"predictions": [2.5, 3.0, 2.05]}
         assert self.ask(rest, {"instances": [{"x": 1.0}]}) == {"predictions": [2.5]}
@@ -74,11 +76,13 @@ class TestRestPredict:
         assert (first, second, others) == (math.inf, -math.inf, [0.0, 0.25])
         assert math.isnan(third)
 
+    @pytest.mark.seen_running
     def test_halfs_have_no_json(self, rest):
         row = {"i32": 1, "i64": 2**40, "u8": 255, "flag": True, "f64": 0.1, "f16": 0.5}
         status, answer = rest(f"{MODEL}:predict", {"signature_name": "dtypes", "instances": [row]})
         assert (status, list(answer)) == (400, ["error"])
 
+    @pytest.mark.seen_running
     def test_layout_and_digits(self, client, rest):
         body = {"instances": [1.0, 0.1, 1 / 3]}
         assert rest_text(client, f"{MODEL}:predict", body) == (
@@ -86,6 +90,7 @@ class TestRestPredict:
             '{\n    "predictions": [2.5, 2.05, 2.16666675\n    ]\n}',
         )
 
+    @pytest.mark.seen_running
     @pytest.mark.parametrize(
         "body",
         [
@@ -98,10 +103,12 @@ class TestRestPredict:
     def test_what_rapidjson_takes(self, rest, body):
         assert rest(f"{MODEL}:predict", body)[0] == 200
 
+    @pytest.mark.seen_running
     def test_an_error_names_the_element(self, rest):
         _, answer = rest(f"{MODEL}:predict", {"instances": [1.0, "a"]})
         assert "Failed to process element: 1 of 'instances' list. Error: INV" in answer["error"]
 
+    @pytest.mark.seen_running
     def test_expect_is_answered_at_once(self, client, rest):
         host, port = client.rest.rsplit(":", 1)
         head = f"POST {MODEL}:predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: 20\r\n"
@@ -111,6 +118,7 @@ class TestRestPredict:
             connection.sendall(b'{"instances": [1.0]}')
             assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
 
+    @pytest.mark.seen_running
     @pytest.mark.parametrize("encoding", ["gzip", "chunked"])
     def test_encodings_of_the_body(self, client, rest, encoding):
         body = b'{"instances": [1.0]}'
@@ -124,6 +132,7 @@ class TestRestPredict:
             answer = connection.getresponse()
             assert (answer.status, json.loads(answer.read())) == (200, {"predictions": [2.5]})
 
+    @pytest.mark.seen_running
     @pytest.mark.parametrize(
         "body",
         [
@@ -166,6 +175,7 @@ class TestRestPredict:
         assert "Servable not found for request: Latest(other)" in answer["error"]
 
 
+@pytest.mark.seen_in_source
 class TestRestModel:
     @pytest.mark.parametrize("path", [MODEL, f"{MODEL}/versions/1"])
     def test_status(self, rest, path):
@@ -192,6 +202,7 @@ class TestRestModel:
             "name": "serving_default_x:0",
         }
 
+    @pytest.mark.seen_running
     @pytest.mark.parametrize(
         ("path", "code"),
         [
@@ -209,22 +220,27 @@ class TestRestModel:
         status, answer = rest(path)
         assert (status, list(answer)) == (code, ["error"])
 
+    @pytest.mark.seen_running
     def test_outside(self, client, rest):
         assert rest_text(client, "/elsewhere")[0] == 404
 
+    @pytest.mark.seen_running
     def test_names_are_decoded(self, rest):
         assert rest("/v1/models/pro%62e")[0] == 200
         assert rest("/v1/models/pro%62e:predict", {"instances": [1.0]})[0] == 200
 
+    @pytest.mark.seen_running
     @pytest.mark.parametrize("path", [f"{MODEL}:Predict", f"{MODEL}:predict?a=b"])
     def test_malformed(self, rest, path):
         status, answer = rest(path, {"instances": [1.0]})
         assert (status, "Malformed request" in answer["error"]) == (400, True)
 
+    @pytest.mark.seen_running
     @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
     def test_the_wrong_method(self, client, rest, method):
         assert rest_text(client, f"{MODEL}:predict", method=method)[0] == 400
 
+    @pytest.mark.seen_running
     def test_a_status_is_counted_without_an_api(self, client, rest):
         assert rest(MODEL)[0] == 200
         text = client.http_text("/monitoring/prometheus/metrics")
