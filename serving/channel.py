@@ -35,6 +35,9 @@ _SERVICE_CONFIG = {
     ],
 }
 
+RETRIES_TAKE = 4.0
+"""Seconds that four pauses take at most, which gRPC varies by a fifth."""
+
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # gRPC retries only messages that fit this buffer; its default is 256 KB.

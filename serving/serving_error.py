@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 
 from base.errors import UserError
+from serving.channel import RETRIES_TAKE
 
 _TLS_FAILURES = ("Ssl handshake", "SSL_ERROR", "CERTIFICATE_VERIFY", "handshaker", "Peer name")
 
@@ -50,8 +51,7 @@ def serving_error(
         grpc.StatusCode.RESOURCE_EXHAUSTED: f"{server} is overloaded, also after retries "
         f"(RESOURCE_EXHAUSTED: {details}); send fewer requests at once, or start it with more "
         "--grpc_max_threads",
-        grpc.StatusCode.DEADLINE_EXCEEDED: f"{server} gave no answer in time; increase the timeout "
-        f"({timeout:g} s)",
+        grpc.StatusCode.DEADLINE_EXCEEDED: _too_late(server, timeout),
         grpc.StatusCode.NOT_FOUND: f"{server} has no such model or version: {details}; the name "
         f"asked for is {model!r} (--name), which must be that of its --model_name",
         grpc.StatusCode.FAILED_PRECONDITION: not_ours,
@@ -76,6 +76,16 @@ def is_refusal(error: ServingError) -> bool:
     too_large = "larger than max" in str(error)  # the message; not too many of them
     refused = error.code is grpc.StatusCode.INVALID_ARGUMENT and _NO_LABEL not in str(error)
     return refused or too_large
+
+
+def _too_late(server: str, timeout: float) -> str:
+    """Return what to do; a short timeout ends before gRPC's retries tell of another reason."""
+    hidden = (
+        "; no server may be running there, or it may be overloaded: this is known after retries of "
+        f"{RETRIES_TAKE:g} s"
+    )
+    retrying = hidden if timeout <= RETRIES_TAKE else ""
+    return f"{server} gave no answer in time; increase the timeout ({timeout:g} s){retrying}"
 
 
 def _unavailable(details: str, server: str, tls: bool) -> str:

@@ -129,6 +129,15 @@ def test_a_deadline(service, address):
     service.gate.set()
 
 
+def test_a_deadline_before_the_retries_end():
+    """Whether a server runs there is not known yet."""
+    with (
+        Connection("localhost:1", "parts", timeout=0.3) as connection,
+        pytest.raises(ServingError, match=r"timeout \(0\.3 s\); no server may be running there"),
+    ):
+        ask(connection)
+
+
 def test_a_call_may_have_its_own_deadline(service, connection):
     service.gate.clear()
     with pytest.raises(ServingError, match="in time"):
