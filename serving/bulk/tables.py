@@ -94,13 +94,13 @@ def embedding_row(name: str, answer: FileAnswer[Embedding]) -> Row:
 
 
 def write_classifications(rows: Callable[[], Iterable[Row]], output: Path) -> None:
-    """Write a table of classifications, with a column of scores for each class.
+    """Write a table of classifications, with a column of scores for each class, by name.
 
     Args:
         rows: Returns the rows anew at each call, so that they need not be in memory.
         output: .csv or .parquet; appears when it is complete.
     """
-    classes = list(dict.fromkeys(name for row in rows() for name in row.get("scores", ())))
+    classes = sorted({name for row in rows() for name in row.get("scores", ())})
     columns = {**_COLUMNS, **{f"score_{name}": "float32" for name in classes}}
     flat = (_flat(row, classes) for row in rows())
     (_write_csv if output.suffix == ".csv" else _write_parquet)(flat, columns, output)

@@ -21,7 +21,9 @@ ROWS = [
 def test_csv(tmp_path):
     tables.write_classifications(lambda: ROWS, tmp_path / "a.csv")
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
-        first, second, third = csv.DictReader(file)
+        table = csv.DictReader(file)
+        first, second, third = table
+    assert table.fieldnames[-3:] == ["score_crack", "score_dent", "score_good"]
     assert first == {
         "image": "x/1.jpg", "label": "dent", "known": "True", "score": "0.5", "probability": "",
         "nearest": "dent/7.jpg", "problem": "", "model_version": "7", "score_dent": "0.5",
