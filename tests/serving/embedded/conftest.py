@@ -8,6 +8,7 @@ asks a server that serves `FOLDER/probe`, written by models.py, under the name `
 
 import pytest
 
+from serving.connection import Connection
 from tests.serving.embedded.models import write_probe
 from tests.serving.embedded.processes import Client, Server
 
@@ -56,5 +57,7 @@ def client(request):
     """Asks the server that the command line names, or else one of our own."""
     address, rest = option(request, "--server"), option(request, "--rest-server")
     if address:
+        with Connection(address, "probe") as connection:
+            connection.wait_until_available(180)  # it may have been started just now
         return Client(address, rest or "")
     return request.getfixturevalue("probe_server").client()
