@@ -24,11 +24,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from scipy import stats
+
 from benchmarks.report import report
 from serving.client import ServingError, SiameseClient
 
 NAME = "soaked"
 SWAP_SECONDS = 60.0
+SETTLED_MINUTES = 15
+"""Until then TensorFlow and the C library still fill their caches."""
 
 
 def publish(model: Path, base: Path, version: int) -> None:
@@ -93,6 +97,21 @@ def soak(
     return rows
 
 
+def trend(rows: list[dict[str, Any]]) -> str:
+    """Return in words by how much memory grew after the first minutes."""
+    late = [row for row in rows if row["minute"] > SETTLED_MINUTES]
+    if len(late) < 10:
+        return f"No trend: fewer than 10 of the minutes are after minute {SETTLED_MINUTES}."
+    # The median of the slopes between any two minutes: single loads that are under way, whose
+    # memory comes and goes, hardly count.
+    found = stats.theilslopes([row["MiB"] for row in late], [row["minute"] for row in late])
+    slope, low, high = (60 * each for each in (found.slope, found.low_slope, found.high_slope))
+    return (
+        f"After minute {SETTLED_MINUTES} it grows by {slope:.0f} MiB an hour (95 % interval "
+        f"{low:.0f} to {high:.0f})."
+    )
+
+
 def resident(process: int) -> float:
     """Return the resident memory of a process in MiB."""
     status = Path(f"/proc/{process}/status").read_text()
@@ -127,7 +146,7 @@ def main() -> int:
         finally:
             process.kill()
             process.wait()
-    report("Soak of the embedded server", rows, arguments.json)
+    report("Soak of the embedded server", rows, arguments.json, [trend(rows)])
     return int(any(row["failed"] for row in rows))
 
 
