@@ -1,7 +1,7 @@
 """TensorFlow Serving's behaviour, a test for each thing that clients rely on.
 
-It can be run against TensorFlow Serving itself: see conftest.py of the folder above. Marks say where
-a behaviour was seen: `-m seen_in_source`, `-m seen_running`.
+It can be run against TensorFlow Serving itself: see conftest.py of the folder above. Marks say
+where a behaviour was seen: `-m seen_in_source`, `-m seen_running`.
 """
 
 import pytest
