@@ -65,6 +65,7 @@ function sure(title, body, word) {
   byId("yes").hidden = !word;
   byId("no").textContent = word ? "Cancel" : "Close";
   byId("sure").showModal();
+  if (!word) byId("sure-title").focus(); // else a long table is scrolled to its own beginning
   return new Promise((done) => {
     const end = (answer) => {
       byId("sure").close();
@@ -119,7 +120,7 @@ byId("compare").addEventListener("click", () => {
     el("tbody", {},
       line("Verdict", both.map((one) => one.word)),
       line("From", both.map((one) => one.origin)),
-      names.map((name) => line(name, both.map((one) => (figure(one, name) ? [figure(one, name).text, el("br"), el("span", { class: "quiet" }, figure(one, name).between)] : "–")))),
+      names.map((name) => line(name, both.map((one) => (figure(one, name) ? [figure(one, name).text, el("br"), el("span", { class: "quiet" }, figure(one, name).between.replaceAll(" %", "\u00a0%"))] : "–")))),
       classes.map((name) => line(`images of ${name}`, both.map((one) => one.classes[name] ?? "–")))))),
   el("p", { class: "quiet" }, "With 95 % intervals. Figures on other test images cannot be compared by these; siamese compare pairs the images.")], "");
 });

@@ -5,15 +5,18 @@ import socket
 import sys
 import threading
 import time
+from datetime import datetime, timezone
 
 import pytest
 import uvicorn
 from browser import CHROMIUM, Browser
 from sample_images import encoded, picture
 
+from judging.settings import METRICS
 from pipeline.ui import changing
 from pipeline.ui.app import PAGES
 from pipeline.ui.support import Listing
+from storage.lineage import Figure, Lineage, Verdict, write_lineage
 from tests.pipeline.ui.test_classes import ENROLLS
 from tests.pipeline.ui.test_runs import LOG
 from traffic.rows import Answer, Decision, Kept, Review
@@ -175,6 +178,32 @@ def test_a_class_is_enrolled(browser, page, place, files, monkeypatch):
     browser.click("#result-buttons .main")
     browser.see("!document.querySelector('#result').open")
     assert (base / "4/saved_model.pb").is_file()
+
+
+def test_two_versions_side_by_side_fit_a_phone(browser, page, place):
+    figure = Figure(value=0.95, low=0.5, high=1.0, images=40)
+    verdict = Verdict(
+        outcome="blessed", figures=dict.fromkeys(METRICS, figure), time=datetime.now(timezone.utc)
+    )
+    for number in (3, 4):
+        version = place.settings.root / f"serving/{number}"
+        version.mkdir(parents=True)
+        (version / "saved_model.pb").touch()
+        lineage = Lineage(made_by="enrolment", parent="1764425280", verdict=verdict)
+        write_lineage(version, lineage)
+    browser.look(width=390, height=860)
+    browser.open(f"{page}/models")
+    browser.see("document.querySelectorAll('.run').length === 2")
+    browser.run("document.querySelectorAll('.run input').forEach((one) => one.click())")
+    browser.click("#compare")
+    browser.see("document.querySelector('#sure').open")
+    title = browser.run("document.querySelector('#sure-title').getBoundingClientRect().top")
+    assert 0 <= title < 200  # not scrolled away
+    region = "document.querySelector('#sure .scroll')"
+    assert browser.run(f"{region}.scrollWidth <= {region}.clientWidth")
+    widths = "[...document.querySelectorAll('#sure tbody th')].map((one) => one.clientWidth)"
+    assert browser.run(f"Math.min(...{widths})") > 60
+    assert browser.violations() == []
 
 
 RUNS = """
