@@ -183,7 +183,10 @@ class Writer:
         return self._store
 
     def _fail(self, error: BaseException) -> None:
-        self.trouble = f"{error}" if isinstance(error, UserError) else f"{error!r}"
+        if isinstance(error, sqlite3.Error):
+            self.trouble = f"the traffic store: {error}"
+        else:
+            self.trouble = f"{error}" if isinstance(error, UserError | OSError) else f"{error!r}"
         self._close()
         self._say()
 

@@ -262,7 +262,8 @@ byId("suspects").addEventListener("click", async () => {
   byId("suspects").disabled = true;
   try {
     const { added, known, reviewed, run } = await ask("/api/suspects", { values: {} });
-    toast(`Run ${run}: ${added} images added, ${known} were there already${reviewed ? `, ${reviewed} of them reviewed` : ""}.`);
+    toast(added + known ? `Run ${run}: ${added} images added, ${known} were there already${reviewed ? `, ${reviewed} of them reviewed` : ""}.`
+      : `Run ${run}: no image is a suspect, and none was classified wrongly.`);
     load();
   } catch (error) {
     toast(error.message, "bad");
