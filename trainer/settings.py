@@ -267,6 +267,12 @@ class Training(Section):
     patience: int = Field(
         0, ge=0, description="Stop after this many epochs without improvement; 0: never."
     )
+    refit: bool = Field(
+        False,
+        description="Once the epoch is chosen, train again from the start, for as many epochs, on "
+        "the training and validation images; thresholds stay those of the first training. Twice "
+        "the time. A frozen encoder learns from the validation images anyway.",
+    )
     mixed_precision: Literal["none", "float16", "bfloat16"] = Field(
         "none",
         description="Compute in 16 bits where that is safe; weights stay float32. For GPUs.",
@@ -319,6 +325,11 @@ def check_recipe(model: Model, training: Training) -> None:
         )
     if training.recipe != "frozen_encoder":
         return
+    if training.refit:
+        raise ValueError(
+            "training.refit trains all weights again, and training.recipe 'frozen_encoder' keeps "
+            "them and learns from the validation images anyway; leave refit out"
+        )
     if not model.pretrained:
         raise ValueError(
             "training.recipe 'frozen_encoder' needs a pretrained encoder, and model.weights is "

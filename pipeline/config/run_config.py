@@ -137,6 +137,11 @@ class RunConfig(Section):
     def _folds_can_be_judged(self) -> RunConfig:
         if isinstance(self.splits.folds, int) and (why := self.no_folds()):
             raise ValueError(f"splits.folds {self.splits.folds}: {why}; set splits.folds: null")
+        if isinstance(self.splits.folds, int) and self.training.refit:
+            raise ValueError(
+                f"splits.folds {self.splits.folds}: the model learns from all images anyway, and "
+                "there are no validation images; leave training.refit out"
+            )
         return self
 
     @model_validator(mode="after")

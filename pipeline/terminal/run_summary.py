@@ -117,6 +117,12 @@ def _training(training: dict[str, Any]) -> Iterator[RenderableType]:
         for name, value in training.get("reference_methods", {}).items():
             table.add_row(name, number(value))
         yield table
+    if again := training.get("refit"):
+        yield Text(
+            f"Trained again on {again['train']} training and {again['validation']} validation "
+            f"images, up to epoch {kept}; the accuracy and the thresholds are those of the first "
+            "training."
+        )
     for outcome, classes in training.get("enrolled", {}).items():
         if classes:
             counts = ", ".join(f"{name} ({n} images)" for name, n in classes.items())

@@ -34,6 +34,7 @@ def accepted(sampling, loss, normalize):
     [
         ({"weights": "none"}, {}, "needs a pretrained encoder"),
         ({}, {"loss": "binary_crossentropy"}, "trains the encoder"),
+        ({}, {"refit": True}, "learns from the validation images anyway; leave refit out"),
     ],
 )
 def test_a_frozen_encoder_that_cannot_work_is_refused(model, training, message):

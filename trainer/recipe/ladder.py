@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,13 +82,24 @@ def train_by_recipe(
     frozen = train_frozen(*arguments, unlabelled)
     recipe = frozen.summary["recipe"]
     if settings.recipe == "frozen_encoder" or in_folds or not _tuning_can_pay(recipe):
+        if settings.refit:
+            print(
+                "training.refit: nothing to train again; the frozen encoder's head is fitted to "
+                "the validation images too",
+                flush=True,
+            )
         return frozen
     print(
         f"{recipe['accuracy']:.1%} are right in cross-validation: fine-tuning the whole network "
         "too",
         flush=True,
     )
-    tuned = train(*arguments[:5], Path(folder) / "fine_tuned", *arguments[6:])
+    tuned = train(
+        *arguments[:5],
+        Path(folder) / "fine_tuned",
+        *arguments[6:],
+        lambda summary: _compared(frozen, summary).tuned_is_better,
+    )
     return _better(frozen, tuned)
 
 
@@ -100,22 +111,34 @@ def _with_recipe(trained: Trained, recipe: dict[str, Any]) -> Trained:
     return trained._replace(summary={**trained.summary, "recipe": recipe})
 
 
-def _better(frozen: Trained, tuned: Trained) -> Trained:
-    """Return the better of the two on the validation images, which neither was fitted on.
+class _Compared(NamedTuple):
+    """Accuracies on the validation images, which neither was fitted on."""
 
-    The best of several epochs is chosen by these very images, so fine-tuning must be better by more
-    than one standard error.
-    """
-    history = tuned.summary["history"].get("val_accuracy", [math.nan])
-    accuracy = history[tuned.summary["best_epoch"] - 1]
-    recipe = frozen.summary["recipe"]
-    of_frozen = np.array(recipe["of_validation"] or [math.nan])
-    error = math.sqrt(accuracy * (1 - accuracy) / len(of_frozen)) if accuracy == accuracy else 0.0
-    compared = {"name": "fine-tuned", "accuracy": accuracy, "auc": math.nan}
+    tuned: float
+    frozen: float
+    images: int
+
+    @property
+    def tuned_is_better(self) -> bool:
+        """Whether by more than one standard error, since these very images chose the epoch."""
+        spread = self.tuned * (1 - self.tuned)
+        error = math.sqrt(spread / self.images) if spread == spread else 0.0
+        return self.tuned > self.frozen + error
+
+
+def _compared(frozen: Trained, of_tuned: dict[str, Any]) -> _Compared:
+    history = of_tuned["history"].get("val_accuracy", [math.nan])
+    of_frozen = np.array(frozen.summary["recipe"]["of_validation"] or [math.nan])
+    return _Compared(history[of_tuned["best_epoch"] - 1], float(of_frozen.mean()), len(of_frozen))
+
+
+def _better(frozen: Trained, tuned: Trained) -> Trained:
+    recipe, found = frozen.summary["recipe"], _compared(frozen, tuned.summary)
+    compared = {"name": "fine-tuned", "accuracy": found.tuned, "auc": math.nan}
     candidates = [*recipe["candidates"], compared]
-    if accuracy > of_frozen.mean() + error:
+    if found.tuned_is_better:
         reason = (
-            f"{accuracy:.1%} of the validation images are right, and {of_frozen.mean():.1%} with "
+            f"{found.tuned:.1%} of the validation images are right, and {found.frozen:.1%} with "
             "the frozen encoder"
         )
         shutil.rmtree(frozen.folder, ignore_errors=True)

@@ -84,7 +84,7 @@ class SiameseTuner(keras_tuner.Tuner):
                     stack.enter_context(contextlib.redirect_stdout(log))
                 trained = train(
                     model,
-                    training.model_copy(update={"epochs": epochs}),
+                    training.model_copy(update={"epochs": epochs, "refit": False}),
                     task.image_size,
                     task.train_files,
                     task.validation_files,

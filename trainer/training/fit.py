@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ from trainer.training.input import training_blocks
 from trainer.training.optimizer import build_optimizer
 from trainer.training.projector import write_projector
 from trainer.training.reference_methods import reference_methods
+from trainer.training.refit_blocks import write_blocks_like
 from trainer.training.snapshot import Snapshot, load_snapshot
 
 MONITOR = ("val_accuracy", "val_auc")
@@ -56,8 +58,9 @@ class Trained(NamedTuple):
         snapshot: The backbone before training.
         folder: Where `training.csv`, `tensorboard/` and the snapshot are.
         summary: `epochs`, `best_epoch` (from 1 on), `resumed_at` (epochs done before), `seconds`,
-            `parameters`, `reference_methods`, `calibration` (the thresholds), and `history` (a list
-            per metric, one value per epoch).
+            `parameters`, `reference_methods`, `calibration` (the thresholds), `history` (a list per
+            metric, one value per epoch), and after a refit `refit` (numbers of `train` and
+            `validation` images).
         out_of_fold: With folds, what models say of the images that they have not learned from.
     """
 
@@ -100,6 +103,7 @@ def train(
     folder: str | Path,
     seed: int = 0,
     tiles: Tiles = ONE_TILE,
+    pays: Callable[[dict[str, Any]], bool] = lambda _: True,
 ) -> Trained:
     """Train a new network, or resume the training that `folder` holds.
 
@@ -115,6 +119,7 @@ def train(
             together may share it.
         seed: For the initial weights, the order of the blocks and the augmentation.
         tiles: Of each image.
+        pays: Whether `settings.refit` is to be followed, by the summary.
 
     Raises:
         BackboneError, WeightsError: See `trainer.network.backbone`.
@@ -151,12 +156,15 @@ def train(
     model.fit(
         _dataset(job, steps, done),
         steps_per_epoch=steps,
-        epochs=settings.epochs,
+        # A resumed training may have been stopped early, and killed after that.
+        epochs=done if done and best.exhausted(done - 1) else settings.epochs,
         callbacks=_callbacks(job, model, steps, best, own),
         shuffle=False,  # the dataset shuffles itself
         verbose=0,
     )
     trained = _result(job, model, best, references, done, own)
+    if settings.refit and pays(trained.summary):
+        trained = _refitted(job, trained, own)
     shutil.rmtree(own / "resume", ignore_errors=True)
     return trained
 
@@ -231,19 +239,69 @@ def _dataset(job: _Job, steps: int, done: int) -> Any:
 def _callbacks(
     job: _Job, model: Siamese, steps: int, best: BestEpoch, folder: Path
 ) -> list[keras.callbacks.Callback]:
-    resume = str(folder / "resume")
     return [
         Validation(job.support, job.held, embedder(model)),
         Progress(job.settings.epochs, steps, job.blocks.pairs),
-        StopAtNaN(resume),
         best,
-        EpochSeeds(),
-        FreezeBackbone(unfreezing(job.settings, job.model_settings), job.model_settings),
         keras.callbacks.CSVLogger(str(folder / "training.csv"), append=True),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        *_of_every_training(job, folder),
+    ]
+
+
+def _of_every_training(job: _Job, folder: Path) -> list[keras.callbacks.Callback]:
+    resume = str(folder / "resume")
+    return [
+        StopAtNaN(resume),
+        EpochSeeds(),
+        FreezeBackbone(unfreezing(job.settings, job.model_settings), job.model_settings),
         # Last: an epoch is done when everything else about it is written.
         keras.callbacks.BackupAndRestore(resume, double_checkpoint=True, delete_checkpoint=False),
     ]
+
+
+def _refitted(job: _Job, first: Trained, folder: Path) -> Trained:
+    """Train again from the start, up to the chosen epoch, on the validation images too.
+
+    Thresholds and the calibration of the similarity stay: no image is left to fit them to. So does
+    the support set, which they were fitted with.
+    """
+    started, epochs = time.perf_counter(), first.summary["best_epoch"]
+    own = folder / "refit"
+    done = _epochs_done(own / "resume")
+    images = {
+        "train": sum(map(len, job.blocks.members.values())),
+        "validation": len(job.held.images.ids),
+    }
+    print(
+        f"training again from the start, on {images['train']} training and "
+        f"{images['validation']} validation images, up to epoch {epochs}",
+        flush=True,
+    )
+    more = write_blocks_like(job.blocks, job.held.images, own / "validation.gz", job.seed)
+    files = [*job.files, more]
+    job = job._replace(files=files, blocks=scan(files))
+    keras.utils.set_random_seed(job.seed)
+    steps = _steps(job)
+    model = _build(job, steps)
+    model.fit(
+        _dataset(job, steps, done),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        callbacks=[Progress(epochs, steps, job.blocks.pairs), *_of_every_training(job, own)],
+        shuffle=False,
+        verbose=0,
+    )
+    model.cosine = first.model.cosine
+    embed = embedder(model)
+    support = embed(job.support.pixels)
+    _write_projector(job, support, embed(job.held.images.pixels), folder / "tensorboard")
+    seconds = round(first.summary["seconds"] + time.perf_counter() - started, 1)
+    return first._replace(
+        model=model,
+        support_embeddings=support,
+        summary={**first.summary, "seconds": seconds, "refit": images},
+    )
 
 
 def _epochs_done(resume: Path) -> int:

@@ -72,6 +72,9 @@ class Blocks(NamedTuple):
     Attributes:
         blocks: Number of pair blocks.
         pairs: Number of pairs in all blocks.
+        images: Number of images in all blocks; one in several blocks counts in each.
+        most_images: Images of the block that has most.
+        most_classes: Classes of the block that has most.
         largest: Size of the largest block in bytes.
         members: Sorted image ids by class.
         content_hashes: SHA-256 of the images' files, hexadecimal.
@@ -79,6 +82,9 @@ class Blocks(NamedTuple):
 
     blocks: int
     pairs: int
+    images: int
+    most_images: int
+    most_classes: int
     largest: int
     members: dict[str, list[bytes]]
     content_hashes: set[bytes]
@@ -103,21 +109,22 @@ def scan(files: Sequence[str]) -> Blocks:
     Args:
         files: Gzipped TFRecords of pair blocks (`records.pair_block`).
     """
-    count = pairs = largest = 0
+    count = pairs = images = most_images = most_classes = largest = 0
     members: dict[str, set[bytes]] = defaultdict(set)
     content_hashes: set[bytes] = set()
     for size, block in _read(files):
         count, pairs = count + 1, pairs + len(block[features.TARGET].int64_list.value)
         largest = max(largest, size)
+        labels = block[features.LABEL].bytes_list.value
+        images, most_images = images + len(labels), max(most_images, len(labels))
+        most_classes = max(most_classes, len(set(labels)))
         content_hashes.update(block[features.CONTENT_HASH].bytes_list.value)
-        for image_id, label in zip(
-            block[features.IMAGE_ID].bytes_list.value,
-            block[features.LABEL].bytes_list.value,
-            strict=True,
-        ):
+        for image_id, label in zip(block[features.IMAGE_ID].bytes_list.value, labels, strict=True):
             members[label.decode()].add(image_id)
     in_order = {label: sorted(members[label]) for label in sorted(members)}
-    return Blocks(count, pairs, largest, in_order, content_hashes)
+    return Blocks(
+        count, pairs, images, most_images, most_classes, largest, in_order, content_hashes
+    )
 
 
 def few_of_each_class(

@@ -166,6 +166,10 @@ def test_overrides(file, override, section, key, value):
             r"training\.frozen_epochs 1 trains only the layers after the backbone, and there are",
         ),
         (
+            {"splits": {"folds": 5}, "training": {"refit": True}},
+            r"splits\.folds 5: the model learns from all images anyway, .*leave training\.refit",
+        ),
+        (
             {"training": {"article": {"two_passes": True}}},
             "training: article.two_passes needs the 2019 article's loss",
         ),

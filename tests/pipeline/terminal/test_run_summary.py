@@ -88,6 +88,13 @@ def test_a_blessed_run():
     assert "Pushed to /serving/17" in text
 
 
+def test_a_refit_names_its_images():
+    again = {"train": 39, "validation": 12}
+    training = {"history": {}, "best_epoch": 2, "epochs": 3, "refit": again}
+    text = " ".join(shown(summary(training=training)).split())
+    assert "Trained again on 39 training and 12 validation images, up to epoch 2; " in text
+
+
 def test_excluded_files_are_named_up_to_ten():
     text = shown(summary())
     assert "12 of 13 files are excluded:" in text

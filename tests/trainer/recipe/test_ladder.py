@@ -94,6 +94,42 @@ def test_many_errors_are(data, tiny_backbone, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [trained.folder.name]
 
 
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_only_a_chosen_fine_tuning_is_followed_by_a_refit(
+    data, tiny_backbone, tmp_path, monkeypatch, accuracy
+):
+    monkeypatch.setattr(ladder, "GOOD_ENOUGH", 1.1)
+    monkeypatch.setattr(ladder, "LEAST_FOR_TUNING", 2)
+    train = ladder.train
+
+    def judged(*arguments):
+        *others, pays = arguments
+
+        def told(summary):
+            summary["history"]["val_accuracy"] = [accuracy]
+            return pays(summary)
+
+        return train(*others, told)
+
+    found = frozen_encoder.fit_best_head
+
+    def half_right(*arguments):
+        fitted = found(*arguments)
+        fitted.choice.found.right[:] = np.arange(36) % 2
+        return fitted
+
+    monkeypatch.setattr(frozen_encoder, "fit_best_head", half_right)
+    monkeypatch.setattr(ladder, "train", judged)
+    trained = recipe(data, tiny_backbone, tmp_path, refit=True)
+    assert (trained.summary["recipe"]["name"] == "fine_tuned") is bool(accuracy)
+    assert trained.summary.get("refit") == ({"train": 18, "validation": 18} if accuracy else None)
+
+
+def test_a_frozen_encoder_has_nothing_to_train_again(data, tiny_backbone, tmp_path, capsys):
+    assert "refit" not in recipe(data, tiny_backbone, tmp_path, refit=True).summary
+    assert "training.refit: nothing to train again" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "reason"),
     [

@@ -62,9 +62,13 @@ class BestEpoch(keras.callbacks.Callback):
             unfinished = self._record.with_suffix(".tmp")
             unfinished.write_text(json.dumps(record), encoding="utf-8")
             os.replace(unfinished, self._record)
-        risen_at = max(self._risen_at, self._same_from - 1)
-        if self._patience and epoch - risen_at >= self._patience:
+        if self.exhausted(epoch):
             self.model.stop_training = True
+
+    def exhausted(self, epoch: int) -> bool:
+        """Return whether patience is, at the end of an epoch (from 0 on)."""
+        risen_at = max(self._risen_at, self._same_from - 1)
+        return bool(self._patience) and epoch - risen_at >= self._patience
 
     def on_train_end(self, logs=None):
         """Load the best weights."""
