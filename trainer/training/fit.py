@@ -266,6 +266,7 @@ def _refitted(job: _Job, first: Trained, folder: Path) -> Trained:
     Thresholds and the calibration of the similarity stay: no image is left to fit them to. So does
     the support set, which they were fitted with.
     """
+    assert isinstance(first.model, Siamese)
     started, epochs = time.perf_counter(), first.summary["best_epoch"]
     own = folder / "refit"
     done = _epochs_done(own / "resume")
