@@ -324,7 +324,7 @@ def test_two_machines_train_like_one_with_the_same_global_batch(data, tiny_backb
             ports.append(free.getsockname()[1])
     pairwise = {
         "loss": "binary_crossentropy", "augmentation": None, "epochs": 3, "keep": "last",
-        "optimizer": "sgd",
+        "optimizer": "sgd", "refit": True,
     }  # fmt: skip
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     outputs = [tmp_path / "shared" / str(i) for i in range(2)]
