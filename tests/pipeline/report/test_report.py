@@ -175,7 +175,7 @@ def test_a_frozen_encoder_has_a_recipe_and_no_epochs(judgement, tmp_path):
 def test_a_refit_names_its_images(judgement, tmp_path):
     training = {**summary(judgement).training, "refit": {"train": 39, "validation": 12}}
     page, _ = written(tmp_path, Findings("parts", summary(judgement, training=training), judgement))
-    assert "trained again on 39 training and 12 validation images" in page.text
+    assert "validation images. It was then trained again on 39 training and 12" in page.text
     card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")
     assert "trained again on 39 training and 12 validation images" in card
 
