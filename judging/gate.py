@@ -236,13 +236,17 @@ def _compare(
         note = why or "it could not be measured"
         return Check(metric=metric, required=required, outcome="undecided", note=note)
     outcome, images = _outcome(measure, limit, by_bound, strictly)
-    images, note = _of_all(images, measure, measured), ""
+    of_each_class = metric == "worst_class_recall"  # goes by the images of one class
+    if not of_each_class:
+        images = _of_all(images, measure, measured)
+    note = ""
     if measure.classes is not None:
         images = None  # more images of the same classes would not decide
         note = f"the interval is for the images of one new class, from {measure.classes} classes"
     return Check(
-        metric=metric, measure=measure, required=required, outcome=outcome, needed=images, note=note
-    )
+        metric=metric, measure=measure, required=required, outcome=outcome, needed=images,
+        of_each_class=of_each_class and images is not None, note=note,
+    )  # fmt: skip
 
 
 def _of_all(images: int | None, measure: Measure, measured: Measured) -> int | None:
@@ -278,13 +282,16 @@ def _required(limit: AtLeast | AtMost) -> str:
 
 def _how_many(undecided: Sequence[Check], images: int) -> str:
     by_images = [c for c in undecided if not (c.measure and c.measure.classes)]
-    known = [c.needed for c in by_images if c.needed is not None]
+    of_all = [c.needed for c in by_images if c.needed is not None and not c.of_each_class]
+    of_each = [c.needed for c in by_images if c.needed is not None and c.of_each_class]
     said = []
     if by_images:
+        in_all = " in all" if of_each else ""
+        would = [f"about {max(of_all)}{in_all}"] if of_all else []
+        would += [f"about {max(of_each)} of each class"] if of_each else []
+        known = len(of_all) + len(of_each) == len(by_images)
         more = (
-            f": about {max(known)} would do"
-            if len(known) == len(by_images)
-            else ", and how many would do is not known"
+            f": {' and '.join(would)} would do" if known else ", and how many would do is not known"
         )
         said.append(f"{images} test images are too few to decide{more}")
     if len(by_images) < len(undecided):

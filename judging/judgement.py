@@ -54,6 +54,7 @@ class Check(Immutable):
         required: In words ("at least 0.9000, lower bound").
         outcome: `skipped` if there is nothing to compare with.
         needed: About how many test images would decide, if there are too few.
+        of_each_class: Whether `needed` counts those of each class.
         note: Details.
     """
 
@@ -62,6 +63,7 @@ class Check(Immutable):
     required: str
     outcome: Literal["passed", "failed", "undecided", "skipped"]
     needed: int | None = None
+    of_each_class: bool = False
     note: str = ""
 
     @computed_field  # type: ignore[prop-decorator]

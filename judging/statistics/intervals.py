@@ -217,7 +217,8 @@ def correlation(covariances: np.ndarray, one: int, other: int) -> float:
 def needed(value: float, bound: float, required: float, images: int) -> int | None:
     """Return about how many images would bring a bound to the required number.
 
-    The value is assumed to stay; an interval narrows with the square root of the number of images.
+    The value is assumed to stay. An interval narrows with the square root of the number of images;
+    one of a value of 1, by Clopper and Pearson, as the root of that degree.
 
     Returns:
         None if no number would: the value itself is not beyond the required one.
@@ -225,6 +226,8 @@ def needed(value: float, bound: float, required: float, images: int) -> int | No
     room, reach = abs(value - required), abs(value - bound)
     if room == 0 or (value - required) * (value - bound) <= 0:
         return None
+    if value == 1 and 0 < bound < required < 1:
+        return max(images + 1, math.ceil(images * math.log(bound) / math.log(required)))
     return max(images + 1, math.ceil(images * (reach / room) ** 2))
 
 

@@ -139,7 +139,10 @@ def _markdown(result: GateResult) -> Iterator[str]:
         yield "|---|---|---:|---:|---|---|---|"
         for check in result.checks:
             value, interval = numbers(check.measure)
-            more = f"about {check.needed} images would decide" if check.needed else check.note
+            of_each = " of each class" if check.of_each_class else ""
+            more = (
+                f"about {check.needed} images{of_each} would decide" if check.needed else check.note
+            )
             outcome = CheckOutcome(check.outcome)
             yield (
                 f"| {outcome.emoji} {outcome.word} | {_escape(check.metric)} | {value} "

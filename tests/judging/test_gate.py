@@ -102,10 +102,24 @@ def test_of_a_new_class_more_images_would_not_decide():
 
 
 def test_where_a_metric_goes_by_some_images_all_are_counted():
-    wanted = {"worst_class_recall": {"at_least": 0.8, "bound": "lower"}}
-    [check] = verdict(wanted, {"worst_class_recall": measure(0.9, images=10)}).checks
-    [alone] = verdict(wanted, {"worst_class_recall": measure(0.9, images=10)}, images=10).checks
+    wanted = {"precision": {"at_least": 0.8, "bound": "lower"}}
+    [check] = verdict(wanted, {"precision": measure(0.9, images=10)}).checks
+    [alone] = verdict(wanted, {"precision": measure(0.9, images=10)}, images=10).checks
     assert check.needed == 10 * alone.needed
+
+
+def test_the_worst_class_needs_images_of_its_own():
+    wanted = {
+        "worst_class_recall": {"at_least": 0.3, "bound": "lower"},
+        "class_accuracy": {"at_least": 0.99, "bound": "lower"},
+    }
+    metrics = {"worst_class_recall": measure(1, images=1), "class_accuracy": measure(1)}
+    found = verdict(wanted, metrics, images=89)
+    [of_class] = [check for check in found.checks if check.of_each_class]
+    assert (of_class.metric, of_class.needed) == ("worst_class_recall", 4)
+    assert measure(1, images=4).low >= 0.3 > measure(1, images=3).low
+    [of_all] = [check.needed for check in found.checks if not check.of_each_class]
+    assert found.reasons[-1].endswith(f"about {of_all} in all and about 4 of each class would do")
 
 
 def test_at_the_limit_itself_no_number_of_images_would_do():
