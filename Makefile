@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PACKAGES := pipeline components trainer serving monitoring review traffic judging records images storage base
 
-.PHONY: help setup demo test test-slow smoke test-other lint typecheck format proto lock audit clean distclean
+.PHONY: help setup demo test test-slow test-all smoke test-other lint typecheck format proto lock audit clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,11 +28,14 @@ test: setup ## run the tests, one whole run among them (some: ARGS="tests/traine
 test-slow: setup ## run the other whole runs: in folds, in a bucket, on a cluster, killed, improved
 	@$(PYTEST) -m slow $(ARGS)
 
+test-all: setup ## run both: test and test-slow
+	@$(PYTEST) $(ARGS)
+
 smoke: setup ## run one pipeline from images to a served, judged model: about three minutes
 	@$(BIN)/python -m pytest -m smoke $(ARGS)
 
-test-other: ## run test and test-slow on the other stack: TFX 1.21 in Debian 13, or TFX 1.16 on Python 3.10
-	@tools/other_stack.sh make test test-slow
+test-other: ## run all tests on the other stack: TFX 1.21 in Debian 13, or TFX 1.16 on Python 3.10
+	@tools/other_stack.sh make test-all
 
 lint: setup ## check style, imports between packages, and types
 	@$(BIN)/ruff check .

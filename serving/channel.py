@@ -36,7 +36,7 @@ _SERVICE_CONFIG = {
 }
 
 RETRIES_TAKE = 4.0
-"""Seconds that four pauses take at most, which gRPC varies by a fifth."""
+"""Seconds that four pauses take at most, rounded up; gRPC varies each by a fifth."""
 
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),

@@ -81,7 +81,7 @@ def is_refusal(error: ServingError) -> bool:
 def _too_late(server: str, timeout: float) -> str:
     """Return what to do; a short timeout ends before gRPC's retries tell of another reason."""
     hidden = (
-        "; no server may be running there, or it may be overloaded: this is known after retries of "
+        "; perhaps no server is running there, or it is overloaded: this is known after retries of "
         f"{RETRIES_TAKE:g} s"
     )
     retrying = hidden if timeout <= RETRIES_TAKE else ""

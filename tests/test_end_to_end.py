@@ -26,7 +26,9 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
-    return first_run(tmp_path_factory)
+    found = first_run(tmp_path_factory)
+    assert found.exit_code == 0, found.stderr
+    return found
 
 
 @pytest.fixture(scope="module")

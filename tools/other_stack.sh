@@ -5,7 +5,7 @@
 # - TFX 1.16 runs on any machine with Python 3.10, in a copy of this checkout.
 # The environment is kept for the next time.
 #
-#     tools/other_stack.sh [COMMAND...]       (default: make test)
+#     tools/other_stack.sh [COMMAND...]       (default: make test-all)
 #
 # Exit code: the command's, or 77 where the other stack is not available here, with the reason.
 #
@@ -17,7 +17,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 packages=python3,python3-venv,python3-dev,g++,ca-certificates,make
 root=${DEBIAN13_ROOT:-$PWD/.cache/debian13}
-if [ $# = 0 ]; then set -- make test; fi
+if [ $# = 0 ]; then set -- make test-all; fi
 printf -v command '%q ' "$@" # a word stays a word in the shell that runs it
 certificates=/etc/ssl/certs/ca-certificates.crt
 unavailable=77

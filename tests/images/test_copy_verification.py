@@ -92,10 +92,10 @@ def test_handwritten_digits_are_not_taken_for_each_other():
         assert not any(are_copies(one, other) for other in images[:i])
 
 
-def grating(phase, seed, side=64):
+def grating(phase, seed, side=64, noise=4.0):
     """Stripes with noise, uint8 [side, side]."""
     y = np.mgrid[:side, :side][0]
-    noise = np.random.default_rng(seed).normal(0, 4, (side, side))
+    noise = np.random.default_rng(seed).normal(0, noise, (side, side))
     return np.clip(128 + 100 * np.sin(y * np.pi / 4 + phase) + noise, 0, 255).astype(np.uint8)
 
 
@@ -106,6 +106,13 @@ def test_a_texture_at_another_place_of_its_period_is_no_copy(phase):
     for quality in (75, 95):
         assert are_copies(one, thumbnail(recompressed(grating(0, 0), quality)))
     assert are_copies(one, thumbnail(cv2.resize(grating(0, 0), (45, 45))))
+
+
+def test_a_copy_may_have_lost_its_noise_for_weaker_one():
+    """As compression leaves it."""
+    one = thumbnail(grating(0, 0))
+    assert are_copies(one, thumbnail(grating(0, 1, noise=2.0)))
+    assert not are_copies(one, thumbnail(grating(0, 1)))
 
 
 def test_an_image_without_noise_has_none_of_its_own():
