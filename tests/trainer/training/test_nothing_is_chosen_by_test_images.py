@@ -11,6 +11,7 @@ from pair_gen_here import run_pair_gen
 from tfx.types import artifact_utils, standard_artifacts
 
 from records import features, training_keys
+from trainer.settings import Training
 
 
 def pairs_of(folder, test_numbers):
@@ -39,7 +40,8 @@ def train_on(pairs, folder, backbone):
     splits = (
         str(pairs / f"Split-{split}" / "*") for split in (features.TRAIN, features.VALIDATION)
     )
-    run_fn_here.main(*splits, backbone, folder)
+    training = Training(epochs=2, learning_rate=0.1, recipe="fine_tuned", refit=True)
+    run_fn_here.main(*splits, backbone, folder, training=training.model_dump_json())
     summary = json.loads((folder / "run" / "training.json").read_text())
     timed = ("seconds", "pairs_per_second")
     summary["history"] = {k: v for k, v in summary["history"].items() if k not in timed}
@@ -80,6 +82,7 @@ def test_weights_thresholds_and_metrics_are_equal(runs):
     (_, one, one_summary), (_, other, other_summary) = runs
     assert one_summary == other_summary
     assert one_summary["calibration"]
+    assert one_summary["refit"] == {"train": 18, "validation": 12}
     for name, value in one.thresholds().items():
         assert value == other.thresholds()[name]
     images = [
