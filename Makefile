@@ -25,7 +25,7 @@ demo: setup ## run the whole pipeline on sample images, then query the model it 
 test: setup ## run the tests, one whole run among them (some: ARGS="tests/trainer -k siamese")
 	@$(PYTEST) -m "not slow" $(ARGS)
 
-test-slow: setup ## run the other whole runs: in folds, in a bucket, on a cluster, killed, improved
+test-slow: setup ## run the rest: other whole runs, several processes, exports for devices
 	@$(PYTEST) -m slow $(ARGS)
 
 test-all: setup ## run both: test and test-slow

@@ -118,6 +118,7 @@ def run(root, model, folder, arguments):
     return IngestionReport.read(str(folder)), written, embeddings
 
 
+@pytest.mark.slow
 def test_several_processes_write_what_one_does(tmp_path, monkeypatch):
     root = tmp_path / "images"
     write_classes(root, classes=3, each=12)

@@ -25,6 +25,8 @@ from trainer.export.constants import to_constants
 from trainer.network.siamese import Siamese
 from trainer.settings import Model, Training
 
+pytestmark = pytest.mark.slow
+
 CLASSES, EACH = 3, 4
 
 

@@ -39,7 +39,7 @@ def command(tmp_path, monkeypatch):
 
 
 def test_all_tests_by_default(command):
-    assert command() == ["test"]
+    assert command() == ["test-all"]
 
 
 def test_arguments_with_blanks_stay_whole(command):

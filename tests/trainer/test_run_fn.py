@@ -28,6 +28,7 @@ def free_port():
         return free.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_workers_export_one_model(tiny_backbone, tmp_path):
     [train], [validation] = write_splits(tmp_path / "pairs", classes=3, each=6, passes=2)
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}

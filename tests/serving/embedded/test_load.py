@@ -4,6 +4,7 @@ import threading
 import time
 
 import grpc
+import pytest
 
 from tests.serving.embedded.conftest import option
 from tests.serving.embedded.models import publish
@@ -14,6 +15,7 @@ SWAPS = 10
 BALLAST = 16  # megabytes of a version
 
 
+@pytest.mark.slow
 def test_swaps_under_load(request, tmp_path):
     seconds = 60 if option(request, "--full-load") else 5
     base = tmp_path / "m"

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 COMPUTE = """
 import json, sys
 import keras, numpy as np

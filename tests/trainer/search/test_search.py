@@ -80,6 +80,7 @@ def start(task, tmp_path, **environment):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_search_resumes(task, tmp_path, capsys):
     three = task(trials=3)
     broken = start(three, tmp_path)
@@ -101,6 +102,7 @@ def test_a_killed_search_resumes(task, tmp_path, capsys):
     assert all(trial.status == "COMPLETED" for trial in tuner.oracle.trials.values())
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_trials(task):
     tuner = build_tuner(task(trials=3, parallel_trials=2))
     tuner.search()

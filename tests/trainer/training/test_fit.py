@@ -188,6 +188,7 @@ def trained_here(data, backbone, output):
     return outcome(output)
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_as_if_uninterrupted(data, tiny_backbone, killed, tmp_path):
     expected, expected_weights = trained_here(data, tiny_backbone, tmp_path / "whole")
     shutil.copytree(killed, tmp_path / "killed")
@@ -315,6 +316,7 @@ def test_mixed_precision_keeps_weights_and_answers_in_float32(
     assert keras.config.dtype_policy().name == "float32"  # others in this process go on as before
 
 
+@pytest.mark.slow
 def test_two_machines_train_like_one_with_the_same_global_batch(data, tiny_backbone, tmp_path):
     """Two processes on loopback, a block each; against one process with two blocks a step."""
     ports = []
@@ -345,6 +347,7 @@ def test_two_machines_train_like_one_with_the_same_global_batch(data, tiny_backb
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_devices_train_like_one(data, tiny_backbone, tmp_path):
     """MirroredStrategy, on two logical CPU devices; all gradients are longer than `clip_norm`."""
     pairwise = {

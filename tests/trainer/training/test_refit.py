@@ -165,6 +165,7 @@ def test_it_does_not_follow_where_the_first_training_does_not_pay(
     assert equal(trained.model.encoder, first.model.encoder)
 
 
+@pytest.mark.slow
 def test_a_killed_refit_resumes_and_the_first_training_is_not_repeated(
     data, tiny_backbone, tmp_path, monkeypatch
 ):

@@ -16,6 +16,8 @@ from trainer.training.embedder import embedder
 from trainer.training.fit import train
 from trainer.training.images import held_out
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 4
 LENIENT = Thresholds(auc=0.0, class_accuracy=None, worst_class_recall=None, change=Change(auc=None))
 """Requires only to be better than chance."""
