@@ -133,7 +133,7 @@ def test_a_deadline_before_the_retries_end():
     """Whether a server runs there is not known yet."""
     with (
         Connection("localhost:1", "parts", timeout=0.3) as connection,
-        pytest.raises(ServingError, match=r"timeout \(0\.3 s\); perhaps no server is running there"),
+        pytest.raises(ServingError, match=r"timeout \(0\.3 s\); perhaps no server is running"),
     ):
         ask(connection)
 
