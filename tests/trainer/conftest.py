@@ -1,5 +1,14 @@
 import keras
 import pytest
+from pair_files import write_splits
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with pairs of easy classes for training and validation."""
+    folder = tmp_path_factory.mktemp("pairs")
+    write_splits(folder, classes=3, each=6, passes=2, spread=60)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from pair_files import write_splits
 
 from trainer.errors import TrainingError
 from trainer.network.calibrated_cosine import CalibratedCosine
@@ -10,13 +9,6 @@ from trainer.recipe import frozen_encoder, ladder
 from trainer.recipe.ladder import train_by_recipe
 from trainer.settings import ArticleModel, Model, Training
 from trainer.training.embedder import in_batches
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    write_splits(folder, classes=3, each=6, passes=2, spread=60)
-    return folder
 
 
 def recipe(data, backbone, folder, model=None, size=16, **settings):

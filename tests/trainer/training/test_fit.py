@@ -25,13 +25,6 @@ from trainer.training.images import held_out
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    write_splits(folder, classes=3, each=6, passes=2, spread=60)
-    return folder
-
-
 def fit(data, backbone, folder, model=None, seed=0, **settings):
     return train(
         Model(**{"backbone": backbone, "embedding_size": 6, **(model or {})}),

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from pair_files import transformed, write_blocks, write_splits
+from pair_files import transformed, write_blocks
 
 from records.pair_sampling import random_partners
 from trainer.settings import Model, Training
@@ -16,13 +16,6 @@ from trainer.training.images import held_out, scan
 from trainer.training.refit_blocks import write_blocks_like
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    write_splits(folder, classes=3, each=6, passes=2, spread=60)
-    return folder
 
 
 def train(data, backbone, folder, pays=lambda _: True, **settings):
