@@ -6,8 +6,10 @@ also compares the answers with those of the model in this process.
 
 from __future__ import annotations
 
-import gc
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +18,9 @@ import tensorflow as tf
 
 from base.errors import UserError
 from serving.connection import Connection, ServingError
-from serving.embedded.memory import return_freed
 from serving.embedded.statuses import Status
 from serving.embedded.warmup import warm_up
-from serving.engine import Engine
+from serving.engine import Engine, EngineError
 from serving.graph_optimization import graphs_not_optimized
 from serving.temporary_server import temporary_server
 from storage.enrolled_images import served_enrolled_images
@@ -65,23 +66,30 @@ def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> i
         InfraCheckError: There is no model, or an answer is missing or differs.
     """
     questions = [*_warmup(version_dir), *_about(images)]
-    try:
-        answers = _in_process(version_dir, questions)
-    except (OSError, tf.errors.OpError) as e:
-        raise InfraCheckError(f"{version_dir}: cannot be run in this process: {e}") from e
-    # With constants, a network takes twelve times its weights; the server needs that memory now.
-    gc.collect()
-    return_freed()
-    with (
-        temporary_server(engine, _NAME, version_dir.parent) as address,
-        Connection(address, _NAME, timeout=120) as client,
-    ):
-        for question, expected in zip(questions, answers, strict=True):
+    stopped = threading.Event()
+    with ThreadPoolExecutor(1) as beside:  # while the server loads the model
+        expected = beside.submit(_in_process, version_dir, questions)
+        expected.add_done_callback(lambda done: stopped.set() if done.exception() else None)
+        try:
+            server = temporary_server(engine, _NAME, version_dir.parent, stopped=stopped)
+            return _compare(server, questions, expected)
+        except EngineError:
+            expected.result()  # if it fails too, its reason says more
+            raise
+
+
+def _compare(
+    server: AbstractContextManager[str],
+    questions: Sequence[_Question],
+    expected: Future[list[dict[str, np.ndarray]]],
+) -> int:
+    with server as address, Connection(address, _NAME, timeout=120) as client:
+        for question, answer in zip(questions, expected.result(), strict=True):
             try:
                 given = client.predict(question.signature, question.inputs)
             except ServingError as e:
                 raise InfraCheckError(f"signature {question.signature!r}: {e}") from e
-            if difference := _difference(given, expected):
+            if difference := _difference(given, answer):
                 raise InfraCheckError(
                     f"signature {question.signature!r}: the server's answer differs from "
                     f"the model's in this process: {difference}"
@@ -139,16 +147,20 @@ def _about(images: Sequence[bytes]) -> list[_Question]:
 
 
 def _in_process(version_dir: Path, questions: Sequence[_Question]) -> list[dict[str, np.ndarray]]:
-    model = tf.saved_model.load(str(version_dir))
-    answers = []
-    with graphs_not_optimized():
-        for question in questions:
-            if question.signature not in model.signatures:
-                raise InfraCheckError(f"the model has no signature {question.signature!r}")
-            inputs = {name: tf.constant(value) for name, value in question.inputs.items()}
-            outputs = model.signatures[question.signature](**inputs)
-            answers.append({name: output.numpy() for name, output in outputs.items()})
-    return answers
+    try:
+        model = tf.saved_model.load(str(version_dir))
+        with graphs_not_optimized():
+            return [_answer(model, question) for question in questions]
+    except (OSError, tf.errors.OpError) as e:
+        raise InfraCheckError(f"{version_dir}: cannot be run in this process: {e}") from e
+
+
+def _answer(model: Any, question: _Question) -> dict[str, np.ndarray]:
+    if question.signature not in model.signatures:
+        raise InfraCheckError(f"the model has no signature {question.signature!r}")
+    inputs = {name: tf.constant(value) for name, value in question.inputs.items()}
+    outputs = model.signatures[question.signature](**inputs)
+    return {name: output.numpy() for name, output in outputs.items()}
 
 
 def _difference(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> str | None:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -34,6 +34,7 @@ def temporary_server(
     base_path: Path,
     ready_seconds: float = READY_SECONDS,
     stopped: threading.Event | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[str]:
     """Serve the newest version below a base path, on free ports, until the context ends.
 
@@ -43,6 +44,7 @@ def temporary_server(
         base_path: Folder with a sub-folder per version.
         ready_seconds: Time that loading the model may take.
         stopped: Another thread sets it to end the wait for the model.
+        options: Further options of `tensorflow_model_server`.
 
     Yields:
         HOST:PORT for gRPC, where a version is available.
@@ -52,7 +54,7 @@ def temporary_server(
             was stopped before.
     """
     port, rest_port = free_ports(2)
-    serving = Serving(name, base_path, port, rest_port, ("--max_num_load_retries=0",))
+    serving = Serving(name, base_path, port, rest_port, ("--max_num_load_retries=0", *options))
     address = f"localhost:{serving.port}"
     with tempfile.TemporaryFile("a+b") as log:
         process = subprocess.Popen(

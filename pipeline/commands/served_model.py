@@ -113,10 +113,13 @@ def connected(options: Connection) -> Iterator[SiameseClient]:
     settings, name = _settings_and_name(options)
     log_noise.quiet()
     with contextlib.ExitStack() as stack:
-        address = options.server
+        address, timeout = options.server, options.timeout
         if address is None:
             assert settings is not None
             address = stack.enter_context(_served(settings, options.config))
+            from serving.temporary_server import READY_SECONDS
+
+            timeout = max(timeout, READY_SECONDS)  # the first answer takes long: see `_served`
         with progress.status("Connecting ..."):
             from serving.client import SiameseClient, Tls
 
@@ -128,7 +131,7 @@ def connected(options: Connection) -> Iterator[SiameseClient]:
                 name,
                 version=options.version,
                 version_label=options.label,
-                timeout=options.timeout,
+                timeout=timeout,
                 tls=tls,
                 metadata=_token(options.token_file),
             )
@@ -189,7 +192,10 @@ def _served(settings: RunConfig, config: Path | None) -> Iterator[str]:
         with progress.status("Loading the model ..."):
             from serving.temporary_server import temporary_server
 
-            address = stack.enter_context(temporary_server(engine, settings.name, newest.parent))
+            # One signature is asked: that prepares it, sooner than warm-up does all of them.
+            options = ["--enable_model_warmup=false"]
+            server = temporary_server(engine, settings.name, newest.parent, options=options)
+            address = stack.enter_context(server)
         yield address
 
 

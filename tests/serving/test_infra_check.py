@@ -10,6 +10,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from serving import infra_check as module
 from serving.connection import Connection
 from serving.embedded.warmup import WARMUP_FILE
+from serving.engine import EngineError
 from serving.infra_check import InfraCheckError, infra_check
 from serving.temporary_server import temporary_server
 from tests.serving.stand_in import StandIn
@@ -42,7 +43,7 @@ def served(tmp_path_factory):
 def no_new_server(served, monkeypatch):
     """Has the model that is served already answer for each."""
     monkeypatch.setattr(
-        module, "temporary_server", lambda *_: contextlib.nullcontext(enter_result=served[1])
+        module, "temporary_server", lambda *_, stopped: contextlib.nullcontext(enter_result=served[1])
     )
     return served[0]
 
@@ -75,9 +76,28 @@ def test_warm_up_requests_that_cannot_be_read(no_new_server, tmp_path):
         infra_check(other, [], "embedded")
 
 
-def test_no_model(tmp_path):
+def test_no_model_stops_the_server_that_waits_for_one(tmp_path, monkeypatch):
+    seen = []
+
+    @contextlib.contextmanager
+    def waits(engine, name, base_path, stopped):
+        seen.append(stopped.wait(60))
+        raise EngineError("the server was stopped")
+        yield
+
+    monkeypatch.setattr(module, "temporary_server", waits)
     with pytest.raises(InfraCheckError, match="cannot be run in this process"):
         infra_check(tmp_path, IMAGES, "embedded")
+    assert seen == [True]
+
+
+def test_a_server_that_does_not_start(served, monkeypatch):
+    def fails(*args, stopped):
+        raise EngineError("the server ended")
+
+    monkeypatch.setattr(module, "temporary_server", fails)
+    with pytest.raises(EngineError, match="the server ended"):
+        infra_check(served[0], IMAGES, "embedded")
 
 
 def test_ties_may_be_ranked_otherwise(no_new_server, monkeypatch):

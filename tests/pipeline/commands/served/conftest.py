@@ -32,7 +32,8 @@ def temporary(address, monkeypatch):
     started = []
 
     @contextlib.contextmanager
-    def serve(engine, name, base_path):
+    def serve(engine, name, base_path, options=()):
+        assert options == ["--enable_model_warmup=false"]
         started.append((engine, name, base_path.name))
         yield address
 
