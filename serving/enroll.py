@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from base.counted import counted
 from base.printable import printable, text_of
 from judging.classifier import right_by_class
 from serving.changed_version import write_changed
@@ -250,15 +251,11 @@ def _in_words(
     moved = Counter(changes.move.values())
     gone = len(set(changes.remove))
     return (
-        *([f"removed {_counted(gone, 'support image')}"] if gone else []),
-        *(f"moved {_counted(n, 'support image')} to '{label}'" for label, n in moved.items()),
+        *([f"removed {counted(gone, 'support image')}"] if gone else []),
+        *(f"moved {counted(n, 'support image')} to '{label}'" for label, n in moved.items()),
         *(f"removed '{label}'" for label in sorted(removed)),
-        *(f"added {_counted(n, 'image')} to '{label}'" for label, n in added.items()),
+        *(f"added {counted(n, 'image')} to '{label}'" for label, n in added.items()),
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from base.counted import counted
 from base.printable import printable
 from components.image_example_gen import folds, splitting
 from components.image_example_gen.sources import Source
@@ -141,7 +142,7 @@ def too_few(classes: Counts, grouped: bool) -> str | None:
             without = [printable(label) for label in sorted(classes) if label not in sizes]
             none_of = f" and none of {', '.join(without[:_NAMED])}" if without else ""
             return (
-                f"the split '{split}' would have {count} {unit}{'' if count == 1 else 's'} of {of} "
+                f"the split '{split}' would have {counted(count, unit)} of {of} "
                 f"class{'' if of == 1 else 'es'}{none_of}, and needs two classes, and two {unit}s "
                 "of one of them"
             )

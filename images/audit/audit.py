@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from base.counted import counted
 from images.audit.collection import Collection, File, collect, sample
 from images.audit.copies import find_copies
 from images.audit.exposure import find_exposure
-from images.audit.findings import Audit, Example, Finding, about, counted
+from images.audit.findings import Audit, Example, Finding, about
 from images.audit.label_errors import find_label_errors
 from images.audit.shortcuts import find_shortcuts
 from images.audit.sizes import find_sizes

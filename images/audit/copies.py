@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from base.counted import counted
 from images.audit.collection import Collection
-from images.audit.findings import Example, Finding, about, counted
+from images.audit.findings import Example, Finding, about
 from images.copy_candidates import Candidates, Described, Statistics, candidates, descriptor
 from images.copy_verification import Scene, Thumbnail, are_copies
 from images.near_duplicates import Copy, grouped

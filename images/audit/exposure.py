@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from base.counted import counted
 from images.audit.collection import Collection
-from images.audit.findings import Finding, about, counted
+from images.audit.findings import Finding, about
 from images.audit.outliers import distances
 
 _CONSTANT = 2 / 255

@@ -91,12 +91,6 @@ def read_audit(path: Path) -> Audit | None:
     return Audit.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
-def counted(count: int, what: str, verb: tuple[str, str] | None = None) -> str:
-    """Return such as "1 image is" and "2 images are" for the verb ("is", "are")."""
-    words = f"{count:,} {what}{'' if count == 1 else 's'}"
-    return f"{words} {verb[count != 1]}" if verb else words
-
-
 def about(
     examples: Sequence[Example], kind: str, grade: Grade, text: str, advice: str
 ) -> Iterator[Finding]:

@@ -19,8 +19,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import normalize
 
+from base.counted import counted
 from images.audit.collection import Collection
-from images.audit.findings import Example, Finding, about, counted
+from images.audit.findings import Example, Finding, about
 from images.audit.properties import Properties
 
 _FOLDS = _NEIGHBOURS = 5

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from base.counted import counted
 from images.audit.collection import Collection
-from images.audit.findings import Finding, about, counted
+from images.audit.findings import Finding, about
 
 _SIDE_FACTOR = 4.0
 """How many times an odd image's longer side is that of the median image, or the reverse."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from base.counted import counted
 from base.printable import printable
 from images.audit.findings import Audit, Example, Finding
 from pipeline.terminal.tables import make_table
@@ -34,10 +35,7 @@ def show_audit(console: Console, found: Audit) -> None:
         table.add_row(Text("!" if style else "-", style), text, files, Text(_examples(one)))
     console.print(table)
     warnings, notes = len(found.warnings), len(found.findings) - len(found.warnings)
-    console.print(
-        Text(f"{warnings} warning{'' if warnings == 1 else 's'} (!), "
-             f"{notes} note{'' if notes == 1 else 's'} (-)")
-    )  # fmt: skip
+    console.print(Text(f"{counted(warnings, 'warning')} (!), {counted(notes, 'note')} (-)"))
 
 
 def _described(found: Audit) -> str:

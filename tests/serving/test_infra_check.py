@@ -43,7 +43,9 @@ def served(tmp_path_factory):
 def no_new_server(served, monkeypatch):
     """Has the model that is served already answer for each."""
     monkeypatch.setattr(
-        module, "temporary_server", lambda *_, stopped: contextlib.nullcontext(enter_result=served[1])
+        module,
+        "temporary_server",
+        lambda *_, stopped: contextlib.nullcontext(enter_result=served[1]),
     )
     return served[0]
 
