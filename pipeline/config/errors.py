@@ -32,7 +32,15 @@ def explain(error: Mapping[str, Any], model: type[Section]) -> str:
     if error["type"] == "missing":
         return f"{key}: is required"
     message = error["msg"].removeprefix("Value error, ")
-    if isinstance(error["input"], str | int | float | bool | None):
+    if error["type"] == "model_type":
+        message = f"takes keys: {', '.join(_section_at(location, model).model_fields)}"
+    if error["input"] is None:
+        message += "; got null"
+        field = _section_at(location[:-1], model).model_fields.get(str(location[-1]))
+        if field and not field.is_required():
+            none = "`none`" in (field.description or "")
+            message += f": {'write none, or ' * none}leave it out for the default"
+    elif isinstance(error["input"], str | int | float | bool):
         message += f"; got {error['input']!r}"
     message = message[0].lower() + message[1:]
     return f"{key}: {message}" if key else message

@@ -109,6 +109,10 @@ def test_overrides(file, override, section, key, value):
         ({}, "data: is required"),
         ({"data": {}}, r"data\.root: is required"),
         ({"dat": {"root": "x"}}, "dat: unknown key; did you mean 'data'"),
+        ({"notify": None}, "notify: takes keys: url, .*; got null: leave it out for the default"),
+        ({"data": None}, "data: takes keys: root, .*; got null$"),
+        ({"tuner": True}, "tuner: takes keys: .*; got True"),
+        ({"model": {"weights": None}}, r"model\.weights: .*; got null: write none, or leave it"),
         ({"data": {"root": "x", "rot": 1}}, r"data\.rot: unknown key; .*valid keys are root, lay"),
         (
             {"training": {"augmentation": {"rotate": 1}}},
