@@ -33,10 +33,17 @@ def quiet() -> None:
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
 
 
-def load_tensorflow() -> None:
-    """Import TensorFlow without the lines about CUDA that it prints whatever its settings."""
+def load_tensorflow(keras: bool = True) -> None:
+    """Import TensorFlow without the lines about CUDA that it prints whatever its settings.
+
+    Args:
+        keras: Whether `tensorflow.keras` is needed too.
+    """
     with contextlib.nullcontext() if verbose else native_log_discarded():
-        import tensorflow  # noqa: F401
+        if keras:
+            import tensorflow  # noqa: F401
+        else:
+            tensorflow_environment.import_without_keras()
 
 
 def _useful(record: logging.LogRecord) -> bool:

@@ -232,7 +232,7 @@ def held_out_files(options: Connection) -> list[tuple[Path, str]]:
             "--held-out cannot tell which version has a label; give --version in place of --label"
         )
     log_noise.quiet()
-    log_noise.load_tensorflow()  # which reads the test split
+    log_noise.load_tensorflow(keras=False)  # which reads the test split
     from pipeline.runs.held_out import held_out_images
 
     return held_out_images(settings, options.version)

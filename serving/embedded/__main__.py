@@ -7,6 +7,7 @@ import warnings
 
 from base.errors import UserError
 from base.native_log import native_log_discarded
+from base.tensorflow_environment import import_without_keras
 from serving.embedded.memory import keep_in_few_arenas
 from serving.embedded.options import parse_options
 
@@ -32,7 +33,8 @@ def main() -> int:
         listeners = listen(options, settings.tls)
 
         with native_log_discarded():
-            from serving.embedded.server import serve  # with TensorFlow
+            import_without_keras()
+            from serving.embedded.server import serve
 
         serve(options, settings, listeners)
     except UserError as e:

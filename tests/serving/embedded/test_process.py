@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -72,6 +73,12 @@ def configured(tmp_path_factory, probe_folder):
     configured = Configured(tmp_path_factory.mktemp("configured"), probe_folder)
     yield configured
     configured.server.kill()
+
+
+def test_keras_is_not_loaded(configured):
+    maps = Path(f"/proc/{configured.server.process.pid}/maps").read_text()
+    assert "tensorflow" in maps
+    assert "optree" not in maps  # which Keras imports
 
 
 class TestBatching:
