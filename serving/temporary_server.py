@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +35,7 @@ def temporary_server(
     ready_seconds: float = READY_SECONDS,
     stopped: threading.Event | None = None,
     options: Sequence[str] = (),
+    meanwhile: Callable[[], object] | None = None,
 ) -> Iterator[str]:
     """Serve the newest version below a base path, on free ports, until the context ends.
 
@@ -45,6 +46,7 @@ def temporary_server(
         ready_seconds: Time that loading the model may take.
         stopped: Another thread sets it to end the wait for the model.
         options: Further options of `tensorflow_model_server`.
+        meanwhile: Called once, while the model is loaded.
 
     Yields:
         HOST:PORT for gRPC, where a version is available.
@@ -65,6 +67,8 @@ def temporary_server(
             env={**os.environ, **quiet_environment(engine)},
         )
         try:
+            if meanwhile is not None:
+                meanwhile()
             _wait(process, address, name, log, ready_seconds, stopped or threading.Event())
             yield address
         finally:

@@ -116,12 +116,14 @@ def classify(
         )
     files = [_file(listed.path) for listed in list_files(images or [])]
     truths: dict[Any, str] = {}
-    if held_out:
+
+    def draw() -> None:
         labelled = held_out_files(connection)
         from pipeline.runs.held_out import draw_images
 
-        truths = dict(draw_images(labelled, held_out))
-    with connected(connection) as client:
+        truths.update(draw_images(labelled, held_out))
+
+    with connected(connection, draw if held_out else None) as client:
         tally, began = Tally(), time.monotonic()
         for answer in client.classify_files(
             files or list(truths), batch_size, in_flight, known_threshold

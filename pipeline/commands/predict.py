@@ -54,15 +54,15 @@ def predict(
     """
     if bool(held_out) == bool(left or right) or (left is None) != (right is None):
         raise UserError("name two images, or a number of pairs by --held-out")
-    pairs: list[Pair]
-    if left and right:
-        pairs = [(left, right, None)]
-    else:
+    pairs: list[Pair] = [(left, right, None)] if left and right else []
+
+    def draw() -> None:
         files = held_out_files(connection)
         from pipeline.runs.held_out import draw_pairs
 
-        pairs = [*draw_pairs(files, held_out)]
-    with connected(connection) as client:
+        pairs.extend(draw_pairs(files, held_out))
+
+    with connected(connection, draw if held_out else None) as client:
         answers = client.compare([pair[0] for pair in pairs], [pair[1] for pair in pairs])
     _refuse_invalid(pairs, answers)
     (show_pairs_as_json if as_json else show_pairs)(out, pairs, answers)

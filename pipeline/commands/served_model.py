@@ -101,8 +101,14 @@ def with_connection(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextlib.contextmanager
-def connected(options: Connection) -> Iterator[SiameseClient]:
+def connected(
+    options: Connection, meanwhile: Callable[[], object] | None = None
+) -> Iterator[SiameseClient]:
     """Connect to the named server, or to one that runs until the context ends.
+
+    Args:
+        options: Which server.
+        meanwhile: Called once before, while the model is loaded if a server is started for it.
 
     Yields:
         The client.
@@ -116,10 +122,12 @@ def connected(options: Connection) -> Iterator[SiameseClient]:
         address, timeout = options.server, options.timeout
         if address is None:
             assert settings is not None
-            address = stack.enter_context(_served(settings, options.config))
+            address = stack.enter_context(_served(settings, options.config, meanwhile))
             from serving.temporary_server import READY_SECONDS
 
             timeout = max(timeout, READY_SECONDS)  # the first answer takes long: see `_served`
+        elif meanwhile is not None:
+            meanwhile()
         with progress.status("Connecting ..."):
             from serving.client import SiameseClient, Tls
 
@@ -177,7 +185,9 @@ def _token(file: Path | None) -> list[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def _served(settings: RunConfig, config: Path | None) -> Iterator[str]:
+def _served(
+    settings: RunConfig, config: Path | None, meanwhile: Callable[[], object] | None
+) -> Iterator[str]:
     """Serve the newest model until the context ends; yield the server's address."""
     from pipeline.runs.pushed import newest_model
     from serving.engine import choose
@@ -193,8 +203,13 @@ def _served(settings: RunConfig, config: Path | None) -> Iterator[str]:
             from serving.temporary_server import temporary_server
 
             # One signature is asked: that prepares it, sooner than warm-up does all of them.
-            options = ["--enable_model_warmup=false"]
-            server = temporary_server(engine, settings.name, newest.parent, options=options)
+            server = temporary_server(
+                engine,
+                settings.name,
+                newest.parent,
+                options=["--enable_model_warmup=false"],
+                meanwhile=meanwhile,
+            )
             address = stack.enter_context(server)
         yield address
 

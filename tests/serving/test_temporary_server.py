@@ -18,11 +18,13 @@ from serving.temporary_server import temporary_server
 def run(monkeypatch, tmp_path, service):
     """Has a script in place of the server, beside a service that answers on its port."""
 
-    def with_script(code, stopped=None, ready_seconds=5):
+    def with_script(code, stopped=None, ready_seconds=5, meanwhile=None):
         monkeypatch.setattr(
             module, "command", lambda engine, serving: [sys.executable, "-c", code, str(tmp_path)]
         )
-        return temporary_server("embedded", "m", tmp_path, ready_seconds, stopped)
+        return temporary_server(
+            "embedded", "m", tmp_path, ready_seconds, stopped, meanwhile=meanwhile
+        )
 
     with serving(service) as address:
         port = int(address.rpartition(":")[2])
@@ -60,6 +62,22 @@ def test_an_error_inside_stops_it_too(run, tmp_path):
     number = pid(tmp_path)
     server.__exit__(KeyError, KeyError(), None)
     assert not is_running(number)
+
+
+def test_something_is_done_while_it_starts(run, service, tmp_path):
+    service.statuses = [(STATE.LOADING, 0)]
+    seen = []
+    with run(SLEEPS, meanwhile=lambda: seen.append(is_running(pid(tmp_path)))):
+        assert seen == [True]
+
+
+def test_an_error_while_it_starts_stops_it(run, tmp_path):
+    def fails():
+        raise KeyError(pid(tmp_path))
+
+    with pytest.raises(KeyError) as found:
+        run(SLEEPS, meanwhile=fails).__enter__()
+    assert not is_running(found.value.args[0])
 
 
 def test_a_server_that_ends_is_quoted(run, service):

@@ -32,8 +32,10 @@ def temporary(address, monkeypatch):
     started = []
 
     @contextlib.contextmanager
-    def serve(engine, name, base_path, options=()):
+    def serve(engine, name, base_path, options, meanwhile):
         assert options == ["--enable_model_warmup=false"]
+        if meanwhile:
+            meanwhile()
         started.append((engine, name, base_path.name))
         yield address
 
