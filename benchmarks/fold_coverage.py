@@ -91,6 +91,8 @@ class Draw:
                 lambda views: rows, images, labelled, settings, seed,
                 lambda labels: np.arange(len(labels)), final,
             )  # fmt: skip
+        self.scored_by = final.thresholds.scored_by
+        self.of_folds = [one.scored_by for one in found.models]
         self.judged = _judged(found, final, rows, images)
         self.true = _true(
             final, rows, images, features[rest][:, None], labels[rest], unknown[:, None]
@@ -108,8 +110,8 @@ def _judged(
 ) -> dict[str, Measure]:
     places = np.arange(len(images.labels))
     names = places.astype(str)
-    support = Support(final.embed(rows), images.labels, names)
     thresholds = final.thresholds
+    support = Support(final.embed(rows), images.labels, names, thresholds.scored_by)
     own = View("", np.empty((0, 1)), np.empty((0, 1)), support, None, thresholds.same,
                thresholds.known)  # fmt: skip
     held = HeldOutImages(names, images.labels, names, places, found.folds)
@@ -131,8 +133,8 @@ def _true(
         return 1 / (1 + np.exp(-logits))
 
     names = np.arange(len(labels)).astype(str)
-    support = Support(final.embed(rows), images.labels, np.arange(len(rows)).astype(str))
-    thresholds = final.thresholds
+    thresholds, files = final.thresholds, np.arange(len(rows)).astype(str)
+    support = Support(final.embed(rows), images.labels, files, thresholds.scored_by)
     view = View("", final.embed(others), final.embed(unknown), support, similarity,
                 thresholds.same, thresholds.known)  # fmt: skip
     return measure(HeldOutImages(names, labels, names, np.arange(len(labels))), view)

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_digits
 
-from judging.classifier import class_centroids, scores
+from judging.classifier import class_centroids, cosines
 from judging.reference import Reference
 from judging.statistics.roc import Roc
 from monitoring.accuracy import estimated
@@ -195,7 +195,7 @@ def _answers(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the classes of embeddings, their scores and margins."""
     known = class_centroids(support, labels)
-    every = scores(known.distances(rows))
+    every = cosines(known.distances(rows))
     ordered = np.sort(every, axis=1)
     return known.classes[every.argmax(axis=1)], ordered[:, -1], ordered[:, -1] - ordered[:, -2]
 

@@ -11,7 +11,8 @@ final model accepts the images of all other classes of the folder, or of the fol
 slash. Where all names have a dot (`Greek.character01`), the other classes are those of one
 alphabet, and the drawn ones are of the others. Then scores are compared: how well each separates
 images of classes that a head was fitted on from those of a class that was left out (AUROC), by the
-drawn classes alone, as a choice of score has to.
+drawn classes alone, as a choice of score has to. `chosen` is what `judging.score_choice` chooses by
+the other classes for each class that is left out.
 """
 
 from __future__ import annotations
@@ -32,13 +33,19 @@ from benchmarks.few_images import Encoded, encode
 from benchmarks.fold_coverage import Draw
 from benchmarks.pictures import Pictures, read
 from benchmarks.report import report
-from judging.classifier import best_scores, normalize
-from trainer.recipe.heads import Candidate, prepare
+from judging.classifier import ScoredBy, best_scores, normalize
+from judging.score_choice import choose_score
+from trainer.recipe.cross_validation import LabelledFeatures, cross_validate, unknown_scores
+from trainer.recipe.heads import Candidate, in_span, prepare
 
 MOST = 60
 """Images of a class in a folder that are used at most."""
 
-SCORES = ("centroid", "max logit", "energy", "nearest of five", "Mahalanobis")
+SCORES = ("cosine", "margin", "max logit", "energy", "nearest of five", "Mahalanobis")
+
+CHOSEN = "chosen"
+
+HEAD = Candidate("discriminant", 0.5)
 
 
 class Source(NamedTuple):
@@ -115,6 +122,8 @@ def coverage(source: Source, each: int, seed: int) -> dict[str, Any]:
         "high": judged and judged.high,
         "new classes": true,
         "covered": judged and float(judged.low <= true <= judged.high),
+        "scored by": draw.scored_by,
+        "of the folds": draw.of_folds.count(draw.scored_by),
     }
 
 
@@ -122,15 +131,16 @@ def compared(source: Source, seed: int) -> dict[str, float]:
     """Return the AUROC of each score, by leaving out each of the drawn classes in turn."""
     known, _ = source.drawn(seed)
     prepared, labels = prepare(source.every.features[known]), source.every.labels[known]
-    found: dict[str, list[float]] = {name: [] for name in SCORES}
-    for left_out in np.unique(labels)[:10]:
+    found: dict[str, list[float]] = {name: [] for name in (*SCORES, CHOSEN)}
+    for left_out in np.unique(labels):
         inside = np.flatnonzero(labels != left_out)
         outside = prepared[labels == left_out]
+        scored_by = _chosen(prepared[inside], labels[inside], seed)
         for fitted, held in StratifiedKFold(4, shuffle=True, random_state=seed).split(
             inside, labels[inside]
         ):
             own = inside[fitted]
-            head = Candidate("discriminant", 0.5).fit(prepared[own], labels[own])
+            head = HEAD.fit(prepared[own], labels[own])
             support, one, other = (
                 head.embed(x) for x in (prepared[own], prepared[inside[held]], outside)
             )
@@ -138,7 +148,16 @@ def compared(source: Source, seed: int) -> dict[str, float]:
             queries = np.concatenate([one, other])
             for name, scores in _scores(support, labels[own], queries).items():
                 found[name].append(float(roc_auc_score(truth, scores)))
+            found[CHOSEN].append(found[scored_by][-1])
     return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _chosen(prepared: np.ndarray, labels: np.ndarray, seed: int) -> ScoredBy:
+    images = LabelledFeatures(in_span(prepared), labels, np.arange(len(labels)))
+    unknown = unknown_scores(HEAD, images, seed)
+    scored = np.isfinite(unknown.cosine)
+    known = cross_validate(HEAD, images, seed).scores
+    return choose_score(known, unknown.only(scored), labels[scored]).scored_by
 
 
 def _scores(support: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> dict[str, np.ndarray]:
@@ -152,11 +171,13 @@ def _scores(support: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> dic
     apart = (queries[:, None] - means) @ axes.T
     distances = np.einsum("qci,ij,qcj->qc", apart, shrunk.precision_, apart)
     cosines = np.sort(normalize(queries) @ normalize(support).T, axis=1)
+    best = best_scores(support, labels, queries)
     return dict(
         zip(
             SCORES,
             (
-                best_scores(support, labels, queries),
+                best.by("cosine"),
+                best.by("margin"),
                 logits.max(axis=1),
                 logsumexp(logits, axis=1),
                 cosines[:, -5:].mean(axis=1),

@@ -8,7 +8,7 @@ a test compares the two.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,10 @@ _PIXEL_ROWS_AT_ONCE = 128
 """Rows that are compared at a time, which bounds the memory."""
 
 
+ScoredBy = Literal["cosine", "margin"]
+"""What the score of a class is made of; see `class_scores`."""
+
+
 class Support(NamedTuple):
     """Labelled images that others are classified by.
 
@@ -27,11 +31,21 @@ class Support(NamedTuple):
         embeddings: float [s, d].
         labels: str [s], their classes.
         sources: str [s], their files.
+        scored_by: What a class's score is made of.
     """
 
     embeddings: np.ndarray
     labels: np.ndarray
     sources: np.ndarray
+    scored_by: ScoredBy = "cosine"
+
+    def only(self, images: np.ndarray) -> Support:
+        """Return some of the images, bool or int [s]."""
+        return self._replace(
+            embeddings=self.embeddings[images],
+            labels=self.labels[images],
+            sources=self.sources[images],
+        )
 
 
 class ClassCentroids(NamedTuple):
@@ -150,9 +164,10 @@ class Classified(NamedTuple):
 
     Attributes:
         label: str [n], the predicted class.
-        score: float64 [n], its score (see `scores`), as the served model's `classify` returns it.
+        score: float64 [n], its score (`class_scores`), as the served model's `classify` returns it.
         own_score: float64 [n], that of the image's own class; NaN if it has no support.
-        margin: float64 [n], `score` less the second best class's; NaN if there is one class.
+        margin: float64 [n], `score` less the second best class's, which is the same however classes
+            are scored; NaN if there is one class.
         neighbours: int [n, k], indices of the nearest labelled images, nearest first.
         rival: int [n], index of the nearest labelled image of the predicted class.
     """
@@ -182,13 +197,15 @@ def classify(support: Support, embeddings: np.ndarray, labels: np.ndarray) -> Cl
     for part in _parts(len(embeddings), _IMAGES_AT_ONCE):
         query = known.centred(embeddings[part])
         distances, to_support = (squared_distances(query, x) for x in (known.centroids, rows))
-        found = _classified(known.classes, distances, own[part], to_support, support.labels, most)
+        found = _classified(
+            known.classes, distances, own[part], to_support, support.labels, most, support.scored_by
+        )
         parts.append(found)
     return _joined(parts)
 
 
 def classify_by_each_other(
-    embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray
+    embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray, scored_by: ScoredBy = "cosine"
 ) -> Classified:
     """Classify each image by all images of other groups, if the classes have no support set.
 
@@ -198,6 +215,7 @@ def classify_by_each_other(
         embeddings: float [n, d].
         labels: str [n], their classes.
         groups: int [n], their groups.
+        scored_by: What a class's score is made of.
     """
     known = class_centroids(embeddings, labels)
     rows = known.centred(embeddings)
@@ -206,18 +224,61 @@ def classify_by_each_other(
     for part, own, distances in _leave_group_out(embeddings, labels, groups):
         to_support = squared_distances(rows[part], rows)
         to_support[groups[part][:, None] == groups] = np.inf
-        parts.append(_classified(known.classes, distances, own, to_support, labels, most))
+        parts.append(
+            _classified(known.classes, distances, own, to_support, labels, most, scored_by)
+        )
     return _joined(parts)
 
 
-def scores(distances: np.ndarray) -> np.ndarray:
+def cosines(distances: np.ndarray) -> np.ndarray:
     """Return 1 - d²/2 of squared distances, in [-1, 1]: a cosine, if both are of length one."""
     return np.clip(1 - distances / 2, -1, 1)
 
 
-def best_scores(support: np.ndarray, labels: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Return the best class's score of each query [q, d]: float64 [q]."""
-    return scores(class_centroids(support, labels).distances(query).min(axis=1))
+def class_scores(of_classes: np.ndarray, scored_by: ScoredBy) -> np.ndarray:
+    """Return the scores of classes float64 [..., c], in [-1, 1] and in the order of their cosines.
+
+    A score by `margin` is (s + m / 2) / 2, where s is the cosine of the class, and its margin m is
+    s less the best cosine of the other classes, or 0 if there are none. It is lower for what is
+    similar to two classes. `judging.score_choice` chooses.
+
+    Args:
+        of_classes: float64 [..., c], the cosines of all classes.
+        scored_by: `cosine`: the cosines themselves.
+    """
+    if scored_by == "cosine":
+        return of_classes
+    if of_classes.shape[-1] < 2:
+        return of_classes / 2
+    second, best = np.moveaxis(np.partition(of_classes, -2, axis=-1)[..., -2:, None], -2, 0)
+    others = np.where(of_classes == best, second, best)
+    return (of_classes + (of_classes - others) / 2) / 2
+
+
+class BestScores(NamedTuple):
+    """What n images' scores of their best class are made of.
+
+    Attributes:
+        cosine: float64 [n], the best class's cosine.
+        margin: float64 [n], that less the second class's; 0 if there is one class.
+    """
+
+    cosine: np.ndarray
+    margin: np.ndarray
+
+    def by(self, scored_by: ScoredBy) -> np.ndarray:
+        """Return the best class's scores, float64 [n], as `class_scores` does."""
+        return self.cosine if scored_by == "cosine" else (self.cosine + self.margin / 2) / 2
+
+    def only(self, images: np.ndarray) -> BestScores:
+        """Return those of some of the images, bool or int [n]."""
+        return BestScores(self.cosine[images], self.margin[images])
+
+
+def best_scores(support: np.ndarray, labels: np.ndarray, query: np.ndarray) -> BestScores:
+    """Return the best class's score of each query [q, d]."""
+    of_classes = cosines(class_centroids(support, labels).distances(query))
+    return BestScores(of_classes.max(axis=1), np.nan_to_num(_margins(of_classes)))
 
 
 def nearest_neighbour(
@@ -290,6 +351,7 @@ def _classified(
     to_support: np.ndarray,
     labels: np.ndarray,
     most: int,
+    scored_by: ScoredBy,
 ) -> Classified:
     """Return the answers for p images.
 
@@ -300,16 +362,18 @@ def _classified(
         to_support: float64 [p, s], squared distances to the support images.
         labels: str [s], the support images' classes.
         most: Neighbours to return.
+        scored_by: What a class's score is made of.
     """
     each = np.arange(len(distances))
     best = np.argmin(distances, axis=1)
-    all_scores = scores(distances)
+    of_classes = cosines(distances)
+    all_scores = class_scores(of_classes, scored_by)
     has_support = (own >= 0) & np.isfinite(distances[each, own])
     return Classified(
         classes[best],
         all_scores[each, best],
         np.where(has_support, all_scores[each, own], np.nan),
-        _margins(all_scores),
+        _margins(of_classes),
         np.argsort(to_support, axis=1, kind="stable")[:, :most],
         np.argmin(np.where(labels == classes[best][:, None], to_support, np.inf), axis=1),
     )

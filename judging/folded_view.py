@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from base.printable import text_of
-from judging.classifier import Classified, Support, best_scores
+from judging.classifier import Classified, ScoredBy, Support, best_scores
 from judging.open_set_scores import Scores
 from judging.thresholds import DEFAULT_KNOWN
 from judging.views import View
-from records.out_of_fold import OutOfFold
+from records.out_of_fold import FoldModel, OutOfFold
 
 
 class FoldedView(NamedTuple):
@@ -170,7 +170,9 @@ class FoldedView(NamedTuple):
             images = np.flatnonzero(of_fold)[supported]
             seen = part.only(supported)
             if len(self.unknown) or self.unknown_scores is not None:
-                known = best_scores(seen.support.embeddings, seen.support.labels, seen.embeddings)
+                own = seen.support
+                best = best_scores(own.embeddings, own.labels, seen.embeddings)
+                known = best.by(own.scored_by)
                 of_part = Scores(known, images, self._of_unknown_classes(images), images)
             elif found := seen.open_set_scores(labels[images], groups[images]):
                 of_part = found._replace(
@@ -197,7 +199,9 @@ class FoldedView(NamedTuple):
             )
         support = self.final.support
         return pooled._replace(
-            unknown=best_scores(support.embeddings, support.labels, self.unknown),
+            unknown=best_scores(support.embeddings, support.labels, self.unknown).by(
+                support.scored_by
+            ),
             unknown_image=len(labels) + np.arange(len(self.unknown)),
         )
 
@@ -221,8 +225,12 @@ class FoldedView(NamedTuple):
         An encoder has no threshold. A model that had too few images to calibrate one takes the
         final model's.
         """
-        uncalibrated = DEFAULT_KNOWN in (self.known, part.known)
-        return 0.0 if uncalibrated or math.isnan(self.known) else self.known - part.known
+        return 0.0 if _takes_final(part.known, self.known) else self.known - part.known
+
+
+def _takes_final(known: float, final: float) -> bool:
+    """Return whether a fold's model takes the final one's threshold for the best class's score."""
+    return DEFAULT_KNOWN in (known, final) or math.isnan(final)
 
 
 def view_in_folds(found: OutOfFold, places: np.ndarray, final: View) -> FoldedView:
@@ -241,7 +249,12 @@ def view_in_folds(found: OutOfFold, places: np.ndarray, final: View) -> FoldedVi
             f"{final.model}, fold {fold + 1}",
             found.embeddings[places[folds == fold]],
             np.empty((0, found.embeddings.shape[1])),
-            Support(model.support_embeddings, labels[model.support], sources[model.support]),
+            Support(
+                model.support_embeddings,
+                labels[model.support],
+                sources[model.support],
+                _scored_by(model, final),
+            ),
             _Similarity(found, fold),
             found.same,
             model.known,
@@ -252,10 +265,15 @@ def view_in_folds(found: OutOfFold, places: np.ndarray, final: View) -> FoldedVi
         folds,
         parts,
         tuple(model.support for model in found.models),
-        Support(found.embeddings, labels, sources),
+        Support(found.embeddings, labels, sources, final.support.scored_by),
         final,
         found.unknown_scores[places],
     )
+
+
+def _scored_by(model: FoldModel, final: View) -> ScoredBy:
+    """Return what a fold's model scores by: as the final one, if it takes its threshold."""
+    return final.support.scored_by if _takes_final(model.known, final.known) else model.scored_by
 
 
 class _Similarity:

@@ -51,18 +51,21 @@ def open_set_scores(
     Returns:
         None if there are too few classes.
     """
+    by = support.scored_by
     found = known_and_unknown(support.embeddings, support.labels, embeddings, labels, groups)
     if not len(unknown):
-        return found and Scores(found.known, found.queries, found.unknown, found.queries)
+        if found is None:
+            return None
+        return Scores(found.known.by(by), found.queries, found.unknown.by(by), found.queries)
     places = len(embeddings) + np.arange(len(unknown))
     if set(labels) <= set(support.labels):
         known, unknown_scores = (
-            best_scores(support.embeddings, support.labels, x) for x in (embeddings, unknown)
+            best_scores(support.embeddings, support.labels, x).by(by) for x in (embeddings, unknown)
         )
         return Scores(known, np.arange(len(embeddings)), unknown_scores, places)
     if found is None:
         return None
     of_support = np.ones(len(embeddings), bool)
     of_support[found.queries] = False
-    unknown_scores = best_scores(embeddings[of_support], labels[of_support], unknown)
-    return Scores(found.known, found.queries, unknown_scores, places)
+    unknown_scores = best_scores(embeddings[of_support], labels[of_support], unknown).by(by)
+    return Scores(found.known.by(by), found.queries, unknown_scores, places)

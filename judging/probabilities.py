@@ -1,7 +1,7 @@
 """Turns class scores into probabilities by a temperature that is calibrated on validation images.
 
 The probability of class c is exp(s_c / T) / sum over k of exp(s_k / T), where s are the scores of
-`judging.classifier.scores`: temperature scaling, Guo et al. 2017 (https://arxiv.org/abs/1706.04599).
+`judging.classifier.class_scores`: temperature scaling, Guo et al. 2017 (https://arxiv.org/abs/1706.04599).
 It does not change which class is best, and says nothing about out-of-distribution images: the
 probabilities of a query are its shares among the known classes.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from judging.classifier import class_centroids, scores
+from judging.classifier import ScoredBy, class_centroids, class_scores, cosines
 
 DEFAULT_TEMPERATURE = 0.1
 """Where nothing can be calibrated: scores that differ by 0.1 differ by a factor e."""
@@ -19,7 +19,11 @@ _BOUNDS = (0.005, 5.0)
 
 
 def temperature(
-    support: np.ndarray, support_labels: np.ndarray, query: np.ndarray, query_labels: np.ndarray
+    support: np.ndarray,
+    support_labels: np.ndarray,
+    query: np.ndarray,
+    query_labels: np.ndarray,
+    scored_by: ScoredBy = "cosine",
 ) -> float:
     """Return the temperature with the least cross-entropy on labelled images.
 
@@ -32,6 +36,7 @@ def temperature(
         support_labels: [s], their classes.
         query: float [q, d], embeddings of validation images.
         query_labels: [q].
+        scored_by: What a class's score is made of.
 
     Returns:
         `DEFAULT_TEMPERATURE` if there are fewer than two classes, no query, a class that has no
@@ -40,7 +45,7 @@ def temperature(
     known = class_centroids(support, support_labels)
     if not len(query) or not set(query_labels) <= set(support_labels):
         return DEFAULT_TEMPERATURE
-    found = scores(known.distances(query))
+    found = class_scores(cosines(known.distances(query)), scored_by)
     return temperature_of_scores(found, np.asarray(np.searchsorted(known.classes, query_labels)))
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judging.classifier import best_scores
+from judging.classifier import BestScores, ScoredBy, best_scores
 from judging.probabilities import DEFAULT_TEMPERATURE
 from judging.statistics.roc import Roc, just_above, with_false_positives
 
@@ -32,11 +32,13 @@ class CalibratedThresholds(NamedTuple):
         same: For the similarity of a pair, in [0, 1].
         known: For the best class's score, in [-1, 1].
         temperature: No threshold: turns scores into probabilities (`judging.probabilities`).
+        scored_by: What the scores are that `known` and `temperature` were calibrated on.
     """
 
     same: float = DEFAULT_SAME
     known: float = DEFAULT_KNOWN
     temperature: float = DEFAULT_TEMPERATURE
+    scored_by: ScoredBy = "cosine"
 
 
 def same_threshold(
@@ -63,6 +65,7 @@ def known_threshold(
     query_labels: np.ndarray,
     max_fpr: float | None = None,
     query_groups: np.ndarray | None = None,
+    scored_by: ScoredBy = "cosine",
 ) -> float:
     """Return the score at which an image counts as one of a known class.
 
@@ -73,6 +76,7 @@ def known_threshold(
         query_labels: [q].
         max_fpr: Greatest share of the unknown images to call known; None: the equal error rate.
         query_groups: int [q], the groups of the images; None: each is one by itself.
+        scored_by: What a class's score is made of.
 
     Returns:
         `DEFAULT_KNOWN` if there are fewer than three classes (with one of two left out, nothing is
@@ -81,8 +85,9 @@ def known_threshold(
     found = known_and_unknown(support, support_labels, query, query_labels, query_groups)
     if found is None:
         return DEFAULT_KNOWN
-    scores = np.concatenate([found.known, found.unknown])
-    return _calibrated(scores, np.arange(len(scores)) < len(found.known), max_fpr, DEFAULT_KNOWN)
+    known, unknown = found.known.by(scored_by), found.unknown.by(scored_by)
+    scores = np.concatenate([known, unknown])
+    return _calibrated(scores, np.arange(len(scores)) < len(known), max_fpr, DEFAULT_KNOWN)
 
 
 def known_from_scores(
@@ -114,13 +119,15 @@ class KnownAndUnknown(NamedTuple):
 
     Attributes:
         queries: int [k], indices of the queries.
-        known: float64 [k].
-        unknown: float64 [k].
+        labels: [k], their classes.
+        known: Of k images.
+        unknown: Of the same.
     """
 
     queries: np.ndarray
-    known: np.ndarray
-    unknown: np.ndarray
+    labels: np.ndarray
+    known: BestScores
+    unknown: BestScores
 
 
 def known_and_unknown(
@@ -155,12 +162,14 @@ def known_and_unknown(
     classes = np.unique(support_labels)
     if len(classes) < 3 or not len(query):
         return None
-    unknown = np.empty(len(query))
+    unknown = BestScores(*np.empty((2, len(query))))
     for c in classes:
         own, others = query_labels == c, support_labels != c
         if own.any():
-            unknown[own] = best_scores(support[others], support_labels[others], query[own])
-    return KnownAndUnknown(queries, best_scores(support, support_labels, query), unknown)
+            of_class = best_scores(support[others], support_labels[others], query[own])
+            unknown.cosine[own], unknown.margin[own] = of_class
+    known = best_scores(support, support_labels, query)
+    return KnownAndUnknown(queries, query_labels, known, unknown)
 
 
 def _every_other(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ The Trainer writes it (`records.out_of_fold_file`), and the Judge and the Evalua
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class FoldModel(NamedTuple):
         known: Its threshold for the best class's score.
         scale: Of its similarity, a logistic function of the cosine.
         offset: Of the same.
+        scored_by: What its scores of a class are made of (`judging.classifier.ScoredBy`).
     """
 
     support: np.ndarray
@@ -29,6 +30,7 @@ class FoldModel(NamedTuple):
     known: float
     scale: float
     offset: float
+    scored_by: Literal["cosine", "margin"] = "cosine"
 
 
 class OutOfFold(NamedTuple):
@@ -42,7 +44,8 @@ class OutOfFold(NamedTuple):
         folds: int64 [n], see `features.FOLD`.
         embeddings: float32 [n, d], each by the model of its own fold.
         unknown_scores: float64 [n], each image's best score by a model that has learned neither
-            from its fold nor from its class; NaN if there are too few classes.
+            from its fold nor from its class, scored as that model does; NaN if there are too few
+            classes.
         models: That of each fold.
         same: The final model's threshold for similarities.
         known: Its threshold for the best class's score.

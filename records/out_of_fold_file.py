@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -38,13 +39,19 @@ def read_out_of_fold(folder: str) -> OutOfFold | None:
     with open_file(path, "rb") as file, np.load(io.BytesIO(file.read())) as saved:
         arrays = {name: saved[name] for name in saved.files}
     count = len({name.split()[1] for name in arrays if name.startswith("model ")})
-    models = tuple(
-        FoldModel(
-            *(arrays[f"model {i} {name}"] for name in ("support", "support_embeddings")),
-            *(float(arrays[f"model {i} {name}"]) for name in FoldModel._fields[2:]),
-        )
-        for i in range(count)
-    )
+    models = tuple(_model(arrays, f"model {i} ") for i in range(count))
     numbers = {name: float(arrays[name]) for name in ("same", "known")}
     columns = {name: arrays[name] for name in OutOfFold._fields if name in arrays}
     return OutOfFold(**{**columns, **numbers, "models": models})
+
+
+def _model(arrays: Mapping[str, np.ndarray], prefix: str) -> FoldModel:
+    numbers = {name: float(arrays[prefix + name]) for name in ("same", "known", "scale", "offset")}
+    # Older files do not say what their models score by: it was the cosine.
+    scored_by = str(arrays.get(f"{prefix}scored_by", "cosine"))
+    return FoldModel(
+        arrays[f"{prefix}support"],
+        arrays[f"{prefix}support_embeddings"],
+        **numbers,
+        scored_by="margin" if scored_by == "margin" else "cosine",
+    )

@@ -147,7 +147,12 @@ def _export(
     support = trained.support
     served = ServedModel(
         trained.model,
-        support=SupportSet(trained.support_embeddings, support.labels, support.sources),
+        support=SupportSet(
+            trained.support_embeddings,
+            support.labels,
+            support.sources,
+            trained.thresholds.scored_by,
+        ),
         thresholds=trained.thresholds,
         training_keys=trained.training_keys,
         **preprocessing,

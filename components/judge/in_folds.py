@@ -97,7 +97,7 @@ class _PretrainedEncoder(_InFolds):
                 self._model.directory,
                 embeddings[folds == fold],
                 unknown[:0],
-                Support(*(column[some] for column in support)),
+                support.only(some),
             )
             for fold, some in enumerate(others)
         )
@@ -123,15 +123,17 @@ class _Before(_InFolds):
         known = view_in_folds(found, self._places(keys[learned]), final)
         folds = np.full(len(keys), len(known.parts))
         folds[learned] = known.folds
-        support = [np.concatenate(both) for both in zip(known.support[1:], final.support[1:],
-                                                        strict=True)]  # fmt: skip
+        labels, sources = (
+            np.concatenate([getattr(one.support, name) for one in (known, final)])
+            for name in ("labels", "sources")
+        )
         scores = np.full(len(keys), np.nan)
         scores[learned] = known.unknown_scores
         return FoldedView(
             folds,
             (*known.parts, final.only(~learned)),
             (*known.places, len(known.support.labels) + np.arange(len(final.support.labels))),
-            Support(np.empty((len(support[0]), 0)), *support),
+            Support(np.empty((len(labels), 0)), labels, sources, final.support.scored_by),
             final,
             scores,
         )

@@ -111,7 +111,7 @@ def judge_classes(
     classified = {
         name: view.classify(labels)
         if with_support
-        else classify_by_each_other(view.embeddings, labels, groups)
+        else classify_by_each_other(view.embeddings, labels, groups, view.support.scored_by)
         for name, view in views.items()
     }
     answers = classified.pop(CANDIDATE)

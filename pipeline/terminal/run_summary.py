@@ -109,6 +109,8 @@ def _excluded(summary: Summary) -> Iterator[RenderableType]:
 
 def _training(training: dict[str, Any]) -> Iterator[RenderableType]:
     yield from _recipe(training.get("recipe", {}))
+    if score := training.get("score"):
+        yield Text(score["sentence"])
     history, kept = training["history"], training["best_epoch"]
     accuracy = history["val_accuracy"][kept - 1] if "val_accuracy" in history else float("nan")
     if accuracy == accuracy:  # else there was nothing to judge

@@ -81,5 +81,6 @@ def write_arrays(
         support=support.embeddings.astype("float32"),
         labels=support.labels,
         sources=support.sources,
+        scored_by=np.array(support.scored_by),
         **{name: np.float32(value) for name, value in thresholds.items()},
     )

@@ -12,6 +12,7 @@ from made_once import made_once
 from sample_images import picture
 
 from components.transform.pixels import decode_and_resize
+from judging.classifier import ScoredBy
 from judging.thresholds import CalibratedThresholds
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
@@ -59,12 +60,18 @@ def make_model(folder: Path, embedding_size: int | None = None) -> Siamese:
     return Siamese(settings, Training(), SIZE)
 
 
-def export(model: Siamese, version: Path, classes: int = 3, each: int = 4) -> None:
+def export(
+    model: Siamese,
+    version: Path,
+    classes: int = 3,
+    each: int = 4,
+    scored_by: ScoredBy = "cosine",
+) -> None:
     """Write a version: classes `class-0`, ... of `each` support images, and requests to warm up."""
     embeddings = np.concatenate([np.asarray(model(pixels(i, range(each)))) for i in range(classes)])
     labels = np.repeat([f"class-{i}" for i in range(classes)], each)
     sources = [f"{label}/{i % each}.png".encode() for i, label in enumerate(labels)]
-    support = SupportSet(embeddings, labels, sources)
+    support = SupportSet(embeddings, labels, sources, scored_by)
     seen = np.array([1, 2], "int64")  # keys of no image
     served = ServedModel(
         model, preprocess, SIZE, MAX_PIXELS, support, CalibratedThresholds(0.5, 0.6), seen

@@ -8,6 +8,7 @@ from judging.classifier import (
     Support,
     best_scores,
     class_centroids,
+    class_scores,
     classify,
     classify_by_each_other,
     few_shot_accuracy,
@@ -98,7 +99,7 @@ def test_many_support_sets_at_once_are_as_one_by_one():
         one_by_one = class_centroids(support[i], labels).distances(query[i])
         np.testing.assert_allclose(together[i], one_by_one, rtol=1e-12)
         best = 1 - together[i].min(axis=1) / 2
-        np.testing.assert_allclose(best_scores(support[i], labels, query[i]), best)
+        np.testing.assert_allclose(best_scores(support[i], labels, query[i]).cosine, best)
 
 
 def test_as_simpleshot_one_by_one():
@@ -118,20 +119,54 @@ def test_as_simpleshot_one_by_one():
         assert not same or same[0] == answers.rival[i]
 
 
-def test_as_the_served_model_says(monkeypatch):
+@pytest.mark.parametrize("scored_by", ["cosine", "margin"])
+def test_as_the_served_model_says(scored_by):
     tf = pytest.importorskip("tensorflow")
     from trainer.export.support_set import SupportSet
 
-    support = support_set(4)
+    support = support_set(4)._replace(scored_by=scored_by)
     points, labels = around(4, 10, 0.5, 0)
     sources = [s.encode() for s in support.sources]
-    served = SupportSet(support.embeddings, support.labels, sources).classify(tf.constant(points))
+    served = SupportSet(support.embeddings, support.labels, sources, scored_by)
+    served = served.classify(tf.constant(points))
     answers = classify(support, points, labels)
     np.testing.assert_array_equal(served["classes"][:, 0].numpy().astype(str), answers.label)
     np.testing.assert_allclose(served["scores"][:, 0], answers.score, atol=1e-6)
     np.testing.assert_array_equal(
         served["nearest"].numpy().astype(str), support.sources[answers.neighbours]
     )
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 6])
+def test_scores_by_margin_one_by_one(classes):
+    of_classes = np.random.default_rng(0).uniform(-1, 1, size=(50, classes))
+    found = class_scores(of_classes, "margin")
+    for row, scores in zip(of_classes, found, strict=True):
+        for k, cosine in enumerate(row):
+            others = np.delete(row, k)
+            margin = cosine - others.max() if classes > 1 else 0
+            assert scores[k] == pytest.approx((cosine + margin / 2) / 2)
+    np.testing.assert_array_equal(np.argsort(found, axis=1), np.argsort(of_classes, axis=1))
+    extremes = class_scores(np.array([[1.0, -1], [-1, -1], [1, 1]]), "margin")
+    np.testing.assert_allclose(extremes, [[1, -1], [-0.5, -0.5], [0.5, 0.5]])
+    np.testing.assert_array_equal(class_scores(of_classes, "cosine"), of_classes)
+
+
+def test_only_the_score_depends_on_what_it_is_made_of():
+    support = support_set(4)
+    points, labels = around(4, 10, 0.5, 0)
+    one, other = (
+        classify(support._replace(scored_by=x), points, labels) for x in ("cosine", "margin")
+    )
+    for name in ("label", "neighbours", "rival"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    np.testing.assert_allclose(one.margin, other.margin)
+    best = best_scores(support.embeddings, support.labels, points)
+    for found, by in ((one, "cosine"), (other, "margin")):
+        np.testing.assert_allclose(found.score, best.by(by))
+        right = found.label == labels
+        np.testing.assert_allclose(found.own_score[right], found.score[right])
+        assert (found.own_score[~right] < found.score[~right]).all()
 
 
 def test_a_class_without_support_has_no_score():

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from judge_views import clouds, held_out, similarity
 
-from judging.classifier import Support, classify
-from judging.folded_view import FoldedView
+from judging.classifier import Support, best_scores, classify
+from judging.folded_view import FoldedView, view_in_folds
 from judging.gate import LAST_BLESSED
 from judging.judge import judge
 from judging.settings import JudgeSettings, Thresholds
 from judging.views import PairSettings, View
+from records.out_of_fold import FoldModel, OutOfFold
 
 FOLDS = np.arange(40) % 4
 
@@ -144,7 +145,7 @@ def test_some_images_of_a_view():
 def test_a_model_that_knows_one_class_is_never_right():
     _, view, _, labels = in_folds()
     support = view.parts[2].support
-    one = Support(*(column[support.labels == "c0"] for column in support))
+    one = support.only(support.labels == "c0")
     parts = [*view.parts]
     parts[2] = parts[2]._replace(support=one)
     places = [*view.places]
@@ -152,6 +153,40 @@ def test_a_model_that_knows_one_class_is_never_right():
     found = view._replace(parts=tuple(parts), places=tuple(places)).classify(labels)
     assert np.isnan(found.own_score[FOLDS == 2]).all()
     assert np.isfinite(found.own_score[FOLDS != 2]).all()
+
+
+@pytest.mark.parametrize("of_final", ["cosine", "margin"])
+def test_each_fold_scores_as_its_model_does_and_new_images_as_the_final_one(of_final):
+    rng, folds = np.random.default_rng(0), np.arange(12) % 3
+    labels, names = np.repeat(list("abcd"), 3), np.arange(12).astype(str)
+    points = (np.repeat(np.eye(5)[:4], 3, axis=0) + 0.3 * rng.normal(size=(12, 5))).astype(
+        "float32"
+    )
+    models = tuple(
+        FoldModel(np.flatnonzero(folds != f), points[folds != f], 0.5, known, 4.0, 0.0, by)
+        for f, (known, by) in enumerate([(0.2, "cosine"), (0.4, "margin"), (-1.0, "cosine")])
+    )
+    unknown_scores = rng.random(12)
+    found = OutOfFold(names.astype("S"), labels, names.astype("S"), np.arange(12), folds, points,
+                      unknown_scores, models, 0.5, 0.3)  # fmt: skip
+    support, new = Support(points, labels, names, of_final), rng.normal(size=(4, 5))
+    final = View("m", points[:0], new, support, None, 0.5, 0.3)
+    view = view_in_folds(found, np.arange(12), final)
+    # A model without a threshold takes the final one, and so must score as it does.
+    by = ("cosine", "margin", of_final)
+    answers = view.classify(labels)
+    for f, (part, shift) in enumerate(zip(view.parts, (0.1, -0.1, 0.0), strict=True)):
+        own = folds == f
+        assert part.support.scored_by == by[f]
+        alone = best_scores(points[~own], labels[~own], points[own]).by(by[f])
+        np.testing.assert_allclose(answers.score[own], alone + shift)
+    of_new = best_scores(points, labels, new).by(of_final)
+    np.testing.assert_allclose(view.open_set_scores(labels, np.arange(12)).unknown, of_new)
+    without = view._replace(final=final._replace(unknown=new[:0]))
+    scores = without.open_set_scores(labels, np.arange(12))
+    np.testing.assert_allclose(np.sort(scores.known), np.sort(answers.score))
+    shifted = unknown_scores + np.array([0.1, -0.1, 0.0])[folds]
+    np.testing.assert_allclose(scores.unknown[np.argsort(scores.unknown_image)], shifted)
 
 
 def test_a_model_without_a_threshold_of_its_own_takes_the_final_one():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from judging.classifier import class_centroids, scores
+from judging.classifier import class_centroids, class_scores, cosines
 from judging.probabilities import DEFAULT_TEMPERATURE, temperature
 
 
@@ -14,17 +14,19 @@ def clouds(classes, each, spread, seed):
     return np.repeat(means, each, axis=0) + spread * noise, labels
 
 
-def probabilities(support, labels, query, by):
+def probabilities(support, labels, query, by, scored_by="cosine"):
     known = class_centroids(support, labels)
-    return known.classes, special.softmax(scores(known.distances(query)) / by, axis=1)
+    scores = class_scores(cosines(known.distances(query)), scored_by)
+    return known.classes, special.softmax(scores / by, axis=1)
 
 
+@pytest.mark.parametrize("scored_by", ["cosine", "margin"])
 @pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
-def test_the_best_classs_probability_is_how_often_it_is_correct(spread):
+def test_the_best_classs_probability_is_how_often_it_is_correct(spread, scored_by):
     support, labels = clouds(4, 50, spread, 0)
-    by = temperature(support, labels, *clouds(4, 500, spread, 1))
+    by = temperature(support, labels, *clouds(4, 500, spread, 1), scored_by)
     query, truth = clouds(4, 2000, spread, 2)
-    classes, found = probabilities(support, labels, query, by)
+    classes, found = probabilities(support, labels, query, by, scored_by)
     correct = classes[found.argmax(axis=1)] == truth
     assert found.max(axis=1).mean() == pytest.approx(correct.mean(), abs=0.03)
 

@@ -68,8 +68,8 @@ def test_known_by_a_wanted_false_accept_rate():
     found = known_and_unknown(support, labels, query, truth)
     equal, strict = (known_threshold(support, labels, query, truth, w) for w in (None, 0.02))
     assert strict > equal
-    assert np.mean(found.unknown >= strict) <= 0.02
-    np.testing.assert_allclose(found.known, _best(support, labels, query))
+    assert np.mean(found.unknown.cosine >= strict) <= 0.02
+    np.testing.assert_allclose(found.known.cosine, _best(support, labels, query))
 
 
 def test_classes_apart_are_known_and_a_new_one_is_not():

@@ -1,7 +1,7 @@
 import numpy as np
 
 from records.out_of_fold import FoldModel, OutOfFold
-from records.out_of_fold_file import read_out_of_fold, write_out_of_fold
+from records.out_of_fold_file import FILE, read_out_of_fold, write_out_of_fold
 
 
 def result(same=(0.5, 0.9), common=0.6):
@@ -11,7 +11,13 @@ def result(same=(0.5, 0.9), common=0.6):
     folds = np.array([0, 0, 0, 1, 1, 1])
     models = tuple(
         FoldModel(
-            np.flatnonzero(folds != fold), embeddings[folds != fold], own, 0.1 * fold, 8.0, -4
+            np.flatnonzero(folds != fold),
+            embeddings[folds != fold],
+            own,
+            0.1 * fold,
+            8.0,
+            -4,
+            "margin" if fold else "cosine",
         )
         for fold, own in enumerate(same)
     )
@@ -37,7 +43,18 @@ def test_what_is_written_is_read(tmp_path):
         np.testing.assert_array_equal(getattr(found, name), getattr(written, name))
     assert (found.same, found.known) == (0.6, 0.2)
     assert [one.same for one in found.models] == [0.5, 0.9]
+    assert [one.scored_by for one in found.models] == ["cosine", "margin"]
     np.testing.assert_array_equal(found.models[1].support, [0, 1, 2])
+
+
+def test_models_of_older_versions_score_by_cosine(tmp_path):
+    write_out_of_fold(result(), str(tmp_path))
+    with np.load(tmp_path / FILE) as saved:
+        older = {name: saved[name] for name in saved.files if "scored_by" not in name}
+    np.savez(tmp_path / FILE, **older)
+    found = read_out_of_fold(str(tmp_path))
+    assert [one.scored_by for one in found.models] == ["cosine", "cosine"]
+    assert [one.offset for one in found.models] == [-4, -4]
 
 
 def test_a_training_without_folds_has_left_none(tmp_path):

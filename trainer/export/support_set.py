@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from judging.classifier import ScoredBy
+
 MOST_NEAREST = 5
 """Number of nearest support images that are returned as evidence."""
 
@@ -35,21 +37,29 @@ class SupportSet(tf.Module):
         embeddings: float [s, d], of the support images.
         labels: str [s], their classes.
         sources: bytes [s], their names, such as the files' paths.
+        scored_by: What the score of a class is made of, which does not change afterwards.
 
     Attributes:
         embeddings: Variable, float32 [s, d].
         labels: Variable, string [s], UTF-8.
         sources: Variable, string [s].
+        scored_by: Variable, string [], for those who load the model: the graph is made for it.
     """
 
     def __init__(
-        self, embeddings: np.ndarray, labels: np.ndarray, sources: Sequence[bytes]
+        self,
+        embeddings: np.ndarray,
+        labels: np.ndarray,
+        sources: Sequence[bytes],
+        scored_by: ScoredBy = "cosine",
     ) -> None:
         super().__init__(name="support_set")
         size = embeddings.shape[1]
         self.embeddings = _variable(tf.float32, [None, size])
         self.labels = _variable(tf.string, [None])
         self.sources = _variable(tf.string, [None])
+        self.scored_by = tf.Variable(scored_by, trainable=False)
+        self._by_margin = scored_by == "margin"
         # Computed by `replace` once, not for each query.
         self._centre = _variable(tf.float64, [size])
         self._classes = _variable(tf.string, [None])
@@ -107,9 +117,10 @@ class SupportSet(tf.Module):
     def classify(self, embeddings: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return classes and evidence, in the graph.
 
-        A class's score is 1 - d²/2, where d is the distance from the centred, normalized query to
-        the class's centroid; if the centroid is normalized too, this is their cosine. It is in
-        [-1, 1], and its order is that of the distances.
+        A class's cosine is 1 - d²/2, where d is the distance from the centred, normalized query to
+        the class's centroid; if the centroid is normalized too, it is theirs. A class's score is
+        made of the cosines by `judging.classifier.class_scores`. It is in [-1, 1], and its order is
+        that of the distances.
 
         Args:
             embeddings: float [n, d].
@@ -123,7 +134,8 @@ class SupportSet(tf.Module):
         query = _normalize(tf.cast(embeddings, tf.float64) - self._centre)
         distances = self._centroids.squared_distances(query)
         order = tf.argsort(distances, axis=1, stable=True)
-        scores = tf.clip_by_value(1 - tf.gather(distances, order, batch_dims=1) / 2, -1, 1)
+        cosines = tf.clip_by_value(1 - tf.gather(distances, order, batch_dims=1) / 2, -1, 1)
+        scores = self._by_margins(cosines) if self._by_margin else cosines
         # Values, since servers cannot turn variables that are gathered from into constants.
         names, sources = self._classes.read_value(), self.sources.read_value()
         most = tf.minimum(MOST_NEAREST, tf.size(sources))
@@ -134,10 +146,19 @@ class SupportSet(tf.Module):
             "nearest": tf.gather(sources, nearest),
         }
 
+    @staticmethod
+    def _by_margins(cosines: tf.Tensor) -> tf.Tensor:
+        """Return the scores float64 [n, c] of cosines in descending order."""
+        count = tf.shape(cosines)[1]
+        second = tf.gather(cosines, tf.minimum(1, count - 1), axis=1)  # of one class itself
+        rivals = tf.where(tf.range(count) == 0, second[:, None], cosines[:, :1])
+        return (cosines + (cosines - rivals) / 2) / 2
+
     def toward(self, embeddings: tf.Tensor, label: tf.Tensor) -> Toward:
         """Return how the score of a class is made of an embedding, in the graph.
 
-        The length of the centred embedding is taken as given.
+        The length of the centred embedding is taken as given, and so is which class comes first or
+        second.
 
         Args:
             embeddings: float [n, d].
@@ -145,20 +166,37 @@ class SupportSet(tf.Module):
         """
         centred = tf.cast(embeddings, tf.float64) - self._centre
         lengths = tf.maximum(tf.norm(centred, axis=1), 1e-12)
-        best = tf.argmin(self._centroids.squared_distances(centred / lengths[:, None]), axis=1)
+        distances = self._centroids.squared_distances(centred / lengths[:, None])
+        best = tf.argmin(distances, axis=1)
         names = self._classes.read_value()
         named = tf.cast(names[None] == label[:, None], tf.float64)
         place = tf.where(label == "", best, tf.argmax(named, axis=1))
         is_class = (label == "") | (tf.reduce_max(named, axis=1) > 0)
-        centroids = self._centroids.at(place)
-        direction = centroids / lengths[:, None]
-        squares = tf.reduce_sum(centroids**2, axis=1)
-        offset = (1 - squares) / 2 - tf.reduce_sum(self._centre * direction, axis=1)
+        direction, offset = self._cosine_toward(place, lengths)
+        if self._by_margin:
+            own = tf.one_hot(place, tf.size(names), True, False)
+            rival = tf.argmin(tf.where(own, tf.constant(np.inf, tf.float64), distances), axis=1)
+            of_rival = self._cosine_toward(rival, lengths)
+            direction, offset = (
+                (x + (x - y) / 2) / 2 for x, y in zip((direction, offset), of_rival, strict=True)
+            )
         return Toward(
             tf.cast(direction, tf.float32),
             tf.cast(tf.where(is_class, offset, float("nan")), tf.float32),
             tf.where(is_class, tf.gather(names, place), label),
         )
+
+    def _cosine_toward(self, place: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return direction float64 [n, d] and offset float64 [n] of classes' cosines.
+
+        Args:
+            place: int [n], the classes.
+            lengths: float64 [n], of the centred embeddings.
+        """
+        centroids = self._centroids.at(place)
+        direction = centroids / lengths[:, None]
+        squares = tf.reduce_sum(centroids**2, axis=1)
+        return direction, (1 - squares) / 2 - tf.reduce_sum(self._centre * direction, axis=1)
 
 
 class _Points(tf.Module):

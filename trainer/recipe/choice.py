@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from judging.classifier import class_scores
 from judging.probabilities import temperature_of_scores
+from judging.score_choice import ScoreChoice, choose_score
 from judging.thresholds import CalibratedThresholds, known_from_scores, same_threshold
 from trainer.network.calibrated_cosine import CalibratedCosine, calibrate_cosine
 from trainer.recipe import heads
@@ -76,6 +78,7 @@ class FittedHead(NamedTuple):
         head: Fitted to all images.
         similarity: Of two embeddings.
         thresholds: Of the similarity and of the best class's score.
+        score: What a class's score is made of, and why.
     """
 
     choice: Choice
@@ -83,6 +86,7 @@ class FittedHead(NamedTuple):
     head: Head
     similarity: CalibratedCosine
     thresholds: CalibratedThresholds
+    score: ScoreChoice
 
     def embed(self, features: np.ndarray) -> np.ndarray:
         """Return embeddings float32 [n, d] of features float32 [n, v, d] of the chosen views."""
@@ -115,12 +119,12 @@ def fit_best_head(
     best = choose(tried)
     rows = features(best.views)
     semi = unlabelled if best.candidate.unlabelled else None
-    similarity, thresholds = _calibrated(
+    similarity, thresholds, score = _calibrated(
         best, in_span(rows, images, semi, best.views), settings, seed
     )
     others = heads.prepare(semi.features(best.views)) if semi else None
     head = best.candidate.fit(heads.prepare(rows), images.labels, others)
-    return FittedHead(best, tried, head, similarity, thresholds)
+    return FittedHead(best, tried, head, similarity, thresholds, score)
 
 
 def in_span(
@@ -201,15 +205,22 @@ def choose(tried: Sequence[Choice]) -> Choice:
 
 def _calibrated(
     best: Choice, images: LabelledFeatures, settings: Training, seed: int
-) -> tuple[CalibratedCosine, CalibratedThresholds]:
+) -> tuple[CalibratedCosine, CalibratedThresholds, ScoreChoice]:
     """Calibrate by the cross-validation of the chosen candidate."""
     found, calibration = best.found, settings.calibration
     similarity = calibrate_cosine(found.cosines, found.same)
     logits = similarity.scale * found.cosines + similarity.offset
     unknown = unknown_scores(best.candidate, images, seed)
-    unknown = unknown[np.isfinite(unknown)]
-    return similarity, CalibratedThresholds(
+    scored = np.isfinite(unknown.cosine)
+    unknown = unknown.only(scored)
+    score = choose_score(found.scores, unknown, images.labels[scored])
+    by = score.scored_by
+    thresholds = CalibratedThresholds(
         same=same_threshold(1 / (1 + np.exp(-logits)), found.same, calibration.same_false_accepts),
-        known=known_from_scores(found.scores, unknown, calibration.known_false_accepts),
-        temperature=temperature_of_scores(found.class_scores, found.own),
+        known=known_from_scores(
+            found.scores.by(by), unknown.by(by), calibration.known_false_accepts
+        ),
+        temperature=temperature_of_scores(class_scores(found.class_cosines, by), found.own),
+        scored_by=by,
     )
+    return similarity, thresholds, score

@@ -11,20 +11,25 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from judging.classifier import (
+    BestScores,
     Support,
     best_scores,
     class_centroids,
     classify,
     classify_by_each_other,
-    scores,
+    cosines,
 )
 from trainer.recipe.heads import Candidate, Head
 
 FOLDS = 5
 """Number of folds, or of the groups of the smallest class if it has fewer."""
 
-CLASS_FOLDS = 10
-"""Number of folds of classes, or of classes if there are fewer."""
+CLASS_FOLDS = 20
+"""Number of folds of classes, or of classes if there are fewer: then each is left out alone.
+
+What is similar to two known classes has a small margin, which similar classes that are left out
+together would hide.
+"""
 
 _PREDICTIONS = 200
 """Cross-validation is repeated until it has made about as many predictions."""
@@ -83,8 +88,8 @@ class CrossValidated(NamedTuple):
             it could not be classified.
         cosines: float [p], of pairs of images of one fold.
         same: bool [p], whether both are of one class.
-        scores: float [k], the best class's score (`judging.classifier.scores`).
-        class_scores: float [m, c], scores of all classes, where heads know them all.
+        scores: Of k images, the best class's.
+        class_cosines: float [m, c], of all classes, where heads know them all.
         own: int [m], the images' own class.
     """
 
@@ -92,8 +97,8 @@ class CrossValidated(NamedTuple):
     right: np.ndarray
     cosines: np.ndarray
     same: np.ndarray
-    scores: np.ndarray
-    class_scores: np.ndarray
+    scores: BestScores
+    class_cosines: np.ndarray
     own: np.ndarray
 
     @property
@@ -113,9 +118,10 @@ def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) ->
         seed: Of the folds.
     """
     hits, counts = np.zeros(len(images.labels)), np.zeros(len(images.labels))
-    cosines, same, best_of = [], [], []
+    of_pairs, same = [], []
+    best_of = [np.empty((2, 0))]
     classes = np.unique(images.labels)
-    class_scores, own = [np.empty((0, len(classes)))], [np.empty(0, int)]
+    of_classes, own = [np.empty((0, len(classes)))], [np.empty(0, int)]
     for fitted, held in _folds(images, seed):
         head = images.head(candidate, fitted)
         embeddings, labels = head.embed(images.prepared[held]), images.labels[held]
@@ -126,25 +132,25 @@ def cross_validate(candidate: Candidate, images: LabelledFeatures, seed: int) ->
             found = classify(support, embeddings, labels)
             centroids = class_centroids(support.embeddings, support.labels)
             if len(centroids.classes) == len(classes):
-                class_scores.append(scores(centroids.distances(embeddings)))
+                of_classes.append(cosines(centroids.distances(embeddings)))
                 own.append(np.searchsorted(classes, labels))
         counted = np.isfinite(found.own_score)
         hits[held] += (found.label == labels) & counted
         counts[held] += counted
-        best_of.append(found.score[counted])
-        of_pairs = _pairs(embeddings, labels, images.groups[held])
-        cosines.append(of_pairs[0])
-        same.append(of_pairs[1])
+        best_of.append(np.stack([found.score, np.nan_to_num(found.margin)])[:, counted])
+        pairs, alike = _pairs(embeddings, labels, images.groups[held])
+        of_pairs.append(pairs)
+        same.append(alike)
     with np.errstate(invalid="ignore"):
         right = hits / np.where(counts, counts, np.nan)
     known = right[np.isfinite(right)]
     return CrossValidated(
         accuracy=float(known.mean()) if len(known) else math.nan,
         right=right,
-        cosines=_joined(cosines),
+        cosines=_joined(of_pairs),
         same=_joined(same),
-        scores=_joined(best_of),
-        class_scores=np.concatenate(class_scores),
+        scores=BestScores(*np.concatenate(best_of, axis=1)),
+        class_cosines=np.concatenate(of_classes),
         own=np.concatenate(own),
     )
 
@@ -158,7 +164,7 @@ def unknown_scores(
     images: LabelledFeatures,
     seed: int,
     scored: LabelledFeatures | None = None,
-) -> np.ndarray:
+) -> BestScores:
     """Return best scores of images whose class the head was not fitted on.
 
     Args:
@@ -168,11 +174,11 @@ def unknown_scores(
         scored: n images; None: those of `images`.
 
     Returns:
-        Float [n]; NaN with fewer than three classes: with one of two left out, nothing is left to
+        Of n images; NaN with fewer than three classes: with one of two left out, nothing is left to
         compare.
     """
     scored = scored or images
-    found = np.full(len(scored.labels), math.nan)
+    found = BestScores(*np.full((2, len(scored.labels)), math.nan))
     classes = np.unique(images.labels)
     if len(classes) < 3:
         return found
@@ -183,7 +189,8 @@ def unknown_scores(
         head = images.head(candidate, fitted)
         support = _support(head, images, fitted)
         embeddings = head.embed(scored.prepared[judged])
-        found[judged] = best_scores(support.embeddings, support.labels, embeddings)
+        of_these = best_scores(support.embeddings, support.labels, embeddings)
+        found.cosine[judged], found.margin[judged] = of_these
     return found
 
 

@@ -82,7 +82,7 @@ def out_of_fold(
         every = prepared(fitted.choice.views, fitted.choice.candidate.unlabelled)
         unknown[judged] = unknown_scores(
             fitted.choice.candidate, every.only(learned), seed, every.only(judged)
-        )
+        ).by(fitted.thresholds.scored_by)
         models.append(
             FoldModel(
                 support,
@@ -91,6 +91,7 @@ def out_of_fold(
                 fitted.thresholds.known,
                 fitted.similarity.scale,
                 fitted.similarity.offset,
+                fitted.thresholds.scored_by,
             )
         )
     return OutOfFold(

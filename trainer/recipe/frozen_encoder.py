@@ -96,6 +96,7 @@ def train_frozen(
     given = _given(training, held, unlabelled, backbone, model_settings)
     fitted = fit_best_head(given.features, given.labelled, settings, seed, _tell, given.unlabelled)
     _tell(f"chosen: {fitted.choice.name}")
+    _tell(fitted.score.sentence())
     trained = _trained(fitted, given, model_settings, own)
     if (training.folds != features.NO_FOLD).any():
         found = out_of_fold(
@@ -115,6 +116,7 @@ def train_frozen(
         ),
         "calibration": trained.thresholds._asdict(),
         "history": {},
+        "score": fitted.score.summary(),
         "recipe": _described(fitted, given, settings),
         **_unlabelled(fitted, given),
     }

@@ -16,7 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from judging.probabilities import temperature
-from judging.thresholds import CalibratedThresholds, known_threshold, same_threshold
+from judging.score_choice import NOTHING_TO_COMPARE, ScoreChoice, choose_score
+from judging.thresholds import (
+    CalibratedThresholds,
+    known_and_unknown,
+    known_threshold,
+    same_threshold,
+)
 from records import training_keys
 from records.out_of_fold import OutOfFold
 from trainer.errors import TrainingError
@@ -58,9 +64,9 @@ class Trained(NamedTuple):
         snapshot: The backbone before training.
         folder: Where `training.csv`, `tensorboard/` and the snapshot are.
         summary: `epochs`, `best_epoch` (from 1 on), `resumed_at` (epochs done before), `seconds`,
-            `parameters`, `reference_methods`, `calibration` (the thresholds), `history` (a list per
-            metric, one value per epoch), and after a refit `refit` (numbers of `train` and
-            `validation` images).
+            `parameters`, `reference_methods`, `calibration` (the thresholds), `score`
+            (`ScoreChoice.summary`), `history` (a list per metric, one value per epoch), and after a
+            refit `refit` (numbers of `train` and `validation` images).
         out_of_fold: With folds, what models say of the images that they have not learned from.
     """
 
@@ -325,7 +331,7 @@ def _result(
     embed = embedder(model)
     support, validation = embed(job.support.pixels), embed(job.held.images.pixels)
     _write_projector(job, support, validation, folder / "tensorboard")
-    thresholds = _calibrate(job, model, support, validation)
+    thresholds, score = _calibrate(job, model, support, validation)
     history = _history(folder / "training.csv")
     epochs = len(history["loss"])
     hashes = job.blocks.content_hashes.union(job.held.images.content_hashes)
@@ -345,6 +351,7 @@ def _result(
             "parameters": model.count_params(),
             "reference_methods": {k: v for k, v in references.items() if v == v},
             "calibration": thresholds._asdict(),
+            "score": score.summary(),
             "history": history,
         },
     )
@@ -364,25 +371,25 @@ def _write_projector(job: _Job, support: np.ndarray, validation: np.ndarray, fol
 
 def _calibrate(
     job: _Job, model: Siamese, support: np.ndarray, validation: np.ndarray
-) -> CalibratedThresholds:
+) -> tuple[CalibratedThresholds, ScoreChoice]:
     held, settings = job.held, job.settings.calibration
     labels = job.support.labels, held.images.labels
     model.calibrate(validation[held.left], validation[held.right], held.target == 1)
     similarities = keras.ops.convert_to_numpy(
         model.similarity(validation[held.left], validation[held.right])
     )
-    return CalibratedThresholds(
+    both = support, labels[0], validation, labels[1]
+    groups = held.images.numbered_groups()
+    found = known_and_unknown(*both, groups)
+    score = choose_score(found.known, found.unknown, found.labels) if found else NOTHING_TO_COMPARE
+    by = score.scored_by
+    thresholds = CalibratedThresholds(
         same=same_threshold(similarities, held.target, settings.same_false_accepts),
-        known=known_threshold(
-            support,
-            labels[0],
-            validation,
-            labels[1],
-            settings.known_false_accepts,
-            held.images.numbered_groups(),
-        ),
-        temperature=temperature(support, labels[0], validation, labels[1]),
+        known=known_threshold(*both, settings.known_false_accepts, groups, by),
+        temperature=temperature(*both, by),
+        scored_by=by,
     )
+    return thresholds, score
 
 
 def _history(log: Path) -> dict[str, list[float]]:

@@ -18,12 +18,13 @@ class StandIn:
     """An exported model that has learned from all images."""
 
     directory = "model"
+    scored_by = "cosine"
 
     def trained_on(self, keys, unknown=None):
         return keys < 100
 
     def view(self, embeddings, keys, unknown, unknown_keys):
-        support = Support(np.eye(8), LABELS, np.arange(8).astype(str))
+        support = Support(np.eye(8), LABELS, np.arange(8).astype(str), self.scored_by)
         return View("model", embeddings, unknown, support, None, 0.6, 0.1,
                     self.trained_on(keys), self.trained_on(unknown_keys))  # fmt: skip
 
@@ -79,6 +80,19 @@ def test_an_unknown_image_is_judged_by_the_final_model_which_may_have_learned_fr
     model = in_folds({CANDIDATE: StandIn()}, found)[CANDIDATE]
     keys, unknown = np.array([0, 1, 200]), np.array([False, True, True])
     assert model.trained_on(keys, unknown).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("name", [CANDIDATE, LAST_BLESSED])
+def test_what_scores_are_made_of_stays_with_each_model(found, name, monkeypatch):
+    monkeypatch.setattr(StandIn, "scored_by", "margin")
+    models = {CANDIDATE: StandIn(), name: StandIn()}
+    keys = np.array([7, 0, 500] if name == LAST_BLESSED else [7, 0])
+    view = in_folds(models, found, found)[name].view(
+        np.tile(keys[:, None], 8).astype(float), keys, np.zeros((0, 8)), np.zeros(0, int)
+    )
+    of_new = ["margin"] if name == LAST_BLESSED else []
+    assert [part.support.scored_by for part in view.parts] == ["cosine"] * 2 + of_new
+    assert view.final.support.scored_by == "margin"
 
 
 def test_an_image_that_no_fold_has_is_never_taken_for_another(found):

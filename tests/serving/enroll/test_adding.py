@@ -6,7 +6,8 @@ from exported_model import export, make_model, pixels, write_images
 from same_answers import assert_same_answers
 from sample_images import encoded, picture
 
-from judging.classifier import nearest_centroid
+from components.judge.exported_model import JudgedModel
+from judging.classifier import best_scores, nearest_centroid
 from records import training_keys
 from serving.embedded.deadline import Deadline
 from serving.embedded.servable import Servable
@@ -44,6 +45,21 @@ def test_a_new_class_is_known(enrolled, network):
     assert lineage.changes == (f"added 4 images to '{NEW}'",)
     assert lineage.classes == done.classes
     assert lineage.verdict is None
+
+
+def test_classes_are_scored_as_before(network, tmp_path):
+    """The graph does it, and the Judge is told."""
+    export(network, tmp_path / "models/1", scored_by="margin")
+    images = write_images(tmp_path / NEW, 7, range(4))
+    done = enroll(tmp_path / "models", {NEW: images})
+    before, model = (JudgedModel(str(x)) for x in (done.model, done.version))
+    assert (before.support.scored_by, model.support.scored_by) == ("margin", "margin")
+    asked = queries(7, 0)
+    answer = ask(done.version, asked)
+    embedded = model.embed(asked).embeddings
+    best = best_scores(model.support.embeddings, model.support.labels, embedded)
+    np.testing.assert_allclose(answer["scores"][:, 0], best.by("margin"), atol=1e-5)
+    assert (np.abs(answer["scores"][:, 0] - best.by("cosine")) > 1e-3).all()
 
 
 def test_nothing_but_the_support_set_is_changed(enrolled, exported):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from judging.classifier import class_centroids
+from judging.classifier import class_centroids, class_scores
 from trainer.export.support_set import SupportSet
 
 
@@ -18,7 +18,7 @@ def put(support, embeddings, labels, sources):
     support.replace(tf.constant(embeddings), tf.constant(encoded), tf.constant(sources))
 
 
-def assert_answers_as_numpy(support, embeddings, labels, sources):
+def assert_answers_as_numpy(support, embeddings, labels, sources, scored_by="cosine"):
     known = class_centroids(embeddings, labels)
     queries = np.random.default_rng(9).normal(size=(7, 5)).astype("float32")
     distances = known.distances(queries)
@@ -27,8 +27,9 @@ def assert_answers_as_numpy(support, embeddings, labels, sources):
     assert [[name.decode() for name in row] for row in answer["classes"].numpy()] == [
         known.classes[row].tolist() for row in order
     ]
+    scores = class_scores(1 - distances / 2, scored_by)
     np.testing.assert_allclose(
-        answer["scores"], 1 - np.take_along_axis(distances, order, axis=1) / 2, rtol=1e-5
+        answer["scores"], np.take_along_axis(scores, order, axis=1), rtol=1e-5, atol=1e-6
     )
     similarities = known.centred(queries) @ known.centred(embeddings).T
     nearest = [[sources[i] for i in row[:5]] for row in np.argsort(-similarities, axis=1)]
@@ -59,6 +60,32 @@ def test_replaces_all():
     np.testing.assert_array_equal(support.embeddings, other[0])
     assert [label.decode() for label in support.labels.numpy()] == other[1].tolist()
     assert support.sources.numpy().tolist() == other[2]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_scores_by_margin_stay_so_with_other_classes(classes):
+    support = SupportSet(*random_set(12, 4), "margin")
+    assert_answers_as_numpy(support, *random_set(12, 4), "margin")
+    other = random_set(7, classes, seed=1)
+    put(support, *other)
+    assert_answers_as_numpy(support, *other, "margin")
+    assert support.scored_by.numpy() == b"margin"
+
+
+@pytest.mark.parametrize("scored_by", ["cosine", "margin"])
+@pytest.mark.parametrize("classes", [1, 2, 4])
+def test_the_score_of_each_class_is_linear_in_the_embedding(classes, scored_by):
+    support = SupportSet(*random_set(12, classes), scored_by)
+    queries = np.random.default_rng(9).normal(size=(7, 5)).astype("float32")
+    answer = support.classify(tf.constant(queries))
+    for place in range(classes):
+        toward = support.toward(tf.constant(queries), answer["classes"][:, place])
+        found = np.sum(queries * toward.direction, axis=1) + toward.offset
+        np.testing.assert_allclose(found, answer["scores"][:, place], atol=1e-5)
+    best = support.toward(tf.constant(queries), tf.fill([7], ""))
+    assert best.label.numpy().tolist() == answer["classes"][:, 0].numpy().tolist()
+    none = support.toward(tf.constant(queries), tf.fill([7], "no class"))
+    assert np.isnan(none.offset).all()
 
 
 def test_a_small_set_returns_all_its_images_as_evidence():

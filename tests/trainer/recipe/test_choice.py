@@ -1,6 +1,11 @@
 import numpy as np
+import pytest
 
-from trainer.recipe import heads
+from judging.classifier import class_scores
+from judging.probabilities import temperature_of_scores
+from judging.score_choice import ScoreChoice
+from judging.thresholds import known_from_scores
+from trainer.recipe import choice, heads
 from trainer.recipe.choice import Choice, Unlabelled, choose, fit_best_head
 from trainer.recipe.cross_validation import CrossValidated, LabelledFeatures
 from trainer.recipe.heads import Candidate
@@ -45,6 +50,27 @@ def labelled_and_not(each=4, others=30, classes=3, size=30):
         lambda views: np.repeat(more[:, None], views, 1), np.full(len(more), -1)
     )
     return (lambda views: np.repeat(rows[:, None], views, 1)), images, unlabelled
+
+
+@pytest.mark.parametrize("scored_by", ["cosine", "margin"])
+def test_threshold_and_temperature_are_of_the_chosen_score(monkeypatch, scored_by):
+    features, images, _ = labelled_and_not(classes=4)
+    compared = []
+
+    def chosen(known, unknown, labels):
+        compared.append((known, unknown, labels))
+        return ScoreChoice(scored_by, {})
+
+    monkeypatch.setattr(choice, "choose_score", chosen)
+    fitted = fit_best_head(features, images, Training(views=1), 0)
+    [(known, unknown, labels)] = compared
+    assert labels.tolist() == images.labels.tolist()
+    assert fitted.thresholds.scored_by == fitted.score.scored_by == scored_by
+    expected = known_from_scores(known.by(scored_by), unknown.by(scored_by))
+    assert fitted.thresholds.known == expected
+    found = fitted.choice.found
+    scores = class_scores(found.class_cosines, scored_by)
+    assert fitted.thresholds.temperature == temperature_of_scores(scores, found.own)
 
 
 def test_unlabelled_images_are_one_more_candidate():

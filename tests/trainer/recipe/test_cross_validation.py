@@ -1,5 +1,6 @@
 import numpy as np
 
+from judging.classifier import class_scores
 from trainer.recipe.cross_validation import LabelledFeatures, cross_validate, unknown_scores
 from trainer.recipe.heads import Candidate, prepare
 
@@ -21,8 +22,11 @@ def test_each_image_is_judged_by_heads_without_it():
     assert np.isfinite(found.right).all()
     assert found.accuracy == found.right.mean() > 0.8
     assert found.auc > 0.8
-    assert len(found.class_scores) == 5 * 32
-    assert np.mean(found.class_scores.argmax(axis=1) == found.own) == found.accuracy
+    assert len(found.class_cosines) == len(found.scores.cosine) == 5 * 32
+    assert np.mean(found.class_cosines.argmax(axis=1) == found.own) == found.accuracy
+    for by in ("cosine", "margin"):
+        best = class_scores(found.class_cosines, by).max(axis=1)
+        np.testing.assert_allclose(np.sort(found.scores.by(by)), np.sort(best))
 
 
 def test_meaningless_labels_are_at_chance():
@@ -65,9 +69,10 @@ def test_new_classes_are_left_out_as_a_whole():
 def test_unknown_images_score_lower():
     several = images(spread=0.15)
     unknown, known = unknown_scores(SIMPLE, several, 0), cross_validate(SIMPLE, several, 0).scores
-    assert len(unknown) == 32
-    assert np.median(unknown) < np.quantile(known, 0.1)
+    assert len(unknown.cosine) == 32
+    for by in ("cosine", "margin"):
+        assert np.median(unknown.by(by)) < np.quantile(known.by(by), 0.1)
 
 
 def test_two_classes_have_no_unknown_images():
-    assert np.isnan(unknown_scores(SIMPLE, images(classes=2), 0)).all()
+    assert np.isnan(unknown_scores(SIMPLE, images(classes=2), 0).cosine).all()

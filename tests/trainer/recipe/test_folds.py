@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pair_files import transformed, write_blocks, write_folds
 
-from records.out_of_fold import OutOfFold
+from judging.score_choice import ScoreChoice
+from records.out_of_fold import FoldModel, OutOfFold
 from records.pair_sampling import all_pairs
 from trainer.errors import TrainingError
 from trainer.recipe.ladder import train_by_recipe
@@ -49,6 +50,26 @@ def test_a_class_that_was_not_learned_scores_lower(result):
     assert np.mean(found.unknown_scores >= own) < 0.5
 
 
+def test_each_fold_scores_unknown_images_as_its_model_does(
+    files, tiny_backbone, result, monkeypatch
+):
+    """The final model and those of the folds choose in this order; 1 and 3 take the margin."""
+    choices = iter(["margin", "cosine", "margin", "cosine"])
+    monkeypatch.setattr(
+        "trainer.recipe.choice.choose_score", lambda *_: ScoreChoice(next(choices), {})
+    )
+    other = trained(files, tiny_backbone, result.folder.parent / "by margin")
+    assert other.thresholds.scored_by == "margin"
+    found, before = other.out_of_fold, result.out_of_fold
+    assert [one.scored_by for one in found.models] == ["cosine", "margin", "cosine"]
+    differ = found.unknown_scores != before.unknown_scores
+    as_before = [
+        one.scored_by == other.scored_by
+        for one, other in zip(found.models, before.models, strict=True)
+    ]
+    np.testing.assert_array_equal(differ, ~np.array(as_before)[found.folds])
+
+
 def test_the_labels_of_a_fold_do_not_reach_its_model(files, tiny_backbone, result, monkeypatch):
     """With other labels in fold 0, the model of fold 0 stays the same, and the others change."""
     from trainer.recipe import frozen_encoder
@@ -60,7 +81,7 @@ def test_the_labels_of_a_fold_do_not_reach_its_model(files, tiny_backbone, resul
 
     monkeypatch.setattr(frozen_encoder, "few_of_each_class", mislabelled)
     other = trained(files, tiny_backbone, result.folder.parent / "other").out_of_fold
-    for name in ("support", "support_embeddings", "same", "known", "scale", "offset"):
+    for name in FoldModel._fields:
         first, second = (getattr(one.models[0], name) for one in (result.out_of_fold, other))
         np.testing.assert_array_equal(first, second)
     first, second = (one.models[1].support_embeddings for one in (result.out_of_fold, other))

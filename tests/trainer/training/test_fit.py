@@ -14,6 +14,7 @@ import pytest
 from pair_files import write_splits
 
 from judging.probabilities import temperature
+from judging.score_choice import ScoreChoice
 from judging.thresholds import known_threshold, same_threshold
 from tests.trainer.training import train_here
 from trainer.errors import TrainingError
@@ -132,13 +133,37 @@ def test_support_set_and_thresholds_are_those_of_the_kept_weights(data, trained)
     held = held_out([str(data / "validation.gz")], 16)
     z = embed(held.images.pixels)
     similarities = np.asarray(trained.model.similarity(z[held.left], z[held.right]))
-    same, known, by = trained.thresholds
+    same, known, by, scored_by = trained.thresholds
     assert same == pytest.approx(same_threshold(similarities, held.target), rel=1e-4)
-    support = trained.support_embeddings, trained.support.labels
-    assert known == pytest.approx(known_threshold(*support, z, held.images.labels), abs=1e-4)
+    support, groups = (
+        (trained.support_embeddings, trained.support.labels),
+        held.images.numbered_groups(),
+    )
+    assert known == pytest.approx(
+        known_threshold(*support, z, held.images.labels, None, groups, scored_by), abs=1e-4
+    )
     assert known > -1
-    assert by == pytest.approx(temperature(*support, z, held.images.labels), rel=1e-3)
-    assert trained.summary["calibration"] == {"same": same, "known": known, "temperature": by}
+    assert by == pytest.approx(temperature(*support, z, held.images.labels, scored_by), rel=1e-3)
+    assert trained.summary["calibration"] == trained.thresholds._asdict()
+    assert trained.summary["score"]["scored_by"] == scored_by
+
+
+@pytest.mark.parametrize("scored_by", ["cosine", "margin"])
+def test_the_chosen_score_is_the_calibrated_one(
+    data, tiny_backbone, tmp_path, monkeypatch, scored_by
+):
+    chosen = ScoreChoice(scored_by, {"cosine": 0.8, "margin": 0.9})
+    monkeypatch.setattr("trainer.training.fit.choose_score", lambda *_: chosen)
+    trained = fit(data, tiny_backbone, tmp_path / "own", epochs=1)
+    found = held_out([str(data / "validation.gz")], 16).images
+    of = trained.support_embeddings, trained.support.labels, embedder(trained.model)(found.pixels)
+    groups = found.numbered_groups()
+    known = known_threshold(*of, found.labels, None, groups, scored_by)
+    assert trained.thresholds.scored_by == scored_by
+    assert trained.thresholds.known == pytest.approx(known, abs=1e-4)
+    by = temperature(*of, found.labels, scored_by)
+    assert trained.thresholds.temperature == pytest.approx(by, rel=1e-3)
+    assert trained.summary["score"]["sentence"] == chosen.sentence()
 
 
 def test_patience_stops_training_early(data, tiny_backbone, tmp_path):
