@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from sample_images import encoded, picture
 
+from judging.score_choice import ScoreChoice
 from pipeline.report.headline import reasons
 from pipeline.report.report import MODEL_CARD, Findings
 from tests.pipeline.report.findings import judged, numbers_of, shown, summary
@@ -157,6 +158,7 @@ def test_all_tables_of_the_card_are_whole(whole):
 def test_a_frozen_encoder_has_a_recipe_and_no_epochs(judgement, tmp_path):
     training = {
         "epochs": 0, "best_epoch": 0, "history": {}, "reference_methods": {}, "hyperparameters": {},
+        "score": ScoreChoice("cosine", {"cosine": 0.9, "margin": 0.8}).summary(),
         "recipe": {
             "name": "frozen_encoder", "reason": "97.5% of 40 images are right", "images": 40,
             "chosen": "ridge", "accuracy": 0.975,
@@ -166,6 +168,7 @@ def test_a_frozen_encoder_has_a_recipe_and_no_epochs(judgement, tmp_path):
     }  # fmt: skip
     page, _ = written(tmp_path, Findings("parts", summary(judgement, training=training), judgement))
     assert "Recipe: frozen encoder; 97.5% of 40 images are right." in page.text
+    assert training["score"]["sentence"] in page.text
     assert "ridge (chosen) 97.5 % 0.990 fine-tuned 90.0 % \N{EN DASH}" in page.text
     assert "epoch 0" not in page.text
     card = (tmp_path / MODEL_CARD).read_text(encoding="utf-8")

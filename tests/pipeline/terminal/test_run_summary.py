@@ -6,6 +6,7 @@ from rich.console import Console
 
 from components.image_example_gen.report import ExcludedFile, IngestionReport
 from judging.judgement import Check, Measure, Verdict
+from judging.score_choice import ScoreChoice
 from pipeline.commands.show import show_runs
 from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.summary import Summary
@@ -93,6 +94,12 @@ def test_a_refit_names_its_images():
     training = {"history": {}, "best_epoch": 2, "epochs": 3, "refit": again}
     text = " ".join(shown(summary(training=training)).split())
     assert "Trained again on 39 training and 12 validation images, up to epoch 2; " in text
+
+
+def test_it_says_what_scores_are_made_of():
+    score = ScoreChoice("margin", {"cosine": 0.8, "margin": 0.9})
+    training = {"history": {}, "best_epoch": 0, "epochs": 0, "score": score.summary()}
+    assert score.sentence() in " ".join(shown(summary(training=training)).split())
 
 
 def test_excluded_files_are_named_up_to_ten():
