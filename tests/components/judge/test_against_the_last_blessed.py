@@ -56,6 +56,15 @@ def test_a_last_blessed_model_of_an_older_kind_is_passed_over(judging, saved, tm
         JudgedModel(str(tmp_path))
 
 
+@pytest.mark.parametrize("scored_by", [None, "cosine", "margin"])
+def test_a_model_says_what_it_scores_by_and_an_older_one_scores_by_cosine(tmp_path, scored_by):
+    model = StandIn(GOOD)
+    if scored_by:
+        model.support.scored_by = tf.Variable(scored_by)
+    tf.saved_model.save(model, str(tmp_path), signatures={"embed": model.embed})
+    assert JudgedModel(str(tmp_path)).support.scored_by == (scored_by or "cosine")
+
+
 def test_a_last_blessed_model_is_compared_on_images_that_it_has_not_seen(judging, saved, caplog):
     before = saved("learned", WORSE, seen=keys_of(12, range(0, 48, 3)))
     with caplog.at_level(logging.INFO):
