@@ -48,7 +48,9 @@ def _serve(trained: Any, pictures: Pictures, folder: Path, data: Path) -> None:
         preprocess,
         SIZE,
         100_000_000,
-        SupportSet(trained.support_embeddings, support.labels, sources),
+        SupportSet(
+            trained.support_embeddings, support.labels, sources, trained.thresholds.scored_by
+        ),
         trained.thresholds,
         trained.training_keys,
     ).save(str(folder))

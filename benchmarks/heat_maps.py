@@ -119,7 +119,12 @@ def measure(surface: str, encoder: Path, each: int, tested: int, seed: int) -> l
     if parts is None:
         raise SystemExit(f"{encoder}: does not average its feature map")
     support_labels, values = trained.support.labels, PlaceValues(parts)
-    support = SupportSet(trained.support_embeddings, support_labels, trained.support.sources)
+    support = SupportSet(
+        trained.support_embeddings,
+        support_labels,
+        trained.support.sources,
+        trained.thresholds.scored_by,
+    )
     encode = encoding(trained.model, parts)
     others = generate(surface, tested, seed + 1000)
     good = encode(tf.constant(others.pixels[others.labels == GOOD], tf.float32))
