@@ -51,11 +51,9 @@ class Model:
     def classify(self, file):
         query = self.embed(file) - self.has["centre"]
         scores = 1 - ((query / np.linalg.norm(query) - self.has["centroids"]) ** 2).sum(1) / 2
-        label = str(self.has["classes"][scores.argmax()])
-        if str(self.has["scored_by"]) == "cosine":
-            return label, scores.max()
-        *others, best = np.sort(scores)
-        return label, (best + (best - others[-1]) / 2) / 2 if others else best / 2
+        best, second = scores.max(), np.sort(scores)[-2:][0]  # of one class itself
+        score = best if str(self.has["scored_by"]) == "cosine" else (3 * best - second) / 4
+        return str(self.has["classes"][scores.argmax()]), score
 
 
 if __name__ == "__main__":
