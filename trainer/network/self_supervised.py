@@ -38,7 +38,7 @@ def build_self_supervised(name: str, family: Family, weights: str, image_size: i
     Raises:
         BackboneError: KerasHub is not installed or has no such preset, or images of this size do
             not fit.
-        WeightsError: The preset cannot be downloaded, or `weights` is a file.
+        WeightsError: The preset cannot be loaded, or `weights` is a file.
     """
     check_image_size(name, image_size)
     check_installed(name)
@@ -58,9 +58,10 @@ def build_self_supervised(name: str, family: Family, weights: str, image_size: i
         converter = getattr(hub.layers, f"{family.name}ImageConverter").from_preset(name)
     except Exception as e:  # the download raises whatever its network stack raises
         raise WeightsError(
-            f"KerasHub could not download {name} from Kaggle ({first_line(e)}). Connect to the "
-            "internet once (it is kept in ~/.cache/kagglehub; some models ask for a login at "
-            "Kaggle), or set model.backbone to the encoder.keras of a run elsewhere."
+            f"KerasHub could not load {name} ({first_line(e)}). It downloads it from Kaggle once, "
+            "into ~/.cache/kagglehub: connect to the internet, log in at Kaggle if the model asks "
+            "for it, and delete its folder there if the download was cut off. Or set "
+            "model.backbone to the encoder.keras of a run elsewhere."
         ) from e
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     normalized = keras.layers.Rescaling(converter.scale, converter.offset)(pixels)
