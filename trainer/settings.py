@@ -148,16 +148,6 @@ class Augmentation(Section):
     rotation: float = Field(8.0, ge=0, le=180, description="Degrees, either way.")
     scale: float = Field(0.1, ge=0, lt=1, description="Fraction, larger or smaller.")
     shift: float = Field(0.08, ge=0, lt=1, description="Fraction of the image size, either way.")
-    shear: float = Field(
-        0.0, ge=0, lt=1, description="Fraction of the distance from the centre, either way."
-    )
-    elastic: float = Field(
-        0.0,
-        ge=0,
-        le=0.2,
-        description="Typical displacement of a smooth deformation, as fraction of the image size; "
-        "for drawings and writing.",
-    )
     horizontal_flip: bool = Field(False, description="Only if a mirrored image keeps its class.")
     vertical_flip: bool = False
     brightness: float = Field(0.0, ge=0, lt=1, description="Fraction, brighter or darker.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from trainer.network.random_warp import RandomWarp
 from trainer.settings import Augmentation
 
 
@@ -21,9 +20,7 @@ def build_augmentation(settings: Augmentation | None, seed: int) -> keras.Layer:
     """
     layers: list[keras.Layer] = []
     if settings is not None:
-        flip, rotate, zoom, shift, brightness, contrast, saturation, warp = _independent_seeds(
-            seed, 8
-        )
+        flip, rotate, zoom, shift, brightness, contrast, saturation = _independent_seeds(seed, 7)
         if settings.horizontal_flip or settings.vertical_flip:
             mode = {(True, True): "horizontal_and_vertical", (True, False): "horizontal"}.get(
                 (settings.horizontal_flip, settings.vertical_flip), "vertical"
@@ -44,8 +41,6 @@ def build_augmentation(settings: Augmentation | None, seed: int) -> keras.Layer:
                     settings.shift, settings.shift, fill_mode="nearest", seed=shift
                 )
             )
-        if settings.shear or settings.elastic:
-            layers.append(RandomWarp(settings.shear, settings.elastic, warp))
         if settings.brightness:
             layers.append(keras.layers.RandomBrightness(settings.brightness, seed=brightness))
         if settings.contrast:

@@ -93,7 +93,7 @@ def apply(values: Mapping[str, Any], model: Model, training: Training) -> tuple[
 
 def _scaled(augmentation: Augmentation, strength: float) -> Augmentation:
     """Every amount times `strength`, up to its limit; flips are unchanged."""
-    most = {"rotation": 180.0, "elastic": 0.2}
+    most = {"rotation": 180.0}
     return augmentation.model_copy(
         update={
             name: min(most.get(name, 0.99), value * strength)

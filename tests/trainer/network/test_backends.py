@@ -28,8 +28,7 @@ numbers = {"backend": keras.backend.backend()}
 for loss in ("supervised_contrastive", "cosine_crossentropy", "contrastive_margin",
              "triplet_semi_hard", "binary_crossentropy"):
     model = Siamese(Model(backbone="Conv4", weights="none", embedding_size=8),
-                    Training(loss=loss, augmentation=Augmentation(
-                        horizontal_flip=True, shear=0.2, elastic=0.03)), 32)
+                    Training(loss=loss, augmentation=Augmentation(horizontal_flip=True)), 32)
     for number, weight in enumerate(model.weights):
         if "seed" not in weight.path and "moving" not in weight.path:
             shape = tuple(weight.shape)

@@ -47,14 +47,12 @@ def test_values_reach_both_sections():
             "tuner/epochs": 4,
         },
         Model(),
-        Training(
-            augmentation=Augmentation(rotation=100, shift=0.6, elastic=0.15, horizontal_flip=True)
-        ),
+        Training(augmentation=Augmentation(rotation=100, shift=0.6, horizontal_flip=True)),
     )
     assert (model.hidden, model.backbone) == ((256,), "Conv4")
     assert training.learning_rate == 0.2
     assert training.augmentation == Augmentation(
-        rotation=180, shift=0.99, scale=0.2, elastic=0.2, horizontal_flip=True
+        rotation=180, shift=0.99, scale=0.2, horizontal_flip=True
     )
 
 
