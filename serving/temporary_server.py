@@ -72,7 +72,8 @@ def temporary_server(
             _wait(process, address, name, log, ready_seconds, stopped or threading.Event())
             yield address
         finally:
-            process.terminate()
+            # It has nothing left to do. But a container would outlive a client that is killed.
+            (process.terminate if engine == "docker" else process.kill)()
             try:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:

@@ -93,7 +93,7 @@ def classify(
 ) -> None:
     """Predict each image's class, or that it is unknown to the model.
 
-    Without --server this takes about a minute, since a server is started for it. `siamese serve`
+    Without --server this takes longer, since a server is started for it. `siamese serve`
     keeps one running. Files that cannot be used are named among the answers and make the exit code
     1; hidden files and those of a file browser (Thumbs.db) are skipped.
 

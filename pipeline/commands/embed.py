@@ -40,7 +40,7 @@ def embed(
     """Write the embeddings of images, vectors that are near each other for similar images.
 
     After a kill, the same command goes on where it stopped. `siamese search` finds images in the
-    table. Without --server this takes about a minute, since a server is started for it.
+    table. Without --server this takes longer, since a server is started for it.
 
     Example: [bold]siamese embed photos/ -o embeddings.parquet --config my.yaml[/]
     """

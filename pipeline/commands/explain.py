@@ -41,7 +41,7 @@ def explain(
     """Draw which places of an image speak for its class, or for its being the same as another one.
 
     Orange places speak for it, blue ones against it: of two images, blue or colourless is where
-    they differ. --json prints the maps. Without --server this takes about a minute, since a server
+    they differ. --json prints the maps. Without --server this takes longer, since a server
     is started for it.
 
     Example: [bold]siamese explain a.jpg b.jpg -o map.png --config my.yaml[/]

@@ -47,7 +47,7 @@ def predict(
 ) -> None:
     """Predict whether two images are of the same class, and how similar they are (0 to 1).
 
-    Without --server this takes about a minute, since a server is started for it. `siamese serve`
+    Without --server this takes longer, since a server is started for it. `siamese serve`
     keeps one running.
 
     Example: [bold]siamese predict a.jpg b.jpg --server localhost:8500 --name parts[/]

@@ -195,7 +195,7 @@ def _served(
     newest = newest_model(settings.serving_root, settings.root / "served")
     engine = choose("auto")
     note(
-        f"Starting a server of {newest} (engine '{engine}'), which takes about a minute. To get "
+        f"Starting a server of {newest} (engine '{engine}'), which may take a minute. To get "
         f"answers at once, keep one running: siamese serve {config}, then --server localhost:8500."
     )
     with contextlib.ExitStack() as stack:
