@@ -35,11 +35,15 @@ class ScoreChoice(NamedTuple):
         """Return what was chosen and why, as a sentence."""
         chosen = f"The score of a class is {_NAMES[self.scored_by]}"
         if not self.auroc:
-            return f"{chosen}: there were too few classes to compare scores."
+            return f"{chosen}: there was nothing to compare scores by."
         [other] = self.auroc.keys() - {self.scored_by}
+        areas = [number(self.auroc[by]) for by in (self.scored_by, other)]
+        no_more = ""
+        if self.scored_by == "cosine" and self.auroc[other] >= self.auroc["cosine"]:
+            no_more = ", not better by more than its standard error"
         return (
-            f"{chosen}: it separates known images from those of classes left out with AUROC "
-            f"{number(self.auroc[self.scored_by])}; {_NAMES[other]}: {number(self.auroc[other])}."
+            f"{chosen}: AUROC {areas[0]} of known images against those of classes left out; "
+            f"{_NAMES[other]}: {areas[1]}{no_more}."
         )
 
     def summary(self) -> dict[str, Any]:
@@ -49,7 +53,7 @@ class ScoreChoice(NamedTuple):
 
 _NAMES: dict[str, str] = {
     "cosine": "its cosine",
-    "margin": "its cosine combined with its margin to the best other class",
+    "margin": "its cosine with its margin to the best other class",
 }
 
 NOTHING_TO_COMPARE = ScoreChoice("cosine", {})

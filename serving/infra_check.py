@@ -6,6 +6,7 @@ also compares the answers with those of the model in this process.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -67,8 +68,9 @@ def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> i
     """
     questions = [*_warmup(version_dir), *_about(images)]
     stopped = threading.Event()
-    with ThreadPoolExecutor(1) as beside:  # while the server loads the model
-        expected = beside.submit(_in_process, version_dir, questions)
+    # While the server loads the model; its weights are in memory twice for that time.
+    with ThreadPoolExecutor(1) as beside:
+        expected = beside.submit(_in_process, version_dir, questions, stopped)
         expected.add_done_callback(lambda done: stopped.set() if done.exception() else None)
         try:
             server = temporary_server(engine, _NAME, version_dir.parent, stopped=stopped)
@@ -76,6 +78,8 @@ def infra_check(version_dir: Path, images: Sequence[bytes], engine: Engine) -> i
         except EngineError:
             expected.result()  # if it fails too, its reason says more
             raise
+        finally:
+            stopped.set()
 
 
 def _compare(
@@ -146,11 +150,15 @@ def _about(images: Sequence[bytes]) -> list[_Question]:
     ]
 
 
-def _in_process(version_dir: Path, questions: Sequence[_Question]) -> list[dict[str, np.ndarray]]:
+def _in_process(
+    version_dir: Path, questions: Sequence[_Question], stopped: threading.Event
+) -> list[dict[str, np.ndarray]]:
+    """Return the model's own answers; not all of them if they are no longer wanted."""
     try:
         model = tf.saved_model.load(str(version_dir))
         with graphs_not_optimized():
-            return [_answer(model, question) for question in questions]
+            wanted = itertools.takewhile(lambda _: not stopped.is_set(), questions)
+            return [_answer(model, question) for question in wanted]
     except (OSError, tf.errors.OpError) as e:
         raise InfraCheckError(f"{version_dir}: cannot be run in this process: {e}") from e
 

@@ -55,12 +55,20 @@ def kill_at(place, text, *change):
             break
     log = max((place / "runs/few/runs").glob("*")) / "log.txt"
     run = str(log.parent.relative_to(place))
-    for process in [*_processes("pipeline.runs.launch", run), child.pid]:
+    launched = [*_processes("pipeline.runs.launch", run)]
+    for process in [*launched, child.pid]:
         os.kill(process, signal.SIGKILL)
     child.wait()
-    while any(_processes("pipeline.runs.launch", run)):  # its memory is returned first
+    while not all(map(_has_ended, launched)):  # its memory is returned first, then its locks
         time.sleep(0.1)
     return log
+
+
+def _has_ended(process):
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return True
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,9 @@ class Connection(NamedTuple):
     ] = None
     timeout: Annotated[
         float,
-        typer.Option(metavar="SECONDS", min=0.001, help="Longest time to wait for an answer."),
+        typer.Option(
+            metavar="SECONDS", min=0.001, help="Longest time to wait for an answer of --server."
+        ),
     ] = 30.0
     tls: Annotated[bool, typer.Option("--tls", help="Encrypt the connection.")] = False
     tls_ca: Annotated[

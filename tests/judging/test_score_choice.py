@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from judging.classifier import BestScores
-from judging.score_choice import NOTHING_TO_COMPARE, choose_score
+from judging.score_choice import NOTHING_TO_COMPARE, ScoreChoice, choose_score
 from judging.thresholds import known_and_unknown
 
 
@@ -86,5 +86,19 @@ def test_nothing_to_compare_is_the_cosine():
     assert choose_score(nothing, unknown, labels) == NOTHING_TO_COMPARE
     assert choose_score(known, nothing, labels[:0]) == NOTHING_TO_COMPARE
     assert choose_score(known, broken, labels) == NOTHING_TO_COMPARE
-    assert "too few classes" in NOTHING_TO_COMPARE.sentence()
+    assert NOTHING_TO_COMPARE.sentence().endswith("there was nothing to compare scores by.")
     assert NOTHING_TO_COMPARE.summary()["scored_by"] == "cosine"
+
+
+@pytest.mark.parametrize(
+    ("scored_by", "cosine", "margin", "end"),
+    [
+        ("cosine", 0.9, 0.8, "other class: 0.800."),
+        ("cosine", 0.8, 0.81, "other class: 0.810, not better by more than its standard error."),
+        ("margin", 0.8, 0.9, "0.900 of known images against those of classes left out; its cosine: "
+         "0.800."),
+    ],
+)  # fmt: skip
+def test_the_sentence_gives_the_reason(scored_by, cosine, margin, end):
+    choice = ScoreChoice(scored_by, {"cosine": cosine, "margin": margin})
+    assert choice.sentence().endswith(end)

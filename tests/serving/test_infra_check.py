@@ -1,6 +1,8 @@
 """A stand-in for the exported model, served by the embedded server."""
 
 import contextlib
+import threading
+import time
 
 import pytest
 import tensorflow as tf
@@ -91,6 +93,26 @@ def test_no_model_stops_the_server_that_waits_for_one(tmp_path, monkeypatch):
     with pytest.raises(InfraCheckError, match="cannot be run in this process"):
         infra_check(tmp_path, IMAGES, "embedded")
     assert seen == [True]
+
+
+def test_an_interrupt_ends_what_is_computed_meanwhile(served, monkeypatch):
+    began, asked = threading.Event(), []
+
+    def interrupts(*args, stopped):
+        assert began.wait(60)
+        raise KeyboardInterrupt
+
+    def answer(model, question):
+        asked.append(question.signature)
+        began.set()
+        time.sleep(0.5)  # until the interrupt has come
+        return {}
+
+    monkeypatch.setattr(module, "temporary_server", interrupts)
+    monkeypatch.setattr(module, "_answer", answer)
+    with pytest.raises(KeyboardInterrupt):
+        infra_check(served[0], IMAGES, "embedded")
+    assert len(asked) == 1
 
 
 def test_a_server_that_does_not_start(served, monkeypatch):
