@@ -1,8 +1,8 @@
 """A stand-in for the exported model, served by the embedded server."""
 
 import contextlib
+import queue
 import threading
-import time
 
 import pytest
 import tensorflow as tf
@@ -96,16 +96,17 @@ def test_no_model_stops_the_server_that_waits_for_one(tmp_path, monkeypatch):
 
 
 def test_an_interrupt_ends_what_is_computed_meanwhile(served, monkeypatch):
-    began, asked = threading.Event(), []
+    began, asked, events = threading.Event(), [], queue.Queue()
 
     def interrupts(*args, stopped):
+        events.put(stopped)
         assert began.wait(60)
         raise KeyboardInterrupt
 
     def answer(model, question):
         asked.append(question.signature)
         began.set()
-        time.sleep(0.5)  # until the interrupt has come
+        events.get(timeout=60).wait(60)
         return {}
 
     monkeypatch.setattr(module, "temporary_server", interrupts)
