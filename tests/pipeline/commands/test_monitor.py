@@ -35,7 +35,7 @@ def record(place, count=60, version=5, far=0, move=0.0):
     points = held_out(classes=4, each=count // 4, spread=0.2, seed=7)[1].embeddings + move
     points[:far] = -1
     known = class_centroids(view.support.embeddings, view.support.labels)
-    scores = classifier.scores(known.distances(points))
+    scores = classifier.cosines(known.distances(points))
     best = scores.max(axis=1)
     start = datetime(2026, 1, 2, tzinfo=timezone.utc).timestamp()
     with TrafficStore(place / "runs/mine/traffic", create=True) as store:
