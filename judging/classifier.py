@@ -8,7 +8,7 @@ a test compares the two.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -235,10 +235,15 @@ def cosines(distances: np.ndarray) -> np.ndarray:
     return np.clip(1 - distances / 2, -1, 1)
 
 
+def with_margin(cosine: Any, margin: Any) -> Any:
+    """Return the score of a class by margin, of arrays or tensors: (s + m / 2) / 2."""
+    return (cosine + margin / 2) / 2
+
+
 def class_scores(of_classes: np.ndarray, scored_by: ScoredBy) -> np.ndarray:
     """Return the scores of classes float64 [..., c], in [-1, 1] and in the order of their cosines.
 
-    A score by `margin` is (s + m / 2) / 2, where s is the cosine of the class, and its margin m is
+    A score by `margin` is `with_margin`, where s is the cosine of the class, and its margin m is
     s less the best cosine of the other classes, or 0 if there are none. It is lower for what is
     similar to two classes. `judging.score_choice` chooses.
 
@@ -252,7 +257,7 @@ def class_scores(of_classes: np.ndarray, scored_by: ScoredBy) -> np.ndarray:
         return of_classes / 2
     second, best = np.moveaxis(np.partition(of_classes, -2, axis=-1)[..., -2:, None], -2, 0)
     others = np.where(of_classes == best, second, best)
-    return (of_classes + (of_classes - others) / 2) / 2
+    return with_margin(of_classes, of_classes - others)
 
 
 class BestScores(NamedTuple):
@@ -268,7 +273,7 @@ class BestScores(NamedTuple):
 
     def by(self, scored_by: ScoredBy) -> np.ndarray:
         """Return the best class's scores, float64 [n], as `class_scores` does."""
-        return self.cosine if scored_by == "cosine" else (self.cosine + self.margin / 2) / 2
+        return self.cosine if scored_by == "cosine" else with_margin(self.cosine, self.margin)
 
     def only(self, images: np.ndarray) -> BestScores:
         """Return those of some of the images, bool or int [n]."""

@@ -85,9 +85,7 @@ def known_threshold(
     found = known_and_unknown(support, support_labels, query, query_labels, query_groups)
     if found is None:
         return DEFAULT_KNOWN
-    known, unknown = found.known.by(scored_by), found.unknown.by(scored_by)
-    scores = np.concatenate([known, unknown])
-    return _calibrated(scores, np.arange(len(scores)) < len(known), max_fpr, DEFAULT_KNOWN)
+    return known_from_scores(found.known.by(scored_by), found.unknown.by(scored_by), max_fpr)
 
 
 def known_from_scores(

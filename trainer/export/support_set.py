@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from judging.classifier import ScoredBy
+from judging.classifier import ScoredBy, with_margin
 
 MOST_NEAREST = 5
 """Number of nearest support images that are returned as evidence."""
@@ -152,7 +152,7 @@ class SupportSet(tf.Module):
         count = tf.shape(cosines)[1]
         second = tf.gather(cosines, tf.minimum(1, count - 1), axis=1)  # of one class itself
         rivals = tf.where(tf.range(count) == 0, second[:, None], cosines[:, :1])
-        return (cosines + (cosines - rivals) / 2) / 2
+        return with_margin(cosines, cosines - rivals)
 
     def toward(self, embeddings: tf.Tensor, label: tf.Tensor) -> Toward:
         """Return how the score of a class is made of an embedding, in the graph.
@@ -178,7 +178,7 @@ class SupportSet(tf.Module):
             rival = tf.argmin(tf.where(own, tf.constant(np.inf, tf.float64), distances), axis=1)
             of_rival = self._cosine_toward(rival, lengths)
             direction, offset = (
-                (x + (x - y) / 2) / 2 for x, y in zip((direction, offset), of_rival, strict=True)
+                with_margin(x, x - y) for x, y in zip((direction, offset), of_rival, strict=True)
             )
         return Toward(
             tf.cast(direction, tf.float32),

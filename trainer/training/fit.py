@@ -18,9 +18,10 @@ import tensorflow as tf
 from judging.probabilities import temperature
 from judging.score_choice import NOTHING_TO_COMPARE, ScoreChoice, choose_score
 from judging.thresholds import (
+    DEFAULT_KNOWN,
     CalibratedThresholds,
     known_and_unknown,
-    known_threshold,
+    known_from_scores,
     same_threshold,
 )
 from records import training_keys
@@ -379,13 +380,16 @@ def _calibrate(
         model.similarity(validation[held.left], validation[held.right])
     )
     both = support, labels[0], validation, labels[1]
-    groups = held.images.numbered_groups()
-    found = known_and_unknown(*both, groups)
-    score = choose_score(found.known, found.unknown, found.labels) if found else NOTHING_TO_COMPARE
+    found = known_and_unknown(*both, held.images.numbered_groups())
+    score, known = NOTHING_TO_COMPARE, DEFAULT_KNOWN
+    if found is not None:
+        score = choose_score(found.known, found.unknown, found.labels)
+        of_known, of_unknown = (x.by(score.scored_by) for x in (found.known, found.unknown))
+        known = known_from_scores(of_known, of_unknown, settings.known_false_accepts)
     by = score.scored_by
     thresholds = CalibratedThresholds(
         same=same_threshold(similarities, held.target, settings.same_false_accepts),
-        known=known_threshold(*both, settings.known_false_accepts, groups, by),
+        known=known,
         temperature=temperature(*both, by),
         scored_by=by,
     )
