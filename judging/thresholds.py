@@ -58,36 +58,6 @@ def same_threshold(
     return _calibrated(similarities, np.asarray(target) == 1, max_fpr, DEFAULT_SAME)
 
 
-def known_threshold(
-    support: np.ndarray,
-    support_labels: np.ndarray,
-    query: np.ndarray,
-    query_labels: np.ndarray,
-    max_fpr: float | None = None,
-    query_groups: np.ndarray | None = None,
-    scored_by: ScoredBy = "cosine",
-) -> float:
-    """Return the score at which an image counts as one of a known class.
-
-    Args:
-        support: float [s, d], embeddings of training images.
-        support_labels: [s], their classes.
-        query: float [q, d], embeddings of validation images.
-        query_labels: [q].
-        max_fpr: Greatest share of the unknown images to call known; None: the equal error rate.
-        query_groups: int [q], the groups of the images; None: each is one by itself.
-        scored_by: What a class's score is made of.
-
-    Returns:
-        `DEFAULT_KNOWN` if there are fewer than three classes (with one of two left out, nothing is
-        left to compare), no query, or if an embedding is not finite.
-    """
-    found = known_and_unknown(support, support_labels, query, query_labels, query_groups)
-    if found is None:
-        return DEFAULT_KNOWN
-    return known_from_scores(found.known.by(scored_by), found.unknown.by(scored_by), max_fpr)
-
-
 def known_from_scores(
     known: np.ndarray, unknown: np.ndarray, max_fpr: float | None = None
 ) -> float:
@@ -96,7 +66,7 @@ def known_from_scores(
     Args:
         known: float [k], best scores of images of known classes that nothing was fitted on.
         unknown: float [u], the same of classes that nothing was fitted on.
-        max_fpr: As in `known_threshold`.
+        max_fpr: Greatest share of the unknown images to call known; None: the equal error rate.
 
     Returns:
         Without unknown scores, that which `KNOWN_ACCEPTED` of the known images reach: the other

@@ -5,7 +5,7 @@ from judging.thresholds import (
     DEFAULT_KNOWN,
     DEFAULT_SAME,
     known_and_unknown,
-    known_threshold,
+    known_from_scores,
     same_threshold,
 )
 
@@ -16,6 +16,12 @@ def clouds(classes, each, spread, seed=0, first=0):
     centres = np.eye(8)[first : first + classes]
     points = np.repeat(centres, each, axis=0) + rng.normal(scale=spread, size=(classes * each, 8))
     return points, np.repeat([f"c{first + i}" for i in range(classes)], each)
+
+
+def known_threshold(*sides, max_fpr=None):
+    """By cosines, of a support set and queries."""
+    found = known_and_unknown(*sides)
+    return known_from_scores(found.known.cosine, found.unknown.cosine, max_fpr)
 
 
 def test_kinds_that_are_apart_are_divided_halfway():
@@ -66,7 +72,9 @@ def test_known_by_a_wanted_false_accept_rate():
     support, labels = clouds(5, 20, 0.4)
     query, truth = clouds(5, 200, 0.4, seed=1)
     found = known_and_unknown(support, labels, query, truth)
-    equal, strict = (known_threshold(support, labels, query, truth, w) for w in (None, 0.02))
+    equal, strict = (
+        known_threshold(support, labels, query, truth, max_fpr=w) for w in (None, 0.02)
+    )
     assert strict > equal
     assert np.mean(found.unknown.cosine >= strict) <= 0.02
     np.testing.assert_allclose(found.known.cosine, _best(support, labels, query))
@@ -119,19 +127,20 @@ def test_images_of_one_group_are_either_support_or_query():
 
 
 @pytest.mark.parametrize("classes", [1, 2])
-def test_too_few_classes_know_every_image(classes):
+def test_with_too_few_classes_none_can_be_left_out(classes):
     support, labels = clouds(classes, 5, 0.05)
-    assert known_threshold(support, labels, support, labels) == DEFAULT_KNOWN
+    assert known_and_unknown(support, labels, support, labels) is None
 
 
-def test_held_out_classes_of_one_image_each_know_every_image():
+def test_held_out_classes_of_one_image_each_leave_no_query():
     query, truth = clouds(4, 1, 0.05)
-    assert known_threshold(query, np.char.add(truth, "x"), query, truth) == DEFAULT_KNOWN
+    assert known_and_unknown(query, np.char.add(truth, "x"), query, truth) is None
 
 
 def test_no_query_and_no_number():
     support, labels = clouds(4, 5, 0.05)
-    assert known_threshold(support, labels, support[:0], labels[:0]) == DEFAULT_KNOWN
+    assert known_and_unknown(support, labels, support[:0], labels[:0]) is None
+    assert known_from_scores(np.empty(0), np.empty(0)) == DEFAULT_KNOWN
     assert known_threshold(support, labels, support * np.nan, labels) == DEFAULT_KNOWN
 
 

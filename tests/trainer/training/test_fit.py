@@ -15,7 +15,7 @@ from pair_files import write_splits
 
 from judging.probabilities import temperature
 from judging.score_choice import ScoreChoice
-from judging.thresholds import known_threshold, same_threshold
+from judging.thresholds import known_and_unknown, known_from_scores, same_threshold
 from tests.trainer.training import train_here
 from trainer.errors import TrainingError
 from trainer.settings import Augmentation, Model, Training
@@ -139,9 +139,9 @@ def test_support_set_and_thresholds_are_those_of_the_kept_weights(data, trained)
         (trained.support_embeddings, trained.support.labels),
         held.images.numbered_groups(),
     )
-    assert known == pytest.approx(
-        known_threshold(*support, z, held.images.labels, None, groups, scored_by), abs=1e-4
-    )
+    found = known_and_unknown(*support, z, held.images.labels, groups)
+    of_known, of_unknown = found.known.by(scored_by), found.unknown.by(scored_by)
+    assert known == pytest.approx(known_from_scores(of_known, of_unknown), abs=1e-4)
     assert known > -1
     assert by == pytest.approx(temperature(*support, z, held.images.labels, scored_by), rel=1e-3)
     assert trained.summary["calibration"] == trained.thresholds._asdict()
@@ -155,13 +155,14 @@ def test_the_chosen_score_is_the_calibrated_one(
     chosen = ScoreChoice(scored_by, {"cosine": 0.8, "margin": 0.9})
     monkeypatch.setattr("trainer.training.fit.choose_score", lambda *_: chosen)
     trained = fit(data, tiny_backbone, tmp_path / "own", epochs=1)
-    found = held_out([str(data / "validation.gz")], 16).images
-    of = trained.support_embeddings, trained.support.labels, embedder(trained.model)(found.pixels)
-    groups = found.numbered_groups()
-    known = known_threshold(*of, found.labels, None, groups, scored_by)
+    held = held_out([str(data / "validation.gz")], 16).images
+    z = embedder(trained.model)(held.pixels)
+    both = trained.support_embeddings, trained.support.labels, z, held.labels
+    found = known_and_unknown(*both, held.numbered_groups())
+    known = known_from_scores(found.known.by(scored_by), found.unknown.by(scored_by))
     assert trained.thresholds.scored_by == scored_by
     assert trained.thresholds.known == pytest.approx(known, abs=1e-4)
-    by = temperature(*of, found.labels, scored_by)
+    by = temperature(*both, scored_by)
     assert trained.thresholds.temperature == pytest.approx(by, rel=1e-3)
     assert trained.summary["score"]["sentence"] == chosen.sentence()
 
