@@ -15,15 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from judging.probabilities import temperature
-from judging.score_choice import NOTHING_TO_COMPARE, ScoreChoice, choose_score
-from judging.thresholds import (
-    DEFAULT_KNOWN,
-    CalibratedThresholds,
-    known_and_unknown,
-    known_from_scores,
-    same_threshold,
-)
+from judging.thresholds import CalibratedThresholds
 from records import training_keys
 from records.out_of_fold import OutOfFold
 from trainer.errors import TrainingError
@@ -31,6 +23,7 @@ from trainer.image_limits import MOST_SUPPORT_IMAGES
 from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
 from trainer.settings import ONE_TILE, Model, Tiles, Training
+from trainer.training.calibration import calibrate
 from trainer.training.callbacks.best_epoch import BestEpoch
 from trainer.training.callbacks.epoch_seeds import EpochSeeds
 from trainer.training.callbacks.freeze_backbone import FreezeBackbone, unfreezing
@@ -332,7 +325,9 @@ def _result(
     embed = embedder(model)
     support, validation = embed(job.support.pixels), embed(job.held.images.pixels)
     _write_projector(job, support, validation, folder / "tensorboard")
-    thresholds, score = _calibrate(job, model, support, validation)
+    thresholds, score = calibrate(
+        model, support, job.support.labels, validation, job.held, job.settings.calibration
+    )
     history = _history(folder / "training.csv")
     epochs = len(history["loss"])
     hashes = job.blocks.content_hashes.union(job.held.images.content_hashes)
@@ -368,32 +363,6 @@ def _write_projector(job: _Job, support: np.ndarray, validation: np.ndarray, fol
         ["train"] * len(support) + ["validation"] * len(validation),
         [source for images in sides for source in images.sources],
     )
-
-
-def _calibrate(
-    job: _Job, model: Siamese, support: np.ndarray, validation: np.ndarray
-) -> tuple[CalibratedThresholds, ScoreChoice]:
-    held, settings = job.held, job.settings.calibration
-    labels = job.support.labels, held.images.labels
-    model.calibrate(validation[held.left], validation[held.right], held.target == 1)
-    similarities = keras.ops.convert_to_numpy(
-        model.similarity(validation[held.left], validation[held.right])
-    )
-    both = support, labels[0], validation, labels[1]
-    found = known_and_unknown(*both, held.images.numbered_groups())
-    score, known = NOTHING_TO_COMPARE, DEFAULT_KNOWN
-    if found is not None:
-        score = choose_score(found.known, found.unknown, found.labels)
-        of_known, of_unknown = (x.by(score.scored_by) for x in (found.known, found.unknown))
-        known = known_from_scores(of_known, of_unknown, settings.known_false_accepts)
-    by = score.scored_by
-    thresholds = CalibratedThresholds(
-        same=same_threshold(similarities, held.target, settings.same_false_accepts),
-        known=known,
-        temperature=temperature(*both, by),
-        scored_by=by,
-    )
-    return thresholds, score
 
 
 def _history(log: Path) -> dict[str, list[float]]:

@@ -13,12 +13,10 @@ import numpy as np
 import pytest
 from pair_files import write_splits
 
-from judging.probabilities import temperature
-from judging.score_choice import ScoreChoice
-from judging.thresholds import known_and_unknown, known_from_scores, same_threshold
 from tests.trainer.training import train_here
 from trainer.errors import TrainingError
-from trainer.settings import Augmentation, Model, Training
+from trainer.settings import Augmentation, Calibration, Model, Training
+from trainer.training.calibration import calibrate
 from trainer.training.embedder import embedder
 from trainer.training.fit import train
 from trainer.training.images import held_out
@@ -125,46 +123,21 @@ def test_metrics_are_those_of_the_kept_weights(data, trained):
     assert metrics["val_accuracy"] == pytest.approx(history["val_accuracy"][kept])
 
 
-def test_support_set_and_thresholds_are_those_of_the_kept_weights(data, trained):
+def test_support_set_and_calibration_are_those_of_the_kept_weights(data, trained):
     embed = embedder(trained.model)
-    np.testing.assert_allclose(
-        trained.support_embeddings, embed(trained.support.pixels), rtol=1e-4, atol=1e-5
-    )
+    support = embed(trained.support.pixels)
+    np.testing.assert_allclose(trained.support_embeddings, support, rtol=1e-4, atol=1e-5)
     held = held_out([str(data / "validation.gz")], 16)
-    z = embed(held.images.pixels)
-    similarities = np.asarray(trained.model.similarity(z[held.left], z[held.right]))
-    same, known, by, scored_by = trained.thresholds
-    assert same == pytest.approx(same_threshold(similarities, held.target), rel=1e-4)
-    support, groups = (
-        (trained.support_embeddings, trained.support.labels),
-        held.images.numbered_groups(),
-    )
-    found = known_and_unknown(*support, z, held.images.labels, groups)
-    of_known, of_unknown = found.known.by(scored_by), found.unknown.by(scored_by)
-    assert known == pytest.approx(known_from_scores(of_known, of_unknown), abs=1e-4)
-    assert known > -1
-    assert by == pytest.approx(temperature(*support, z, held.images.labels, scored_by), rel=1e-3)
+    thresholds, score = calibrate(
+        trained.model, support, trained.support.labels, embed(held.images.pixels), held,
+        Calibration(),
+    )  # fmt: skip
+    *expected, scored_by = thresholds
+    assert trained.thresholds[:-1] == pytest.approx(expected, rel=1e-3)
+    assert trained.thresholds.scored_by == scored_by
     assert trained.summary["calibration"] == trained.thresholds._asdict()
     assert trained.summary["score"]["scored_by"] == scored_by
-
-
-@pytest.mark.parametrize("scored_by", ["cosine", "margin"])
-def test_the_chosen_score_is_the_calibrated_one(
-    data, tiny_backbone, tmp_path, monkeypatch, scored_by
-):
-    chosen = ScoreChoice(scored_by, {"cosine": 0.8, "margin": 0.9})
-    monkeypatch.setattr("trainer.training.fit.choose_score", lambda *_: chosen)
-    trained = fit(data, tiny_backbone, tmp_path / "own", epochs=1)
-    held = held_out([str(data / "validation.gz")], 16).images
-    z = embedder(trained.model)(held.pixels)
-    both = trained.support_embeddings, trained.support.labels, z, held.labels
-    found = known_and_unknown(*both, held.numbered_groups())
-    known = known_from_scores(found.known.by(scored_by), found.unknown.by(scored_by))
-    assert trained.thresholds.scored_by == scored_by
-    assert trained.thresholds.known == pytest.approx(known, abs=1e-4)
-    by = temperature(*both, scored_by)
-    assert trained.thresholds.temperature == pytest.approx(by, rel=1e-3)
-    assert trained.summary["score"]["sentence"] == chosen.sentence()
+    assert trained.summary["score"]["sentence"] == score.sentence()
 
 
 def test_patience_stops_training_early(data, tiny_backbone, tmp_path):
