@@ -34,8 +34,7 @@ def load(file):
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         from tensorflow.lite.python.interpreter import Interpreter
-    network = Interpreter(str(file), num_threads=1)
-    run = network.get_signature_runner()
+    run = Interpreter(str(file), num_threads=1).get_signature_runner()
     [name] = run.get_input_details()
     return lambda values: next(iter(run(**{name: values}).values()))
 
@@ -51,9 +50,8 @@ class Model:
     def classify(self, file):
         query = self.embed(file) - self.has["centre"]
         scores = 1 - ((query / np.linalg.norm(query) - self.has["centroids"]) ** 2).sum(1) / 2
-        best, second = scores.max(), np.sort(scores)[-2:][0]  # of one class itself
-        score = best if str(self.has["scored_by"]) == "cosine" else (3 * best - second) / 4
-        return str(self.has["classes"][scores.argmax()]), score
+        two = np.sort(scores)[-2:][[-1, 0]]  # best and second; of one class, it twice
+        return str(self.has["classes"][scores.argmax()]), two @ self.has["score_weights"]
 
 
 if __name__ == "__main__":

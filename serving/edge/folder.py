@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from judging.classifier import Support, class_centroids
+from judging.classifier import BestScores, Support, class_centroids
 from serving.edge import classify
 
 ARRAYS = "model.npz"
 
 _PILLOW = {"cubic": "BICUBIC", "linear": "BILINEAR", "area": "BOX", "nearest": "NEAREST"}
+
+_UNITS = BestScores(cosine=np.array([1.0, 0.0]), margin=np.array([1.0, -1.0]))
+"""Of which the score is the weight of the best class's cosine, and that of the second's."""
 
 
 class Fitting(NamedTuple):
@@ -81,6 +84,6 @@ def write_arrays(
         support=support.embeddings.astype("float32"),
         labels=support.labels,
         sources=support.sources,
-        scored_by=np.array(support.scored_by),
+        score_weights=_UNITS.by(support.scored_by).astype("float32"),
         **{name: np.float32(value) for name, value in thresholds.items()},
     )
