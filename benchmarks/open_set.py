@@ -33,8 +33,9 @@ from benchmarks.few_images import Encoded, encode
 from benchmarks.fold_coverage import Draw
 from benchmarks.pictures import Pictures, read
 from benchmarks.report import report
-from judging.classifier import ScoredBy, best_scores, normalize
+from judging.classifier import best_scores, normalize
 from judging.score_choice import choose_score
+from records.scored_by import ScoredBy
 from trainer.recipe.cross_validation import LabelledFeatures, cross_validate, unknown_scores
 from trainer.recipe.heads import Candidate, in_span, prepare
 

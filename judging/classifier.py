@@ -8,9 +8,11 @@ a test compares the two.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from records.scored_by import ScoredBy
 
 MOST_NEIGHBOURS = 5
 """Nearest labelled images that an answer names as evidence."""
@@ -18,10 +20,6 @@ MOST_NEIGHBOURS = 5
 _IMAGES_AT_ONCE = 1024
 _PIXEL_ROWS_AT_ONCE = 128
 """Rows that are compared at a time, which bounds the memory."""
-
-
-ScoredBy = Literal["cosine", "margin"]
-"""What the score of a class is made of; see `class_scores`."""
 
 
 class Support(NamedTuple):

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from base.printable import text_of
-from judging.classifier import Classified, ScoredBy, Support, best_scores
+from judging.classifier import Classified, Support, best_scores
 from judging.open_set_scores import Scores
 from judging.thresholds import DEFAULT_KNOWN
 from judging.views import View
 from records.out_of_fold import FoldModel, OutOfFold
+from records.scored_by import ScoredBy
 
 
 class FoldedView(NamedTuple):

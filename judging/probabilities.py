@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from judging.classifier import ScoredBy, class_centroids, class_scores, cosines
+from judging.classifier import class_centroids, class_scores, cosines
+from records.scored_by import ScoredBy
 
 DEFAULT_TEMPERATURE = 0.1
 """Where nothing can be calibrated: scores that differ by 0.1 differ by a factor e."""

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from judging.classifier import BestScores, ScoredBy
+from judging.classifier import BestScores
 from judging.number_text import number
 from judging.statistics.roc import Roc, auc
+from records.scored_by import ScoredBy
 
 LEAST_CLASSES = 3
 

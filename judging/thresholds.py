@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judging.classifier import BestScores, ScoredBy, best_scores
+from judging.classifier import BestScores, best_scores
 from judging.probabilities import DEFAULT_TEMPERATURE
 from judging.statistics.roc import Roc, just_above, with_false_positives
+from records.scored_by import ScoredBy
 
 DEFAULT_SAME = 0.5
 """The even point of the pair head, which is trained with both kinds of pairs balanced."""

@@ -6,9 +6,11 @@ The Trainer writes it (`records.out_of_fold_file`), and the Judge and the Evalua
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from records.scored_by import ScoredBy
 
 
 class FoldModel(NamedTuple):
@@ -21,7 +23,7 @@ class FoldModel(NamedTuple):
         known: Its threshold for the best class's score.
         scale: Of its similarity, a logistic function of the cosine.
         offset: Of the same.
-        scored_by: What its scores of a class are made of (`judging.classifier.ScoredBy`).
+        scored_by: What its scores of a class are made of.
     """
 
     support: np.ndarray
@@ -30,7 +32,7 @@ class FoldModel(NamedTuple):
     known: float
     scale: float
     offset: float
-    scored_by: Literal["cosine", "margin"] = "cosine"
+    scored_by: ScoredBy = "cosine"
 
 
 class OutOfFold(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from records import scored_by
 from records.out_of_fold import FoldModel, OutOfFold
 from storage.file_systems import exists, is_remote, open_file
 
@@ -47,11 +48,10 @@ def read_out_of_fold(folder: str) -> OutOfFold | None:
 
 def _model(arrays: Mapping[str, np.ndarray], prefix: str) -> FoldModel:
     numbers = {name: float(arrays[prefix + name]) for name in ("same", "known", "scale", "offset")}
-    # Older files do not say what their models score by: it was the cosine.
-    scored_by = str(arrays.get(f"{prefix}scored_by", "cosine"))
+    by = arrays.get(f"{prefix}scored_by")
     return FoldModel(
         arrays[f"{prefix}support"],
         arrays[f"{prefix}support_embeddings"],
         **numbers,
-        scored_by="margin" if scored_by == "margin" else "cosine",
+        scored_by=scored_by.read(None if by is None else str(by)),
     )

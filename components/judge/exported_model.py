@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from base.errors import StorageError, UserError
 from base.printable import text_of
-from judging.classifier import ScoredBy, Support, nearest_neighbour
+from judging.classifier import Support, nearest_neighbour
 from judging.views import View
-from records import training_keys
+from records import scored_by, training_keys
 from storage.enrolled_images import read_enrolled_images
 from storage.local_copies import tensorflow_path
 
@@ -99,18 +99,13 @@ class JudgedModel:
     def support(self) -> Support:
         """The labelled images that it classifies by."""
         support = self._loaded.support
+        by = getattr(support, "scored_by", None)
         return Support(
             support.embeddings.numpy(),
             texts(support.labels.numpy()),
             texts(support.sources.numpy()),
-            self._scored_by,
+            scored_by.read(None if by is None else by.numpy().decode()),
         )
-
-    @property
-    def _scored_by(self) -> ScoredBy:
-        """What its scores are made of; of an encoder alone, and of older models, the cosine."""
-        scored_by = getattr(self._loaded.support, "scored_by", None)
-        return "margin" if scored_by is not None and scored_by.numpy() == b"margin" else "cosine"
 
     @functools.cached_property
     def enrolled(self) -> frozenset[str]:

@@ -12,8 +12,8 @@ from made_once import made_once
 from sample_images import picture
 
 from components.transform.pixels import decode_and_resize
-from judging.classifier import ScoredBy
 from judging.thresholds import CalibratedThresholds
+from records.scored_by import ScoredBy
 from trainer.export.signatures import ServedModel
 from trainer.export.support_set import SupportSet
 from trainer.export.warmup import write_warmup

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from judging.classifier import ScoredBy, with_margin
+from judging.classifier import with_margin
+from records.scored_by import ScoredBy
 
 MOST_NEAREST = 5
 """Number of nearest support images that are returned as evidence."""
