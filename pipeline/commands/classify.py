@@ -28,11 +28,12 @@ from pipeline.commands.served_model import (
     Connection,
     HeldOut,
     connected,
-    held_out_files,
+    connected_with_held_out,
     pushed_model,
     short_path,
     with_connection,
 )
+from pipeline.runs.sampling import draw_images
 from pipeline.terminal.console import FAILED, note, out, progress
 from serving.bulk.listing import list_files
 from storage.file_systems import is_remote
@@ -115,15 +116,8 @@ def classify(
             images or [], output, sort_into, known_threshold, batch_size, in_flight, connection
         )
     files = [_file(listed.path) for listed in list_files(images or [])]
-    truths: dict[Any, str] = {}
-
-    def draw() -> None:
-        labelled = held_out_files(connection)
-        from pipeline.runs.held_out import draw_images
-
-        truths.update(draw_images(labelled, held_out))
-
-    with connected(connection, draw if held_out else None) as client:
+    with connected_with_held_out(connection, draw_images, held_out) as (client, drawn):
+        truths: dict[Any, str] = dict(drawn)
         tally, began = Tally(), time.monotonic()
         for answer in client.classify_files(
             files or list(truths), batch_size, in_flight, known_threshold

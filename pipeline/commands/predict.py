@@ -16,11 +16,11 @@ from pipeline.commands.options import AsJson, Quiet, Verbose
 from pipeline.commands.served_model import (
     Connection,
     HeldOut,
-    connected,
-    held_out_files,
+    connected_with_held_out,
     short_path,
     with_connection,
 )
+from pipeline.runs.sampling import draw_pairs
 from pipeline.terminal.console import out
 from pipeline.terminal.tables import make_table
 
@@ -54,15 +54,8 @@ def predict(
     """
     if bool(held_out) == bool(left or right) or (left is None) != (right is None):
         raise UserError("name two images, or a number of pairs by --held-out")
-    pairs: list[Pair] = [(left, right, None)] if left and right else []
-
-    def draw() -> None:
-        files = held_out_files(connection)
-        from pipeline.runs.held_out import draw_pairs
-
-        pairs.extend(draw_pairs(files, held_out))
-
-    with connected(connection, draw if held_out else None) as client:
+    with connected_with_held_out(connection, draw_pairs, held_out) as (client, drawn):
+        pairs: list[Pair] = [(left, right, None)] if left and right else [*drawn]
         answers = client.compare([pair[0] for pair in pairs], [pair[1] for pair in pairs])
     _refuse_invalid(pairs, answers)
     (show_pairs_as_json if as_json else show_pairs)(out, pairs, answers)

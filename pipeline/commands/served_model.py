@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import typer
 
@@ -21,6 +21,8 @@ from pipeline.terminal.console import note, progress
 
 if TYPE_CHECKING:
     from serving.client import SiameseClient
+
+_Drawn = TypeVar("_Drawn")
 
 HeldOut = Annotated[
     int, typer.Option(metavar="N", min=0, help="Use N of the test split of --config's run instead.")
@@ -148,6 +150,56 @@ def connected(
         yield stack.enter_context(client)
 
 
+@contextlib.contextmanager
+def connected_with_held_out(
+    options: Connection,
+    draw: Callable[[Sequence[tuple[Path, str]], int], Sequence[_Drawn]],
+    count: int,
+) -> Iterator[tuple[SiameseClient, list[_Drawn]]]:
+    """Connect as `connected` does, and draw test images that the model was not trained on.
+
+    Args:
+        options: Which server.
+        draw: Chooses from files and their classes (`pipeline.runs.sampling`).
+        count: How many to draw, at most; 0: none, and no test split is read.
+
+    Yields:
+        The client, and what was drawn.
+
+    Raises:
+        UserError: The options contradict each other, the model cannot be served, or they and the
+            configuration do not tell which images these are.
+    """
+    drawn: list[_Drawn] = []
+
+    def meanwhile() -> None:
+        drawn.extend(draw(_held_out_files(options), count))
+
+    with connected(options, meanwhile if count else None) as client:
+        yield client, drawn
+
+
+def _held_out_files(options: Connection) -> list[tuple[Path, str]]:
+    """Return the files and classes of test images that the served model was not trained on.
+
+    Raises:
+        UserError: The options contradict each other, or they and the configuration do not tell
+            which images these are.
+    """
+    settings, _ = _settings_and_name(options)
+    if settings is None:
+        raise UserError("--held-out needs --config, whose test split it uses")
+    if options.label:
+        raise UserError(
+            "--held-out cannot tell which version has a label; give --version in place of --label"
+        )
+    log_noise.quiet()
+    log_noise.load_tensorflow(keras=False)  # which reads the test split
+    from pipeline.runs.held_out import held_out_images
+
+    return held_out_images(settings, options.version)
+
+
 def _settings_and_name(options: Connection) -> tuple[RunConfig | None, str]:
     """Return the configuration if one is named, and the served model's name."""
     if options.overrides and not options.config:
@@ -232,27 +284,6 @@ def pushed_model(options: Connection) -> tuple[RunConfig, str]:
         raise UserError("give --version or --label, not both")
     _model_name(options._replace(version=None, label=None), settings)
     return settings, pushed_version(settings.serving_root, options.version, options.label)
-
-
-def held_out_files(options: Connection) -> list[tuple[Path, str]]:
-    """Return the files and classes of test images that the served model was not trained on.
-
-    Raises:
-        UserError: The options contradict each other, or they and the configuration do not tell
-            which images these are.
-    """
-    settings, _ = _settings_and_name(options)
-    if settings is None:
-        raise UserError("--held-out needs --config, whose test split it uses")
-    if options.label:
-        raise UserError(
-            "--held-out cannot tell which version has a label; give --version in place of --label"
-        )
-    log_noise.quiet()
-    log_noise.load_tensorflow(keras=False)  # which reads the test split
-    from pipeline.runs.held_out import held_out_images
-
-    return held_out_images(settings, options.version)
 
 
 def short_path(path: Path) -> str:

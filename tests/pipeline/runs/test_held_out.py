@@ -7,30 +7,10 @@ import pytest
 from base.errors import UserError
 from components.image_example_gen.report import IngestionReport
 from pipeline.config.reading import parse
-from pipeline.runs.held_out import draw_pairs, held_out_images
+from pipeline.runs.held_out import held_out_images
 from pipeline.runs.history import Artifact, Component, Run
 from pipeline.runs.summary import Summary
 from records import features, training_keys
-
-IMAGES = [(Path(f"{label}/{number}"), label) for label in "abc" for number in range(4)]
-
-
-def test_pairs_are_in_turn_of_the_same_class_and_of_two():
-    pairs = draw_pairs(IMAGES, 6)
-    assert [same for _, _, same in pairs] == [True, False] * 3
-    for left, right, same in pairs:
-        assert left != right
-        assert (left.parent == right.parent) == same
-
-
-def test_a_seed_repeats_itself():
-    assert draw_pairs(IMAGES, 4, seed=1) == draw_pairs(IMAGES[::1], 4, seed=1)
-    assert draw_pairs(IMAGES, 4, seed=1) != draw_pairs(IMAGES, 4, seed=2)
-
-
-@pytest.mark.parametrize("count", [2, 100])
-def test_there_are_as_many_as_the_images_allow(count):
-    assert 0 < len(draw_pairs(IMAGES, count)) <= count
 
 
 def content_hash(name):
