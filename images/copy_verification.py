@@ -138,15 +138,14 @@ class Scene:
     @functools.cached_property
     def usual(self) -> Usual:
         """What the images show that can be aligned."""
-        target, inside = _halved(self._first, IDENTITY)
+        target, inside = warped(_halved(self._first), IDENTITY)
         aligned = [(target, inside)]
         for other in self._others:
-            found = same_place(self._first.grey, other.grey, IDENTITY)
-            if found is not None:
-                pixels, seen = _halved(other, found)
-                fitted = _fit_brightness(target, pixels, seen)
-                if fitted is not None and seen.mean() >= _MIN_COMMON:
-                    aligned.append((fitted, seen))
+            transform = same_place(self._first.grey, other.grey, IDENTITY)
+            if transform is not None:
+                found = _fitted(target, _halved(other), transform, _MIN_COMMON)
+                if found is not None:
+                    aligned.append(found)
         return _usual(aligned)
 
     def with_one(self, image: Thumbnail) -> InScene | None:
@@ -166,14 +165,12 @@ class Scene:
         transform = same_place(self._first.grey, image.grey, start)
         if transform is None:
             return None
-        pixels, seen = _halved(image, transform)
-        inside = seen & self.usual.seen
-        if inside.mean() < _MIN_COMMON / 2:
+        usual = self.usual
+        found = _fitted(usual.pixels, _halved(image), transform, _MIN_COMMON / 2, usual.seen)
+        if found is None:
             return None
-        fitted = _fit_brightness(self.usual.pixels, pixels, inside)
-        if fitted is None:
-            return None
-        return InScene(transform, _fine(fitted - self.usual.pixels), inside)
+        fitted, inside = found
+        return InScene(transform, _fine(fitted - usual.pixels), inside)
 
 
 def are_copies(one: Thumbnail, other: Thumbnail, scene: Scene | None = None) -> bool:
@@ -241,12 +238,10 @@ def _residual(one: Thumbnail, other: Thumbnail, transform: np.ndarray, size: int
         cv2.GaussianBlur(resized(image.grey, size), (0, 0), blur) for image in (one, other)
     )
     left = left.astype(np.float32)
-    right, inside = warped(right, in_frame(transform, scale))
-    if inside.mean() < _MIN_COMMON:
+    found = _fitted(left, right, transform, _MIN_COMMON)
+    if found is None:
         return math.inf
-    fitted = _fit_brightness(left, right, inside)
-    if fitted is None:
-        return math.inf
+    fitted, inside = found
     residual = np.where(inside, left - fitted, 0)
     noise = 1.4826 * float(np.median(np.abs(_sampled(residual, inside))))
     if noise > _MAX_NOISE:
@@ -286,8 +281,8 @@ def _have_own_noise(one: Thumbnail, other: Thumbnail, transform: np.ndarray) -> 
     So have two pictures that a camera took, but no copies of one. The noise is a second difference
     in both directions where gradients are small (Immerkaer 1996, "Fast noise variance estimation").
     """
-    found = refined(one.grey, other.grey, transform, GREY_SIZE)  # exact to part of a pixel
-    if found is None:
+    exact = refined(one.grey, other.grey, transform, GREY_SIZE)  # to part of a pixel
+    if exact is None:
         return False
     # At most the resolution of the smaller image, of which larger ones show no noise.
     size = min(max(one.side, 64), max(other.side, 64), GREY_SIZE)
@@ -295,10 +290,10 @@ def _have_own_noise(one: Thumbnail, other: Thumbnail, transform: np.ndarray) -> 
         cv2.GaussianBlur(resized(image.grey, size).astype(np.float32), (0, 0), _FINEST)
         for image in (one, other)
     )
-    right, inside = warped(right, in_frame(found.transform, size / GREY_SIZE))
-    fitted = _fit_brightness(left, right, inside)
-    if fitted is None:
+    found = _fitted(left, right, exact.transform, 0)
+    if found is None:
         return False
+    fitted, inside = found
     gradient = np.maximum(_gradient(left), _gradient(fitted))
     flat = inside & (gradient <= np.median(gradient[inside]))
     noise = [_clipped(_second_difference(pixels)[flat]) for pixels in (left, fitted)]
@@ -338,14 +333,13 @@ def _sampled(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     return values.reshape(-1)[::_SAMPLED][where.reshape(-1)[::_SAMPLED]]
 
 
-def _halved(image: Thumbnail, transform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image at half the size in the frame of another one, and where it is known.
+def _halved(image: Thumbnail) -> np.ndarray:
+    """Return an image at half the size, float32 [128, 128].
 
     Its finest noise, which neither alignment nor compression keeps, is gone.
     """
     smooth = cv2.GaussianBlur(image.grey.astype(np.float32), (0, 0), 1.5)
-    small = resized(smooth, GREY_SIZE // 2)
-    return warped(small, in_frame(transform, 0.5))
+    return resized(smooth, GREY_SIZE // 2)
 
 
 def _fine(noise: np.ndarray) -> np.ndarray:
@@ -359,6 +353,34 @@ def _clipped(noise: np.ndarray) -> np.ndarray:
     centred = noise - np.median(noise[::_SAMPLED])
     limit = 3 * 1.4826 * np.median(np.abs(centred[::_SAMPLED]))
     return centred.clip(-limit, limit)
+
+
+def _fitted(
+    target: np.ndarray,
+    pixels: np.ndarray,
+    transform: np.ndarray,
+    least: float,
+    known: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return an image in the frame and brightness of another one, and where both are known.
+
+    Args:
+        target: float32 [n, n], the other image.
+        pixels: uint8 or float32 [n, n], the image.
+        transform: From the target's frame to the image's, at `GREY_SIZE`.
+        least: Smallest share of the pixels to be known.
+        known: bool [n, n], where the target is; None: everywhere.
+
+    Returns:
+        float32 and bool [n, n]; None if less is known, or the brightness does not fit.
+    """
+    moved, inside = warped(pixels, in_frame(transform, len(target) / GREY_SIZE))
+    if known is not None:
+        inside &= known
+    if inside.mean() < least:
+        return None
+    fitted = _fit_brightness(target, moved, inside)
+    return None if fitted is None else (fitted, inside)
 
 
 def _fit_brightness(
