@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from judging.judgement import Measure
-from judging.number_text import percent
 from judging.reference import Reference
 from judging.statistics.intervals import clopper_pearson, effective_groups
 from monitoring.accuracy import Reviewed, estimated, reviewed
@@ -223,8 +222,3 @@ def _share(hits: np.ndarray, trials: float) -> Measure | None:
 
 def _reviewed(found: Reviewed) -> ReviewedAccuracy:
     return ReviewedAccuracy(**found._asdict())
-
-
-def in_words(share: Measure) -> str:
-    """Return a share with its number of images: `4.0 % of 200`."""
-    return f"{percent(share.value, share.images)} of {share.images}"

@@ -36,12 +36,10 @@ class Written(NamedTuple):
     Attributes:
         span: The span that was written; None if there was too little to write.
         plan: What changed, or would have changed.
-        finished: Images whose span had been written before by a call that was interrupted.
     """
 
     span: Span | None
     plan: Plan
-    finished: int
 
 
 def current_span(root: str) -> Span:
@@ -91,10 +89,10 @@ def write_span(
         SpanError: The manifest is outside of the span, or another span has appeared meanwhile.
         OSError: A file cannot be read or written.
     """
-    finished = _finish(store, span)
+    _finish(store, span)
     plan = plan_changes(data, _reviewed(store, span, data, problem_of), layout)
     if plan.changes < max(at_least, 1):
-        return Written(None, plan, finished)
+        return Written(None, plan)
     target = span.next()
     unfinished = _unfinished(target)
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -107,7 +105,7 @@ def write_span(
         shutil.rmtree(unfinished, ignore_errors=True)
         raise SpanError(f"{target.folder}: cannot be made ({e.strerror}); try again") from e
     store.set_span(plan.reviewed, target.number)
-    return Written(target, plan, finished)
+    return Written(target, plan)
 
 
 def undo_span(store: TrafficStore, root: str) -> Span:
@@ -131,18 +129,17 @@ def undo_span(store: TrafficStore, root: str) -> Span:
     return span
 
 
-def _finish(store: TrafficStore, span: Span) -> int:
-    """Tell the store of images that the span holds already; return how many."""
+def _finish(store: TrafficStore, span: Span) -> None:
+    """Tell the store of images that the span holds already, of a call that was interrupted."""
     record = SpanRecord.read(str(span.root))
     if record is None:
-        return 0
+        return
     missed = {
         review.digest: review.label
         for review in store.reviews(not_in_a_span=True)
         if record.reviewed.get(review.digest) == review.label
     }
     store.set_span(missed, span.number)
-    return len(missed)
 
 
 def _reviewed(

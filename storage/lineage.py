@@ -81,11 +81,6 @@ class Lineage(_Part):
     classes: dict[str, int] = {}
     verdict: Verdict | None = None
 
-    @property
-    def is_blessed(self) -> bool:
-        """Whether this very version was judged and blessed."""
-        return self.verdict is not None and self.verdict.outcome == BLESSED
-
 
 def read_lineage(version: str | os.PathLike[str]) -> Lineage | None:
     """Return the lineage of a version; None if it has none, as those of older releases.

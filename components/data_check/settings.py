@@ -12,7 +12,7 @@ class AuditSettings(Section):
     """What an audit has to know beside the data root.
 
     Attributes:
-        layout: One of `sources.LAYOUTS`.
+        layout: See `image_example_gen.sources.list_sources`.
         manifest: A CSV file, relative to the root, for the layout `manifest`.
         group: What names the groups: see `groups.group_of`.
         classes: The classes that must exist.

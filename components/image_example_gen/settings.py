@@ -11,7 +11,7 @@ class Settings(Section):
 
     Attributes:
         root: The data root; a folder in it may be called `span-{SPAN}` or the like.
-        layout: One of `sources.LAYOUTS`.
+        layout: See `sources.list_sources`.
         manifest: A CSV file, relative to the root, for the layout `manifest`.
         classes: The classes that must exist; None: the names of the class folders.
         max_unusable: Largest share of files that may be unusable.

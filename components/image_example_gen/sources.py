@@ -27,9 +27,6 @@ _OTHER_NAMES = {
 }
 """What other data sets call the splits."""
 
-LAYOUTS = ("auto", "class_folders", "split_folders", "manifest")
-
-
 _LINK_LOOP = "is a link to a folder that contains it"
 
 
@@ -78,7 +75,7 @@ def list_sources(
 
     Args:
         root: The data root, a local path or an address.
-        layout: One of `LAYOUTS`.
+        layout: `auto`, `class_folders`, `split_folders` or `manifest`.
         manifest: For the layout `manifest`, the CSV file, relative to the root.
         group_rule: What names the groups of files in folders: see `groups.group_of`.
         classes: The classes that must exist; names that are easily confused are accepted if all

@@ -22,7 +22,6 @@ from serving.query_image import ImageError
 from traffic.rows import Kept
 
 _MOST_CLASSES = 8
-_AT_ONCE = 4
 
 
 async def upload(request: Request) -> Response:

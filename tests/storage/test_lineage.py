@@ -34,7 +34,6 @@ def test_what_is_written_is_read(tmp_path):
     write_lineage(tmp_path, TRAINED)
     found = read_lineage(tmp_path)
     assert found.model_dump_json() == TRAINED.model_dump_json()  # NaN equals nothing
-    assert found.is_blessed
     assert os.listdir(tmp_path / "assets.extra") == ["lineage.json"]
 
 
@@ -44,7 +43,6 @@ def test_what_is_made_of_a_version_names_it_and_was_not_judged(tmp_path):
     assert (made.parent, made.pipeline, made.run) == ("7", "parts", "20260101-000000")
     assert made.classes == TRAINED.classes
     assert made.verdict is None
-    assert not made.is_blessed
 
 
 def test_the_parent_may_have_none(tmp_path):

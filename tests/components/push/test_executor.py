@@ -49,7 +49,7 @@ def test_the_pushed_version_knows_its_run_and_verdict(push, tmp_path):
     found = judged(held_out(classes=4, each=12))
     lineage = read_lineage(push(judgement=str(write_judgement(tmp_path / "judgement", found))))
     assert (lineage.made_by, lineage.run, lineage.parent) == ("run", "20260101-000000", "")
-    assert lineage.is_blessed == (found.judgement.verdict.outcome == "blessed")
+    assert lineage.verdict.outcome == found.judgement.verdict.outcome
     assert lineage.verdict.reasons == found.judgement.verdict.reasons
     accuracy = found.judgement.metrics["class_accuracy"]
     assert lineage.verdict.figures["class_accuracy"].model_dump() == accuracy.model_dump(
@@ -64,7 +64,7 @@ def test_what_is_not_blessed_is_not_pushed(push):
 
 def test_a_judgement_that_is_gone_does_not_undo_the_push(push, caplog):
     lineage = read_lineage(push(judgement="gone"))
-    assert lineage.is_blessed
+    assert lineage.verdict.outcome == "blessed"
     assert "gone: cannot be read for the lineage" in caplog.text
 
 

@@ -151,5 +151,5 @@ def test_with_test_images_the_gate_judges_before_the_version_is_written(
     assert result.exit_code == code
     assert steps == ["served", tmp_path]
     lineage = read_lineage(candidate)
-    assert (lineage is not None and lineage.is_blessed) == (code == 0)
+    assert bool(lineage and lineage.verdict.outcome == "blessed") == (code == 0)
     assert ("undecided, and was not written: so it is" in result.everything) == (code == 4)

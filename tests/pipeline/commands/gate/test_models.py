@@ -34,7 +34,7 @@ def test_the_verdict_is_written_into_the_version_if_it_is_asked_for(models, plac
     gate_model(BLESSED, place, "--record", model="parts")
     lineage = read_lineage(place / "parts" / "7")
     assert (lineage.made_by, lineage.made) == ("unknown", None)
-    assert lineage.is_blessed
+    assert lineage.verdict.outcome == "blessed"
     assert lineage.verdict.on == "labelled"
     assert lineage.verdict.figures["class_accuracy"].images == 20
 
