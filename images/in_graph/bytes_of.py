@@ -33,6 +33,32 @@ def integers_at(data: tf.Tensor, start: tf.Tensor | int, count: int) -> tf.Tenso
     return _decoded(data, start, count, tf.int32)
 
 
+class Bytes:
+    """The bytes of one string, of which any numbers are read in few operations.
+
+    Each operation takes time wherever a model is loaded, so that many `integers_at` would be slow.
+
+    Args:
+        text: string [].
+    """
+
+    def __init__(self, text: tf.Tensor) -> None:
+        self._values = tf.io.decode_raw(tf.strings.join([text, b"\0"]), tf.uint8)
+        self.size = tf.size(self._values) - 1
+
+    def integers(self, starts: tf.Tensor, size: int = 4) -> tf.Tensor:
+        """Return big-endian numbers: int32 of the shape of `starts`.
+
+        Args:
+            starts: Where they start, int32, not negative.
+            size: Bytes of a number, 2 or 4.
+        """
+        from_last = [*range(size)][::-1]  # `bitcast` has the lowest byte first
+        places = tf.minimum(tf.expand_dims(starts, -1) + from_last, self.size)
+        dtype = tf.int32 if size == 4 else tf.uint16
+        return tf.cast(tf.bitcast(tf.gather(self._values, places), dtype), tf.int32)
+
+
 def _decoded(data: tf.Tensor, start: tf.Tensor | int, count: int, dtype: tf.DType) -> tf.Tensor:
     size = count * dtype.size
     padded = tf.strings.join([text_at(data, start, size), tf.constant(b"\0" * size)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from images.in_graph.bytes_of import bytes_at, called, text_at
+from images.in_graph.bytes_of import Bytes, called, text_at
 
 _ORIENTATION = 0x0112
 _ENTRY = 12
@@ -25,20 +25,20 @@ def orientation(tiff: tf.Tensor) -> tf.Tensor:
     """
     start = text_at(tiff, 0, 4)
     little = start == b"II*\0"
+    values = Bytes(tiff)
 
-    def number(two: tf.Tensor) -> tf.Tensor:
-        """Return numbers int32 [...] of bytes int32 [..., 2]."""
-        first, second = two[..., 0], two[..., 1]
-        return tf.where(little, first + 256 * second, 256 * first + second)
+    def numbers(starts: tf.Tensor) -> tf.Tensor:
+        """Return numbers of two bytes, int32 of the shape of `starts`."""
+        found = values.integers(starts, 2)
+        return tf.where(little, tf.bitwise.right_shift(found, 8) + 256 * (found % 256), found)
 
     # A block has at most 64 KB, so that two bytes of an offset suffice.
-    directory = number(bytes_at(tiff, tf.where(little, 4, 6), 2))
-    count = number(bytes_at(tiff, directory, 2))
-    entries = bytes_at(tiff, directory + 2, _ENTRY * _MOST_ENTRIES)
-    entries = tf.reshape(entries, [_MOST_ENTRIES, _ENTRY])[: tf.minimum(count, _MOST_ENTRIES)]
-    found = tf.boolean_mask(number(entries[:, 8:10]), number(entries[:, :2]) == _ORIENTATION)
-    first = tf.concat([found, [1]], axis=0)[0]
-    known = little | (start == b"MM\0*")
+    directory = numbers(tf.where(little, 4, 6))
+    # Entries lie after their number; the tag of one comes first, its value after 8 bytes.
+    entries = directory + [2 + _ENTRY * i for i in range(_MOST_ENTRIES)]
+    is_it = (numbers(entries) == _ORIENTATION) & ([*range(_MOST_ENTRIES)] < numbers(directory))
+    first = numbers(entries[tf.argmax(is_it)] + 8)
+    known = tf.reduce_any(is_it) & (little | (start == b"MM\0*"))
     return tf.where(known & (first >= 1) & (first <= 8), first, 1)
 
 

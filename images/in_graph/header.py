@@ -69,9 +69,6 @@ class Header(NamedTuple):
     grey: tf.Tensor
 
 
-_TYPES = (tf.int32, tf.int64, tf.int32, tf.bool, tf.bool, tf.string, tf.bool)
-
-
 @tf.function(
     input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.int64)],
     autograph=False,
@@ -90,13 +87,14 @@ def read_headers(images: tf.Tensor, max_pixels: tf.Tensor) -> Header:
         (text_at(images, 0, 4) == b"GIF8", _gif),
         (text_at(images, 0, 2) == b"BM", _bmp),
     ]
-    header = _header(
-        images, tf.where(start == b"", int(Refusal.EMPTY), int(Refusal.UNKNOWN_FORMAT))
-    )
+    default = tf.where(start == b"", int(Refusal.EMPTY), int(Refusal.UNKNOWN_FORMAT))
+    zeros, no = tf.zeros_like(default), tf.zeros_like(default, tf.bool)
+    none = tf.fill(tf.shape(images), b"")
+    header = Header(default, tf.cast(zeros, tf.int64), zeros + 1, no, no, none, no)
     for which, read in formats:
         found = read(images, which)
-        header = Header(
-            *(tf.where(which, new, old) for new, old in zip(found, header, strict=True))
+        header = header._replace(
+            **{name: tf.where(which, new, getattr(header, name)) for name, new in found.items()}
         )
     refusal = tf.where(header.pixels > max_pixels, int(Refusal.TOO_MANY_PIXELS), header.refusal)
     return header._replace(refusal=refusal)
@@ -175,27 +173,6 @@ def _on_white(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(shift(sums + shift(sums, eight), eight), tf.uint8)
 
 
-def _header(
-    images: tf.Tensor,
-    refusal: tf.Tensor,
-    pixels: tf.Tensor | int = 0,
-    orientation: tf.Tensor | int = 1,
-    transparent: tf.Tensor | bool = False,
-    deep: tf.Tensor | bool = False,
-    packed_profile: tf.Tensor | bytes = b"",
-    grey: tf.Tensor | bool = False,
-) -> Header:
-    values = (refusal, pixels, orientation, transparent, deep, packed_profile, grey)
-    shape = tf.shape(images)
-    tensors = (tf.convert_to_tensor(value) for value in values)
-    return Header(
-        *(
-            tf.broadcast_to(each if kind == tf.string else tf.cast(each, kind), shape)
-            for each, kind in zip(tensors, _TYPES, strict=True)
-        )
-    )
-
-
 def _first(*conditions: tuple[tf.Tensor, Refusal]) -> tf.Tensor:
     """Return the `Refusal` of the first condition that holds, int32 [n]."""
     result = tf.constant(int(Refusal.NONE))
@@ -220,8 +197,8 @@ def _area(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     return tf.abs(tf.cast(height, tf.int64)) * tf.abs(tf.cast(width, tf.int64))
 
 
-def _jpeg(images: tf.Tensor, which: tf.Tensor) -> Header:
-    """Read the segments up to the first scan: ITU T.81, annex B."""
+def _jpeg(images: tf.Tensor, which: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Return parts of `Header`, from the segments up to the first scan: ITU T.81, annex B."""
 
     def before_scan(step, done, *_):
         return ~tf.reduce_all(done) & (step < _MOST_BLOCKS)
@@ -255,20 +232,24 @@ def _jpeg(images: tf.Tensor, which: tf.Tensor) -> Header:
     grey = components == 1
     profile = text_at(images, profile_at + 18, 2**16)
     other = _of_some(profiles == 1, icc.changes_colours, 0, profile, grey) == 1
-    return _header(
-        images,
-        _first(
+    return {
+        "refusal": _first(
             ((area == 0) | ~done, Refusal.CANNOT_BE_DECODED),
             (components == 4, Refusal.CMYK),
             (other | (profiles > 1), Refusal.COLOUR_PROFILE),
         ),
-        area,
-        _of_some(exif_at > 0, exif.orientation, 1, text_at(images, exif_at + 10, 2**16)),
-    )
+        "pixels": area,
+        "orientation": _of_some(
+            exif_at > 0, exif.orientation, 1, text_at(images, exif_at + 10, 2**16)
+        ),
+    }
 
 
-def _png(images: tf.Tensor, which: tf.Tensor) -> Header:
-    """Read the chunks up to the pixels: https://www.w3.org/TR/png-3/#5Chunk-layout."""
+def _png(images: tf.Tensor, which: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Return parts of `Header`, from the chunks up to the pixels.
+
+    Source: https://www.w3.org/TR/png-3/#5Chunk-layout.
+    """
 
     def before_pixels(step, done, *_):
         return ~tf.reduce_all(done) & (step < _MOST_BLOCKS)
@@ -302,9 +283,8 @@ def _png(images: tf.Tensor, which: tf.Tensor) -> Header:
     # A chunk after the pixels that turns the image: in packed pixels the four bytes are rare.
     late = tf.strings.regex_full_match(tf.where(which, images, b""), rb"\C*IDAT\C*eXIf\C*")
     turns = _of_some(exif_at > 0, exif.orientation, 1, text_at(images, exif_at + 8, 2**16))
-    return _header(
-        images,
-        _first(
+    return {
+        "refusal": _first(
             (text_at(images, 12, 4) != b"IHDR", Refusal.UNKNOWN_FORMAT),
             (~done, Refusal.CANNOT_BE_DECODED),
             (frames, Refusal.SEVERAL_FRAMES),
@@ -313,36 +293,36 @@ def _png(images: tf.Tensor, which: tf.Tensor) -> Header:
             (profile_size > _MOST_PROFILE_BYTES, Refusal.COLOUR_PROFILE),
             (late, Refusal.METADATA_AFTER_PIXELS),
         ),
-        _area(height, width),
-        tf.where(floats, 1, turns),
-        transparent & ~deep,
-        deep,
-        text_at(images, profile_at + 8, profile_size),
-        grey,
-    )
+        "pixels": _area(height, width),
+        "orientation": tf.where(floats, 1, turns),
+        "transparent": transparent & ~deep,
+        "deep": deep,
+        "packed_profile": text_at(images, profile_at + 8, profile_size),
+        "grey": grey,
+    }
 
 
-def _gif(images: tf.Tensor, which: tf.Tensor) -> Header:
+def _gif(images: tf.Tensor, which: tf.Tensor) -> dict[str, tf.Tensor]:
     """The first frame must fill the screen: canonical images have white elsewhere."""
     chosen, places = tf.boolean_mask(images, which), tf.where(which)
     pixels, whole = tf.map_fn(read_gif, chosen, fn_output_signature=(tf.int64, tf.bool))
     shape = tf.shape(images, tf.int64)
     pixels = tf.scatter_nd(places, pixels, shape)
     whole = tf.scatter_nd(places, whole, shape)
-    return _header(
-        images,
-        _first((pixels == 0, Refusal.UNKNOWN_FORMAT), (~whole, Refusal.TRANSPARENCY)),
-        pixels,
-    )
+    refusal = _first((pixels == 0, Refusal.UNKNOWN_FORMAT), (~whole, Refusal.TRANSPARENCY))
+    return {"refusal": refusal, "pixels": pixels}
 
 
-def _bmp(images: tf.Tensor, which: tf.Tensor) -> Header:
+def _bmp(images: tf.Tensor, which: tf.Tensor) -> dict[str, tf.Tensor]:
     """TensorFlow takes palettes for grey, and reads no compression."""
     head = bytes_at(images, 14, 20)  # size of the header, width, height, planes, bits, compression
     plain = tf.reduce_all(head[:, 14:20] == [24, 0, 0, 0, 0, 0], axis=1) & (head[:, 0] >= 40)
     scale = tf.constant([1, 256, 65536, 2**24])  # overflows to the sign
     width, height = (tf.reduce_sum(head[:, i : i + 4] * scale, axis=1) for i in (4, 8))
-    return _header(images, _first((~plain, Refusal.UNKNOWN_FORMAT)), _area(height, width))
+    return {
+        "refusal": _first((~plain, Refusal.UNKNOWN_FORMAT)),
+        "pixels": _area(height, width),
+    }
 
 
 def _unpacked(chunk: tf.Tensor) -> tf.Tensor:

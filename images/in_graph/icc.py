@@ -6,15 +6,19 @@ Source: ICC.1:2022, https://www.color.org/specification/ICC.1-2022-05.pdf, secti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-from images.in_graph.bytes_of import bytes_at, called, integers_at, text_at
+from images.in_graph.bytes_of import Bytes, called, text_at
 
 _PRIMARIES = {  # IEC 61966-2-1, adapted to D50
     b"rXYZ": (0.4361, 0.2225, 0.0139),
     b"gXYZ": (0.3851, 0.7169, 0.0971),
     b"bXYZ": (0.1431, 0.0606, 0.7141),
 }
+_TABLES = (b"A2B0", b"A2B1")
+_TAGS = (*_TABLES, *_PRIMARIES, b"rTRC", b"gTRC", b"bTRC")
 _CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 """Gamma, a, b, c, d: y = (a x + b)^gamma from d on, c x below."""
 
@@ -23,6 +27,8 @@ _PROBES = {0.25: 0.05088, 0.5: 0.21404, 0.75: 0.52252}
 
 _TOLERANCE = 0.003
 _MOST_TAGS = 64
+_TAG_TABLE = [[132 + 12 * tag + 4 * number for number in range(3)] for tag in range(_MOST_TAGS)]
+"""Where the name, the offset and the size of each tag are."""
 
 
 @called
@@ -40,39 +46,46 @@ def changes_colours(profile: tf.Tensor, grey: tf.Tensor) -> tf.Tensor:
 
 
 def _is_srgb(profile: tf.Tensor) -> tf.Tensor:
-    count = integers_at(profile, 128, 1)[0]
-    tags = tf.reshape(integers_at(profile, 132, 3 * _MOST_TAGS), [_MOST_TAGS, 3])
-    names, starts = tags[:, 0], tf.maximum(tags[:, 1], 0)
-
-    def start(name: bytes) -> tf.Tensor:
-        """Return a tag's offset; 0 if it is missing."""
-        is_it = (names == int.from_bytes(name, "big")) & (tf.range(_MOST_TAGS) < count)
-        return tf.reduce_max(tf.where(is_it, starts, 0))
-
+    values = Bytes(profile)
+    tags = values.integers(tf.constant(_TAG_TABLE))
+    names, listed = tags[:, 0], [*range(_MOST_TAGS)] < values.integers(tf.constant(128))
+    is_it = (names == tf.constant([_as_integer(name) for name in _TAGS])[:, None]) & listed
+    inside = tf.clip_by_value(tags[:, 1], 0, values.size)
+    starts = tf.reduce_max(tf.where(is_it, inside, 0), axis=1)  # 0 if a tag is missing
+    tables, primaries, curves = tf.split(starts, [len(_TABLES), len(_PRIMARIES), 3])
+    found = _fixed(values, primaries + 8, 3)
     # Tables of colours would come before primaries and curves.
-    same = [start(b"A2B0") == 0, start(b"A2B1") == 0]
-    same += [_close(_fixed(profile, start(n) + 8, 3), xyz) for n, xyz in _PRIMARIES.items()]
-    same += [_has_curve(profile, start(name)) for name in (b"rTRC", b"gTRC", b"bTRC")]
-    return tf.reduce_all(tf.stack(same))
+    return (
+        tf.reduce_all(tables == 0)
+        & tf.reduce_all(_close(found, [*_PRIMARIES.values()]))
+        & tf.reduce_all(_has_curve(values, curves))
+    )
 
 
-def _has_curve(profile: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-    kind = text_at(profile, start, 4)
-    size = tf.clip_by_value(integers_at(profile, start + 8, 1)[0], 1, 2**16)
-    probed = []
-    for place in _PROBES:
-        index = tf.cast(tf.round(place * tf.cast(size - 1, tf.float32)), tf.int32)
-        high, low = tf.unstack(bytes_at(profile, start + 12 + 2 * index, 2))
-        probed.append(tf.cast(256 * high + low, tf.float32) / 65535)
-    is_table = (kind == b"curv") & (size >= 256) & _close(tf.stack(probed), (*_PROBES.values(),))
-    of_five = (kind == b"para") & (text_at(profile, start + 8, 2) == b"\0\3")
-    return is_table | (of_five & _close(_fixed(profile, start + 12, 5), _CURVE))
+def _has_curve(values: Bytes, starts: tf.Tensor) -> tf.Tensor:
+    """Return whether curves at `starts`, int32 [k], are that of sRGB: bool [k]."""
+    kinds = values.integers(starts)
+    sizes = tf.clip_by_value(values.integers(starts + 8), 1, 2**16)
+    last = tf.cast(sizes - 1, tf.float32)
+    probes = tf.cast(tf.round(tf.expand_dims(last, -1) * tf.constant([*_PROBES])), tf.int32)
+    table = (
+        tf.cast(values.integers(tf.expand_dims(starts + 12, -1) + 2 * probes, 2), tf.float32)
+        / 65535
+    )
+    is_table = (kinds == _as_integer(b"curv")) & (sizes >= 256) & _close(table, [*_PROBES.values()])
+    of_five = (kinds == _as_integer(b"para")) & (values.integers(starts + 8, 2) == 3)
+    return is_table | (of_five & _close(_fixed(values, starts + 12, 5), _CURVE))
 
 
-def _close(values: tf.Tensor, to: tuple[float, ...]) -> tf.Tensor:
-    return tf.reduce_all(tf.abs(values - tf.constant(to)) <= _TOLERANCE)
+def _close(found: tf.Tensor, to: Sequence[float] | Sequence[Sequence[float]]) -> tf.Tensor:
+    return tf.reduce_all(tf.abs(found - tf.constant(to)) <= _TOLERANCE, axis=-1)
 
 
-def _fixed(text: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
-    """Return s15Fixed16 numbers as float32 [count]."""
-    return tf.cast(integers_at(text, start, count), tf.float32) / 65536
+def _fixed(values: Bytes, starts: tf.Tensor, count: int) -> tf.Tensor:
+    """Return s15Fixed16 numbers from each start on: float32 [..., count]."""
+    numbers = values.integers(tf.expand_dims(starts, -1) + [4 * i for i in range(count)])
+    return tf.cast(numbers, tf.float32) / 65536
+
+
+def _as_integer(name: bytes) -> int:
+    return int.from_bytes(name, "big")
