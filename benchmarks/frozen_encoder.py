@@ -38,7 +38,7 @@ def train(pixels: np.ndarray, labels: np.ndarray, encoder: Path, seed: int, **se
             Model(backbone=str(encoder.resolve())),
             Training(recipe="frozen_encoder", **settings),
             SIZE,
-            write_split(root / "train.gz", x, y, blocks),
+            write_split(root / "train.tfrecord", x, y, blocks),
             write_split(root / "valid.gz", vx, vy, held_out_pairs(as_bytes(vy), 16, 500, seed)),
             root / "training",
             seed,

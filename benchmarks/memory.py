@@ -48,8 +48,8 @@ def peak_of_training(folder: Path) -> float:
         Model(backbone="Conv4", weights="none"),
         Training(epochs=1),
         SIZE,
-        [str(folder / "train.gz")],
-        [str(folder / "validation.gz")],
+        [str(folder / "train.tfrecord")],
+        [str(folder / "validation.tfrecord")],
         folder / "training",
     )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

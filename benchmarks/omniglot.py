@@ -80,7 +80,7 @@ def train_on(pixels: np.ndarray, labels: np.ndarray, epochs: int, seed: int):
     with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
         root = Path(place)
         files = write_split(
-            root / "train.gz", pixels, labels.tolist(),
+            root / "train.tfrecord", pixels, labels.tolist(),
             class_balanced(as_bytes(labels.tolist()), WAYS, 5, 1, seed),
         )  # fmt: skip
         # Only for the metrics: the last epoch's weights are kept.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from images.bit_depth import encode
 from records import features
 from records.example import make_example
 from records.pair_block import pair_block
@@ -21,7 +22,7 @@ def write_split(
     """Write one split; return its files.
 
     Args:
-        file: A gzipped TFRecord.
+        file: A TFRecord.
         pixels: uint8 [n, size, size, 3].
         labels: The class of each image.
         blocks: From a sampler of `records.pair_sampling`.
@@ -29,7 +30,7 @@ def write_split(
     records = [
         make_example(
             {
-                features.PIXELS: [tf.io.serialize_tensor(image).numpy()],
+                features.IMAGE: [encode(image)],
                 features.LABEL: [str(label).encode()],
                 features.IMAGE_ID: [digest[:16].encode()],
                 features.GROUP: [digest[:16].encode()],
@@ -42,7 +43,7 @@ def write_split(
         for digest in [hashlib.sha256(image.tobytes()).hexdigest()]
     ]
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(file), options="GZIP") as writer:
+    with tf.io.TFRecordWriter(str(file)) as writer:
         for block in blocks:
             images = [records[i] for i in block.images]
             writer.write(pair_block(images, block.left, block.right).SerializeToString())

@@ -3,7 +3,7 @@
 A block has m images, each once, and p pairs as indices into them. A plain pair is a block of two
 images. For images a, b of class "cat" and c of class "dog", with all pairs:
 
-    pixels        bytes [3]   transformed images, see `records.features.PIXELS`
+    image         bytes [3]   PNGs of the transformed images' pixels
     label         bytes [3]   cat, cat, dog
     image_id      bytes [3]
     source        bytes [3]
@@ -25,7 +25,7 @@ from records import features
 from records.example import make_example
 
 _OF_EACH_IMAGE = (
-    features.PIXELS,
+    features.IMAGE,
     features.LABEL,
     features.IMAGE_ID,
     features.SOURCE,
@@ -40,7 +40,8 @@ def pair_block(
     """Return a pair block.
 
     Args:
-        images: m transformed records (`features.TRANSFORMED_RECORD`).
+        images: m transformed records (`features.TRANSFORMED_RECORD`), with `features.IMAGE`, a PNG
+            of their pixels, in place of `features.PIXELS`.
         left: For each of p pairs, the index of its left image in `images`.
         right: The same for its right image.
     """

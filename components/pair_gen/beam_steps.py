@@ -22,6 +22,7 @@ import tensorflow as tf
 from base.errors import DataError
 from base.printable import text_of
 from components.pair_gen import image_store
+from images.bit_depth import encode
 from records import features
 from records.lost import records_lost
 from records.pair_block import pair_block
@@ -189,8 +190,14 @@ def _index_entry(record: bytes) -> IndexEntry:
 
 
 def _store(record: bytes, folder: str) -> tuple[bytes, StoredImage]:
+    """Write an image; as a PNG, since it will be in several blocks."""
     image = _index_entry(record)
-    return image.image_id, StoredImage(image_store.write(record, folder), image.source)
+    example = tf.train.Example.FromString(record)
+    pixels = tf.io.parse_tensor(_value(example, features.PIXELS), tf.uint8).numpy()
+    del example.features.feature[features.PIXELS]
+    example.features.feature[features.IMAGE].bytes_list.value.append(encode(pixels))
+    path = image_store.write(example.SerializeToString(), folder)
+    return image.image_id, StoredImage(path, image.source)
 
 
 def _key_by_class(entry: IndexEntry, within_folds: bool) -> tuple[_FoldAndClass, bytes]:

@@ -122,7 +122,8 @@ def _pair_split(
         | f"Read[{split}]" >> beam.io.ReadFromTFRecord(source)
         | f"Pair[{split}]" >> pairing
     )
-    _ = blocks | f"Write[{split}]" >> beam.io.WriteToTFRecord(target, file_name_suffix=".gz")
+    # Not compressed: PNGs would not become smaller, and it would take most of this step's time.
+    _ = blocks | f"Write[{split}]" >> beam.io.WriteToTFRecord(target)
     _ = (
         blocks
         | f"Count[{split}]" >> beam.CombineGlobally(beam_steps.CountPairs())

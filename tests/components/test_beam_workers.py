@@ -47,12 +47,16 @@ def ingest(pipeline, root, by="image"):
     return report, assigned | ingestion.Records(str(root), 10**6, inspected, found)
 
 
-def transformed(count, classes, size=1000):
-    """Serialized records as Transform writes them, `size` bytes of pixels each."""
+def transformed(count, classes, size=18):
+    """Serialized records as Transform writes them, of images of `size` pixels a side."""
     rng = np.random.default_rng(0)
+
+    def pixels(rng):
+        return rng.integers(0, 256, (size, size, 3), np.uint8)
+
     values = (
         {
-            features.PIXELS: [rng.bytes(size)],
+            features.PIXELS: [tf.io.serialize_tensor(pixels(rng)).numpy()],
             features.LABEL: [b"%d" % (i % classes)],
             features.SOURCE: [b"%d.png" % i],
             features.CONTENT_HASH: [b"%064x" % i],
@@ -173,7 +177,7 @@ def held(root, classes, each, size=16):
     with image_store(str(root)) as folder:
         pipeline = beam.Pipeline(argv=list(Beam().args))
         ingest(pipeline, root / "images")
-        records = transformed(classes * each, classes, size * size * 3)
+        records = transformed(classes * each, classes, size)
         images = pipeline | "Transformed" >> beam.Create(records)
         for sampler, arguments in ((class_balanced, (3, 2, 1, 0)), (held_out_pairs, (2, 20, 0))):
             pair = pairing.PairWithinSplit("x", folder, sampler, arguments)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from sample_images import picture
 
+from images.bit_depth import encode
 from records import features
 from records.example import make_example
 from records.pair_block import pair_block
@@ -33,11 +34,20 @@ def transformed(
 
 
 def write_blocks(path: Path, records, blocks) -> str:
-    with tf.io.TFRecordWriter(str(path), options="GZIP") as writer:
+    with tf.io.TFRecordWriter(str(path)) as writer:
         for block in blocks:
-            images = [records[i] for i in block.images]
+            images = [_with_png(records[i]) for i in block.images]
             writer.write(pair_block(images, block.left, block.right).SerializeToString())
     return str(path)
+
+
+def _with_png(record: tf.train.Example) -> tf.train.Example:
+    """A copy, as `pair_block` takes it."""
+    copy = tf.train.Example.FromString(record.SerializeToString())
+    [pixels] = copy.features.feature.pop(features.PIXELS).bytes_list.value
+    image = copy.features.feature[features.IMAGE].bytes_list.value
+    image.append(encode(tf.io.parse_tensor(pixels, tf.uint8).numpy()))
+    return copy
 
 
 def write_splits(
@@ -55,7 +65,7 @@ def write_splits(
             if split == "train"
             else held_out_pairs(labels, 4, 100, seed=0)
         )
-        files.append([write_blocks(folder / f"{split}.gz", records, blocks)])
+        files.append([write_blocks(folder / f"{split}.tfrecord", records, blocks)])
     return files[0], files[1]
 
 
@@ -67,4 +77,4 @@ def write_folds(
     numbered = [(c, n) for c in range(classes) for n in range(each)]
     records = [transformed(c, n, fold=n % folds, **picture_options) for c, n in numbered]
     blocks = class_balanced([b"%d" % c for c, _ in numbered], classes, 2, 2, seed=0)
-    return [write_blocks(folder / "train.gz", records, blocks)]
+    return [write_blocks(folder / "train.tfrecord", records, blocks)]

@@ -72,7 +72,7 @@ def test_what_is_accepted_trains_the_encoder(tiny_backbone, tmp_path, sampling, 
     if not accepted(sampling, loss, normalize):
         return
     images = [transformed(i // 4, i) for i in range(12)]
-    file = write_blocks(tmp_path / "train.gz", images, SAMPLERS[sampling]())
+    file = write_blocks(tmp_path / "train.tfrecord", images, SAMPLERS[sampling]())
     settings = Model(backbone=tiny_backbone, embedding_size=6, article={"normalize": normalize})
     model = Siamese(settings, Training(loss=loss, augmentation=None), 16)
     sizes = []

@@ -24,7 +24,7 @@ from trainer.network.encoder_parts import encoder_parts
 from trainer.network.frozen_siamese import FrozenSiamese
 from trainer.network.siamese import Siamese
 from trainer.settings import Size, pixel_shape
-from trainer.training.input import parse_pixels
+from trainer.training.input import decode_pngs
 
 EXPLAIN = "explain"
 """The signature that is not warmed up, and that not every model has."""
@@ -215,12 +215,14 @@ class ServedModel(tf.Module):
 
     @_graph(_STRINGS)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The `evaluate` signature, on plain pairs whose pixels are already transformed."""
-        pair = {features.PIXELS: tf.io.FixedLenFeature([2], tf.string)}
-        serialized = tf.io.parse_example(examples, pair)[features.PIXELS]
-        sides = [parse_pixels(serialized[:, side], self._image_size) for side in (0, 1)]
-        embeddings = self._encoder(tf.cast(tf.concat(sides, axis=0), tf.float32)).embedding
-        similarity = self._similarity(*tf.split(embeddings, 2))
+        """The `evaluate` signature, on plain pairs of images that are already transformed."""
+        pair = {features.IMAGE: tf.io.FixedLenFeature([2], tf.string)}
+        sides = tf.io.parse_example(examples, pair)[features.IMAGE]
+        # An image is in many pairs, and is encoded once for all of a batch.
+        images, places = tf.unique(tf.reshape(sides, [-1]))
+        pixels = tf.cast(decode_pngs(images, self._image_size), tf.float32)
+        embeddings = tf.gather(self._encoder(pixels).embedding, tf.reshape(places, [-1, 2]))
+        similarity = self._similarity(embeddings[:, 0], embeddings[:, 1])
         # TFMA expects numbers.
         return {"similarity": similarity, "same": tf.cast(self._same(similarity), tf.float32)}
 

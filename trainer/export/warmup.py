@@ -40,7 +40,7 @@ def write_warmup(directory: str, image_size: Size) -> None:
 def _requests(image_size: Size) -> dict[str, dict[str, bytes | float]]:
     grey = np.full(pixel_shape(image_size), 128, "uint8")
     image = tf.io.encode_png(grey).numpy()
-    pair = make_example({features.PIXELS: [tf.io.serialize_tensor(grey).numpy()] * 2}, {})
+    pair = make_example({features.IMAGE: [image] * 2}, {})
     return {
         "serving_default": {"left": image, "right": image},
         "embed": {"image": image},

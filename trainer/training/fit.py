@@ -279,7 +279,7 @@ def _refitted(job: _Job, first: Trained, folder: Path) -> Trained:
         f"{images['validation']} validation images, up to epoch {epochs}",
         flush=True,
     )
-    more = write_blocks_like(job.blocks, job.held.images, own / "validation.gz", job.seed)
+    more = write_blocks_like(job.blocks, job.held.images, own / "validation.tfrecord", job.seed)
     files = [*job.files, more]
     job = job._replace(files=files, blocks=scan(files))
     keras.utils.set_random_seed(job.seed)

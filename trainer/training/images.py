@@ -107,7 +107,7 @@ def scan(files: Sequence[str]) -> Blocks:
     """Return the contents of the files.
 
     Args:
-        files: Gzipped TFRecords of pair blocks (`records.pair_block`).
+        files: TFRecords of pair blocks (`records.pair_block`).
     """
     count = pairs = images = most_images = most_classes = largest = 0
     members: dict[str, set[bytes]] = defaultdict(set)
@@ -133,7 +133,7 @@ def few_of_each_class(
     """Return equally many images per class, or all of a class that has fewer.
 
     Args:
-        files: Gzipped TFRecords of pair blocks.
+        files: TFRecords of pair blocks.
         members: From `scan`.
         image_size: Height and width in pixels.
         most: About how many images in total; at least one per class.
@@ -148,7 +148,7 @@ def held_out(files: Sequence[str], image_size: Size) -> HeldOut:
     """Return all images and pairs of a split.
 
     Args:
-        files: Gzipped TFRecords of pair blocks, whose images fit in memory.
+        files: TFRecords of pair blocks, whose images fit in memory.
         image_size: Height and width in pixels.
     """
     images, left, right, target = _collect(files, image_size, None)
@@ -169,8 +169,9 @@ def _collect(
             if image_id in place or (wanted is not None and image_id not in wanted):
                 continue
             place[image_id] = len(place)
-            serialized = block[features.PIXELS].bytes_list.value[position]
-            pixels.append(tf.io.parse_tensor(serialized, tf.uint8).numpy())
+            pixels.append(
+                tf.io.decode_png(block[features.IMAGE].bytes_list.value[position]).numpy()
+            )
             labels.append(block[features.LABEL].bytes_list.value[position].decode())
             sources.append(block[features.SOURCE].bytes_list.value[position])
             content_hashes.append(block[features.CONTENT_HASH].bytes_list.value[position])
@@ -193,6 +194,6 @@ def _collect(
 
 
 def _read(files: Sequence[str]) -> Iterator[tuple[int, dict]]:
-    for record in tf.data.TFRecordDataset(sorted(files), compression_type="GZIP"):
+    for record in tf.data.TFRecordDataset(sorted(files)):
         serialized = record.numpy()
         yield len(serialized), tf.train.Example.FromString(serialized).features.feature

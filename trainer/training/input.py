@@ -28,7 +28,7 @@ def training_blocks(
     was trained on and continues with the same batches as an uninterrupted one.
 
     Args:
-        files: Gzipped TFRecords of pair blocks (`records.pair_block`).
+        files: TFRecords of pair blocks (`records.pair_block`).
         image_size: Height and width in pixels.
         blocks_per_step: Blocks joined into one batch; an epoch's last batch may hold fewer.
         seed: For the shuffling.
@@ -43,7 +43,7 @@ def training_blocks(
         Dataset of (x, y): x is uint8 [m, height, width, 3]; y a dict of `class` int32 [m] (equal
         for equal labels within the batch), and `left`, `right`, `target`, int64 [p] each.
     """
-    records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
+    records = tf.data.TFRecordDataset(sorted(files))
     blocks = records.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=True)
     if shard is None:
         batches = blocks.batch(blocks_per_step)
@@ -71,7 +71,7 @@ def _join(serialized: tf.Tensor, image_size: Size) -> tuple[tf.Tensor, dict[str,
     parsed = tf.io.parse_example(
         serialized,
         {
-            features.PIXELS: tf.io.RaggedFeature(tf.string),
+            features.IMAGE: tf.io.RaggedFeature(tf.string),
             features.LABEL: tf.io.RaggedFeature(tf.string),
             features.LEFT: tf.io.RaggedFeature(tf.int64),
             features.RIGHT: tf.io.RaggedFeature(tf.int64),
@@ -79,14 +79,14 @@ def _join(serialized: tf.Tensor, image_size: Size) -> tuple[tf.Tensor, dict[str,
         },
     )
     # A pair's indices count from its own block's first image.
-    first_image = tf.cast(parsed[features.PIXELS].row_starts(), tf.int64)[:, None]
+    first_image = tf.cast(parsed[features.IMAGE].row_starts(), tf.int64)[:, None]
     y = {
         "class": tf.unique(parsed[features.LABEL].values).idx,
         "left": (parsed[features.LEFT] + first_image).values,
         "right": (parsed[features.RIGHT] + first_image).values,
         "target": parsed[features.TARGET].values,
     }
-    return parse_pixels(parsed[features.PIXELS].values, image_size), y
+    return decode_pngs(parsed[features.IMAGE].values, image_size), y
 
 
 def _sides(x: tf.Tensor, y: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -100,11 +100,11 @@ def _sides(x: tf.Tensor, y: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, 
     }
 
 
-def parse_pixels(serialized: tf.Tensor, image_size: Size) -> tf.Tensor:
-    """Return uint8 [n, height, width, 3] of serialized tensors, string [n]."""
+def decode_pngs(encoded: tf.Tensor, image_size: Size) -> tf.Tensor:
+    """Return uint8 [n, height, width, 3] of PNGs, string [n]."""
     shape = pixel_shape(image_size)
     return tf.map_fn(
-        lambda one: tf.ensure_shape(tf.io.parse_tensor(one, tf.uint8), shape),
-        serialized,
+        lambda one: tf.ensure_shape(tf.io.decode_png(one), shape),
+        encoded,
         fn_output_signature=tf.TensorSpec(shape, tf.uint8),
     )

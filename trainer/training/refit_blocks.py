@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from images.bit_depth import encode
 from records import features
 from records.example import make_example
 from records.pair_block import pair_block
@@ -21,7 +22,7 @@ def write_blocks_like(blocks: Blocks, images: Images, file: Path, seed: int) -> 
     Args:
         blocks: The others.
         images: n images of two classes or more.
-        file: A gzipped TFRecord.
+        file: A TFRecord.
         seed: Of the draw.
 
     Raises:
@@ -37,9 +38,7 @@ def write_blocks_like(blocks: Blocks, images: Images, file: Path, seed: int) -> 
         sampled = class_balanced(labels, classes, each, passes, seed)
     records = [_record(images, place) for place in range(len(labels))]
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Raw pixels hardly become smaller, and compressing them is slow.
-    options = tf.io.TFRecordOptions("GZIP", compression_level=1)
-    with tf.io.TFRecordWriter(str(file), options) as writer:
+    with tf.io.TFRecordWriter(str(file)) as writer:
         for block in sampled:
             chosen = [records[i] for i in block.images]
             writer.write(pair_block(chosen, block.left, block.right).SerializeToString())
@@ -49,7 +48,7 @@ def write_blocks_like(blocks: Blocks, images: Images, file: Path, seed: int) -> 
 def _record(images: Images, place: int) -> tf.train.Example:
     return make_example(
         {
-            features.PIXELS: [tf.io.serialize_tensor(images.pixels[place]).numpy()],
+            features.IMAGE: [encode(images.pixels[place])],
             features.LABEL: [str(images.labels[place]).encode()],
             features.IMAGE_ID: [images.ids[place]],
             features.SOURCE: [images.sources[place]],

@@ -15,9 +15,13 @@ from records.lost import RecordsLost
 from records.pair_sampling import class_balanced, held_out_pairs
 
 
+def pixels_of(number):
+    return np.full((2, 2, 3), number, np.uint8)
+
+
 def record(number, label, image_id=None, content=None, fold=features.NO_FOLD):
     values = {
-        features.PIXELS: b"pixels of %d" % number,
+        features.PIXELS: tf.io.serialize_tensor(pixels_of(number)).numpy(),
         features.LABEL: label,
         features.SOURCE: b"%s/%d.png" % (label, number),
         features.CONTENT_HASH: content or b"hash %d" % number,
@@ -61,12 +65,12 @@ def test_a_block_holds_what_was_sampled(tmp_path):
         labels, ids = column(block, features.LABEL), column(block, features.IMAGE_ID)
         assert len(set(ids)) == 6
         # Pixels, label, source and hash are of the same image.
-        of_each = (features.PIXELS, features.LABEL, features.SOURCE, features.CONTENT_HASH)
-        for pixels, label, source, content_hash, image_id in zip(
+        of_each = (features.IMAGE, features.LABEL, features.SOURCE, features.CONTENT_HASH)
+        for encoded, label, source, content_hash, image_id in zip(
             *(column(block, name) for name in of_each), ids, strict=True
         ):
             number = int(image_id.split()[1])
-            assert pixels == b"pixels of %d" % number
+            np.testing.assert_array_equal(tf.io.decode_png(encoded), pixels_of(number))
             assert source == b"%s/%d.png" % (label, number)
             assert label == b"ab"[number % 2 : number % 2 + 1]
             assert content_hash == b"hash %d" % number

@@ -11,6 +11,7 @@ from scipy import special
 from judging.classifier import nearest_centroid
 from judging.thresholds import CalibratedThresholds
 from records import features
+from records.example import make_example
 from trainer.export import constants
 from trainer.export import signatures as export
 from trainer.export.safe_pixels import safe_pixels
@@ -86,21 +87,18 @@ def test_embeds(exported):
 
 def test_evaluates_plain_pairs(exported):
     model, directory = exported
-    pixels, _ = images(2)
-    serialized = [tf.io.serialize_tensor(p).numpy() for p in pixels]
-    pair = tf.train.Example(
-        features=tf.train.Features(
-            feature={
-                features.PIXELS: tf.train.Feature(bytes_list=tf.train.BytesList(value=serialized))
-            }
-        )
-    ).SerializeToString()
-    loaded = load(directory)
+    pixels, encoded = images(3)
+    of_pairs = [(0, 1), (1, 2), (2, 0), (0, 1)]
+    pairs = [
+        make_example({features.IMAGE: [encoded[a], encoded[b]]}, {}).SerializeToString()
+        for a, b in of_pairs
+    ]
     z = model(pixels)
-    answer = loaded.signatures["evaluate"](examples=tf.constant([pair, pair]))
-    expected = float(model.similarity(z[:1], z[1:])[0])
-    np.testing.assert_allclose(answer["similarity"], [expected, expected], rtol=1e-4)
-    assert answer["same"].numpy().tolist() == [float(expected >= even_point(model))] * 2
+    answer = load(directory).signatures["evaluate"](examples=tf.constant(pairs))
+    left, right = zip(*of_pairs, strict=True)
+    expected = model.similarity(tf.gather(z, left), tf.gather(z, right)).numpy()
+    np.testing.assert_allclose(answer["similarity"], expected, rtol=1e-4)
+    np.testing.assert_array_equal(answer["same"], expected >= even_point(model))
 
 
 def test_a_judge_can_read_thresholds_and_compare_embeddings(exported):

@@ -16,7 +16,7 @@ def unlabelled(pixels, hashes):
 def test_identical_files_and_copies_are_found(tmp_path):
     labels = [b"0"] * 4 + [b"1"] * 4
     records = [transformed(int(c), n, size=64, spread=110) for n, c in enumerate(labels)]
-    file = write_blocks(tmp_path / "some.gz", records, all_pairs(labels, 8, 1, 0))
+    file = write_blocks(tmp_path / "some.tfrecord", records, all_pairs(labels, 8, 1, 0))
     images = held_out([file], 64).images
     groups = images.numbered_groups()
     other = np.asarray(picture(3, 99, 64), "uint8")

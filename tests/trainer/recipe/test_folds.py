@@ -115,5 +115,5 @@ def test_unequal_classes_fit_as_a_whole(tiny_backbone, tmp_path, monkeypatch):
     numbered = [(0, n) for n in range(20)] + [(c, n) for c in (1, 2) for n in range(6)]
     records = [transformed(c, n, fold=n % 3, spread=60) for c, n in numbered]
     blocks = all_pairs([b"%d" % c for c, _ in numbered], 8, 1, 0)
-    files = [write_blocks(tmp_path / "train.gz", records, blocks)]
+    files = [write_blocks(tmp_path / "train.tfrecord", records, blocks)]
     assert len(trained(files, tiny_backbone, tmp_path / "own").out_of_fold.ids) == 32

@@ -16,8 +16,8 @@ def recipe(data, backbone, folder, model=None, size=16, **settings):
         Model(**{"backbone": backbone, **(model or {})}),
         Training(**{"epochs": 1, **settings}),
         size,
-        [str(data / "train.gz")],
-        [str(data / "validation.gz")],
+        [str(data / "train.tfrecord")],
+        [str(data / "validation.tfrecord")],
         folder,
     )
 

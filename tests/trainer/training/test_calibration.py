@@ -42,11 +42,11 @@ class Embedded(NamedTuple):
 
 
 def embedded(folder, backbone):
-    files = [str(folder / "train.gz")]
+    files = [str(folder / "train.tfrecord")]
     model = Siamese(Model(backbone=backbone, embedding_size=6), Training(), 16)
     embed = embedder(model)
     support = few_of_each_class(files, scan(files).members, 16, 100)
-    held = held_out([str(folder / "validation.gz")], 16)
+    held = held_out([str(folder / "validation.tfrecord")], 16)
     validation = embed(held.images.pixels)
     return Embedded(model, embed(support.pixels), support.labels, validation, held)
 

@@ -29,8 +29,8 @@ def fit(data, backbone, folder, model=None, seed=0, **settings):
         Model(**{"backbone": backbone, "embedding_size": 6, **(model or {})}),
         Training(**{"epochs": 3, "learning_rate": 0.05, **settings}),
         16,
-        [str(data / "train.gz")],
-        [str(data / "validation.gz")],
+        [str(data / "train.tfrecord")],
+        [str(data / "validation.tfrecord")],
         folder,
         seed,
     )
@@ -113,7 +113,7 @@ def test_metrics_are_those_of_the_kept_weights(data, trained):
     from trainer.training.callbacks.validation import Validation
 
     validation = Validation(
-        trained.support, held_out([str(data / "validation.gz")], 16), embedder(trained.model)
+        trained.support, held_out([str(data / "validation.tfrecord")], 16), embedder(trained.model)
     )
     validation.set_model(trained.model)
     kept = trained.summary["best_epoch"] - 1
@@ -127,7 +127,7 @@ def test_support_set_and_calibration_are_those_of_the_kept_weights(data, trained
     embed = embedder(trained.model)
     support = embed(trained.support.pixels)
     np.testing.assert_allclose(trained.support_embeddings, support, rtol=1e-4, atol=1e-5)
-    held = held_out([str(data / "validation.gz")], 16)
+    held = held_out([str(data / "validation.tfrecord")], 16)
     thresholds, score = calibrate(
         trained.model, support, trained.support.labels, embed(held.images.pixels), held,
         Calibration(),
@@ -227,10 +227,10 @@ def test_the_last_good_checkpoint_survives_a_nan(data, tiny_backbone, tmp_path, 
 
 
 def test_no_training_pairs(tmp_path, data, tiny_backbone):
-    (tmp_path / "validation.gz").write_bytes((data / "validation.gz").read_bytes())
+    (tmp_path / "validation.tfrecord").write_bytes((data / "validation.tfrecord").read_bytes())
     from pair_files import write_blocks
 
-    write_blocks(tmp_path / "train.gz", [], [])
+    write_blocks(tmp_path / "train.tfrecord", [], [])
     with pytest.raises(TrainingError, match="holds no pair block"):
         fit(tmp_path, tiny_backbone, tmp_path / "none")
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from images.bit_depth import encode
 from records import features
 from trainer.training.input import training_blocks
 
@@ -16,7 +17,7 @@ def block(pixels, labels, pairs):
     return tf.train.Example(
         features=tf.train.Features(
             feature={
-                features.PIXELS: texts([tf.io.serialize_tensor(p).numpy() for p in pixels]),
+                features.IMAGE: texts([encode(p) for p in pixels]),
                 features.LABEL: texts(labels),
                 features.LEFT: numbers([left for left, _ in pairs]),
                 features.RIGHT: numbers([right for _, right in pairs]),
@@ -33,8 +34,8 @@ def pixels():
 
 @pytest.fixture
 def file(tmp_path, pixels):
-    path = str(tmp_path / "pairs.gz")
-    with tf.io.TFRecordWriter(path, options="GZIP") as writer:
+    path = str(tmp_path / "pairs.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
         writer.write(block(pixels[:2], [b"a", b"b"], [(0, 1)]))
         writer.write(block(pixels[2:], [b"b", b"a", b"b"], [(0, 2), (1, 2)]))
     return path
@@ -73,8 +74,8 @@ def test_two_passes_repeat_an_image_for_each_of_its_pairs(file, pixels):
 
 @pytest.fixture
 def many(tmp_path, pixels):
-    path = str(tmp_path / "many.gz")
-    with tf.io.TFRecordWriter(path, options="GZIP") as writer:
+    path = str(tmp_path / "many.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
         for i in range(20):
             writer.write(block(pixels[:2] * 0 + np.uint8(i), [b"a", b"a"], [(0, 1)]))
     return path

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from pair_files import transformed, write_blocks
 
+from images.bit_depth import encode
 from records.pair_sampling import random_partners
 from trainer.settings import Model, Training
 from trainer.training import fit
@@ -23,8 +24,8 @@ def train(data, backbone, folder, pays=lambda _: True, **settings):
         Model(backbone=backbone, embedding_size=6),
         Training(**{"epochs": 4, "learning_rate": 0.05, "refit": True, **settings}),
         16,
-        [str(data / "train.gz")],
-        [str(data / "validation.gz")],
+        [str(data / "train.tfrecord")],
+        [str(data / "validation.tfrecord")],
         folder,
         pays=pays,
     )
@@ -49,14 +50,14 @@ def refitted(data, tiny_backbone, tmp_path_factory):
 
 
 def test_it_learns_from_both_splits_as_often(data, tmp_path):
-    train_files, validation = [str(data / "train.gz")], [str(data / "validation.gz")]
+    train_files, validation = [str(data / "train.tfrecord")], [str(data / "validation.tfrecord")]
     blocks, images = scan(train_files), held_out(validation, 16).images
-    found = scan([write_blocks_like(blocks, images, tmp_path / "v.gz", seed=0)])
+    found = scan([write_blocks_like(blocks, images, tmp_path / "v.tfrecord", seed=0)])
     assert found.members == scan(validation).members
     assert found.content_hashes == scan(validation).content_hashes
     assert (found.images, found.blocks, found.pairs) == (blocks.images, blocks.blocks, blocks.pairs)
     assert found.most_images == blocks.most_images
-    again = held_out([str(tmp_path / "v.gz")], 16).images
+    again = held_out([str(tmp_path / "v.tfrecord")], 16).images
     order = [again.ids.index(one) for one in images.ids]
     np.testing.assert_array_equal(again.pixels[order], images.pixels)
     assert [again.groups[i] for i in order] == images.groups
@@ -65,9 +66,9 @@ def test_it_learns_from_both_splits_as_often(data, tmp_path):
 def test_plain_pairs_stay_plain_pairs(data, tmp_path):
     records = [transformed(label, number) for label in range(3) for number in range(4)]
     pairs = random_partners([b"%d" % (i // 4) for i in range(12)], 2, seed=0)
-    blocks = scan([write_blocks(tmp_path / "t.gz", records, pairs)])
-    images = held_out([str(data / "validation.gz")], 16).images
-    found = scan([write_blocks_like(blocks, images, tmp_path / "v.gz", seed=0)])
+    blocks = scan([write_blocks(tmp_path / "t.tfrecord", records, pairs)])
+    images = held_out([str(data / "validation.tfrecord")], 16).images
+    found = scan([write_blocks_like(blocks, images, tmp_path / "v.tfrecord", seed=0)])
     assert found.most_images == 2
     assert found.images / 18 == blocks.images / 12
     assert len(found.content_hashes) == 18
@@ -98,18 +99,18 @@ def test_the_support_set_holds_training_images_in_the_new_encoders_words(first, 
 
 def test_other_validation_images_give_other_weights(data, tiny_backbone, tmp_path):
     """The pixels of one validation image change nothing about the first training."""
-    shutil.copy(data / "train.gz", tmp_path)
+    shutil.copy(data / "train.tfrecord", tmp_path)
     blocks = [
         tf.train.Example.FromString(record.numpy())
-        for record in tf.data.TFRecordDataset(str(data / "validation.gz"), compression_type="GZIP")
+        for record in tf.data.TFRecordDataset(str(data / "validation.tfrecord"))
     ]
-    grey = tf.io.serialize_tensor(np.full((16, 16, 3), 128, "uint8")).numpy()
-    with tf.io.TFRecordWriter(str(tmp_path / "validation.gz"), "GZIP") as writer:
+    grey = encode(np.full((16, 16, 3), 128, "uint8"))
+    with tf.io.TFRecordWriter(str(tmp_path / "validation.tfrecord")) as writer:
         for block in blocks:
             feature = block.features.feature
             for place, source in enumerate(feature["source"].bytes_list.value):
                 if source == b"class-0/1000.png":
-                    feature["pixels"].bytes_list.value[place] = grey
+                    feature["image"].bytes_list.value[place] = grey
             writer.write(block.SerializeToString())
     one, other = (
         train(folder, tiny_backbone, tmp_path / name, epochs=1)
@@ -127,12 +128,12 @@ def test_it_reads_no_other_files(data, tiny_backbone, tmp_path, monkeypatch):
         read.update(files)
         return dataset(files, *arguments, **options)
 
-    shutil.copy(data / "validation.gz", tmp_path / "test.gz")
+    shutil.copy(data / "validation.tfrecord", tmp_path / "test.tfrecord")
     monkeypatch.setattr(tf.data, "TFRecordDataset", noted)
     train(data, tiny_backbone, tmp_path / "t", epochs=1)
     assert read == {
-        str(data / "train.gz"), str(data / "validation.gz"),
-        str(tmp_path / "t/refit/validation.gz"),
+        str(data / "train.tfrecord"), str(data / "validation.tfrecord"),
+        str(tmp_path / "t/refit/validation.tfrecord"),
     }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def write_splits(folder, seed):
             if split == "train"
             else held_out_pairs(names, 8, 100, seed=0)
         )
-        files[split] = [write_blocks(folder / f"{split}.gz", records, blocks)]
+        files[split] = [write_blocks(folder / f"{split}.tfrecord", records, blocks)]
     return files
 
 

@@ -21,8 +21,8 @@ def main(folder, backbone, output, settings="{}"):
         Model(backbone=backbone, embedding_size=6, batch_norm="trained"),
         Training.model_validate_json(settings),
         16,
-        [f"{folder}/train.gz"],
-        [f"{folder}/validation.gz"],
+        [f"{folder}/train.tfrecord"],
+        [f"{folder}/validation.tfrecord"],
         Path(output) / "training",
     )
     np.savez(Path(output) / "weights.npz", *trained.model.get_weights())
