@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import userstate
+from tfx_bsl.coders import batch_util
 
 from pipeline.runs import beam_overhead
 
@@ -144,3 +145,10 @@ def test_a_step_that_starts_does_not_pickle_its_function_again():
         assert_that(sums, equal_to([11, 12, 21, 22]))
     assert Remembering.pickled_by  # with the pipeline
     assert not any("bundle_processor.py" in callers for callers in Remembering.pickled_by)
+
+
+def test_records_are_batched_by_their_size():
+    records = [bytes(2**20)] * 50
+    with beam.Pipeline() as pipeline:
+        batches = pipeline | beam.Create(records) | batch_util.BatchRecords(None, None)
+        assert_that(batches | beam.Map(len), equal_to([20, 20, 10]))
