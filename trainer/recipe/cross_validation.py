@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -199,12 +200,28 @@ def _support(head: Head, images: LabelledFeatures, of: np.ndarray) -> Support:
     return Support(embeddings, images.labels[of], np.arange(len(embeddings)).astype(str))
 
 
-def _folds(images: LabelledFeatures, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the indices of the images that a head is fitted on, and of those that it is not."""
-    labels, groups = images.labels, images.groups
+def _folds(images: LabelledFeatures, seed: int) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+    """Return the indices of the images that a head is fitted on, and of those that it is not.
+
+    They are the same for all candidates and views, and take longer to find than some heads to fit.
+    """
+    labels, groups = tuple(images.labels.tolist()), tuple(images.groups.tolist())
+    return _folds_of(labels, groups, images.new_classes, seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _folds_of(
+    labels: tuple[str, ...], groups: tuple[int, ...], new_classes: bool, seed: int
+) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+    return [*_split(np.array(labels), np.array(groups), new_classes, seed)]
+
+
+def _split(
+    labels: np.ndarray, groups: np.ndarray, new_classes: bool, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     repetitions = min(_MOST_REPETITIONS, -(-_PREDICTIONS // len(labels)))
     for repetition in range(repetitions):
-        if images.new_classes:
+        if new_classes:
             classes = np.unique(labels)
             count = min(FOLDS, max(2, len(classes) // 2))  # of two classes, to tell them apart
             for left_out in _class_folds(classes, count, seed + repetition):
