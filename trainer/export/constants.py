@@ -1,21 +1,21 @@
-"""Turns a small network's variables into constants, which makes inference 7 to 13 % faster."""
+"""Turns small variables into constants: a model is saved and loaded sooner, and answers faster."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-# TensorFlow's own tools import it from here; no public module has it.
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-MOST_BYTES = 4_000_000
+MOST_BYTES = 1_000_000
 """Maximum size of the variables that become constants.
 
 TensorFlow keeps several copies of a graph, and one more for each signature in use: ResNet-50's 94
-MB take 2.2 GB in TensorFlow Serving as constants, 549 MB as variables. So the weights of most
-networks stay variables. Conv4's half a megabyte is loaded sooner as constants.
+MB take 2.2 GB in TensorFlow Serving as constants, 549 MB as variables. But most of a network's
+variables are those of its normalization, a few kB each, and each takes time wherever a model is
+loaded. Conv4 has half a megabyte: without any variable, its inference is 7 to 13 % faster.
 """
 
 
@@ -40,21 +40,35 @@ class Computation:
 
 
 def to_constants(
-    function: Callable[..., Any], *specs: tf.TensorSpec, most_bytes: int = MOST_BYTES
+    function: Callable[..., Any],
+    variables: Sequence[keras.Variable],
+    *specs: tf.TensorSpec,
+    most_bytes: int = MOST_BYTES,
 ) -> Computation:
-    """Return `function` with its variables' present values as constants.
+    """Return a graph function in which present values take the place of small variables.
 
     Several signatures may call it; its constants are saved once.
 
     Args:
-        function: From tensors of `specs` to tensors. It should compute numbers only:
-            TensorFlow's conversion does not support datasets and strings.
+        function: From tensors of `specs` to tensors.
+        variables: Keras' variables that it reads, which may become constants.
         specs: Of its arguments.
-        most_bytes: Larger variables, together, stay variables.
+        most_bytes: Of all constants together; the smallest variables come first.
     """
-    concrete = tf.function(function).get_concrete_function(*specs)
-    size = sum(v.dtype.size * v.shape.num_elements() for v in concrete.variables)
-    if size > most_bytes:
-        return Computation(concrete, concrete.structured_outputs, concrete.variables)
-    converted = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
-    return Computation(converted, concrete.structured_outputs)
+    constants, left = [], most_bytes
+    for variable in sorted(variables, key=_size):
+        left -= _size(variable)
+        if left >= 0:
+            constants.append((variable, keras.ops.convert_to_numpy(variable)))
+
+    def computed(*arguments: tf.Tensor) -> Any:
+        values = [(variable, tf.constant(value)) for variable, value in constants]
+        with keras.StatelessScope(state_mapping=values):
+            return function(*arguments)
+
+    concrete = tf.function(computed).get_concrete_function(*specs)
+    return Computation(concrete, concrete.structured_outputs, concrete.variables)
+
+
+def _size(variable: keras.Variable) -> int:
+    return tf.as_dtype(variable.dtype).size * math.prod(variable.shape)

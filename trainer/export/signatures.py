@@ -29,6 +29,9 @@ from trainer.training.input import decode_pngs
 EXPLAIN = "explain"
 """The signature that is not warmed up, and that not every model has."""
 
+_AT_ONCE = 32
+"""Images that `evaluate` encodes at once."""
+
 _STRINGS = tf.TensorSpec([None], tf.string)
 
 
@@ -102,12 +105,16 @@ class ServedModel(tf.Module):
         self._place_values = PlaceValues(parts) if parts else None
         # Graph functions of a module are saved, whether they are signatures or not.
         self.explain = _graph(_STRINGS, _STRINGS, _STRINGS)(self._explain) if parts else None
-        self._encoder = to_constants(encoding(model, parts), pixels)
+        self._encoder = to_constants(encoding(model, parts), model.encoder.weights, pixels)
         of_one = tf.TensorSpec([1, *pixel_shape(image_size)], tf.float32)
         self.body = _graph(of_one)(self._body)
         self.head = _graph(self._spec_of_maps())(self._head) if parts else None
+        head = getattr(model, "head", None)
         self._similarity = to_constants(
-            lambda left, right: model.similarity(left, right), embedding, embedding
+            lambda left, right: model.similarity(left, right),
+            head.weights if head else [],
+            embedding,
+            embedding,
         )
         # Not the whole network, which would save the optimizer's state too.
         self._variables = [*self._encoder.variables, *self._similarity.variables]
@@ -220,11 +227,26 @@ class ServedModel(tf.Module):
         sides = tf.io.parse_example(examples, pair)[features.IMAGE]
         # An image is in many pairs, and is encoded once for all of a batch.
         images, places = tf.unique(tf.reshape(sides, [-1]))
-        pixels = tf.cast(decode_pngs(images, self._image_size), tf.float32)
-        embeddings = tf.gather(self._encoder(pixels).embedding, tf.reshape(places, [-1, 2]))
+        embeddings = tf.gather(self._encode_pngs(images), tf.reshape(places, [-1, 2]))
         similarity = self._similarity(embeddings[:, 0], embeddings[:, 1])
         # TFMA expects numbers.
         return {"similarity": similarity, "same": tf.cast(self._same(similarity), tf.float32)}
+
+    def _encode_pngs(self, images: tf.Tensor) -> tf.Tensor:
+        """Return embeddings float32 [n, d] of PNGs, string [n]; a few at once, to save memory."""
+
+        def encode(start: tf.Tensor) -> tf.Tensor:
+            pixels = decode_pngs(images[start : start + _AT_ONCE], self._image_size)
+            return self._encoder(tf.cast(pixels, tf.float32)).embedding
+
+        size = self.support.embeddings.shape[1]
+        parts = tf.map_fn(
+            encode,
+            tf.range(0, tf.size(images), _AT_ONCE),
+            parallel_iterations=1,
+            fn_output_signature=tf.RaggedTensorSpec([None, size], tf.float32, ragged_rank=0),
+        )
+        return tf.ensure_shape(parts.values, [None, size])
 
     @_graph()
     def thresholds(self) -> dict[str, tf.Tensor]:
