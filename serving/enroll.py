@@ -18,11 +18,11 @@ import numpy as np
 import tensorflow as tf
 
 from base.counted import counted
+from base.graph_optimization import graphs_not_optimized
 from base.printable import printable, text_of
 from judging.classifier import right_by_class
 from serving.changed_version import write_changed
 from serving.class_images import EnrollError, SupportRow, Unusable, embed_class
-from serving.graph_optimization import graphs_not_optimized
 from serving.next_version import NextVersion, version_folder
 from storage.enrolled_images import FILE, EnrolledImage, read_enrolled_images, write_enrolled_images
 from storage.lineage import Lineage, next_lineage

@@ -18,11 +18,11 @@ import numpy as np
 import tensorflow as tf
 
 from base.errors import UserError
+from base.graph_optimization import graphs_not_optimized
 from serving.connection import Connection, ServingError
 from serving.embedded.statuses import Status
 from serving.embedded.warmup import warm_up
 from serving.engine import Engine, EngineError
-from serving.graph_optimization import graphs_not_optimized
 from serving.temporary_server import temporary_server
 from storage.enrolled_images import served_enrolled_images
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from base.errors import UserError
+from base.graph_optimization import graphs_not_optimized
 from serving.changed_version import write_changed
-from serving.graph_optimization import graphs_not_optimized
 from serving.next_version import NextVersion, version_folder
 from storage.lineage import next_lineage
 

@@ -15,6 +15,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from base.graph_optimization import graphs_not_optimized
 from components.image_example_gen.report import IngestionReport
 from components.judge import unknown_images
 from components.judge.embedding_on_beam import Models, embed_on_beam
@@ -58,6 +59,13 @@ class Executor(BaseBeamExecutor):
             ModelError: The candidate cannot be judged.
             RecordsLost: Not all test images, or unknown images, were embedded.
         """
+        # To optimize a model's graphs takes longer than they run on a few hundred images.
+        with graphs_not_optimized():
+            self._do(input_dict, output_dict, exec_properties)
+
+    def _do(
+        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
         settings = JudgeSettings.model_validate_json(exec_properties["settings"])
         models = Models(
             _directories(input_dict, exec_properties, settings), optional=[gate.LAST_BLESSED]

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from serving.graph_optimization import graphs_not_optimized
+from base.graph_optimization import graphs_not_optimized
 
 
 def options():
