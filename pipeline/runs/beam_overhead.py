@@ -185,14 +185,16 @@ def _read_side_inputs_without_a_cache() -> None:
 
 
 def _batch_records_by_size() -> None:
-    """Let TFX's components take records of 20 MiB at once, instead of one, two, three and so on.
+    """Let TFX's components take records of 20 MiB at once, and at most 256.
 
-    Beam finds the number that takes a second, which few records never reach, and many small ones
-    exceed: then a batch of large images would fill the memory (tensorflow/tfx#5777).
+    They begin with one record, and try how many take a second: few records are all in small
+    batches, and many in such that large images may fill the memory (tensorflow/tfx#5777).
     """
     from absl import flags
-    from tfx_bsl.coders import batch_util  # noqa: F401  # defines the flag
+    from tfx_bsl.coders import batch_util
 
-    flag = "tfxio_use_byte_size_batching"
-    if flag in flags.FLAGS:  # "experimental and will be removed in the future"
+    flag, most = "tfxio_use_byte_size_batching", "_BATCH_SIZE_CAP_WITH_BYTE_TARGET"
+    # An experimental flag: without it, records are batched as before.
+    if flag in flags.FLAGS and hasattr(batch_util, most):
         flags.FLAGS.set_default(flag, True)
+        setattr(batch_util, most, 256)

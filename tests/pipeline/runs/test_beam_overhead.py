@@ -147,8 +147,10 @@ def test_a_step_that_starts_does_not_pickle_its_function_again():
     assert not any("bundle_processor.py" in callers for callers in Remembering.pickled_by)
 
 
-def test_records_are_batched_by_their_size():
-    records = [bytes(2**20)] * 50
+@pytest.mark.parametrize(
+    ("count", "size", "batches"), [(50, 2**20, [20, 20, 10]), (600, 9, [256, 256, 88])]
+)
+def test_records_are_batched_by_their_size(count, size, batches):
     with beam.Pipeline() as pipeline:
-        batches = pipeline | beam.Create(records) | batch_util.BatchRecords(None, None)
-        assert_that(batches | beam.Map(len), equal_to([20, 20, 10]))
+        found = pipeline | beam.Create([bytes(size)] * count) | batch_util.BatchRecords(None, None)
+        assert_that(found | beam.Map(len), equal_to(batches))
