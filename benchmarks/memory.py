@@ -36,7 +36,7 @@ def write(folder: Path, count: int) -> None:
             if name == "train"
             else held_out_pairs(as_bytes(labels), 8, 100, 0)
         )
-        write_split(folder / f"{name}.gz", pixels, labels, blocks)
+        write_split(folder / f"{name}.tfrecord", pixels, labels, blocks)
 
 
 def peak_of_training(folder: Path) -> float:
