@@ -69,7 +69,9 @@ def write_files(splits: Splits, root: Path, seed: int) -> dict[str, list[str]]:
         "article": random_partners(train, 8, seed),
     }
     images = {**splits, "article": splits["train"]}
-    return {name: write_split(root / f"{name}.tfrecord", *images[name], blocks[name]) for name in blocks}
+    return {
+        name: write_split(root / f"{name}.tfrecord", *images[name], blocks[name]) for name in blocks
+    }
 
 
 def learn(

@@ -39,7 +39,9 @@ def train(pixels: np.ndarray, labels: np.ndarray, encoder: Path, seed: int, **se
             Training(recipe="frozen_encoder", **settings),
             SIZE,
             write_split(root / "train.tfrecord", x, y, blocks),
-            write_split(root / "valid.tfrecord", vx, vy, held_out_pairs(as_bytes(vy), 16, 500, seed)),
+            write_split(
+                root / "held.tfrecord", vx, vy, held_out_pairs(as_bytes(vy), 16, 500, seed)
+            ),
             root / "training",
             seed,
         )
