@@ -17,10 +17,6 @@ from trainer.settings import Size, pixel_shape
 from trainer.training.images import Images
 from trainer.training.snapshot import pooled_features
 
-_MOST_BYTES = 2**30
-"""Of the weights that become constants: no server holds several copies of this model, which is
-loaded once, and a SavedModel's graph can take up to 2 GB."""
-
 FOLDER = "pretrained_encoder"
 """Name of the SavedModel's folder in the Trainer's `model_run`."""
 
@@ -53,9 +49,7 @@ class PretrainedEncoder(tf.Module):
     ) -> None:
         super().__init__(name="pretrained_encoder")
         spec = tf.TensorSpec([None, *pixel_shape(image_size)], tf.float32)
-        self._features = to_constants(
-            pooled_features(backbone), backbone.weights, spec, most_bytes=_MOST_BYTES
-        )
+        self._features = to_constants(pooled_features(backbone), backbone.weights, spec)
         self._variables = self._features.variables
         self._preprocess = preprocess
         self._image_size, self._max_pixels = image_size, max_pixels

@@ -246,7 +246,8 @@ class ServedModel(tf.Module):
             parallel_iterations=1,
             fn_output_signature=tf.RaggedTensorSpec([None, size], tf.float32, ragged_rank=0),
         )
-        return tf.ensure_shape(parts.values, [None, size])
+        # Not ensure_shape: of no images, map_fn makes [0].
+        return tf.reshape(parts.values, [-1, size])
 
     @_graph()
     def thresholds(self) -> dict[str, tf.Tensor]:

@@ -1,12 +1,15 @@
+import keras
 import numpy as np
 import tensorflow as tf
 from pair_files import write_splits
 
 from components.transform.pixels import decode_and_resize
+from trainer.export.constants import MOST_BYTES
 from trainer.export.pretrained_encoder import PretrainedEncoder
 from trainer.network.backbone import build_backbone
 from trainer.settings import Model, Training
 from trainer.training.fit import train
+from trainer.training.images import Images
 from trainer.training.snapshot import pooled_features
 
 
@@ -45,3 +48,21 @@ def test_the_pretrained_encoder_answers_as_before_training(tiny_backbone, tmp_pa
     np.testing.assert_array_equal(loaded.support.pixels, trained.support.pixels)
     assert [x.decode() for x in loaded.support.labels.numpy()] == trained.support.labels.tolist()
     assert loaded.support.sources.numpy().tolist() == trained.support.sources
+
+
+def test_large_weights_stay_variables(tmp_path):
+    """As constants they take 12 times the memory, and longer to load."""
+    backbone = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(512, 13)])
+    assert backbone.count_params() * 4 > MOST_BYTES
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3)).astype("uint8")
+    of_each = [b"a", b"b"]
+    support = Images(
+        pixels, np.array(["a", "b"]), of_each, of_each, of_each, of_each, np.array([0, 0])
+    )
+    embeddings = pooled_features(backbone)(pixels).numpy()
+    PretrainedEncoder(backbone, preprocess, 16, 1000, embeddings, support).save(str(tmp_path))
+    variables = dict(tf.train.list_variables(str(tmp_path / "variables/variables")))
+    assert [13, 13, 3, 512] in variables.values()
+    embed = tf.saved_model.load(str(tmp_path)).signatures["embed"]
+    answer = embed(image=tf.constant([tf.io.encode_png(one).numpy() for one in pixels]))
+    np.testing.assert_allclose(answer["embedding"], embeddings, rtol=1e-4, atol=1e-4)

@@ -101,6 +101,23 @@ def test_evaluates_plain_pairs(exported):
     np.testing.assert_array_equal(answer["same"], expected >= even_point(model))
 
 
+def test_evaluates_an_empty_batch(exported):
+    answer = load(exported[1]).signatures["evaluate"](examples=tf.constant([], tf.string))
+    assert {name: value.shape for name, value in answer.items()} == {"similarity": 0, "same": 0}
+
+
+def test_evaluates_more_images_than_it_encodes_at_once(exported):
+    model, directory = exported
+    pixels, encoded = images(2 * export._AT_ONCE + 1)
+    pairs = [
+        make_example({features.IMAGE: [one, encoded[0]]}, {}).SerializeToString() for one in encoded
+    ]
+    z = model(pixels)
+    answer = load(directory).signatures["evaluate"](examples=tf.constant(pairs))
+    expected = model.similarity(z, tf.gather(z, [0] * len(pairs))).numpy()
+    np.testing.assert_allclose(answer["similarity"], expected, rtol=1e-4)
+
+
 def test_a_judge_can_read_thresholds_and_compare_embeddings(exported):
     model, directory = exported
     loaded = load(directory)
