@@ -86,7 +86,7 @@ def train_on(pixels: np.ndarray, labels: np.ndarray, epochs: int, seed: int):
         # Only for the metrics: the last epoch's weights are kept.
         watched = np.random.default_rng(seed).permutation(len(labels))[:400]
         watch = write_split(
-            root / "watch.gz", pixels[watched], labels[watched].tolist(),
+            root / "watch.tfrecord", pixels[watched], labels[watched].tolist(),
             held_out_pairs(as_bytes(labels[watched].tolist()), 4, 400, seed),
         )  # fmt: skip
         trained = train(

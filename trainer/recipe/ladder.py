@@ -44,7 +44,7 @@ def train_by_recipe(
         model_settings: The `model` section of the configuration.
         settings: The `training` section.
         image_size: Height and width in pixels, of a tile if there are several.
-        train_files: Gzipped TFRecords of pair blocks.
+        train_files: TFRecords of pair blocks.
         validation_files: The same, plain pairs; none with folds.
         folder: A local folder for a training with exactly these arguments.
         seed: Of the folds and of everything that fine-tuning draws.

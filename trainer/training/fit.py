@@ -113,7 +113,7 @@ def train(
         model_settings: The `model` section of the configuration.
         settings: The `training` section.
         image_size: Height and width in pixels, of a tile if there are several.
-        train_files: Gzipped TFRecords of pair blocks.
+        train_files: TFRecords of pair blocks.
         validation_files: The same, plain pairs, to choose the best epoch and the thresholds.
         folder: A local folder for a training with exactly these arguments. Machines that train
             together may share it.
