@@ -5,7 +5,8 @@
 FOLDER holds a folder of drawings for each character, named `Alphabet.characterNN`, of Omniglot
 (Lake et al. 2015, https://doi.org/10.1126/science.aab3050). Each alphabet in turn is
 held out and then tested: 20 of its characters, one drawing of each as support, one as query (every
-alphabet has at least 20 characters). The settings were chosen with Greek as validation alphabet.
+alphabet has at least 20 characters). The settings were chosen with Greek and Early Aramaic as
+validation alphabets, by trainings on Korean and Latin.
 
 Published with five background alphabets, tested on twenty others (Lake et al. 2019): ConvNet
 76.8 %, Prototypical Networks 69.9 %.
@@ -28,17 +29,27 @@ from benchmarks.splits import as_bytes, write_split
 
 SIZE = 32
 WAYS = 20
-COPIES = 8
+COPIES = 24
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return bright strokes on black, uint8 [n, 32, 32, 3], and characters, str [n]."""
-    from PIL import Image
+    """Return bright strokes on black, uint8 [n, 32, 32, 3], and characters, str [n].
+
+    The centre of mass of each drawing is in the middle.
+    """
+    from PIL import Image, ImageOps
+    from scipy.ndimage import center_of_mass
 
     pixels, labels = [], []
     for path in sorted(folder.glob("*/*")):
-        drawing = Image.open(path).convert("L").resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-        pixels.append(255 - np.asarray(drawing))
+        drawing = ImageOps.invert(Image.open(path).convert("L"))
+        y, x = np.subtract(
+            center_of_mass(np.asarray(drawing)), (np.array(drawing.size[::-1]) - 1) / 2
+        )
+        centred = drawing.transform(
+            drawing.size, Image.Transform.AFFINE, (1, 0, x, 0, 1, y), Image.Resampling.BILINEAR
+        )
+        pixels.append(np.asarray(centred.resize((SIZE, SIZE), Image.Resampling.BILINEAR)))
         labels.append(path.parent.name)
     return np.repeat(np.stack(pixels)[..., None], 3, axis=-1), np.array(labels)
 
@@ -128,6 +139,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
 
+    from trainer.recipe.heads import prepare
     from trainer.training.embedder import embedder
 
     pixels, labels = read(arguments.folder)
@@ -136,7 +148,12 @@ def main() -> None:
     for number, alphabet in enumerate(np.unique(alphabets)):
         unseen = alphabets == alphabet
         model, seconds = train_on(pixels[~unseen], labels[~unseen], arguments.epochs, seed=number)
-        embed = embedder(model, batch=250)
+        features = embedder(model, batch=250)
+
+        def embed(images: np.ndarray, features=features) -> np.ndarray:
+            # Square roots: the features end in a ReLU and are skewed.
+            return prepare(features(images))
+
         raw = pixels[unseen].reshape(unseen.sum(), -1).astype("float64")
         sides = {
             "ours": averaged(model, embed, pixels[unseen]),
