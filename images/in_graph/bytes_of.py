@@ -34,9 +34,9 @@ def integers_at(data: tf.Tensor, start: tf.Tensor | int, count: int) -> tf.Tenso
 
 
 class Bytes:
-    """The bytes of one string, of which any numbers are read in few operations.
+    """The bytes of one string; reads numbers at many positions in few operations.
 
-    Each operation takes time wherever a model is loaded, so that many `integers_at` would be slow.
+    Each operation takes time wherever a model is loaded: many calls of `integers_at` would be slow.
 
     Args:
         text: string [].

@@ -185,10 +185,11 @@ def _read_side_inputs_without_a_cache() -> None:
 
 
 def _batch_records_by_size() -> None:
-    """Let TFX's components take records of 20 MiB at once, and at most 256.
+    """Let TFX's components read batches of at most 20 MiB and 256 records.
 
-    They begin with one record, and try how many take a second: few records are all in small
-    batches, and many in such that large images may fill the memory (tensorflow/tfx#5777).
+    By default the first batch has one record, and batches grow until one takes a second: those of
+    a small data set stay small, and those of large images may fill the memory
+    (tensorflow/tfx#5777).
     """
     from absl import flags
     from tfx_bsl.coders import batch_util

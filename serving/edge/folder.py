@@ -17,7 +17,7 @@ ARRAYS = "model.npz"
 _PILLOW = {"cubic": "BICUBIC", "linear": "BILINEAR", "area": "BOX", "nearest": "NEAREST"}
 
 _UNITS = BestScores(cosine=np.array([1.0, 0.0]), margin=np.array([1.0, -1.0]))
-"""Of which the score is the weight of the best class's cosine, and that of the second's."""
+"""Unit scores: what they are combined to are the weights of the best and the second best cosine."""
 
 
 class Fitting(NamedTuple):

@@ -24,7 +24,7 @@ class Computation:
 
     Attributes:
         outputs: Specs of the tensors, in their structure.
-        variables: The variables that it reads; empty if they became constants.
+        variables: The variables that it reads, without those that became constants.
     """
 
     def __init__(self, function: Any, outputs: Any, variables: Sequence[tf.Variable] = ()) -> None:
@@ -45,7 +45,7 @@ def to_constants(
     *specs: tf.TensorSpec,
     most_bytes: int = MOST_BYTES,
 ) -> Computation:
-    """Return a graph function in which present values take the place of small variables.
+    """Return a graph function in which small variables are constants with their current values.
 
     Several signatures may call it; its constants are saved once.
 

@@ -271,7 +271,7 @@ class ServedModel(tf.Module):
 
     def _head(self, maps: tf.Tensor) -> tf.Tensor:
         assert self._place_values
-        # Only its kernels and biases, which are constants, are computed.
+        # Only its kernels and biases are read; TensorFlow does not run the rest.
         encoded = self._encoder(tf.zeros([1, *pixel_shape(self._image_size)]))
         views = tf.split(maps, len(encoded.maps))
         return self._place_values.embedding(encoded._replace(maps=views))
