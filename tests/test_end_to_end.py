@@ -95,7 +95,7 @@ def test_no_image_leaks_across_splits(place):
     for split in features.SPLITS:
         files = [str(p) for p in (place / "runs/few/pipeline/PairGen").rglob(f"Split-{split}/*")]
         assert files
-        for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
+        for record in tf.data.TFRecordDataset(files):
             feature = tf.train.Example.FromString(record.numpy()).features.feature
             for image_id in feature[features.IMAGE_ID].bytes_list.value:
                 seen.setdefault(image_id, set()).add(split)
@@ -134,7 +134,7 @@ def test_the_served_model_sees_them_too(place, pushed):
     from records import features
 
     files = [str(p) for p in (place / "runs/few/pipeline/PairGen").rglob("Split-test/*")]
-    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").take(10):
+    for record in tf.data.TFRecordDataset(files).take(10):
         feature = tf.train.Example.FromString(record.numpy()).features.feature
         left, right = (
             tf.constant([(place / "data" / os.fsdecode(source)).read_bytes()])

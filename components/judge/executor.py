@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,9 @@ from trainer.export.pretrained_encoder import FOLDER
 VERDICT = "verdict"
 """Property of the blessing: the outcome in a word. The Evaluator's blessing has none."""
 
+_FEW_IMAGES = 400
+"""Number up to which optimizing a model's graphs takes longer than it saves."""
+
 _LOG = logging.getLogger(__name__)
 
 _Artifacts = dict[str, list[types.Artifact]]
@@ -59,13 +63,6 @@ class Executor(BaseBeamExecutor):
             ModelError: The candidate cannot be judged.
             RecordsLost: Not all test images, or unknown images, were embedded.
         """
-        # To optimize a model's graphs takes longer than they run on a few hundred images.
-        with graphs_not_optimized():
-            self._do(input_dict, output_dict, exec_properties)
-
-    def _do(
-        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
-    ) -> None:
         settings = JudgeSettings.model_validate_json(exec_properties["settings"])
         models = Models(
             _directories(input_dict, exec_properties, settings), optional=[gate.LAST_BLESSED]
@@ -77,14 +74,17 @@ class Executor(BaseBeamExecutor):
         found = _out_of_fold(models, CANDIDATE)
         # With folds, all images are in one split.
         split = features.TEST if found is None else features.TRAIN
-        images, unusable = embed_on_beam(
-            self._make_beam_pipeline(),
-            models,
-            os.path.join(artifact_utils.get_split_uri([examples], split), "*"),
-            unknown_images.files(settings.unknown) if settings.unknown else [],
-            exec_properties["max_pixels"],
-            os.path.join(output, "embeddings"),
-        )
+        unknown = unknown_images.files(settings.unknown) if settings.unknown else []
+        few = report is not None and report.images_in(split) + len(unknown) <= _FEW_IMAGES
+        with graphs_not_optimized() if few else nullcontext():
+            images, unusable = embed_on_beam(
+                self._make_beam_pipeline(),
+                models,
+                os.path.join(artifact_utils.get_split_uri([examples], split), "*"),
+                unknown,
+                exec_properties["max_pixels"],
+                os.path.join(output, "embeddings"),
+            )
         _check_count(images, report, split)
         judged = _judge(images, unusable, models, settings, input_dict, exec_properties, found)
         origin = {
@@ -94,7 +94,8 @@ class Executor(BaseBeamExecutor):
         }
         judged = judged._replace(judgement=judged.judgement.model_copy(update=origin))
         mistakes = judged.judgement.mistakes
-        maps = explain_mistakes(models.load()[CANDIDATE], mistakes, examples.uri, split)
+        with graphs_not_optimized():
+            maps = explain_mistakes(models.load()[CANDIDATE], mistakes, examples.uri, split)
         write_heat_maps(output, maps)
         write_judgement(output, judged)
         _log(judged.judgement)
